@@ -1,0 +1,118 @@
+"""One transformer encoder layer over a video's vectors, their mean, then one linear layer.
+
+The layer is that of Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762): post-norm, ReLU, sinusoidal positions. It
+equals torch.nn.TransformerEncoderLayer with the same weights, and is written out for its speed in training and because
+attention here takes `mask` as it is: True where a vector is real.
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from classify.errors import HeadError
+from classify.heads.pooling import pool_mean
+
+ATTENTION_HEADS = 8
+FEED_FORWARD = 2048
+DROPOUT = 0.1
+POSITION_BASE = 10_000.0  # Vaswani et al. 2017, section 3.5
+
+
+class TransformerHead(nn.Module):
+    """Classify a video by its vectors and their order.
+
+    Args:
+        dimension: D, the length of one vector; a multiple of the 8 attention heads.
+        class_count: C.
+
+    Raises:
+        HeadError: the attention heads cannot share D out.
+    """
+
+    def __init__(self, dimension: int, class_count: int) -> None:
+        super().__init__()
+        if dimension % ATTENTION_HEADS:
+            raise HeadError(
+                f"The transformer's {ATTENTION_HEADS} attention heads cannot share out vectors of {dimension} "
+                "dimensions. Choose an encoder whose dimension they divide, or another --arch."
+            )
+        self.layer = EncoderLayer(dimension)
+        self.linear = nn.Linear(dimension, class_count)
+
+    def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:  # noqa: ARG002
+        """Keep all vectors, (T, D)."""
+        return vectors
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
+        # Padding takes part in nothing, but a nan in it would spread through the attention's products with 0.
+        real = vectors.masked_fill(~mask.unsqueeze(-1), 0)
+        placed = F.dropout(real + sinusoidal_positions(real), DROPOUT, self.training)
+        logits: Tensor = self.linear(pool_mean(self.layer(placed, mask), mask))
+        return logits
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then a feed-forward network, each added to its input and normalised.
+
+    Args:
+        dimension: D.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__()
+        self.attention_in = nn.Linear(dimension, 3 * dimension)
+        self.attention_out = nn.Linear(dimension, dimension)
+        self.attention_norm = nn.LayerNorm(dimension)
+        self.feed_forward_in = nn.Linear(dimension, FEED_FORWARD)
+        self.feed_forward_out = nn.Linear(FEED_FORWARD, dimension)
+        self.feed_forward_norm = nn.LayerNorm(dimension)
+        # As torch.nn.MultiheadAttention starts.
+        nn.init.xavier_uniform_(self.attention_in.weight)
+        nn.init.zeros_(self.attention_in.bias)
+        nn.init.zeros_(self.attention_out.bias)
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return (B, T, D); rows where `mask` (B, T) is False mean nothing."""
+        attended = self.attention_norm(vectors + self._drop(self._attend(vectors, mask)))
+        inner = self._drop(F.relu(self.feed_forward_in(attended)))
+        normed: Tensor = self.feed_forward_norm(attended + self._drop(self.feed_forward_out(inner)))
+        return normed
+
+    def _attend(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        batch, time, dimension = vectors.shape
+        shape = (batch, time, 3, ATTENTION_HEADS, dimension // ATTENTION_HEADS)
+        queries, keys, values = self.attention_in(vectors).view(shape).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(
+            queries,
+            keys,
+            values,
+            # True takes part, as in `mask`: torch's other attentions want the inverse.
+            attn_mask=mask[:, None, None, :],
+            dropout_p=DROPOUT if self.training else 0.0,
+        )
+        out: Tensor = self.attention_out(attended.transpose(1, 2).reshape(batch, time, dimension))
+        return out
+
+    def _drop(self, values: Tensor) -> Tensor:
+        return F.dropout(values, DROPOUT, self.training)
+
+
+def sinusoidal_positions(vectors: Tensor) -> Tensor:
+    """Return what marks the places of vectors (B, T, D) in time: (T, D), sines and cosines in turn.
+
+    >>> sinusoidal_positions(torch.zeros(1, 2, 4))
+    tensor([[0.0000, 1.0000, 0.0000, 1.0000],
+            [0.8415, 0.5403, 0.0100, 0.9999]])
+
+    Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, section 3.5.
+    """
+    _, time, dimension = vectors.shape
+    places = torch.arange(time, device=vectors.device, dtype=torch.float32).unsqueeze(1)
+    evens = torch.arange(0, dimension, 2, device=vectors.device, dtype=torch.float32)
+    angles = places * torch.exp(evens * (-math.log(POSITION_BASE) / dimension))
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).view(time, dimension)

@@ -1,0 +1,103 @@
+"""The contract of every registered head."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from classify.errors import HeadError
+from classify.heads import build_head, list_heads
+
+B, T, D, C = 4, 7, 16, 3
+
+every_head = pytest.mark.parametrize("arch", list_heads())
+
+
+def make_batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return vectors (B, T, D) and a mask (B, T) of videos of 7, 5, 2 and 1 vectors."""
+    vectors = torch.randn(B, T, D, generator=torch.Generator().manual_seed(seed))
+    mask = torch.arange(T) < torch.tensor([7, 5, 2, 1])[:, None]
+    return vectors, mask
+
+
+@every_head
+def test_a_head_gives_one_logit_a_class(arch: str) -> None:
+    logits = build_head(arch, D, C).eval()(*make_batch())
+
+    assert logits.shape == (B, C)
+
+
+@every_head
+@pytest.mark.parametrize("filler", [0.0, 7.0, -1e30, float("inf"), float("nan")])
+def test_what_stands_in_the_padding_changes_no_logit(arch: str, filler: float) -> None:
+    head = build_head(arch, D, C).eval()
+    vectors, mask = make_batch()
+
+    filled = head(vectors.masked_fill(~mask.unsqueeze(-1), filler), mask)
+
+    torch.testing.assert_close(filled, head(vectors, mask), atol=1e-5, rtol=0)
+
+
+@every_head
+@pytest.mark.parametrize("row", range(B), ids=["full", "five", "two", "one"])
+def test_a_video_beside_longer_ones_has_the_logits_it_has_alone(arch: str, row: int) -> None:
+    head = build_head(arch, D, C).eval()
+    vectors, mask = make_batch()
+    length = int(mask[row].sum())
+
+    alone = head(vectors[row : row + 1, :length], mask[row : row + 1, :length])
+
+    torch.testing.assert_close(alone[0], head(vectors, mask)[row], atol=1e-5, rtol=0)
+
+
+@every_head
+def test_a_real_vector_does_change_the_logits(arch: str) -> None:
+    head = build_head(arch, D, C).eval()
+    vectors, mask = make_batch()
+
+    changed = head(vectors.index_fill(1, torch.tensor([0]), 5.0), mask)
+
+    assert (changed - head(vectors, mask)).abs().amax(dim=1).min() > 1e-3
+
+
+@every_head
+def test_a_head_selects_some_of_a_videos_own_vectors(arch: str) -> None:
+    vectors = np.arange(5 * D, dtype=np.float32).reshape(5, D)
+
+    selected = build_head(arch, D, C).select(vectors, "a.mp4")
+
+    assert len(selected) >= 1
+    assert set(map(tuple, selected.tolist())) <= set(map(tuple, vectors.tolist()))
+
+
+@every_head
+def test_padding_gives_no_gradient(arch: str) -> None:
+    vectors, mask = make_batch()
+    vectors.requires_grad_()
+
+    build_head(arch, D, C).eval()(vectors, mask).sum().backward()
+
+    assert vectors.grad is not None
+    assert vectors.grad[~mask].abs().max() == 0
+
+
+def test_an_unknown_head_is_refused_with_the_list_of_known_ones() -> None:
+    with pytest.raises(HeadError, match=r"no head called 'lineal'.*Choose one of: linear, transformer, random-frame"):
+        build_head("lineal", D, C)
+
+
+def test_a_head_of_another_package_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "foreign_heads.py").write_text("from classify.heads.linear import LinearHead as ForeignHead\n")
+    info = tmp_path / "foreign_heads-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign-heads\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[classify.heads]\nforeign = foreign_heads:ForeignHead\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    head = build_head("foreign", D, C)
+
+    assert type(head).__name__ == "LinearHead"
+    assert "foreign" in list_heads()
+    sys.modules.pop("foreign_heads")
