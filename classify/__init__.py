@@ -1,0 +1,92 @@
+"""Vectors and labels -> a classifier, in seconds.
+
+    from classify import predict_videos, split_videos, train_head
+
+    split_videos("embeddings.h5", "split.csv")
+    report = train_head("embeddings.h5", "split.csv", "head/")
+    predictions = predict_videos("head/", ["new_videos/"])
+
+Names load when they are first used, so `import classify` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # `as` tells type checkers that the names are public
+    from classify.batches import LabelledSet as LabelledSet
+    from classify.batches import VideoSet as VideoSet
+    from classify.classifier import VideoClassifier as VideoClassifier
+    from classify.errors import ClassifyError as ClassifyError
+    from classify.errors import EncoderMismatch as EncoderMismatch
+    from classify.errors import HeadError as HeadError
+    from classify.errors import LabelError as LabelError
+    from classify.errors import SplitError as SplitError
+    from classify.errors import TrainError as TrainError
+    from classify.experiment import TrainingReport as TrainingReport
+    from classify.experiment import train_head as train_head
+    from classify.heads import Head as Head
+    from classify.heads import list_heads as list_heads
+    from classify.labels import LabelTable as LabelTable
+    from classify.labels import read_labels as read_labels
+    from classify.metrics import Metrics as Metrics
+    from classify.metrics import decide_labels as decide_labels
+    from classify.metrics import measure as measure
+    from classify.prediction import PredictConfig as PredictConfig
+    from classify.prediction import Prediction as Prediction
+    from classify.prediction import Predictions as Predictions
+    from classify.prediction import predict_videos as predict_videos
+    from classify.splits import Split as Split
+    from classify.splits import SplitConfig as SplitConfig
+    from classify.splits import SplitSummary as SplitSummary
+    from classify.splits import fold_videos as fold_videos
+    from classify.splits import read_split as read_split
+    from classify.splits import split_table as split_table
+    from classify.splits import split_videos as split_videos
+    from classify.training import TrainConfig as TrainConfig
+    from classify.training import TrainingRun as TrainingRun
+    from classify.training import fit_head as fit_head
+    from classify.training import predict_probabilities as predict_probabilities
+
+_HOME_OF = {
+    "ClassifyError": "errors",
+    "EncoderMismatch": "errors",
+    "Head": "heads",
+    "HeadError": "errors",
+    "LabelError": "errors",
+    "LabelTable": "labels",
+    "LabelledSet": "batches",
+    "Metrics": "metrics",
+    "PredictConfig": "prediction",
+    "Prediction": "prediction",
+    "Predictions": "prediction",
+    "Split": "splits",
+    "SplitConfig": "splits",
+    "SplitError": "errors",
+    "SplitSummary": "splits",
+    "TrainConfig": "training",
+    "TrainError": "errors",
+    "TrainingReport": "experiment",
+    "TrainingRun": "training",
+    "VideoClassifier": "classifier",
+    "VideoSet": "batches",
+    "decide_labels": "metrics",
+    "fit_head": "training",
+    "fold_videos": "splits",
+    "list_heads": "heads",
+    "measure": "metrics",
+    "predict_probabilities": "training",
+    "predict_videos": "prediction",
+    "read_labels": "labels",
+    "read_split": "splits",
+    "split_table": "splits",
+    "split_videos": "splits",
+    "train_head": "experiment",
+}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

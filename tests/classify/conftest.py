@@ -1,0 +1,80 @@
+"""Sets of videos whose answer is known, and stores of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from classify import LabelledSet, VideoSet
+from embed import EncoderIdentity, Failure, Provenance, StoreWriter, VideoRecord
+from embed.preprocessing import Preprocessing
+
+DIMENSION = 16
+CLASSES = ("hug", "kick", "wave")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Tiny matrices are slower on several threads than on one."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def provenance() -> Provenance:
+    """What made the vectors of the stores here."""
+    preprocessing = Preprocessing(224, 224, "shortest", "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    encoder = EncoderIdentity("open_clip", "toy-encoder", "toy.pt", "0" * 64, DIMENSION, preprocessing)
+    return Provenance(encoder, {"name": "uniform", "count": 8})
+
+
+@pytest.fixture
+def make_store(tmp_path: Path, provenance: Provenance) -> Callable[..., Path]:
+    """Write a store: id -> vectors (T, D), and perhaps failures and another provenance."""
+
+    def make(
+        videos: Mapping[str, NDArray[np.float32]],
+        *,
+        name: str = "embeddings.h5",
+        failures: Sequence[Failure] = (),
+        made_by: Provenance = provenance,
+    ) -> Path:
+        with StoreWriter(tmp_path / name, made_by) as writer:
+            for video_id, vectors in videos.items():
+                record = VideoRecord(video_id, location=str(tmp_path / "videos" / video_id))
+                writer.append(record, vectors, np.arange(len(vectors)))
+            for failure in failures:
+                writer.append_failure(failure)
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def toy_store(make_store: Callable[..., Path]) -> Path:
+    """Three classes x 20 videos of 3 to 8 vectors around their class's own point; a class is a folder."""
+    rng = np.random.default_rng(0)
+    centres = np.eye(len(CLASSES), DIMENSION) * 3
+    ids = [f"{name}/{index:02d}.mp4" for name in CLASSES for index in range(20)]
+    return make_store(
+        {
+            video_id: centres[CLASSES.index(video_id.split("/")[0])]
+            + 0.3 * rng.standard_normal((rng.integers(3, 9), DIMENSION))
+            for video_id in ids
+        }
+    )
+
+
+@pytest.fixture
+def separable() -> LabelledSet:
+    """Three classes x 40 videos of 2 to 6 vectors around their class's own point."""
+    rng = np.random.default_rng(0)
+    classes = np.arange(120) % 3
+    counts = rng.integers(2, 7, size=120)
+    centres = np.eye(3, DIMENSION) * 3
+    rows = np.repeat(centres[classes], counts, axis=0)
+    vectors = (rows + 0.3 * rng.standard_normal(rows.shape)).astype(np.float32)
+    ids = tuple(f"{index:03d}.mp4" for index in range(120))
+    return LabelledSet(VideoSet(ids, vectors, counts), CLASSES, classes[:, None] == np.arange(3))

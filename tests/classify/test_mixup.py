@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import torch
+
+from classify.batches import VideoBatch
+from classify.mixup import draw_weight, mix_batches
+
+
+@pytest.fixture
+def short() -> VideoBatch:
+    """Two videos of 2 and 1 vectors, of the first class."""
+    return VideoBatch(
+        torch.tensor([[[4.0], [8.0]], [[12.0], [0.0]]]),
+        torch.tensor([[True, True], [True, False]]),
+        torch.tensor([[1.0, 0.0], [1.0, 0.0]]),
+    )
+
+
+@pytest.fixture
+def long() -> VideoBatch:
+    """Two videos of 1 and 3 vectors, of the second class."""
+    return VideoBatch(
+        torch.tensor([[[4.0], [0.0], [0.0]], [[4.0], [4.0], [4.0]]]),
+        torch.tensor([[True, False, False], [True, True, True]]),
+        torch.tensor([[0.0, 1.0], [0.0, 1.0]]),
+    )
+
+
+def test_videos_of_unequal_length_are_mixed_over_the_longer(short: VideoBatch, long: VideoBatch) -> None:
+    mixed = mix_batches(short, long, 0.25)
+
+    assert mixed.vectors.squeeze(-1).tolist() == [[4.0, 2.0, 0.0], [6.0, 3.0, 3.0]]
+
+
+def test_a_place_of_a_mix_is_real_where_either_video_is(short: VideoBatch, long: VideoBatch) -> None:
+    mixed = mix_batches(short, long, 0.25)
+
+    assert mixed.mask.tolist() == [[True, True, False], [True, True, True]]
+
+
+def test_labels_are_mixed_as_the_vectors_are(short: VideoBatch, long: VideoBatch) -> None:
+    assert mix_batches(short, long, 0.25).targets.tolist() == [[0.25, 0.75], [0.25, 0.75]]
+
+
+def test_the_order_of_batches_does_not_matter(short: VideoBatch, long: VideoBatch) -> None:
+    one, other = mix_batches(short, long, 0.25), mix_batches(long, short, 0.75)
+
+    torch.testing.assert_close(one.vectors, other.vectors)
+    assert torch.equal(one.mask, other.mask)
+
+
+def test_weight_1_gives_back_the_first_batch(short: VideoBatch, long: VideoBatch) -> None:
+    mixed = mix_batches(short, long, 1.0)
+
+    assert torch.equal(mixed.vectors, short.vectors)
+    assert torch.equal(mixed.mask, short.mask)
+    assert torch.equal(mixed.targets, short.targets)
+
+
+def test_weight_0_gives_back_the_second_batch(short: VideoBatch, long: VideoBatch) -> None:
+    mixed = mix_batches(short, long, 0.0)
+
+    assert torch.equal(mixed.vectors, long.vectors)
+    assert torch.equal(mixed.mask, long.mask)
+    assert torch.equal(mixed.targets, long.targets)
+
+
+def test_weights_follow_a_beta_distribution() -> None:
+    rng = np.random.default_rng(0)
+
+    weights = [draw_weight(0.4, rng) for _ in range(20_000)]
+
+    # Beta(a, a): mean 1/2, variance 1 / (4 (2a + 1)).
+    assert np.mean(weights) == pytest.approx(0.5, abs=0.01)
+    assert np.var(weights) == pytest.approx(1 / (4 * 1.8), abs=0.005)
