@@ -1,0 +1,303 @@
+"""Which videos train a head, which validate it, and which test it: seeded, stratified, groups kept whole.
+
+A split file is a CSV with the columns id, part (train, validation or test), labels and, where videos are grouped,
+group.
+"""
+
+import csv
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.errors import SplitError
+from classify.labels import LabelTable, read_labels
+from classify.stratification import share_out
+from embed.store import EmbeddingStore
+
+PARTS = ("train", "validation", "test")
+
+_GAPS = {
+    "train": "A head cannot learn them.",
+    "validation": "Validation figures say nothing about them.",
+    "test": "Test figures say nothing about them.",
+}
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """How videos are shared out.
+
+    Args:
+        test_size: share of the videos that test, in (0, 1).
+        validation_size: share of the videos that validate, in [0, 1); 0 leaves that part empty.
+        group_by: column of the label file whose groups stay whole, or None.
+        seed: chooses between equally good splits.
+    """
+
+    test_size: float = 0.1
+    validation_size: float = 0.1
+    group_by: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.test_size < 1 or not 0 <= self.validation_size < 1:
+            raise SplitError(
+                f"Part sizes are {self.test_size} (test) and {self.validation_size} (validation). "
+                "Give shares of the videos, such as 0.1; only validation may be 0."
+            )
+        if self.test_size + self.validation_size >= 1:
+            raise SplitError(
+                f"{self.test_size} for test and {self.validation_size} for validation leave nothing to train on. "
+                "Give shares that sum to less than 1."
+            )
+        if self.seed < 0:
+            raise SplitError(f"The seed is {self.seed}. Give a whole number from 0.")
+
+
+@dataclass(frozen=True)
+class Split:
+    """The part of each of N videos.
+
+    Args:
+        ids: (N,) ids of the videos.
+        parts: (N,) "train", "validation" or "test".
+        groups: (N,) group of each video, or None. No group lies in two parts.
+    """
+
+    ids: tuple[str, ...]
+    parts: tuple[str, ...]
+    groups: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.parts) - set(PARTS))
+        if unknown:
+            raise SplitError(f"A split has the part {unknown[0]!r}. Parts are: {', '.join(PARTS)}.")
+        if len(set(self.ids)) != len(self.ids):
+            twice = next(video_id for video_id in self.ids if self.ids.count(video_id) > 1)
+            raise SplitError(f"A split names {twice!r} twice. Keep one line a video.")
+        _refuse_straddling(self)
+
+    def indices(self, part: str) -> NDArray[np.int64]:
+        """Return where the videos of a part stand in `ids`."""
+        return np.flatnonzero(np.array(self.parts) == part)
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """What `split_videos` made.
+
+    Args:
+        path: the split file.
+        names: (C,) label names.
+        class_counts: part -> (C,) videos of each class.
+        video_counts: part -> videos.
+        group_counts: part -> groups, or None where videos are not grouped.
+        notes: sentences about what was left out, or is too small to say much.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    class_counts: Mapping[str, tuple[int, ...]]
+    video_counts: Mapping[str, int]
+    group_counts: Mapping[str, int] | None
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary JSON-ready."""
+        return {
+            "split": str(self.path),
+            "videos": self.video_counts,
+            "groups": self.group_counts,
+            "classes": {part: dict(zip(self.names, counts, strict=True)) for part, counts in self.class_counts.items()},
+            "notes": self.notes,
+        }
+
+
+def split_videos(
+    store: str | Path,
+    output: str | Path,
+    *,
+    labels: str | Path | None = None,
+    config: SplitConfig = SplitConfig(),
+) -> SplitSummary:
+    """Split the labelled videos of a store and write the split file.
+
+    Args:
+        store: the store's path.
+        output: the split file to write; an older one is replaced.
+        labels: label file; None takes the folders' names.
+        config: sizes, grouping and seed.
+
+    Raises:
+        LabelError: labels cannot be read, or fit no video.
+        SplitError: there are too few videos or groups for the parts.
+    """
+    with EmbeddingStore(store) as opened:
+        table = read_labels(opened, labels, group_by=config.group_by)
+    split = split_table(table, config)
+    write_split(Path(output), split, table)
+    return summarise_split(Path(output), split, table)
+
+
+def split_table(table: LabelTable, config: SplitConfig) -> Split:
+    """Split labelled videos into train, validation and test.
+
+    Raises:
+        SplitError: there are too few videos or groups for the parts.
+    """
+    total = len(table.ids)
+    test = max(1, round(config.test_size * total))
+    validation = max(1, round(config.validation_size * total)) if config.validation_size else 0
+    _refuse_too_few(table, 3 if validation else 2)
+    if test + validation >= total:
+        raise SplitError(
+            f"{total} videos leave none to train on beside {test} to test and {validation} to validate. "
+            "Ask for smaller parts, or add videos."
+        )
+    parts = _share_videos(table, np.array([total - test - validation, validation, test]), config.seed)
+    return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups)
+
+
+def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.int64]:
+    """Share labelled videos out into folds of equal size, stratified, groups kept whole.
+
+    Returns:
+        (N,) fold of each video, 0 to folds - 1.
+
+    Raises:
+        SplitError: there are fewer than two folds, or fewer videos or groups than folds.
+    """
+    if folds < 2:
+        raise SplitError(f"{folds} folds were asked for. Give 2 or more.")
+    _refuse_too_few(table, folds)
+    sizes = np.full(folds, len(table.ids) // folds)
+    sizes[: len(table.ids) % folds] += 1
+    return _share_videos(table, sizes, seed)
+
+
+def write_split(path: Path, split: Split, table: LabelTable) -> None:
+    """Write a split file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with beside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["id", "part", "labels", *(["group"] if split.groups else [])])
+        for index, (video_id, part) in enumerate(zip(split.ids, split.parts, strict=True)):
+            group = [split.groups[index]] if split.groups else []
+            writer.writerow([video_id, part, table.labels_of(index), *group])
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def read_split(path: str | Path, table: LabelTable) -> Split:
+    """Read a split file and check it against the labelled videos of a store.
+
+    Returns:
+        The split in the order of the table.
+
+    Raises:
+        SplitError: the file cannot be read, lacks a labelled video or has one too many, or tears a group apart.
+    """
+    split = _read_split_file(Path(path))
+    _refuse_other_videos(Path(path), split, table)
+    order = {video_id: index for index, video_id in enumerate(split.ids)}
+    rows = [order[video_id] for video_id in table.ids]
+    groups = tuple(split.groups[row] for row in rows) if split.groups else None
+    return Split(table.ids, tuple(split.parts[row] for row in rows), groups)
+
+
+def summarise_split(path: Path, split: Split, table: LabelTable) -> SplitSummary:
+    """Count classes, videos and groups of each part, and note what is too small to say much."""
+    rows = {part: split.indices(part) for part in PARTS}
+    counts = {part: tuple(table.targets[rows[part]].sum(axis=0).tolist()) for part in PARTS}
+    groups = split.groups
+    return SplitSummary(
+        path=path,
+        names=table.names,
+        class_counts=counts,
+        video_counts={part: len(rows[part]) for part in PARTS},
+        group_counts=None if groups is None else {part: len({groups[row] for row in rows[part]}) for part in PARTS},
+        notes=(*table.notes, *describe_gaps(split, table)),
+    )
+
+
+def describe_gaps(split: Split, table: LabelTable) -> list[str]:
+    """Name the classes that some part with videos has none of, a sentence a part."""
+    notes = []
+    for part, consequence in _GAPS.items():
+        targets = table.targets[split.indices(part)]
+        missing = [name for name, count in zip(table.names, targets.sum(axis=0), strict=True) if not count]
+        if len(targets) and missing:
+            notes.append(f"Classes without a video in {part}: {', '.join(missing)}. {consequence}")
+    return notes
+
+
+def _share_videos(table: LabelTable, part_sizes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return the part of each video, (N,)."""
+    groups = table.groups or table.ids
+    _, item_of = np.unique(np.array(groups), return_inverse=True)
+    sizes = np.bincount(item_of)
+    counts = np.zeros((len(sizes), len(table.names)), dtype=np.int64)
+    np.add.at(counts, item_of, table.targets)
+    return share_out(counts, sizes, part_sizes, np.random.default_rng(seed))[item_of]
+
+
+def _refuse_too_few(table: LabelTable, part_count: int) -> None:
+    what = "videos" if table.groups is None else "groups"
+    found = len(set(table.groups or table.ids))
+    if found < part_count:
+        raise SplitError(
+            f"There are {found} labelled {what} for {part_count} parts. Add {what}, or ask for fewer parts."
+        )
+
+
+def _refuse_straddling(split: Split) -> None:
+    parts_of: dict[str, set[str]] = {}
+    for group, part in zip(split.groups or (), split.parts if split.groups else (), strict=True):
+        parts_of.setdefault(group, set()).add(part)
+    torn = next((group for group, parts in parts_of.items() if len(parts) > 1), None)
+    if torn is not None:
+        raise SplitError(
+            f"The group {torn!r} lies in {' and '.join(sorted(parts_of[torn]))}: what a head saw in training would "
+            "test it. Make the split again with split-videos."
+        )
+
+
+def _refuse_other_videos(path: Path, split: Split, table: LabelTable) -> None:
+    for where, ids in (
+        (f"{path} has no part for", sorted(set(table.ids) - set(split.ids))),
+        (f"The store or its labels lack, but {path} names,", sorted(set(split.ids) - set(table.ids))),
+    ):
+        if ids:
+            raise SplitError(
+                f"{where} {len(ids)} video{'s' if len(ids) > 1 else ''}, e.g. {ids[0]!r}. "
+                "Make the split again with split-videos."
+            )
+
+
+def _read_split_file(path: Path) -> Split:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or ()
+            rows = list(reader)
+    except OSError as error:
+        raise SplitError(f"{path} cannot be read: {error.strerror}. Make it with split-videos.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SplitError(f"{path} is not a CSV file in UTF-8: {error}. Make it with split-videos.") from error
+    if "id" not in columns or "part" not in columns:
+        raise SplitError(
+            f"{path} has the columns {', '.join(columns) or '(none)'}, but needs id and part. "
+            "Make it with split-videos."
+        )
+    groups = tuple(row["group"] or "" for row in rows) if "group" in columns else None
+    try:
+        return Split(tuple(row["id"] or "" for row in rows), tuple(row["part"] or "" for row in rows), groups)
+    except SplitError as error:
+        raise SplitError(f"{path}: {error}") from error
