@@ -5,7 +5,7 @@ group.
 """
 
 import csv
-import os
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import SplitError
+from classify.files import write_whole
 from classify.labels import LabelTable, read_labels
 from classify.stratification import share_out
 from embed.store import EmbeddingStore
@@ -182,17 +183,13 @@ def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.i
 
 def write_split(path: Path, split: Split, table: LabelTable) -> None:
     """Write a split file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with beside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["id", "part", "labels", *(["group"] if split.groups else [])])
-        for index, (video_id, part) in enumerate(zip(split.ids, split.parts, strict=True)):
-            group = [split.groups[index]] if split.groups else []
-            writer.writerow([video_id, part, table.labels_of(index), *group])
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", "part", "labels", *(["group"] if split.groups else [])])
+    for index, (video_id, part) in enumerate(zip(split.ids, split.parts, strict=True)):
+        group = [split.groups[index]] if split.groups else []
+        writer.writerow([video_id, part, table.labels_of(index), *group])
+    write_whole(path, text.getvalue())
 
 
 def read_split(path: str | Path, table: LabelTable) -> Split:
