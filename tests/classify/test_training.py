@@ -1,0 +1,214 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+
+from classify.batches import LabelledSet, VideoSet
+from classify.errors import TrainError
+from classify.heads import list_heads
+from classify.metrics import decide_labels, micro_f1
+from classify.training import EpochRecord, TrainConfig, TrainingRun, find_device, fit_head, predict_probabilities
+
+NOBODY = np.array([], dtype=np.int64)
+
+every_head = pytest.mark.parametrize("arch", list_heads())
+mixup_on_and_off = pytest.mark.parametrize("mixup", [0.0, 0.4], ids=["plain", "mixup"])
+
+
+def held_out_f1(dataset: LabelledSet, config: TrainConfig) -> float:
+    """Train on the first two thirds of the videos, and return the micro-F1 of the others."""
+    border = len(dataset.videos) * 2 // 3
+    run = fit_head(dataset, np.arange(border), NOBODY, config)
+    probabilities = predict_probabilities(run.head, dataset.videos, run.thresholds)
+    predicted = decide_labels(probabilities, run.thresholds)
+    return micro_f1(dataset.targets[border:], predicted[border:])
+
+
+def weights_of(run: TrainingRun) -> bytes:
+    return safetensors.torch.save(run.head.state_dict())
+
+
+@pytest.fixture
+def several_labels() -> LabelledSet:
+    """240 videos with any of 3 labels, none and all included; each label adds its own direction."""
+    rng = np.random.default_rng(0)
+    targets = rng.random((240, 3)) < 0.5
+    directions = np.eye(3, 16) * 3
+    rows = np.repeat(targets @ directions, 4, axis=0) + 0.2 * rng.standard_normal((960, 16))
+    ids = tuple(f"{index:03d}.mp4" for index in range(240))
+    return LabelledSet(VideoSet(ids, rows.astype(np.float32), np.full(240, 4)), ("a", "b", "c"), targets)
+
+
+@pytest.fixture
+def order_only() -> LabelledSet:
+    """360 videos of the same two scenes: one class shows the first scene first, the other the second."""
+    rng = np.random.default_rng(0)
+    classes = np.arange(360) % 2
+    scenes = np.repeat(np.eye(2, 16) * 2, 3, axis=0)  # three vectors of one scene, three of the other
+    videos = np.stack([scenes if label else scenes[::-1] for label in classes])
+    vectors = (videos + 0.1 * rng.standard_normal(videos.shape)).astype(np.float32).reshape(-1, 16)
+    ids = tuple(f"{index:03d}.mp4" for index in range(360))
+    return LabelledSet(VideoSet(ids, vectors, np.full(360, 6)), ("x", "y"), classes[:, None] == np.arange(2))
+
+
+@every_head
+@mixup_on_and_off
+def test_classes_that_can_be_told_apart_are_learned(separable: LabelledSet, arch: str, mixup: float) -> None:
+    config = TrainConfig(arch=arch, mixup=mixup, epochs=30, learning_rate=0.01 if arch != "transformer" else 1e-3)
+
+    assert held_out_f1(separable, config) == 1.0
+
+
+@every_head
+@mixup_on_and_off
+def test_several_labels_a_video_that_can_be_told_apart_are_learned(
+    several_labels: LabelledSet, arch: str, mixup: float
+) -> None:
+    config = TrainConfig(arch=arch, mixup=mixup, epochs=30, learning_rate=0.02 if arch != "transformer" else 1e-3)
+
+    assert held_out_f1(several_labels, config) == 1.0
+
+
+@every_head
+@mixup_on_and_off
+def test_nothing_is_learned_of_shuffled_labels(separable: LabelledSet, arch: str, mixup: float) -> None:
+    shuffled = np.random.default_rng(1).permutation(separable.targets)
+
+    figure = held_out_f1(replace(separable, targets=shuffled), TrainConfig(arch=arch, mixup=mixup, epochs=5))
+
+    assert figure < 0.55  # chance is 1/3 of 40 videos, 0.075 its standard error
+
+
+@mixup_on_and_off
+def test_the_transformer_learns_what_only_the_order_tells(order_only: LabelledSet, mixup: float) -> None:
+    assert held_out_f1(order_only, TrainConfig(arch="transformer", mixup=mixup, epochs=10)) >= 0.95
+
+
+@mixup_on_and_off
+def test_linear_stays_at_chance_where_only_the_order_tells(order_only: LabelledSet, mixup: float) -> None:
+    figure = held_out_f1(order_only, TrainConfig(arch="linear", mixup=mixup, epochs=10))
+
+    assert figure == pytest.approx(0.5, abs=0.15)
+
+
+@every_head
+def test_the_same_seed_gives_the_same_bytes(separable: LabelledSet, arch: str) -> None:
+    config = TrainConfig(arch=arch, epochs=2, seed=3)
+    torch.manual_seed(1)
+    first = fit_head(separable, np.arange(80), NOBODY, config)
+    torch.manual_seed(2)
+    second = fit_head(separable, np.arange(80), np.arange(80, 100), config)
+
+    assert weights_of(first) == weights_of(second)
+
+
+def test_another_seed_gives_another_head(separable: LabelledSet) -> None:
+    first, second = (fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=1, seed=seed)) for seed in (0, 1))
+
+    assert weights_of(first) != weights_of(second)
+
+
+def test_training_leaves_the_global_random_generator_as_it_was(separable: LabelledSet) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+
+    fit_head(separable, np.arange(80), NOBODY, TrainConfig(arch="transformer", epochs=1))
+
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_no_label_of_another_video_reaches_the_head(separable: LabelledSet) -> None:
+    poisoned = separable.targets.copy()
+    poisoned[80:] = ~poisoned[80:]
+
+    clean = fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=2))
+    beside_poison = fit_head(replace(separable, targets=poisoned), np.arange(80), NOBODY, TrainConfig(epochs=2))
+
+    assert weights_of(clean) == weights_of(beside_poison)
+
+
+def test_one_label_a_video_means_probabilities_that_sum_to_1(separable: LabelledSet) -> None:
+    run = fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=1))
+
+    probabilities = predict_probabilities(run.head, separable.videos, run.thresholds)
+
+    assert run.thresholds is None
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_several_labels_a_video_mean_a_threshold_each(several_labels: LabelledSet) -> None:
+    run = fit_head(several_labels, np.arange(80), NOBODY, TrainConfig(epochs=1))
+
+    assert run.thresholds == (0.5, 0.5, 0.5)
+
+
+def test_the_history_has_a_record_an_epoch_and_falls(separable: LabelledSet) -> None:
+    seen: list[EpochRecord] = []
+
+    run = fit_head(
+        separable, np.arange(80), np.arange(80, 120), TrainConfig(mixup=0, learning_rate=0.01), on_epoch=seen.append
+    )
+
+    assert tuple(seen) == run.history
+    assert [(record.epoch, record.step) for record in seen] == [(epoch, 5 * epoch) for epoch in range(1, 11)]
+    assert seen[-1].train_loss < seen[0].train_loss / 2
+    assert seen[-1].train_f1 == seen[-1].validation_f1 == 1.0
+
+
+def test_the_first_losses_are_those_of_a_hand_calculation() -> None:
+    # Vectors of zeros leave softmax to the bias alone; with learning all but off it stays as it was drawn.
+    videos = VideoSet(("a", "b"), np.zeros((2, 4), dtype=np.float32), np.array([1, 1]))
+    dataset = LabelledSet(videos, ("x", "y"), np.eye(2, dtype=np.bool_))
+
+    run = fit_head(dataset, np.arange(2), np.arange(2), TrainConfig(mixup=0, epochs=1, learning_rate=1e-12))
+
+    bias = run.head.state_dict()["linear.bias"].double().numpy()
+    expected = np.log(np.exp(bias).sum()) - bias.mean()
+    assert run.history[0].train_loss == pytest.approx(expected, rel=1e-5)
+    assert run.history[0].validation_loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_validation_videos_the_history_says_nothing_of_them(separable: LabelledSet) -> None:
+    run = fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=1))
+
+    assert run.history[0].validation_loss is None
+    assert run.history[0].validation_f1 is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0. Give a number above 0"),
+        ({"batch_size": -1}, "batch_size is -1. Give a number above 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan. Give a number above 0"),
+        ({"mixup": -0.1}, "mixup is -0.1 and seed 0. Give numbers from 0; mixup 0 is off"),
+        ({"seed": -1}, "seed -1. Give numbers from 0"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_setting_out_of_range_is_refused(setting: dict[str, float], message: str) -> None:
+    with pytest.raises(TrainError, match=message):
+        TrainConfig(**setting)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("train", [NOBODY, np.array([0, 3])], ids=["nobody", "one-label"])
+def test_training_videos_of_fewer_than_two_labels_are_refused(separable: LabelledSet, train: NDArray[np.int64]) -> None:
+    with pytest.raises(TrainError, match=r"training videos show [01] of 3 labels. Give videos of two labels"):
+        fit_head(separable, train, NOBODY)
+
+
+def test_a_loss_that_leaves_the_numbers_is_refused(separable: LabelledSet) -> None:
+    vectors = np.full_like(separable.videos.vectors, np.nan)
+    broken = replace(separable, videos=replace(separable.videos, vectors=vectors))
+
+    with pytest.raises(TrainError, match=r"The loss is nan in epoch 1. Lower learning_rate .*--verify"):
+        fit_head(broken, np.arange(80), NOBODY)
+
+
+def test_an_absent_device_is_refused_with_those_there_are() -> None:
+    with pytest.raises(TrainError, match=r"no device 'tpu' here. Choose one of: auto, cpu"):
+        find_device("tpu")
