@@ -1,0 +1,219 @@
+"""A trained head with all it needs to be used, and the folder it lives in.
+
+    head/
+      head.safetensors   the weights
+      head.json          architecture, label names in order, thresholds, provenance of the vectors, config, metrics,
+                         versions, and the sha256 of head.safetensors
+      history.csv        one row an epoch               (written by `train_head`)
+      report.json        figures of every part          (written by `train_head`)
+
+Loading reads JSON and plain tensors, and runs no code from the folder.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from classify.batches import VideoSet
+from classify.errors import ClassifyError, EncoderMismatch, HeadError
+from classify.heads import Head, build_head
+from classify.metrics import decide_labels
+from classify.training import TrainConfig, predict_probabilities
+from embed.provenance import Provenance, library_versions
+
+FORMAT = "framehead head 1"
+WEIGHTS_FILE = "head.safetensors"
+DESCRIPTION_FILE = "head.json"
+_OWN_FILES = frozenset({WEIGHTS_FILE, DESCRIPTION_FILE, "history.csv", "report.json"})
+
+
+@dataclass(frozen=True)
+class VideoClassifier:
+    """Labels videos by their vectors.
+
+    Args:
+        head: trained, on the CPU.
+        names: (C,) label names, in the order of the head's logits.
+        thresholds: (C,) lowest probability at which a label is given; None gives each video its likeliest label.
+        provenance: how the vectors were made that the head learned from. It takes no others.
+        config: how the head was trained.
+        metrics: figures to show with the head, JSON-ready.
+    """
+
+    head: Head
+    names: tuple[str, ...]
+    thresholds: tuple[float, ...] | None
+    provenance: Provenance
+    config: TrainConfig
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    def predict_probabilities(self, videos: VideoSet, *, device: str = "cpu") -> NDArray[np.float32]:
+        """Return the probability of each label for each of N videos, (N, C)."""
+        if not len(videos):
+            return np.zeros((0, len(self.names)), dtype=np.float32)
+        return predict_probabilities(self.head, videos, self.thresholds, device=device)
+
+    def decide(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Turn probabilities (N, C) into labels, bool (N, C)."""
+        return decide_labels(probabilities, self.thresholds)
+
+    def check(self, provenance: Provenance, name: str) -> None:
+        """Refuse vectors that were made otherwise than those that the head learned from.
+
+        Args:
+            provenance: what makes the vectors.
+            name: what to call their source in the message.
+
+        Raises:
+            EncoderMismatch: encoder, weights, preprocessing or sampling differ.
+        """
+        difference = provenance.difference(self.provenance)
+        if difference is not None:
+            encoder = self.provenance.encoder
+            raise EncoderMismatch(
+                f"{name} does not give the vectors that this head learned from: its {difference}. Label the videos "
+                f"themselves with the head's own encoder ({encoder.model}, weights {encoder.pretrained}), or train a "
+                "head on such vectors."
+            )
+
+    def save(self, folder: str | Path, *, reports: Mapping[str, str] | None = None) -> None:
+        """Write the head's folder, whole or not at all; an older head there is replaced.
+
+        Args:
+            folder: where the head will lie.
+            reports: name -> text of further files beside it: history.csv, report.json.
+
+        Raises:
+            HeadError: something other than a head lies there.
+        """
+        folder = Path(folder)
+        refuse_foreign_folder(folder)
+        weights = safetensors.torch.save({name: t.contiguous() for name, t in self.head.state_dict().items()})
+        texts = {DESCRIPTION_FILE: json.dumps(self._describe(weights), indent=2) + "\n", **(reports or {})}
+        _write_folder(folder, {WEIGHTS_FILE: weights, **{name: text.encode() for name, text in texts.items()}})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a head's folder.
+
+        Raises:
+            HeadError: it holds no head, a damaged one, or one of an architecture that is not installed.
+        """
+        folder = Path(folder)
+        description = _read_description(folder)
+        try:
+            return cls._from_description(description, _read_weights(folder, description))
+        except HeadError:
+            raise
+        # RuntimeError: torch, of sizes that no tensor has.
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ClassifyError) as error:
+            raise HeadError(
+                f"{folder / DESCRIPTION_FILE} does not describe a head: {type(error).__name__}: {error}. "
+                "Train the head again."
+            ) from error
+
+    def _describe(self, weights: bytes) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "arch": self.config.arch,
+            "label_names": self.names,
+            "thresholds": self.thresholds,
+            "weights_sha256": sha256(weights).hexdigest(),
+            "provenance": self.provenance.to_json(),
+            "config": asdict(self.config),
+            "metrics": self.metrics,
+            "versions": library_versions(),
+        }
+
+    @classmethod
+    def _from_description(cls, description: Mapping[str, Any], weights: dict[str, torch.Tensor]) -> Self:
+        names = tuple(str(name) for name in description["label_names"])
+        thresholds = description["thresholds"]
+        if thresholds is not None:
+            thresholds = tuple(float(value) for value in thresholds)
+            if len(thresholds) != len(names):
+                raise ValueError(f"{len(thresholds)} thresholds for {len(names)} labels")
+        provenance = Provenance.from_json(description["provenance"])
+        config = TrainConfig(**description["config"])
+        head = _fill_head(config.arch, provenance.encoder.dimension, len(names), weights)
+        return cls(head, names, thresholds, provenance, config, description["metrics"])
+
+
+def refuse_foreign_folder(folder: Path) -> None:
+    """Raise HeadError where a head may not be written: a file, or a folder that holds anything but a head."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise HeadError(f"{folder} is a file. Name a folder for the head.")
+    foreign = sorted({path.name for path in folder.iterdir()} - _OWN_FILES)
+    if foreign:
+        raise HeadError(
+            f"{folder} holds {foreign[0]!r}, which is no part of a head, and would be lost. Name another folder."
+        )
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as place:
+        beside = Path(place, "new")
+        beside.mkdir()
+        for name, content in files.items():
+            with (beside / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        if folder.exists():  # a folder cannot be replaced by another while it holds files
+            folder.rename(Path(place, "old"))
+        beside.rename(folder)
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / DESCRIPTION_FILE
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise HeadError(f"{folder} holds no {DESCRIPTION_FILE}, so it is no head. Make one with train-head.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise HeadError(f"{path} cannot be read as JSON: {error}. Train the head again.") from error
+    found = description.get("format") if isinstance(description, dict) else None
+    if found != FORMAT:
+        raise HeadError(f"{path} has the format {found!r}; this version reads {FORMAT!r}. Train the head again.")
+    return dict(description)
+
+
+def _read_weights(folder: Path, description: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    path = folder / WEIGHTS_FILE
+    try:
+        content = path.read_bytes()
+        tensors = safetensors.torch.load(content)
+    except (OSError, SafetensorError) as error:
+        raise HeadError(f"{path} cannot be read: {error}. Train the head again.") from error
+    if sha256(content).hexdigest() != description.get("weights_sha256"):
+        raise HeadError(f"{path} is not the file that {DESCRIPTION_FILE} describes. Train the head again.")
+    return tensors
+
+
+def _fill_head(arch: str, dimension: int, class_count: int, weights: Mapping[str, torch.Tensor]) -> Head:
+    """Build a head around weights whose names, shapes and types are checked before any memory is taken."""
+    with torch.device("meta"):
+        head = build_head(arch, dimension, class_count)
+    expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in head.state_dict().items()}
+    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
+    if found != expected:
+        raise HeadError(
+            f"The weights in {WEIGHTS_FILE} are not those of a {arch} head for {dimension} dimensions and "
+            f"{class_count} labels. Train the head again."
+        )
+    head.load_state_dict(weights, assign=True)
+    return head.eval()

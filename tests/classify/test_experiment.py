@@ -1,0 +1,134 @@
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classify import ClassifyError, HeadError, SplitError, TrainConfig, VideoClassifier, split_videos, train_head
+from classify.batches import VideoSet
+from embed import EmbeddingStore, Failure
+
+
+@pytest.fixture
+def split(toy_store: Path, tmp_path: Path) -> Path:
+    split_videos(toy_store, tmp_path / "split.csv")
+    return tmp_path / "split.csv"
+
+
+def test_a_head_is_trained_measured_and_written(toy_store: Path, split: Path, tmp_path: Path) -> None:
+    report = train_head(toy_store, split, tmp_path / "head", config=TrainConfig(learning_rate=0.02))
+
+    assert {part: metrics.micro_f1 for part, metrics in report.parts.items()} == {
+        "train": 1.0,
+        "validation": 1.0,
+        "test": 1.0,
+    }
+    assert sorted(path.name for path in report.folder.iterdir()) == [
+        "head.json",
+        "head.safetensors",
+        "history.csv",
+        "report.json",
+    ]
+
+
+def test_the_written_head_labels_the_stores_videos(toy_store: Path, split: Path, tmp_path: Path) -> None:
+    train_head(toy_store, split, tmp_path / "head", config=TrainConfig(learning_rate=0.02))
+
+    classifier = VideoClassifier.load(tmp_path / "head")
+    with EmbeddingStore(toy_store) as store:
+        probabilities = classifier.predict_probabilities(VideoSet.read(store, store.ids))
+        found = [classifier.names[index] for index in probabilities.argmax(axis=1)]
+        assert found == [video_id.split("/")[0] for video_id in store.ids]
+
+
+def test_the_report_file_says_what_was_measured_and_how_often(toy_store: Path, split: Path, tmp_path: Path) -> None:
+    train_head(toy_store, split, tmp_path / "head", config=TrainConfig(arch="random-frame", seed=4))
+
+    report = json.loads((tmp_path / "head" / "report.json").read_text())
+    assert report["test_evaluations"] == 1
+    assert report["test_videos"] == 6
+    assert report["micro_f1"] == report["parts"]["test"]["micro_f1"]
+    assert report["config"]["arch"] == "random-frame"
+    assert report["loss"].startswith("softmax and cross-entropy")
+
+
+def test_the_history_file_has_a_row_an_epoch(toy_store: Path, split: Path, tmp_path: Path) -> None:
+    train_head(toy_store, split, tmp_path / "head", config=TrainConfig(epochs=3))
+
+    with (tmp_path / "head" / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["epoch"], row["step"]) for row in rows] == [("1", "3"), ("2", "6"), ("3", "9")]
+    assert 0 <= float(rows[-1]["validation_f1"]) <= 1
+
+
+def test_two_runs_write_the_same_weights(toy_store: Path, split: Path, tmp_path: Path) -> None:
+    train_head(toy_store, split, tmp_path / "one", config=TrainConfig(arch="transformer", epochs=2))
+    train_head(toy_store, split, tmp_path / "two", config=TrainConfig(arch="transformer", epochs=2))
+
+    first, second = ((tmp_path / name / "head.safetensors").read_bytes() for name in ("one", "two"))
+    assert first == second
+
+
+def test_videos_with_several_labels_are_trained_with_a_sigmoid_each(
+    make_store: Callable[..., Path], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    sets = [("x",), ("y",), ("x", "y")] * 20
+    directions = {"x": np.eye(16)[0] * 3, "y": np.eye(16)[1] * 3}
+    vectors = [sum(directions[label] for label in labels) + 0.2 * rng.standard_normal((4, 16)) for labels in sets]
+    store = make_store({f"{index:02d}": video for index, video in enumerate(vectors)})
+    rows = "".join(f"{index:02d},{'|'.join(labels)}\n" for index, labels in enumerate(sets))
+    (tmp_path / "labels.csv").write_text(f"id,labels\n{rows}")
+    split_videos(store, tmp_path / "split.csv", labels=tmp_path / "labels.csv")
+
+    report = train_head(
+        store,
+        tmp_path / "split.csv",
+        tmp_path / "head",
+        labels=tmp_path / "labels.csv",
+        config=TrainConfig(mixup=0, epochs=40, learning_rate=0.02),
+    )
+
+    assert report.loss.startswith("sigmoid and binary cross-entropy")
+    assert report.parts["test"].micro_f1 == report.parts["test"].accuracy == 1.0
+
+
+def test_failed_videos_with_a_label_are_noted(make_store: Callable[..., Path], tmp_path: Path) -> None:
+    videos = {f"{name}/{index}": np.eye(16)[[index % 2]] for name in "ab" for index in range(10)}
+    store = make_store(videos, failures=[Failure("a/broken", "a/broken", "no_frames", "empty")])
+    rows = "".join(f"{video_id},{video_id[0]}\n" for video_id in [*videos, "a/broken"])
+    (tmp_path / "labels.csv").write_text(f"id,label\n{rows}")
+    split_videos(store, tmp_path / "split.csv", labels=tmp_path / "labels.csv")
+
+    report = train_head(
+        store,
+        tmp_path / "split.csv",
+        tmp_path / "head",
+        labels=tmp_path / "labels.csv",
+        config=TrainConfig(epochs=1),
+    )
+
+    assert report.notes == ("1 video labelled but not embedded, since they failed: a/broken.",)
+
+
+def test_a_split_without_test_videos_is_refused(toy_store: Path, split: Path, tmp_path: Path) -> None:
+    split.write_text(split.read_text().replace(",test,", ",train,"))
+
+    with pytest.raises(SplitError, match=r"has no test video.*Make it with split-videos"):
+        train_head(toy_store, split, tmp_path / "head")
+
+
+def test_an_output_that_is_no_head_is_refused_before_the_training(toy_store: Path, split: Path) -> None:
+    with pytest.raises(HeadError, match=r"no part of a head.*Name another folder"):
+        train_head(toy_store, split, toy_store.parent)
+
+
+def test_a_run_that_fails_writes_nothing(toy_store: Path, split: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+
+    with pytest.raises(ClassifyError):
+        train_head(toy_store, split, tmp_path / "head", config=TrainConfig(arch="none"))
+
+    assert sorted(tmp_path.iterdir()) == before
