@@ -1,0 +1,183 @@
+"""Labels for new videos, or for those of a store.
+
+New videos are decoded, sampled and embedded as the head's own store was. A predictions file is a CSV with the columns
+id, labels (`|` between several, none where no label reached its threshold), probability (of each of these labels, in
+their order), then one column probability_{label} for each label that the head knows.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from classify.batches import VideoSet
+from classify.classifier import VideoClassifier
+from classify.files import write_whole
+from classify.labels import SEPARATOR
+from embed import EmbedConfig, embed_videos, find_videos, load_encoder
+from embed.store import EmbeddingStore, Failure, is_store
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """How new videos are embedded; none of it changes the result but in its last digits.
+
+    Args:
+        device: "cpu", "cuda", or "auto" for a GPU where there is one.
+        pretrained: checkpoint file of the encoder, where it has moved since the head was trained.
+        batch_size: frames that the encoder takes at once.
+        store: where to keep the embeddings, so that the next run need not make them again; None keeps none.
+    """
+
+    device: str = "auto"
+    pretrained: str | None = None
+    batch_size: int = 32
+    store: Path | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one video shows.
+
+    Args:
+        video_id: its id.
+        labels: the labels given to it, likeliest first; none where no label reached its threshold.
+        probabilities: label -> probability, for every label that the head knows.
+    """
+
+    video_id: str
+    labels: tuple[str, ...]
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What `predict_videos` found.
+
+    Args:
+        names: (C,) labels that the head knows.
+        videos: one prediction a video, in the order of the sources.
+        failures: the videos that could not be embedded, and why.
+    """
+
+    names: tuple[str, ...]
+    videos: tuple[Prediction, ...]
+    failures: tuple[Failure, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the predictions JSON-ready."""
+        return {
+            "videos": [
+                {"id": video.video_id, "labels": video.labels, "probabilities": video.probabilities}
+                for video in self.videos
+            ],
+            "failures": [
+                {"id": failure.id, "reason": failure.reason, "detail": failure.detail} for failure in self.failures
+            ],
+        }
+
+    def to_csv(self) -> str:
+        """Return the text of a predictions file."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["id", "labels", "probability", *(f"probability_{name}" for name in self.names)])
+        for video in self.videos:
+            shown = SEPARATOR.join(f"{video.probabilities[label]:.4f}" for label in video.labels)
+            figures = [f"{video.probabilities[name]:.4f}" for name in self.names]
+            writer.writerow([video.video_id, SEPARATOR.join(video.labels), shown, *figures])
+        return text.getvalue()
+
+
+def predict_videos(
+    head: str | Path,
+    sources: Sequence[str | Path],
+    output: str | Path | None = None,
+    *,
+    config: PredictConfig = PredictConfig(),
+    on_progress: Callable[[Any], None] | None = None,
+) -> Predictions:
+    """Label videos with a trained head.
+
+    Args:
+        head: the head's folder.
+        sources: stores, which are read as they are, and whatever else `embed_videos` takes.
+        output: predictions file to write; None writes none.
+        config: how new videos are embedded.
+        on_progress: handed to `embed_videos`.
+
+    Raises:
+        HeadError: there is no head in that folder.
+        EncoderMismatch: a store was not made as the vectors that the head learned from.
+        EmbedError: a source is absent, or the head's encoder cannot be had.
+    """
+    classifier = VideoClassifier.load(head)
+    stores = [source for source in sources if is_store(source)]
+    others = [source for source in sources if not is_store(source)]
+    found = [_label_store(classifier, store) for store in stores]
+    if others:
+        found.append(_label_videos(classifier, others, config, on_progress))
+    predictions = Predictions(
+        names=classifier.names,
+        videos=tuple(video for part in found for video in part.videos),
+        failures=tuple(failure for part in found for failure in part.failures),
+    )
+    if output is not None:
+        write_whole(Path(output), predictions.to_csv())
+    return predictions
+
+
+def _label_store(classifier: VideoClassifier, path: str | Path) -> Predictions:
+    with EmbeddingStore(path) as store:
+        classifier.check(store.provenance, str(path))
+        return _label(classifier, store, [*store.ids, *(failure.id for failure in store.failures)])
+
+
+def _label_videos(
+    classifier: VideoClassifier,
+    sources: Sequence[str | Path],
+    config: PredictConfig,
+    on_progress: Callable[[Any], None] | None,
+) -> Predictions:
+    """Embed videos as the head's own were, and label those that could be."""
+    embedding = EmbedConfig.from_provenance(
+        classifier.provenance,
+        pretrained=config.pretrained,
+        device=config.device,
+        batch_size=config.batch_size,
+    )
+    encoder = load_encoder(embedding.model, pretrained=embedding.pretrained, device=embedding.device)
+    made_here = replace(classifier.provenance, encoder=encoder.identity)
+    classifier.check(made_here, f"{config.pretrained or embedding.model}")
+    with ExitStack() as stack:
+        path = config.store or Path(stack.enter_context(TemporaryDirectory()), "embeddings.h5")
+        embed_videos(sources, path, embedding, encoder=encoder, on_progress=on_progress)
+        store = stack.enter_context(EmbeddingStore(path))
+        return _label(classifier, store, [video.id for video in find_videos(sources)])
+
+
+def _label(classifier: VideoClassifier, store: EmbeddingStore, ids: Sequence[str]) -> Predictions:
+    """Label the videos at the ids that have vectors, and list the failures of the others."""
+    videos = VideoSet.read(store, [video_id for video_id in ids if video_id in store])
+    probabilities = classifier.predict_probabilities(videos)
+    decided = classifier.decide(probabilities)
+    asked = set(ids)
+    return Predictions(
+        names=classifier.names,
+        videos=tuple(
+            _prediction(video_id, classifier.names, row, given)
+            for video_id, row, given in zip(videos.ids, probabilities.tolist(), decided.tolist(), strict=True)
+        ),
+        failures=tuple(failure for failure in store.failures if failure.id in asked),
+    )
+
+
+def _prediction(
+    video_id: str, names: Sequence[str], probabilities: Sequence[float], given: Sequence[bool]
+) -> Prediction:
+    ranked = sorted(zip(names, probabilities, given, strict=True), key=lambda entry: -entry[1])
+    labels = tuple(name for name, _, is_given in ranked if is_given)
+    return Prediction(video_id, labels, dict(zip(names, probabilities, strict=True)))

@@ -1,0 +1,187 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from classify import cli
+from embed import Failure, Provenance
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command in the folder where the store lies."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(command: str, *arguments: object) -> Result:
+        return CliRunner().invoke(getattr(cli, command), [str(argument) for argument in arguments])
+
+    return call
+
+
+@pytest.fixture
+def trained(run: Callable[..., Result], toy_store: Path) -> Callable[..., Result]:
+    """Split the toy store and train a head on it, in their default places."""
+    assert run("split_videos", toy_store).exit_code == 0
+    result = run("train_head", toy_store, "--split", "split.csv", "--learning-rate", "0.02")
+    assert result.exit_code == 0, result.output
+    return run
+
+
+def test_split_videos_prints_counts_a_class_and_part(run: Callable[..., Result], toy_store: Path) -> None:
+    result = run("split_videos", toy_store, "--test-size", 0.2)
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "label   train  validation  test",
+        "hug        14           2     4",
+        "kick       14           2     4",
+        "wave       14           2     4",
+        "videos     42           6    12",
+        "",
+        "-> split.csv    Next: train-head",
+    ]
+
+
+def test_split_videos_prints_json_for_programs(run: Callable[..., Result], toy_store: Path) -> None:
+    result = run("split_videos", toy_store, "--json")
+
+    assert json.loads(result.stdout)["videos"] == {"train": 48, "validation": 6, "test": 6}
+
+
+def test_split_videos_keeps_groups_and_says_how_many(
+    run: Callable[..., Result], toy_store: Path, tmp_path: Path
+) -> None:
+    ids = [f"{name}/{index:02d}.mp4" for name in ("hug", "kick", "wave") for index in range(20)]
+    rows = "".join(f"{video_id},{video_id.split('/')[0]},{video_id[-6:]}\n" for video_id in ids)
+    (tmp_path / "labels.csv").write_text(f"id,label,group\n{rows}nobody.mp4,hug,g\n")
+
+    result = run("split_videos", toy_store, "--labels", "labels.csv", "--group-by", "group")
+
+    assert "groups     16           2     2" in result.stdout
+    assert result.stderr == "Note: 1 video labelled but not in the store: nobody.mp4.\n"
+
+
+def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
+    run: Callable[..., Result], toy_store: Path
+) -> None:
+    run("split_videos", toy_store)
+
+    result = run("train_head", toy_store, "--split", "split.csv", "--learning-rate", "0.02", "-o", "my-head")
+
+    assert result.exit_code == 0
+    assert "softmax and cross-entropy, since every training video has one label" in result.stdout
+    assert "test           1.000     1.000     1.000       6" in result.stdout
+    assert "With one label a video, micro-F1 is accuracy." in result.stdout
+    assert "Next: predict-videos my-head NEW_VIDEOS" in result.stdout
+
+
+def test_train_head_prints_json_for_programs(run: Callable[..., Result], toy_store: Path) -> None:
+    run("split_videos", toy_store)
+
+    result = run("train_head", toy_store, "--split", "split.csv", "--json", "--arch", "transformer", "--mixup", "0")
+
+    figures = json.loads(result.stdout)
+    assert figures["head"] == "head"
+    assert figures["test_videos"] == 6
+    assert {"micro_f1", "macro_f1", "seconds"} <= set(figures)
+    assert figures["config"]["mixup"] == 0
+
+
+def test_predict_videos_prints_a_csv(trained: Callable[..., Result], toy_store: Path) -> None:
+    result = trained("predict_videos", "head", toy_store)
+
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert lines[0] == "id,labels,probability,probability_hug,probability_kick,probability_wave"
+    assert lines[1].startswith("hug/00.mp4,hug,0.")
+    assert len(lines) == 61
+
+
+def test_predict_videos_writes_a_file_where_one_is_named(
+    trained: Callable[..., Result], toy_store: Path, tmp_path: Path
+) -> None:
+    result = trained("predict_videos", "head", toy_store, "-o", "predictions.csv")
+
+    assert result.stdout == "60 videos labelled, 0 failed -> predictions.csv\n"
+    assert (tmp_path / "predictions.csv").read_text().count("\n") == 61
+
+
+def test_predict_videos_prints_json_for_programs(trained: Callable[..., Result], toy_store: Path) -> None:
+    result = trained("predict_videos", "head", toy_store, "--json")
+
+    first = json.loads(result.stdout)["videos"][0]
+    assert first["id"] == "hug/00.mp4"
+    assert first["labels"] == ["hug"]
+    assert set(first["probabilities"]) == {"hug", "kick", "wave"}
+
+
+def test_predict_videos_lists_failures_and_exits_with_1(
+    trained: Callable[..., Result], make_store: Callable[..., Path]
+) -> None:
+    failure = Failure("broken.mp4", "broken.mp4", "no_frames", "it is empty")
+    store = make_store({"a.mp4": np.eye(16)[:1]}, name="other.h5", failures=[failure])
+
+    result = trained("predict_videos", "head", store)
+
+    assert result.exit_code == 1
+    assert "broken.mp4  no_frames: it is empty" in result.stderr
+    assert result.stdout.splitlines()[1].startswith("a.mp4,hug,")
+
+
+def test_predict_videos_refuses_a_store_of_another_encoder(
+    trained: Callable[..., Result], make_store: Callable[..., Path], provenance: Provenance
+) -> None:
+    other = replace(provenance, encoder=replace(provenance.encoder, model="ViT-L-14"))
+    store = make_store({"a.mp4": np.eye(16)[:1]}, name="other.h5", made_by=other)
+
+    result = trained("predict_videos", "head", store)
+
+    assert result.exit_code == 2
+    assert "model is ViT-L-14, not toy-encoder" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "message"),
+    [
+        ("split_videos", ["absent.h5"], "Error: There is no store absent.h5"),
+        ("split_videos", ["embeddings.h5", "--test-size", "2"], "Error: Part sizes are 2.0 (test)"),
+        ("split_videos", ["embeddings.h5", "--group-by", "g"], "Error: There is no label file"),
+        ("split_videos", ["embeddings.h5", "--labels", "none.csv"], "Error: none.csv cannot be read"),
+        ("train_head", ["embeddings.h5"], "Missing option '--split'"),
+        ("train_head", ["embeddings.h5", "--split", "none.csv"], "Error: none.csv cannot be read"),
+        ("predict_videos", ["none", "embeddings.h5"], "Error: none holds no head.json"),
+        ("predict_videos", ["none"], "Missing argument 'SOURCES...'"),
+    ],
+)
+@pytest.mark.usefixtures("toy_store")
+def test_wrong_usage_is_said_in_a_line_and_exits_with_2(
+    run: Callable[..., Result], command: str, arguments: list[str], message: str
+) -> None:
+    result = run(command, *arguments)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_arch_is_refused_with_the_list(run: Callable[..., Result], toy_store: Path) -> None:
+    run("split_videos", toy_store)
+
+    result = run("train_head", toy_store, "--split", "split.csv", "--arch", "lstm")
+
+    assert result.exit_code == 2
+    assert "no head called 'lstm'. Choose one of: linear, transformer, random-frame" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["split_videos", "train_head", "predict_videos"])
+def test_every_option_has_help(run: Callable[..., Result], command: str) -> None:
+    result = run(command, "--help")
+
+    assert result.exit_code == 0
+    assert all(option.help for option in getattr(cli, command).params if isinstance(option, click.Option))

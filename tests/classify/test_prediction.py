@@ -1,0 +1,144 @@
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from classify import (
+    EncoderMismatch,
+    HeadError,
+    PredictConfig,
+    Prediction,
+    Predictions,
+    TrainConfig,
+    predict_videos,
+    split_videos,
+    train_head,
+)
+from embed import EmbedConfig, EmbeddingStore, Failure, Provenance, UniformFrames, embed_videos
+
+COLOURS = {"green": (30, 160, 60), "red": (200, 30, 40)}
+
+
+def write_clip(path: Path, colour: tuple[int, int, int], seed: int) -> None:
+    """Write a second of one colour with some noise, 64 x 64 pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    with av.open(path, "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 64
+        for _ in range(10):
+            rgb = np.clip(colour + rng.integers(-30, 30, (64, 64, 3)), 0, 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="session")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Red and green clips, embedded by the bundled encoder, and a head trained on them."""
+    root = tmp_path_factory.mktemp("walk")
+    for seed, (name, colour) in enumerate([*COLOURS.items()] * 6):
+        write_clip(root / "videos" / name / f"{seed:02d}.avi", colour, seed)
+    write_clip(root / "new" / "unseen.avi", COLOURS["red"], 99)
+    (root / "new" / "broken.avi").write_bytes(b"no video")
+    config = EmbedConfig(model="efficientnet-lite0", sampling=UniformFrames(2), batch_size=8)
+    embed_videos([root / "videos"], root / "embeddings.h5", config)
+    split_videos(root / "embeddings.h5", root / "split.csv")
+    train_head(root / "embeddings.h5", root / "split.csv", root / "head", config=TrainConfig(mixup=0, epochs=40))
+    return root
+
+
+@pytest.fixture
+def toy_head(toy_store: Path, tmp_path: Path) -> Path:
+    split_videos(toy_store, tmp_path / "split.csv")
+    train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=TrainConfig(learning_rate=0.02))
+    return tmp_path / "head"
+
+
+def test_the_videos_of_a_store_get_labels(toy_store: Path, toy_head: Path) -> None:
+    predictions = predict_videos(toy_head, [toy_store])
+
+    assert {video.video_id: video.labels for video in predictions.videos} == {
+        video.video_id: (video.video_id.split("/")[0],) for video in predictions.videos
+    }
+    assert len(predictions.videos) == 60
+    assert sum(predictions.videos[0].probabilities.values()) == pytest.approx(1)
+
+
+def test_a_stores_failures_are_listed(toy_head: Path, make_store: Callable[..., Path]) -> None:
+    failure = Failure("broken.mp4", "broken.mp4", "no_frames", "it is empty")
+    store = make_store({"a.mp4": np.eye(16)[:1]}, name="other.h5", failures=[failure])
+
+    assert predict_videos(toy_head, [store]).failures == (failure,)
+
+
+def test_a_store_of_another_encoder_is_refused(
+    toy_head: Path, make_store: Callable[..., Path], provenance: Provenance
+) -> None:
+    other = replace(provenance, encoder=replace(provenance.encoder, weights_sha256="1" * 64))
+    store = make_store({"a.mp4": np.eye(16)[:1]}, name="other.h5", made_by=other)
+
+    with pytest.raises(EncoderMismatch, match=r"other.h5 does not give .* weights sha256 is 1+, not 0+.*or train"):
+        predict_videos(toy_head, [store])
+
+
+def test_a_store_of_other_sampling_is_refused(
+    toy_head: Path, make_store: Callable[..., Path], provenance: Provenance
+) -> None:
+    other = replace(provenance, sampling={"name": "uniform", "count": 4})
+    store = make_store({"a.mp4": np.eye(16)[:1]}, name="other.h5", made_by=other)
+
+    with pytest.raises(EncoderMismatch, match=r"sampling is .*'count': 4.*not .*'count': 8"):
+        predict_videos(toy_head, [store])
+
+
+def test_an_absent_head_is_refused(toy_store: Path, tmp_path: Path) -> None:
+    with pytest.raises(HeadError, match=r"holds no head.json"):
+        predict_videos(tmp_path / "nothing", [toy_store])
+
+
+def test_a_predictions_file_has_a_column_a_label() -> None:
+    videos = (
+        Prediction("a.mp4", ("kick", "hug"), {"hug": 0.6, "kick": 0.9}),
+        Prediction("b.mp4", (), {"hug": 0.1, "kick": 0.25}),
+    )
+
+    text = Predictions(("hug", "kick"), videos, ()).to_csv()
+
+    assert text == (
+        "id,labels,probability,probability_hug,probability_kick\n"
+        "a.mp4,kick|hug,0.9000|0.6000,0.6000,0.9000\n"
+        "b.mp4,,,0.1000,0.2500\n"
+    )
+
+
+def test_new_videos_are_embedded_as_the_heads_own_were(walk: Path) -> None:
+    by_store = predict_videos(walk / "head", [walk / "embeddings.h5"])
+    by_video = predict_videos(walk / "head", [walk / "videos"])
+
+    assert {video.video_id: video.probabilities for video in by_video.videos} == {
+        video.video_id: pytest.approx(video.probabilities, abs=1e-4) for video in by_store.videos
+    }
+
+
+def test_an_unseen_video_gets_its_label_and_a_broken_one_a_reason(walk: Path, tmp_path: Path) -> None:
+    predictions = predict_videos(walk / "head", [walk / "new"], tmp_path / "predictions.csv")
+
+    assert [(video.video_id, video.labels) for video in predictions.videos] == [("unseen.avi", ("red",))]
+    assert [failure.id for failure in predictions.failures] == ["broken.avi"]
+    with (tmp_path / "predictions.csv").open() as file:
+        assert [row["labels"] for row in csv.DictReader(file)] == ["red"]
+
+
+def test_embeddings_are_kept_where_a_store_is_named(walk: Path, tmp_path: Path) -> None:
+    config = PredictConfig(store=tmp_path / "kept.h5")
+
+    first = predict_videos(walk / "head", [walk / "new"], config=config)
+    again = predict_videos(walk / "head", [walk / "new" / "unseen.avi"], config=config)
+
+    assert again.videos == first.videos
+    with EmbeddingStore(tmp_path / "kept.h5") as store:
+        assert store.ids == ["unseen.avi"]
