@@ -1,0 +1,100 @@
+"""Videos whose every frame says which one it is, and an encoder that repeats what it sees."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.preprocessing import Preprocessing
+from embed.provenance import EncoderIdentity
+
+BLOCK_PX = 16
+BIT_COUNT = 10
+WIDTH_PX, HEIGHT_PX = BLOCK_PX * BIT_COUNT, 64
+
+
+def numbered_frame(number: int) -> NDArray[np.uint8]:
+    """Return an RGB frame with `number` as ten black or white bars, and a red band at its foot."""
+    bits = [(number >> bit) & 1 for bit in range(BIT_COUNT)]
+    frame = np.repeat(np.array(bits, dtype=np.uint8) * 255, BLOCK_PX)[None, :, None].repeat(HEIGHT_PX, 0).repeat(3, 2)
+    frame[-BLOCK_PX:] = (220, 30, 30)
+    return frame
+
+
+def number_of(rgb: NDArray[np.uint8]) -> int:
+    """Read a frame's number back from its (H, W_px, 3) pixels."""
+    bars = rgb[8 : HEIGHT_PX - 2 * BLOCK_PX, :, :].mean(axis=(0, 2))
+    middles = bars[BLOCK_PX // 2 :: BLOCK_PX]
+    return int(sum(1 << bit for bit, level in enumerate(middles) if level > 127))
+
+
+def write_video(
+    path: Path,
+    frame_count: int = 30,
+    *,
+    codec: str = "libx264",
+    fps: int = 25,
+    ticks: Sequence[int] | None = None,
+    options: dict[str, str] | None = None,
+    rotation_degrees: int = 0,
+) -> Path:
+    """Encode numbered frames.
+
+    Args:
+        path: its ending chooses the container.
+        frame_count: frames, numbered from 0.
+        codec: FFmpeg's name of the encoder.
+        fps: frames a second; the time base is one frame.
+        ticks: the frames' presentation times in units of 1 / fps, for a variable frame rate.
+        options: of the encoder; the default makes B-frames and a key frame every 10 frames with H.264.
+        rotation_degrees: written to the display matrix.
+    """
+    default = {"g": "10", "bf": "2"} if codec in ("libx264", "libx265", "mpeg4") else {}
+    if codec == "libx265":
+        default["x265-params"] = "log-level=none"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=fps, options=default if options is None else options)
+        stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.codec_context.time_base = Fraction(1, fps)
+        if rotation_degrees:
+            stream.set_display_rotation(rotation_degrees)
+        for number in range(frame_count):
+            frame = av.VideoFrame.from_ndarray(numbered_frame(number), format="rgb24")
+            frame.pts = number if ticks is None else ticks[number]
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+class BarReader:
+    """An encoder of tests: a vector is the mean level of each of the ten bars, so it spells the frame's number."""
+
+    def __init__(self, *, weights: str = "one", dimension: int = BIT_COUNT) -> None:
+        self.identity = EncoderIdentity(
+            family="tests",
+            model="bar-reader",
+            pretrained="none",
+            weights_sha256=weights,
+            dimension=dimension,
+            preprocessing=Preprocessing(
+                side_px=WIDTH_PX,
+                resize_px=WIDTH_PX,
+                resize_mode="squash",
+                kernel="bilinear",
+                mean=(0.0, 0.0, 0.0),
+                std=(1.0, 1.0, 1.0),
+            ),
+        )
+
+    def encode(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode (B, 1, side, side, 3) frames to (B, 10)."""
+        levels = rgb[:, 0, WIDTH_PX // 4 : WIDTH_PX // 2].mean(axis=(1, 3)) / 255
+        return levels[:, BLOCK_PX // 2 :: BLOCK_PX].astype(np.float32)
+
+
+def spelled_numbers(vectors: NDArray[np.floating]) -> list[int]:
+    """Read the frames' numbers back from a BarReader's (T, 10) vectors."""
+    return [int(sum(1 << bit for bit, level in enumerate(vector) if level > 0.5)) for vector in vectors]
