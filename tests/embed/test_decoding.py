@@ -1,0 +1,130 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embed.decoding import Decoder, decodable_timeline, read_frames
+from embed.errors import VideoError
+from embed.preprocessing import Preprocessing
+from embed.sampling import UniformFrames
+from tests.media import HEIGHT_PX, WIDTH_PX, number_of, numbered_frame, write_video
+
+both_decoders = pytest.mark.parametrize("decoder", ["pyav", "opencv"])
+every_format = pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        pytest.param("a.mp4", "libx264", id="H.264 with B-frames in MP4"),
+        pytest.param("a.mkv", "libx264", id="H.264 in Matroska"),
+        pytest.param("a.ts", "libx264", id="H.264 in a transport stream, which starts after 0"),
+        pytest.param("a.h264", "libx264", id="raw H.264"),
+        pytest.param("a.mp4", "libx265", id="HEVC"),
+        pytest.param("a.webm", "libvpx-vp9", id="VP9"),
+        pytest.param("a.avi", "mpeg4", id="MPEG-4 part 2 in AVI"),
+        pytest.param("a.mpg", "mpeg2video", id="MPEG-2 program stream"),
+        pytest.param("a.mov", "mjpeg", id="Motion JPEG"),
+    ],
+)
+
+
+def numbers(path: Path, frame_count: int, decoder: Decoder = "pyav") -> list[int]:
+    frames = read_frames(str(path), UniformFrames(frame_count), decoder=decoder)
+    return [number_of(window[0]) for window in frames.rgb]
+
+
+@both_decoders
+@every_format
+def test_the_sampled_frames_are_the_right_ones(tmp_path: Path, name: str, codec: str, decoder: Decoder) -> None:
+    path = write_video(tmp_path / name, 47, codec=codec)
+    assert numbers(path, 10, decoder) == UniformFrames(10).choose(47).tolist()
+
+
+@both_decoders
+def test_a_short_video_gives_each_frame_once(tmp_path: Path, decoder: Decoder) -> None:
+    assert numbers(write_video(tmp_path / "a.mp4", 5), 100, decoder) == [0, 1, 2, 3, 4]
+
+
+@both_decoders
+def test_a_variable_frame_rate_changes_no_frame(tmp_path: Path, decoder: Decoder) -> None:
+    ticks = [0, 1, 2, 10, 11, 30, 50, 51, 90, 200]
+    path = write_video(tmp_path / "a.mp4", 10, ticks=ticks)
+    assert numbers(path, 5, decoder) == [1, 3, 5, 7, 9]
+
+
+def test_timestamps_are_those_of_the_frames_chosen(tmp_path: Path) -> None:
+    frames = read_frames(str(write_video(tmp_path / "a.mp4", 30, fps=25)), UniformFrames(3))
+    np.testing.assert_allclose(frames.timestamps_s, np.array([5, 15, 25]) / 25, atol=1e-6)
+
+
+def test_frames_have_the_colours_of_the_video(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 1, options={"crf": "1"})
+    rgb = read_frames(str(path), UniformFrames(1)).rgb[0, 0]
+    assert rgb.shape == (HEIGHT_PX, WIDTH_PX, 3)
+    assert np.abs(rgb.astype(int) - numbered_frame(0)).mean() < 4
+
+
+@both_decoders
+def test_a_rotated_video_comes_out_upright(tmp_path: Path, decoder: Decoder) -> None:
+    path = write_video(tmp_path / "a.mp4", 3, rotation_degrees=90)
+    rgb = read_frames(str(path), UniformFrames(1), decoder=decoder).rgb[0, 0]
+    assert rgb.shape == (WIDTH_PX, HEIGHT_PX, 3)
+    assert number_of(np.rot90(rgb, -1)) == 1
+
+
+def test_both_decoders_turn_a_phones_video_the_same_way(odd_videos: Path) -> None:
+    path = str(odd_videos / "decord" / "video_90.mov")
+    by_pyav, by_opencv = (read_frames(path, UniformFrames(2), decoder=decoder).rgb for decoder in ("pyav", "opencv"))
+    assert np.abs(by_pyav.astype(int) - by_opencv).mean() < 3
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
+def test_a_truncated_video_keeps_the_frames_it_has(tmp_path: Path, name: str) -> None:
+    path = write_video(tmp_path / name, 200, options={"g": "20", "bf": "2", "crf": "10"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found = numbers(path, 20)
+    assert len(found) == 20
+    assert found == sorted(set(found))
+    assert 60 < found[-1] < 140
+
+
+def test_frames_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.ts", 100, options={"g": "10", "bf": "0"})
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3 : len(content) // 3 + 20_000] = b"\xff" * 20_000
+    path.write_bytes(content)
+    frames = read_frames(str(path), UniformFrames(1000))
+    assert frames.timeline.frame_count == decodable_timeline(str(path)).frame_count
+    assert 20 < len(frames.rgb) < 100
+    assert np.all(np.diff(frames.timestamps_s) > 0)
+
+
+def test_preprocessing_is_applied_to_each_frame(tmp_path: Path) -> None:
+    preprocessing = Preprocessing(32, 32, "shortest", "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    frames = read_frames(str(write_video(tmp_path / "a.mp4", 4)), UniformFrames(2), preprocessing)
+    assert frames.rgb.shape == (2, 1, 32, 32, 3)
+
+
+def test_a_file_cut_before_its_index_is_unreadable(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 30)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(VideoError, match="unreadable"):
+        read_frames(str(path), UniformFrames(4))
+
+
+def test_a_codec_that_opencv_lacks_is_a_decode_error(odd_videos: Path) -> None:
+    with pytest.raises(VideoError, match=r"decode_error: opencv does not give the frames of .*av1_video.mkv"):
+        read_frames(str(odd_videos / "torchcodec" / "av1_video.mkv"), UniformFrames(4), decoder="opencv")
+
+
+def test_every_odd_video_gives_frames_or_a_reason(odd_videos: Path) -> None:
+    outcomes = [outcome(path) for path in sorted(odd_videos.rglob("*")) if path.is_file() and path.suffix != ".md"]
+    assert len(outcomes) > 50
+    assert outcomes.count("frames") >= len(outcomes) - 2
+    assert set(outcomes) <= {"frames", "no_video_stream"}
+
+
+def outcome(path: Path) -> str:
+    try:
+        read_frames(str(path), UniformFrames(3))
+    except VideoError as error:
+        return error.reason
+    return "frames"

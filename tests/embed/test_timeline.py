@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embed.errors import VideoError
+from embed.timeline import read_timeline
+from tests.media import HEIGHT_PX, WIDTH_PX, write_video
+
+
+def test_a_timeline_has_every_frame_in_the_order_shown_despite_b_frames(tmp_path: Path) -> None:
+    timeline = read_timeline(str(write_video(tmp_path / "a.mp4", 30, fps=25)))
+    assert timeline.frame_count == 30
+    np.testing.assert_allclose(timeline.timestamps_s, np.arange(30) / 25, atol=1e-6)
+    assert timeline.duration_s == pytest.approx(30 / 25)
+    assert timeline.fps == pytest.approx(25)
+    assert (timeline.width_px, timeline.height_px) == (WIDTH_PX, HEIGHT_PX)
+
+
+def test_key_frames_are_known(tmp_path: Path) -> None:
+    options = {"g": "10", "bf": "2", "sc_threshold": "0"}
+    timeline = read_timeline(str(write_video(tmp_path / "a.mp4", 30, options=options)))
+    assert np.flatnonzero(timeline.is_keyframe).tolist() == [0, 10, 20]
+
+
+def test_a_variable_frame_rate_keeps_its_own_times(tmp_path: Path) -> None:
+    ticks = [0, 1, 2, 10, 11, 30, 50]
+    timeline = read_timeline(str(write_video(tmp_path / "a.mp4", 7, ticks=ticks)))
+    np.testing.assert_allclose(timeline.timestamps_s, np.array(ticks) / 25, atol=1e-6)
+
+
+def test_a_raw_stream_without_timestamps_is_counted(tmp_path: Path) -> None:
+    timeline = read_timeline(str(write_video(tmp_path / "a.h264", 30)))
+    assert timeline.frame_count == 30
+
+
+def test_discarded_packets_are_no_frames(odd_videos: Path) -> None:
+    timeline = read_timeline(str(odd_videos / "torchcodec" / "discard_first_keyframe.mp4"))
+    assert timeline.frame_count == 25
+
+
+def test_a_start_other_than_zero_is_kept(odd_videos: Path) -> None:
+    timeline = read_timeline(str(odd_videos / "torchcodec" / "test_non_zero_start.mp4"))
+    assert timeline.timestamps_s[0] == pytest.approx(8.333, abs=1e-3)
+
+
+def test_an_absent_file_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match=r"not_found: .*gone.mp4 does not exist"):
+        read_timeline(str(tmp_path / "gone.mp4"))
+
+
+def test_a_text_file_is_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("not a video")
+    with pytest.raises(VideoError, match=r"unreadable: .*cannot be read as a video"):
+        read_timeline(str(tmp_path / "a.mp4"))
+
+
+def test_sound_alone_is_no_video(odd_videos: Path) -> None:
+    with pytest.raises(VideoError, match="no_video_stream"):
+        read_timeline(str(odd_videos / "torchcodec" / "sine_16ch_s16.wav"))
