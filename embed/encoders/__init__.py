@@ -1,0 +1,85 @@
+"""Encoders: pixels -> vectors. One module a family; the heavy libraries load with the family that needs them."""
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.errors import EncoderError
+from embed.provenance import EncoderIdentity
+
+
+class Encoder(Protocol):
+    """What turns preprocessed frames into vectors."""
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """Everything that changes the vectors, stored beside them."""
+        ...
+
+    def encode(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode (B, W, side_px, side_px, 3) uint8 frames to (B, D) vectors, as `identity` describes them."""
+        ...
+
+
+EncoderFactory = Callable[..., Encoder]
+"""factory(model, pretrained=None, device="auto") -> Encoder; raises EncoderError."""
+
+_FAMILIES = {
+    "efficientnet-lite0": "efficientnet_lite",
+    "efficientnet-lite1": "efficientnet_lite",
+    "efficientnet-lite2": "efficientnet_lite",
+}
+"""Names that belong to a family of our own. Every other name is open_clip's to know."""
+
+
+def load_encoder(model: str, *, pretrained: str | None = None, device: str = "auto") -> Encoder:
+    """Build an encoder and load its weights.
+
+    Args:
+        model: "efficientnet-lite0" (bundled), "-lite1", "-lite2"; any model that open_clip lists ("ViT-B-32"); a
+            hub name ("hf-hub:..."); or a name that another package registers under the entry point group
+            `embed.encoders`.
+        pretrained: for open_clip a tag ("openai") or a checkpoint file; None takes the family's default.
+        device: "auto" takes CUDA, else Apple's GPU, else the CPU; or a torch device.
+
+    Raises:
+        EncoderError: the model or device is unknown.
+        WeightsUnavailable: the weights can be had neither from a hub nor from a file.
+    """
+    return _factory(model)(model, pretrained=pretrained, device=device)
+
+
+def _factory(model: str) -> EncoderFactory:
+    registered = {point.name: point for point in entry_points(group="embed.encoders")}
+    factory: EncoderFactory
+    if model in registered:
+        factory = registered[model].load()
+    else:
+        factory = import_module(f"embed.encoders.{_FAMILIES.get(model, 'open_clip')}").load
+    return factory
+
+
+def resolve_device(device: str) -> str:
+    """Return the torch device that "auto" stands for here, or the device asked for.
+
+    Raises:
+        EncoderError: this machine has no such device.
+    """
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise EncoderError(
+            f"This machine's torch {torch.__version__} has no device {device!r}. Use --device auto or cpu, "
+            "or install a torch built for your GPU."
+        ) from error
+    return device

