@@ -1,0 +1,102 @@
+"""Look into a store: what is in it, what made it, what failed, and whether it is whole."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embed.errors import EmbedError
+from embed.pieces import Failure, checksum
+from embed.provenance import Provenance
+from embed.store import EmbeddingStore
+
+
+@dataclass(frozen=True)
+class StoreReport:
+    """What is in a store.
+
+    Args:
+        path, created: where it lies, and when its first piece was written (ISO 8601).
+        videos, vectors, dimension: counts, and D.
+        shortest, median, longest: vectors a video; 0 in an empty store.
+        duration_s: of all videos together.
+        failures: the videos without vectors.
+        provenance: what made the vectors.
+        problems: what `is_verifying` found wrong, a sentence each; None where it was not asked for.
+    """
+
+    path: str
+    created: str
+    videos: int
+    vectors: int
+    dimension: int
+    shortest: int
+    median: float
+    longest: int
+    duration_s: float
+    failures: tuple[Failure, ...]
+    provenance: Provenance
+    problems: tuple[str, ...] | None
+
+    @property
+    def failures_by_reason(self) -> dict[str, int]:
+        """How many videos failed for each reason, most first."""
+        return dict(Counter(failure.reason for failure in self.failures).most_common())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready description."""
+        return {**asdict(self), "provenance": self.provenance.to_json()}
+
+
+def inspect_embeddings(store: str | Path, *, is_verifying: bool = False) -> StoreReport:
+    """Describe a store.
+
+    Args:
+        store: its path.
+        is_verifying: also read every row and check it, see `verify_store`.
+
+    Raises:
+        StoreError: there is no such store, or it cannot be opened at all.
+    """
+    with EmbeddingStore(store) as opened:
+        counts = opened.row_counts
+        return StoreReport(
+            path=str(store),
+            created=opened.created,
+            videos=len(opened),
+            vectors=int(counts.sum()),
+            dimension=opened.dimension,
+            shortest=int(counts.min(initial=counts.max(initial=0))),
+            median=float(np.median(counts)) if len(counts) else 0.0,
+            longest=int(counts.max(initial=0)),
+            duration_s=float(opened.durations_s.sum()),
+            failures=tuple(opened.failures),
+            provenance=opened.provenance,
+            problems=tuple(verify_store(opened)) if is_verifying else None,
+        )
+
+
+def verify_store(store: EmbeddingStore) -> list[str]:
+    """Read every video of an open store and compare it with its checksum.
+
+    Offsets and counts are checked when a store is opened.
+
+    Returns:
+        A sentence for each video that is damaged; empty when all is well.
+    """
+    problems = []
+    for video_id in store.ids:
+        try:
+            video = store.read(video_id)
+        except (OSError, EmbedError) as error:
+            problems.append(f"{video_id}: its rows cannot be read ({error})")
+            continue
+        if not len(video.vectors):
+            problems.append(f"{video_id}: it has no rows")
+        elif not np.isfinite(video.vectors).all():
+            problems.append(f"{video_id}: a value is not finite")
+        elif checksum(video.vectors, video.timestamps_s) != store.checksum(video_id):
+            problems.append(f"{video_id}: its rows are not the ones that were written (checksum)")
+    return problems
