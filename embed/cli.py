@@ -1,0 +1,169 @@
+"""The commands of `embed`. Each parses, calls the library function of its name, and prints.
+
+Results go to stdout, progress and warnings to stderr. Exit codes: 0 done, 1 some videos failed, 2 wrong usage or
+nothing could be done.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from embed.inspection import StoreReport
+    from embed.pieces import Failure
+    from embed.pipeline import EmbedSummary, Progress
+
+_SHOWN_FAILURES = 20
+
+
+class EmbedCommand(click.Command):
+    """A command whose library errors are messages, not tracebacks."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; exit 2 with the message of an EmbedError or a ValueError of a setting."""
+        from embed.errors import EmbedError
+
+        try:
+            return super().invoke(ctx)
+        except EmbedError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.command(cls=EmbedCommand)
+@click.argument("sources", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "-o", "--output", "store", default="embeddings.h5", show_default=True, help="The store to make or continue."
+)
+@click.option(
+    "--frames-count", default=100, show_default=True, type=click.IntRange(1), help="Frames a video, evenly spaced."
+)
+@click.option(
+    "--model",
+    default="ViT-B-32",
+    show_default=True,
+    help="Encoder: efficientnet-lite0 (bundled), or any of open_clip's.",
+)
+@click.option("--pretrained", help="Its weights: an open_clip tag or a checkpoint file.  [default: openai]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps ...")
+@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Frames encoded at once.")
+@click.option("--decoder", default="pyav", show_default=True, type=click.Choice(["pyav", "opencv"]))
+@click.option("--retry-failed", is_flag=True, help="Try videos again that failed in an earlier run.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.version_option(package_name="framehead")
+def embed_videos(
+    sources: tuple[str, ...],
+    store: str,
+    frames_count: int,
+    model: str,
+    pretrained: str | None,
+    device: str,
+    batch_size: int,
+    decoder: Any,
+    retry_failed: bool,
+    as_json: bool,
+) -> None:
+    """Embed videos once: evenly spaced frames of each, through a frozen encoder, into one HDF5 store.
+
+    SOURCES are folders (searched recursively), video files, or CSV or TXT lists of paths. Running again embeds only
+    what is missing.
+
+    \b
+    embed-videos videos/ --frames-count 100
+    embed-videos videos.csv --model efficientnet-lite0 -o embeddings.h5
+    """  # noqa: D301 (click wants a real backspace)
+    from embed import pipeline
+    from embed.sampling import UniformFrames
+
+    config = pipeline.EmbedConfig(
+        model=model,
+        pretrained=pretrained,
+        sampling=UniformFrames(frames_count),
+        device=device,
+        batch_size=batch_size,
+        decoder=decoder,
+        is_retrying=retry_failed,
+    )
+    with ProgressBar() as bar:
+        summary = pipeline.embed_videos(sources, store, config, on_progress=bar.show)
+    click.echo(json.dumps(summary.to_json(), indent=2) if as_json else _summary_text(summary))
+    print_failures(summary.failures)
+    sys.exit(1 if summary.failed else 0)
+
+
+@click.command(cls=EmbedCommand)
+@click.argument("store", type=click.Path())
+@click.option("--verify", is_flag=True, help="Read every vector and check it. Exit 1 when something is wrong.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.version_option(package_name="framehead")
+def inspect_embeddings(store: str, verify: bool, as_json: bool) -> None:
+    """Show what is in a store: videos, vectors, what made them, what failed and why."""
+    from embed import inspection
+
+    report = inspection.inspect_embeddings(store, is_verifying=verify)
+    click.echo(json.dumps(report.to_json(), indent=2) if as_json else _report_text(report))
+    sys.exit(1 if report.problems else 0)
+
+
+class ProgressBar:
+    """A bar on stderr with videos, frames a second and time left; shown on a terminal only."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> "ProgressBar":
+        return self
+
+    def show(self, progress: "Progress") -> None:
+        """Draw where the run stands."""
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(total=progress.videos_total, unit="video", disable=None, dynamic_ncols=True)
+        rate = progress.frames / progress.seconds if progress.seconds else 0.0
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        self._bar.set_postfix_str(f"{rate:.0f} frames/s{failed}", refresh=False)
+        self._bar.update(progress.videos_done - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def print_failures(failures: "tuple[Failure, ...]") -> None:
+    """List on stderr which videos failed, and why."""
+    for failure in failures[:_SHOWN_FAILURES]:
+        click.echo(f"  failed  {failure.id}  {failure.reason}: {failure.detail}", err=True)
+    if len(failures) > _SHOWN_FAILURES:
+        click.echo(f"  ... and {len(failures) - _SHOWN_FAILURES} more: inspect-embeddings lists them", err=True)
+
+
+def _summary_text(summary: "EmbedSummary") -> str:
+    counts = f"{summary.embedded} videos embedded, {summary.skipped} in the store already, {summary.failed} failed"
+    speed = f"{summary.vectors} vectors in {summary.seconds:.1f} s"
+    return f"{counts}; {speed} -> {Path(summary.store)}"
+
+
+def _report_text(report: "StoreReport") -> str:
+    encoder, sampling = report.provenance.encoder, dict(report.provenance.sampling)
+    rows: list[tuple[str, object]] = [
+        ("store", f"{report.path}, made {report.created}"),
+        ("videos", f"{report.videos} ({report.duration_s / 3600:.2f} hours)"),
+        ("vectors", f"{report.vectors} of {report.dimension} dimensions"),
+        ("a video", f"{report.shortest} to {report.longest} vectors, median {report.median:g}"),
+        (
+            "encoder",
+            f"{encoder.model} ({encoder.family}), weights {encoder.pretrained}, sha256 {encoder.weights_sha256[:12]}",
+        ),
+        ("sampling", f"{sampling.pop('name')} {sampling}; decoded by {report.provenance.decoder}"),
+        ("failed", len(report.failures)),
+    ]
+    lines = [f"{name:<9} {value}" for name, value in rows]
+    lines += [f"  {reason}: {count}" for reason, count in report.failures_by_reason.items()]
+    lines += [f"    {f.id}: {f.detail}" for f in report.failures[:_SHOWN_FAILURES]]
+    if report.problems is not None:
+        lines += [f"{'verified':<9} {len(report.problems) or 'no'} problems", *(f"  {p}" for p in report.problems)]
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+import json
+import time
+from pathlib import Path
+
+import h5py
+import pytest
+from click.testing import CliRunner
+
+from embed.cli import embed_videos, inspect_embeddings
+from tests.embed.stores import write_store
+from tests.media import write_video
+
+LITE0 = ["--model", "efficientnet-lite0", "--frames-count", "3", "--batch-size", "4"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "videos").mkdir()
+    for number in range(2):
+        write_video(tmp_path / "videos" / f"{number}.mp4", 10)
+    return tmp_path / "videos"
+
+
+def test_a_folder_is_embedded_and_described(folder: Path, tmp_path: Path) -> None:
+    store = str(tmp_path / "s.h5")
+    result = CliRunner().invoke(embed_videos, [str(folder), *LITE0, "-o", store, "--json"])
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    assert {"embedded", "skipped", "failed", "vectors", "seconds", "store"} <= summary.keys()
+    assert (summary["embedded"], summary["vectors"], summary["store"]) == (2, 6, store)
+    report = CliRunner().invoke(inspect_embeddings, [store, "--verify"])
+    assert report.exit_code == 0
+    assert "6 of 1280 dimensions" in report.stdout
+    assert "efficientnet-lite0" in report.stdout
+    assert "verified  no problems" in report.stdout
+
+
+def test_a_broken_video_makes_the_exit_code_1_and_is_named(folder: Path, tmp_path: Path) -> None:
+    (folder / "broken.mp4").write_text("x")
+    result = CliRunner().invoke(embed_videos, [str(folder), *LITE0, "-o", str(tmp_path / "s.h5")])
+    assert result.exit_code == 1
+    assert "2 videos embedded, 0 in the store already, 1 failed" in result.stdout
+    assert "broken.mp4  unreadable:" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["absent"], "absent does not exist", id="an absent source"),
+        pytest.param([".", "--model", "ViT-B-33"], "no encoder 'ViT-B-33'", id="an unknown encoder"),
+        pytest.param([".", "--frames-count", "0"], "0 is not in the range", id="no frames"),
+    ],
+)
+def test_wrong_usage_is_a_message_and_exit_code_2(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(embed_videos, arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_damaged_store_makes_the_exit_code_1_and_is_named(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "s.h5", ["a", "b"])
+    with h5py.File(path, "a") as file:
+        file["timestamps_s"][0] = 9.0
+    result = CliRunner().invoke(inspect_embeddings, [str(path), "--verify"])
+    assert result.exit_code == 1
+    assert "a: its rows are not the ones that were written" in result.stdout
+
+
+def test_a_report_as_json_has_the_provenance(tmp_path: Path) -> None:
+    result = CliRunner().invoke(inspect_embeddings, [str(write_store(tmp_path / "s.h5", ["a"])), "--json"])
+    report = json.loads(result.stdout)
+    assert report["provenance"]["encoder"]["preprocessing"]["side_px"] == 160
+    assert report["problems"] is None
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
+    started = time.monotonic()
+    CliRunner().invoke(embed_videos, ["--help"])
+    assert time.monotonic() - started < 0.5

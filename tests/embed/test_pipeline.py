@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embed.errors import StoreMismatch
+from embed.pipeline import EmbedConfig, Progress, embed_videos
+from embed.provenance import Provenance
+from embed.sampling import UniformFrames
+from embed.store import EmbeddingStore
+from tests.media import BarReader, spelled_numbers, write_video
+
+CONFIG = EmbedConfig(sampling=UniformFrames(6), batch_size=4)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five videos of 3 to 31 frames."""
+    (tmp_path / "videos").mkdir()
+    for number in range(5):
+        write_video(tmp_path / "videos" / f"{number}.mp4", 3 + 7 * number)
+    return tmp_path / "videos"
+
+
+def test_every_vector_is_of_the_frame_and_moment_it_claims(folder: Path, tmp_path: Path) -> None:
+    embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+    store = EmbeddingStore(tmp_path / "s.h5")
+    for number in range(5):
+        video = store.read(f"{number}.mp4")
+        expected = UniformFrames(6).choose(3 + 7 * number)
+        assert spelled_numbers(video.vectors) == expected.tolist()
+        np.testing.assert_allclose(video.timestamps_s, expected / 25, atol=1e-6)
+
+
+def test_a_second_run_embeds_only_what_is_missing(folder: Path, tmp_path: Path) -> None:
+    embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+    write_video(folder / "new.mp4", 9)
+    summary = embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+    assert (summary.embedded, summary.skipped, summary.failed, summary.vectors) == (1, 5, 0, 6)
+    assert len(EmbeddingStore(tmp_path / "s.h5")) == 6
+
+
+def test_two_runs_give_the_same_vectors_whatever_the_batches(folder: Path, tmp_path: Path) -> None:
+    embed_videos([folder], tmp_path / "a.h5", CONFIG, encoder=BarReader())
+    for video in sorted(folder.iterdir(), reverse=True):
+        embed_videos([video], tmp_path / "b.h5", CONFIG, encoder=BarReader())
+    a, b = EmbeddingStore(tmp_path / "a.h5"), EmbeddingStore(tmp_path / "b.h5")
+    assert a.ids == b.ids
+    np.testing.assert_array_equal(a.read_many(a.ids)[0], b.read_many(b.ids)[0])
+
+
+def test_broken_videos_are_counted_stored_and_not_tried_again(folder: Path, tmp_path: Path) -> None:
+    (folder / "broken.mp4").write_text("x")
+    first = embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+    assert (first.embedded, first.failed) == (5, 1)
+    assert (first.failures[0].id, first.failures[0].reason) == ("broken.mp4", "unreadable")
+    again = embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+    assert (again.embedded, again.skipped, again.failed, again.failures[0].attempts) == (0, 5, 1, 1)
+
+
+def test_a_mended_video_is_embedded_when_failures_are_retried(folder: Path, tmp_path: Path) -> None:
+    (folder / "broken.mp4").write_text("x")
+    embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+    retrying = EmbedConfig(sampling=UniformFrames(6), is_retrying=True)
+    assert embed_videos([folder], tmp_path / "s.h5", retrying, encoder=BarReader()).failures[0].attempts == 2
+    write_video(folder / "broken.mp4", 9)
+    summary = embed_videos([folder], tmp_path / "s.h5", retrying, encoder=BarReader())
+    assert (summary.embedded, summary.failed) == (1, 0)
+    assert EmbeddingStore(tmp_path / "s.h5").failures == []
+
+
+@pytest.mark.parametrize(
+    ("config", "encoder", "message"),
+    [
+        pytest.param(CONFIG, BarReader(weights="two"), "weights sha256 is one, not two", id="other weights"),
+        pytest.param(EmbedConfig(sampling=UniformFrames(7)), BarReader(), "sampling is .*6.*, not .*7", id="sampling"),
+    ],
+)
+def test_a_store_never_mixes(
+    folder: Path, tmp_path: Path, config: EmbedConfig, encoder: BarReader, message: str
+) -> None:
+    embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+    with pytest.raises(StoreMismatch, match=message):
+        embed_videos([folder], tmp_path / "s.h5", config, encoder=encoder)
+
+
+def test_an_interrupted_run_keeps_what_is_done(folder: Path, tmp_path: Path) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.videos_done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader(), on_progress=interrupt)
+    assert len(EmbeddingStore(tmp_path / "s.h5")) == 3
+    assert embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader()).embedded == 2
+
+
+def test_an_encoder_that_gives_no_number_fails_the_video_not_the_run(folder: Path, tmp_path: Path) -> None:
+    class Overflowing(BarReader):
+        def encode(self, rgb: np.ndarray) -> np.ndarray:
+            return super().encode(rgb) * np.float32(1e9)
+
+    summary = embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=Overflowing())
+    assert {failure.reason for failure in summary.failures} == {"encode_error"}
+
+
+def test_progress_counts_videos_and_frames(folder: Path, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader(), on_progress=seen.append)
+    assert [progress.videos_done for progress in seen] == [1, 2, 3, 4, 5]
+    assert seen[-1].frames == 3 + 6 + 6 + 6 + 6
+    assert seen[-1].videos_total == 5
+
+
+def test_a_config_can_be_made_from_what_made_a_store() -> None:
+    provenance = Provenance(BarReader().identity, UniformFrames(9).to_json(), decoder="opencv")
+    config = EmbedConfig.from_provenance(provenance, pretrained="moved.pt")
+    assert (config.model, config.pretrained, config.decoder) == ("bar-reader", "moved.pt", "opencv")
+    assert config.sampling == UniformFrames(9)
