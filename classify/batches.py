@@ -50,6 +50,12 @@ class VideoSet:
         """D, the length of one vector."""
         return int(self.vectors.shape[1])
 
+    def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Return the rows of the videos at `indices`, in the order of the set."""
+        is_chosen = np.zeros(len(self), dtype=np.bool_)
+        is_chosen[indices] = True
+        return self.vectors[np.repeat(is_chosen, self.row_counts)]
+
     @classmethod
     def read(cls, store: EmbeddingStore, ids: Sequence[str]) -> "VideoSet":
         """Read the vectors of some videos of a store."""

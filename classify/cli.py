@@ -87,6 +87,12 @@ def split_videos(
 @click.option("--batch-size", default=16, show_default=True, help="Videos a step.")
 @click.option("--learning-rate", default=1e-3, show_default=True, help="Of Adam.")
 @click.option("--seed", default=0, show_default=True, help="Of fresh weights, order, mixup and dropout.")
+@click.option(
+    "--standardise/--no-standardise",
+    default=True,
+    show_default=True,
+    help="Bring each dimension to mean 0 and deviation 1 over the training videos.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("-o", "--output", default="head", show_default=True, help="Folder for the head.")
 @_json_option

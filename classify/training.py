@@ -37,6 +37,7 @@ class TrainConfig:
         learning_rate: of Adam.
         seed: of fresh weights, order, mixup and dropout.
         device: "cpu", "cuda", or "auto" for a GPU where there is one.
+        standardise: bring each dimension to mean 0 and deviation 1 over the training videos (heads/standardised.py).
     """
 
     arch: str = "linear"
@@ -46,6 +47,7 @@ class TrainConfig:
     learning_rate: float = 1e-3
     seed: int = 0
     device: str = "auto"
+    standardise: bool = True
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):
@@ -127,6 +129,8 @@ def fit_head(
     thresholds = _thresholds(dataset.targets[train])
     with _seeded(config.seed, device):
         head = build_head(config.arch, dataset.videos.dimension, len(dataset.names)).to(device)
+        if config.standardise:
+            head.learn_scale(dataset.videos.rows_of(train))
         data = DeviceSet(dataset.videos, head, device, targets=dataset.targets)
         history = []
         for record in _epochs(_Fit(head, data, train, validation, thresholds, config)):

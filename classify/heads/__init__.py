@@ -11,14 +11,24 @@ from typing import Any, Protocol, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from classify.errors import HeadError
 from classify.heads.linear import LinearHead
 from classify.heads.random_frame import RandomFrameHead
+from classify.heads.standardised import StandardisedHead
 from classify.heads.transformer import TransformerHead
 
-__all__ = ["HEADS", "Head", "LinearHead", "RandomFrameHead", "TransformerHead", "build_head", "list_heads"]
+__all__ = [
+    "HEADS",
+    "Head",
+    "LinearHead",
+    "RandomFrameHead",
+    "StandardisedHead",
+    "TransformerHead",
+    "build_head",
+    "list_heads",
+]
 
 
 class Head(Protocol):
@@ -43,7 +53,7 @@ class Head(Protocol):
     def eval(self) -> Self: ...  # noqa: D102
 
 
-HEADS: dict[str, Callable[[int, int], Head]] = {
+HEADS: dict[str, Callable[[int, int], nn.Module]] = {
     "linear": LinearHead,
     "transformer": TransformerHead,
     "random-frame": RandomFrameHead,
@@ -56,7 +66,7 @@ def list_heads() -> list[str]:
     return [*HEADS, *sorted(point.name for point in entry_points(group="classify.heads"))]
 
 
-def build_head(arch: str, dimension: int, class_count: int) -> Head:
+def build_head(arch: str, dimension: int, class_count: int) -> StandardisedHead:
     """Build a head with fresh weights, drawn from torch's random generator.
 
     Args:
@@ -68,8 +78,7 @@ def build_head(arch: str, dimension: int, class_count: int) -> Head:
         HeadError: no head has that name, or it cannot take such vectors.
     """
     if arch in HEADS:
-        return HEADS[arch](dimension, class_count)
+        return StandardisedHead(HEADS[arch](dimension, class_count), dimension)
     for point in entry_points(group="classify.heads", name=arch):
-        head: Head = point.load()(dimension, class_count)
-        return head
+        return StandardisedHead(point.load()(dimension, class_count), dimension)
     raise HeadError(f"There is no head called {arch!r}. Choose one of: {', '.join(list_heads())}.")

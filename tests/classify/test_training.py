@@ -166,7 +166,7 @@ def test_the_first_losses_are_those_of_a_hand_calculation() -> None:
 
     run = fit_head(dataset, np.arange(2), np.arange(2), TrainConfig(mixup=0, epochs=1, learning_rate=1e-12))
 
-    bias = run.head.state_dict()["linear.bias"].double().numpy()
+    bias = run.head.state_dict()["head.linear.bias"].double().numpy()
     expected = np.log(np.exp(bias).sum()) - bias.mean()
     assert run.history[0].train_loss == pytest.approx(expected, rel=1e-5)
     assert run.history[0].validation_loss == pytest.approx(expected, rel=1e-5)

@@ -98,6 +98,6 @@ def test_a_head_of_another_package_is_found_by_its_entry_point(tmp_path: Path, m
 
     head = build_head("foreign", D, C)
 
-    assert type(head).__name__ == "LinearHead"
+    assert type(head.head).__name__ == "LinearHead"
     assert "foreign" in list_heads()
     sys.modules.pop("foreign_heads")
