@@ -61,14 +61,14 @@ def split_videos(
     output: str,
     as_json: bool,
 ) -> None:
-    r"""Split the labelled videos of STORE into train, validation and test.
+    """Split the labelled videos of STORE into train, validation and test.
 
     The parts are stratified by label, also where a video has several, and keep groups whole.
 
     \b
     split-videos embeddings.h5
     split-videos embeddings.h5 --labels labels.csv --group-by group -o split.csv
-    """
+    """  # noqa: D301 (click wants a real backspace)
     import classify
 
     config = classify.SplitConfig(test_size, validation_size, group_by, seed)
@@ -98,12 +98,12 @@ def split_videos(
 @_json_option
 @click.version_option(package_name="framehead")
 def train_head(store: str, labels: str | None, split: str, output: str, as_json: bool, **config: Any) -> None:
-    r"""Train a head on STORE, measure it, and write its folder.
+    """Train a head on STORE, measure it, and write its folder.
 
     \b
     train-head embeddings.h5 --split split.csv
     train-head embeddings.h5 --labels labels.csv --split split.csv --arch transformer --mixup 0 -o head/
-    """
+    """  # noqa: D301 (click wants a real backspace)
     import classify
 
     with _EpochBar(config["epochs"]) as bar:
@@ -126,14 +126,14 @@ def train_head(store: str, labels: str | None, split: str, output: str, as_json:
 @_json_option
 @click.version_option(package_name="framehead")
 def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_json: bool, **config: Any) -> None:
-    r"""Label SOURCES with the trained HEAD: stores, or folders, video files and CSV or TXT lists.
+    """Label SOURCES with the trained HEAD: stores, or folders, video files and CSV or TXT lists.
 
     New videos are decoded and embedded exactly as those that the head learned from.
 
     \b
     predict-videos head/ new_videos/
     predict-videos head/ embeddings.h5 -o predictions.csv
-    """
+    """  # noqa: D301 (click wants a real backspace)
     import classify
     from embed.cli import ProgressBar, print_failures
 
