@@ -26,7 +26,7 @@ def test_120_clips_run_from_folder_to_predictions_and_beat_chance(ut_interaction
     with split.open(encoding="utf-8") as file:
         tested = [row for row in csv.DictReader(file) if row["part"] == "test"]
 
-    training = ("--epochs", "30", "-o", tmp_path / "head", "--json")
+    training = ("-o", tmp_path / "head", "--json")
     figures = json.loads(run("train-head", store, "--labels", labels, "--split", split, *training))
     assert figures["test_videos"] == len(tested)
     assert figures["micro_f1"] > 2.5 * CHANCE
