@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.errors import TrainError as TrainError
     from classify.experiment import TrainingReport as TrainingReport
     from classify.experiment import train_head as train_head
-    from classify.heads import Head as Head
+    from classify.heads import StandardisedHead as StandardisedHead
     from classify.heads import list_heads as list_heads
     from classify.labels import LabelTable as LabelTable
     from classify.labels import read_labels as read_labels
@@ -50,7 +50,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
 _HOME_OF = {
     "ClassifyError": "errors",
     "EncoderMismatch": "errors",
-    "Head": "heads",
+    "StandardisedHead": "heads",
     "HeadError": "errors",
     "LabelError": "errors",
     "LabelTable": "labels",

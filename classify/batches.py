@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classify.errors import ClassifyError
-from classify.heads import Head
+from classify.heads import StandardisedHead
 from classify.labels import LabelTable
 from embed.store import EmbeddingStore
 
@@ -118,7 +118,7 @@ class DeviceSet:
     def __init__(
         self,
         videos: VideoSet,
-        head: Head,
+        head: StandardisedHead,
         device: torch.device,
         *,
         targets: NDArray[np.bool_] | None = None,
@@ -143,7 +143,7 @@ class DeviceSet:
         return VideoBatch(vectors, mask, self._targets[chosen].to(torch.float32))
 
 
-def _select(videos: VideoSet, head: Head) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+def _select(videos: VideoSet, head: StandardisedHead) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
     ends = videos.row_counts.cumsum()
     pieces = np.split(videos.vectors, ends[:-1])
     chosen = [head.select(piece, video_id) for video_id, piece in zip(videos.ids, pieces, strict=True)]

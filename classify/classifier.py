@@ -27,7 +27,7 @@ from safetensors import SafetensorError
 
 from classify.batches import VideoSet
 from classify.errors import ClassifyError, EncoderMismatch, HeadError
-from classify.heads import Head, build_head
+from classify.heads import StandardisedHead, build_head
 from classify.metrics import decide_labels
 from classify.training import TrainConfig, predict_probabilities
 from embed.provenance import Provenance, library_versions
@@ -51,7 +51,7 @@ class VideoClassifier:
         metrics: figures to show with the head, JSON-ready.
     """
 
-    head: Head
+    head: StandardisedHead
     names: tuple[str, ...]
     thresholds: tuple[float, ...] | None
     provenance: Provenance
@@ -204,7 +204,7 @@ def _read_weights(folder: Path, description: Mapping[str, Any]) -> dict[str, tor
     return tensors
 
 
-def _fill_head(arch: str, dimension: int, class_count: int, weights: Mapping[str, torch.Tensor]) -> Head:
+def _fill_head(arch: str, dimension: int, class_count: int, weights: Mapping[str, torch.Tensor]) -> StandardisedHead:
     """Build a head around weights whose names, shapes and types are checked before any memory is taken."""
     with torch.device("meta"):
         head = build_head(arch, dimension, class_count)

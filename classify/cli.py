@@ -81,7 +81,7 @@ def split_videos(
 @click.argument("store", type=click.Path())
 @_labels_option
 @click.option("--split", required=True, type=click.Path(), help="Split file, made by split-videos.")
-@click.option("--arch", default="linear", show_default=True, help="linear, transformer or random-frame.")
+@click.option("--arch", default="linear", show_default=True, help="The head; an unknown name lists all.")
 @click.option("--mixup", default=0.4, show_default=True, help="Alpha of the mixing weights; 0 is off.")
 @click.option("--epochs", default=10, show_default=True, help="Passes over the training videos.")
 @click.option("--batch-size", default=16, show_default=True, help="Videos a step.")

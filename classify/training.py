@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from classify.batches import DeviceSet, LabelledSet, VideoBatch, VideoSet
 from classify.errors import TrainError
-from classify.heads import Head, build_head
+from classify.heads import StandardisedHead, build_head
 from classify.metrics import decide_labels, micro_f1
 from classify.mixup import draw_weight, mix_batches
 
@@ -91,7 +91,7 @@ class TrainingRun:
         seconds: wall time of the training.
     """
 
-    head: Head
+    head: StandardisedHead
     thresholds: tuple[float, ...] | None
     config: TrainConfig
     history: tuple[EpochRecord, ...]
@@ -142,7 +142,7 @@ def fit_head(
 
 
 def predict_probabilities(
-    head: Head, videos: VideoSet, thresholds: tuple[float, ...] | None, *, device: str = "cpu"
+    head: StandardisedHead, videos: VideoSet, thresholds: tuple[float, ...] | None, *, device: str = "cpu"
 ) -> NDArray[np.float32]:
     """Return the probability of each label for each video.
 
@@ -179,7 +179,7 @@ def find_device(name: str) -> torch.device:
 class _Fit:
     """All that the training loop works on."""
 
-    head: Head
+    head: StandardisedHead
     data: DeviceSet
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -267,7 +267,7 @@ def _f1(logits: Tensor, targets: Tensor, thresholds: tuple[float, ...] | None) -
 
 
 @torch.inference_mode()
-def _logits(head: Head, data: DeviceSet, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def _logits(head: StandardisedHead, data: DeviceSet, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """Return logits (n, C) and targets (n, C) of the videos at the indices, without dropout."""
     head.eval()
     logits, targets = [], []

@@ -1,62 +1,49 @@
 """Heads: from the vectors of a video to one logit a class, one file an architecture.
 
+A head is a torch.nn.Module called with vectors (B, T, D) float32 and mask (B, T) bool, True where a vector is real. It
+returns logits (B, C). Every video has a real vector, its real vectors come first, and rows where the mask is False may
+hold anything and change nothing. A head that looks at some of a video's vectors only has a method
+`select(vectors, video_id)` besides, which is called once for each video.
+
 A head of another package registers under the entry point group `classify.heads`: its name is the architecture's, its
-value a callable (dimension, class_count) -> `Head`. It passes tests/classify/heads/test_heads.py when it is installed.
+value a callable (dimension, class_count) -> head. It passes tests/classify/heads/test_heads.py when it is installed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Any, Protocol, Self
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from classify.errors import HeadError
+from classify.heads.attention import AttentionHead
+from classify.heads.clip4clip import Clip4ClipHead
+from classify.heads.dbof import DbofHead
 from classify.heads.linear import LinearHead
+from classify.heads.mlp import MlpHead
+from classify.heads.moe import MoeHead
+from classify.heads.nextvlad import NextvladHead
 from classify.heads.random_frame import RandomFrameHead
+from classify.heads.recurrent import CnnLstmHead, LstmHead, RnnHead
 from classify.heads.standardised import StandardisedHead
+from classify.heads.statistics import StatisticsHead
 from classify.heads.transformer import TransformerHead
 
-__all__ = [
-    "HEADS",
-    "Head",
-    "LinearHead",
-    "RandomFrameHead",
-    "StandardisedHead",
-    "TransformerHead",
-    "build_head",
-    "list_heads",
-]
-
-
-class Head(Protocol):
-    """What every head is: a torch.nn.Module with two methods of its own, `select` and the call."""
-
-    def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:
-        """Choose, once for each video, which of its vectors (T, D) the head will ever see, one or more."""
-
-    def __call__(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return logits (B, C).
-
-        Args:
-            vectors: (B, T, D) float32. Rows where `mask` is False may hold anything and change nothing.
-            mask: (B, T) bool, True where the vector is real. Every video has one at least.
-        """
-
-    def parameters(self) -> Iterator[torch.nn.Parameter]: ...  # noqa: D102 - this and below: torch.nn.Module's
-    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
-    def load_state_dict(self, state_dict: Any, *, assign: bool = False) -> Any: ...  # noqa: D102
-    def to(self, device: torch.device) -> Self: ...  # noqa: D102
-    def train(self, mode: bool = True) -> Self: ...  # noqa: D102
-    def eval(self) -> Self: ...  # noqa: D102
-
+__all__ = ["HEADS", "StandardisedHead", "build_head", "list_heads"]
 
 HEADS: dict[str, Callable[[int, int], nn.Module]] = {
     "linear": LinearHead,
-    "transformer": TransformerHead,
+    "mlp": MlpHead,
     "random-frame": RandomFrameHead,
+    "transformer": TransformerHead,
+    "clip4clip": Clip4ClipHead,
+    "attention": AttentionHead,
+    "statistics": StatisticsHead,
+    "rnn": RnnHead,
+    "cnn-lstm": CnnLstmHead,
+    "lstm": LstmHead,
+    "moe": MoeHead,
+    "dbof": DbofHead,
+    "nextvlad": NextvladHead,
 }
 """Architecture -> what builds its head for (dimension, class_count)."""
 

@@ -1,7 +1,5 @@
 """The mean of a video's vectors, then one linear layer."""
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from classify.heads.pooling import pool_mean
@@ -18,10 +16,6 @@ class LinearHead(nn.Module):
     def __init__(self, dimension: int, class_count: int) -> None:
         super().__init__()
         self.linear = nn.Linear(dimension, class_count)
-
-    def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:  # noqa: ARG002
-        """Keep all vectors, (T, D)."""
-        return vectors
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""

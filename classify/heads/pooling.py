@@ -1,17 +1,20 @@
-"""From the vectors of a video in time to one."""
+"""From the vectors of a video in time to one.
+
+Shapes as everywhere: vectors (B, T, D) float, mask (B, T) bool, True where a vector is real. Every video has a real
+vector, its real vectors come first, and rows where the mask is False may hold anything, also what is no number.
+"""
 
 from torch import Tensor
 
 
+def clear_padding(vectors: Tensor, mask: Tensor) -> Tensor:
+    """Put zeros where `mask` is False: (B, T, D)."""
+    # masked_fill and not a product: 0 x inf and 0 x nan are nan.
+    return vectors.masked_fill(~mask.unsqueeze(-1), 0)
+
+
 def pool_mean(vectors: Tensor, mask: Tensor) -> Tensor:
-    """Average the real vectors of each video.
-
-    Args:
-        vectors: (B, T, D) float. Rows where `mask` is False may hold anything.
-        mask: (B, T) bool, True where the vector is real. Every video has one at least.
-
-    Returns:
-        (B, D) float, not renormalised.
+    """Average the real vectors of each video: (B, D), not renormalised.
 
     >>> from torch import tensor
     >>> vectors = tensor([[[1.0], [3.0], [float("nan")]]])
@@ -20,6 +23,16 @@ def pool_mean(vectors: Tensor, mask: Tensor) -> Tensor:
 
     Source: mean pooling of CLIP4Clip (Luo et al. 2021), https://arxiv.org/abs/2104.08860, section 3.3.
     """
-    # masked_fill and not a product: 0 x inf and 0 x nan are nan.
-    total = vectors.masked_fill(~mask.unsqueeze(-1), 0).sum(dim=1)
+    total = clear_padding(vectors, mask).sum(dim=1)
     return total / mask.sum(dim=1, keepdim=True).to(total.dtype)
+
+
+def pool_max(vectors: Tensor, mask: Tensor) -> Tensor:
+    """Take the largest value of each dimension over the real vectors of each video: (B, D)."""
+    return vectors.masked_fill(~mask.unsqueeze(-1), float("-inf")).amax(dim=1)
+
+
+def take_last(vectors: Tensor, mask: Tensor) -> Tensor:
+    """Take the last real vector of each video: (B, D)."""
+    last = mask.sum(dim=1) - 1
+    return vectors.gather(1, last[:, None, None].expand(-1, 1, vectors.shape[2])).squeeze(1)

@@ -44,7 +44,8 @@ class StandardisedHead(nn.Module):
 
     def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:
         """Choose what the head within chooses, standardised, as float32 (T, D)."""
-        chosen: NDArray[np.floating] = self.head.select(vectors, video_id)  # type: ignore[operator]
+        choose = getattr(self.head, "select", None)
+        chosen = choose(vectors, video_id) if callable(choose) else vectors
         mean, deviation = self.mean.cpu().numpy(), self.deviation.cpu().numpy()
         return np.asarray((chosen.astype(np.float32) - mean) / deviation, dtype=np.float32)
 

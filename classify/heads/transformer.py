@@ -7,14 +7,12 @@ attention here takes `mask` as it is: True where a vector is real.
 
 import math
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from classify.errors import HeadError
-from classify.heads.pooling import pool_mean
+from classify.heads.pooling import clear_padding, pool_mean
 
 ATTENTION_HEADS = 8
 FEED_FORWARD = 2048
@@ -35,22 +33,14 @@ class TransformerHead(nn.Module):
 
     def __init__(self, dimension: int, class_count: int) -> None:
         super().__init__()
-        if dimension % ATTENTION_HEADS:
-            raise HeadError(
-                f"The transformer's {ATTENTION_HEADS} attention heads cannot share out vectors of {dimension} "
-                "dimensions. Choose an encoder whose dimension they divide, or another --arch."
-            )
+        refuse_indivisible(dimension)
         self.layer = EncoderLayer(dimension)
         self.linear = nn.Linear(dimension, class_count)
-
-    def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:  # noqa: ARG002
-        """Keep all vectors, (T, D)."""
-        return vectors
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
         # Padding takes part in nothing, but a nan in it would spread through the attention's products with 0.
-        real = vectors.masked_fill(~mask.unsqueeze(-1), 0)
+        real = clear_padding(vectors, mask)
         placed = F.dropout(real + sinusoidal_positions(real), DROPOUT, self.training)
         logits: Tensor = self.linear(pool_mean(self.layer(placed, mask), mask))
         return logits
@@ -84,22 +74,41 @@ class EncoderLayer(nn.Module):
         return normed
 
     def _attend(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        batch, time, dimension = vectors.shape
-        shape = (batch, time, 3, ATTENTION_HEADS, dimension // ATTENTION_HEADS)
-        queries, keys, values = self.attention_in(vectors).view(shape).permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(
-            queries,
-            keys,
-            values,
-            # True takes part, as in `mask`: torch's other attentions want the inverse.
-            attn_mask=mask[:, None, None, :],
-            dropout_p=DROPOUT if self.training else 0.0,
-        )
-        out: Tensor = self.attention_out(attended.transpose(1, 2).reshape(batch, time, dimension))
+        dropout = DROPOUT if self.training else 0.0
+        out: Tensor = self.attention_out(attend(self.attention_in(vectors), mask, dropout=dropout))
         return out
 
     def _drop(self, values: Tensor) -> Tensor:
         return F.dropout(values, DROPOUT, self.training)
+
+
+def attend(projected: Tensor, mask: Tensor, *, dropout: float = 0.0) -> Tensor:
+    """Let each vector of a video look at all its real ones, in 8 heads.
+
+    Args:
+        projected: (B, T, 3 D), queries, keys and values side by side.
+        mask: (B, T) bool, True where a vector is real.
+        dropout: share of the attention that is dropped.
+
+    Returns:
+        (B, T, D).
+    """
+    batch, time, tripled = projected.shape
+    shape = (batch, time, 3, ATTENTION_HEADS, tripled // 3 // ATTENTION_HEADS)
+    queries, keys, values = projected.view(shape).permute(2, 0, 3, 1, 4)
+    # True takes part, as in `mask`: torch's other attentions want the inverse.
+    attn_mask = mask[:, None, None, :]
+    attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=attn_mask, dropout_p=dropout)
+    return attended.transpose(1, 2).reshape(batch, time, tripled // 3)
+
+
+def refuse_indivisible(dimension: int) -> None:
+    """Raise HeadError where 8 attention heads cannot share out vectors of `dimension`."""
+    if dimension % ATTENTION_HEADS:
+        raise HeadError(
+            f"The transformer's {ATTENTION_HEADS} attention heads cannot share out vectors of {dimension} "
+            "dimensions. Choose an encoder whose dimension they divide, or another --arch."
+        )
 
 
 def sinusoidal_positions(vectors: Tensor) -> Tensor:

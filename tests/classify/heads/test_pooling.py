@@ -1,16 +1,14 @@
 import torch
 
-from classify.heads.pooling import pool_mean
+from classify.heads.pooling import pool_max, take_last
+
+VECTORS = torch.tensor([[[1.0], [-3.0], [9.0]], [[-5.0], [-2.0], [-7.0]]])
+MASK = torch.tensor([[True, True, False], [True, True, True]])
 
 
-def test_the_mean_is_over_real_vectors_only() -> None:
-    vectors = torch.tensor([[[2.0], [4.0], [100.0]], [[5.0], [7.0], [9.0]]])
-    mask = torch.tensor([[True, True, False], [True, True, True]])
-
-    assert pool_mean(vectors, mask).tolist() == [[3.0], [7.0]]
+def test_the_largest_is_the_largest_real_one() -> None:
+    assert pool_max(VECTORS, MASK).tolist() == [[1.0], [-2.0]]
 
 
-def test_real_vectors_need_not_come_first() -> None:
-    vectors = torch.tensor([[[100.0], [2.0], [4.0]]])
-
-    assert pool_mean(vectors, torch.tensor([[False, True, True]])).tolist() == [[3.0]]
+def test_the_last_is_the_last_real_one() -> None:
+    assert take_last(VECTORS, MASK).tolist() == [[-3.0], [-7.0]]

@@ -1,0 +1,49 @@
+"""Deep bag of frames: each of 30 vectors is laid on 8,192 clusters, and the strongest answer of each cluster counts."""
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from classify.heads.masked_norm import MaskedBatchNorm
+from classify.heads.moe import MixtureOfExperts
+from classify.heads.pooling import clear_padding, pool_max
+
+FRAMES = 30
+CLUSTERS = 8192
+HIDDEN = 1024
+
+
+class DbofHead(nn.Module):
+    """Classify a video by which clusters its vectors fall into, whatever their order.
+
+    Args:
+        dimension: D, the length of one vector.
+        class_count: C.
+
+    Source: DbofModel of https://github.com/google/youtube-8m, frame_level_models.py, with its defaults; Abu-El-Haija
+    et al. 2016, https://arxiv.org/abs/1609.08675, section 5.1.2. The 30 frames are evenly spaced, not drawn anew each
+    time, so that a video has one prediction.
+    """
+
+    def __init__(self, dimension: int, class_count: int) -> None:
+        super().__init__()
+        self.clusters = nn.Linear(dimension, CLUSTERS, bias=False)
+        self.cluster_norm = MaskedBatchNorm(CLUSTERS)
+        self.hidden = nn.Linear(CLUSTERS, HIDDEN, bias=False)
+        self.hidden_norm = nn.LayerNorm(HIDDEN)
+        self.mixture = MixtureOfExperts(HIDDEN, class_count)
+
+    def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:  # noqa: ARG002
+        """Keep at most 30 vectors, those at the centres of equal parts."""
+        count = len(vectors)
+        if count <= FRAMES:
+            return vectors
+        return vectors[(2 * np.arange(FRAMES) + 1) * count // (2 * FRAMES)]
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
+        answers = F.relu6(self.cluster_norm(self.clusters(clear_padding(vectors, mask)), mask))
+        hidden = F.relu6(self.hidden_norm(self.hidden(pool_max(answers, mask))))
+        logits: Tensor = self.mixture(hidden)
+        return logits

@@ -1,0 +1,54 @@
+"""Mixture of experts on the mean of a video's vectors, YouTube-8M's strongest video-level baseline."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from classify.heads.pooling import pool_mean
+
+EXPERTS = 2
+
+
+class MoeHead(nn.Module):
+    """Classify a video by the mean of its vectors with a mixture of experts a class.
+
+    Args:
+        dimension: D, the length of one vector.
+        class_count: C.
+    """
+
+    def __init__(self, dimension: int, class_count: int) -> None:
+        super().__init__()
+        self.mixture = MixtureOfExperts(dimension, class_count)
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
+        logits: Tensor = self.mixture(pool_mean(vectors, mask))
+        return logits
+
+
+class MixtureOfExperts(nn.Module):
+    """For each class two logistic experts and a dummy that always says no, weighted by a softmax gate.
+
+    Args:
+        dimension: length of the input.
+        class_count: C.
+
+    Source: MoeModel of https://github.com/google/youtube-8m, video_level_models.py; Abu-El-Haija et al. 2016,
+    https://arxiv.org/abs/1609.08675, section 5.2.3.
+    """
+
+    def __init__(self, dimension: int, class_count: int) -> None:
+        super().__init__()
+        self.gates = nn.Linear(dimension, class_count * (EXPERTS + 1))
+        self.experts = nn.Linear(dimension, class_count * EXPERTS)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits (B, C) of features (B, dimension): those whose sigmoid is the mixture's probability."""
+        gates = self.gates(features).unflatten(1, (-1, EXPERTS + 1)).log_softmax(dim=2)
+        experts = self.experts(features).unflatten(1, (-1, EXPERTS))
+        # In logarithms, so that a probability near 0 or 1 keeps its digits: log p of yes, and of no.
+        yes = torch.logsumexp(gates[..., :EXPERTS] + F.logsigmoid(experts), dim=2)
+        no_by_experts = gates[..., :EXPERTS] + F.logsigmoid(-experts)
+        no = torch.logsumexp(torch.cat([no_by_experts, gates[..., EXPERTS:]], dim=2), dim=2)
+        return yes - no

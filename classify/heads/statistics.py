@@ -1,0 +1,45 @@
+"""Mean, deviation and mean change of a video's vectors, then one linear layer: motion at the price of a mean.
+
+The mean says what is there, the deviation how much it varies, and the mean absolute difference from one vector to the
+next how fast. The last sees order, as the first two do not.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from classify.heads.pooling import clear_padding, pool_mean
+
+_SMALLEST_VARIANCE = 1e-8  # the square root's slope is infinite at 0, where videos of one vector stand
+
+
+class StatisticsHead(nn.Module):
+    """Classify a video by how its vectors are spread and how they change.
+
+    Args:
+        dimension: D, the length of one vector.
+        class_count: C.
+    """
+
+    def __init__(self, dimension: int, class_count: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3 * dimension, class_count)
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
+        logits: Tensor = self.linear(describe(vectors, mask))
+        return logits
+
+
+def describe(vectors: Tensor, mask: Tensor) -> Tensor:
+    """Return mean, standard deviation and mean absolute difference in time, side by side: (B, 3D).
+
+    >>> describe(torch.tensor([[[1.0], [3.0], [1.0], [3.0]]]), torch.ones(1, 4, dtype=torch.bool))
+    tensor([[2., 1., 2.]])
+    """
+    real = clear_padding(vectors, mask)
+    mean = pool_mean(real, mask)
+    variance = pool_mean((real - mean.unsqueeze(1)).square(), mask)
+    is_step = mask[:, 1:]
+    steps = clear_padding((real[:, 1:] - real[:, :-1]).abs(), is_step).sum(dim=1)
+    change = steps / is_step.sum(dim=1, keepdim=True).clamp_min(1)
+    return torch.cat([mean, variance.clamp_min(_SMALLEST_VARIANCE).sqrt(), change], dim=1)
