@@ -1,6 +1,6 @@
-"""Measure the three heads, with and without mixup, on real clips: cross-validated by group, over several seeds.
+"""Measure heads, with and without mixup, on real clips: cross-validated by group, over several seeds.
 
-usage: benchmark_accuracy.py [FOLDER] [--model NAME] [--frames-count N] [--folds N] [--seeds N] [--epochs N] ...
+usage: benchmark_accuracy.py [FOLDER] [--model NAME] [--frames-count N] [--arch A,B] [--folds N] [--seeds N] [--epochs N] ...
 
 FOLDER holds the clips and labels.csv with the columns path, label and group. It is embedded once, into --store. Prints
 a Markdown table. For each seed, folds and training are drawn anew, and the predictions on all held-out folds together
@@ -156,7 +156,8 @@ _bench: Bench  # a worker process's own
 
 
 def _trials(arguments: argparse.Namespace) -> list[Trial]:
-    kinds = [(name, 0.0) for name in BASELINES] + list(product(list_heads(), MIXUPS))
+    heads = list_heads() if arguments.arch == "all" else arguments.arch.split(",")
+    kinds = [(name, 0.0) for name in BASELINES] + list(product(heads, MIXUPS))
     return [
         Trial(name, mixup, seed, fold)
         for (name, mixup), seed, fold in product(kinds, range(arguments.seeds), range(arguments.folds))
@@ -210,6 +211,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT.parent / "shared" / "data" / "ut_interaction6")
     parser.add_argument("--model", default="efficientnet-lite0")
     parser.add_argument("--frames-count", type=int, default=32)
+    parser.add_argument("--arch", default="linear,transformer,random-frame", help="heads, or all")
     parser.add_argument("--store", type=Path, help="where the vectors lie, or will; default: below build/")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=5)
