@@ -3,7 +3,8 @@
     from embed import embed_videos, EmbeddingStore
 
     embed_videos(["videos/"], "embeddings.h5")
-    vectors, timestamps_s = EmbeddingStore("embeddings.h5").read("cooking/pancake.mp4")
+    video = EmbeddingStore("embeddings.h5").read("cooking/pancake.mp4")
+    video.vectors, video.timestamps_s
 
 Names load when they are first used, so `import embed` costs nothing.
 """

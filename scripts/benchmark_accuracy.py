@@ -1,6 +1,6 @@
 """Measure heads, with and without mixup, on real clips: cross-validated by group, over several seeds.
 
-usage: benchmark_accuracy.py [FOLDER] [--model NAME] [--frames-count N] [--arch A,B] [--folds N] [--seeds N] [--epochs N] ...
+usage: benchmark_accuracy.py [FOLDER] [--model NAME] [--frames-count N] [--arch A,B] [--folds N] [--seeds N] ...
 
 FOLDER holds the clips and labels.csv with the columns path, label and group. It is embedded once, into --store. Prints
 a Markdown table. For each seed, folds and training are drawn anew, and the predictions on all held-out folds together
