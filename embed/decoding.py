@@ -1,8 +1,10 @@
 """Frame indices -> the frames themselves.
 
 Frames are matched by timestamp, not by counting or seeking, so the frame that comes back is the frame that was asked
-for. Where a file is damaged the packets promise frames that no decoder can give; then the timeline is read again from
-the frames that do decode, and sampled again.
+for. Only the packets that the wanted frames need are sent to the decoder (`embed.planning`). Where that is not proven,
+or the decoder gives anything but what was planned, everything is decoded in its order instead. Where a file is damaged
+the packets promise frames that no decoder can give; then the timeline is read again from the frames that do decode,
+and sampled again.
 """
 
 import os
@@ -15,9 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
+from embed.packet_feed import PacketFeed, PlanFailed
+from embed.pictures import PictureReader
+from embed.planning import Run, plan_packets
 from embed.preprocessing import Preprocessing
 from embed.sampling import Sampling
-from embed.timeline import Timeline, open_video, read_timeline, timeline_of_ticks, timeline_without_timestamps
+from embed.timeline import (
+    Packets,
+    Timeline,
+    open_video,
+    read_packets,
+    timeline_of_ticks,
+    timeline_without_timestamps,
+)
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -46,7 +58,12 @@ class Frames:
 
 
 def read_frames(
-    path: str, sampling: Sampling, preprocessing: Preprocessing | None = None, *, decoder: Decoder = "pyav"
+    path: str,
+    sampling: Sampling,
+    preprocessing: Preprocessing | None = None,
+    *,
+    decoder: Decoder = "pyav",
+    thread_count: int = 0,
 ) -> Frames:
     """Decode the frames of a local video that a sampling rule chooses.
 
@@ -56,18 +73,17 @@ def read_frames(
         preprocessing: applied to each frame as it is decoded, so that a 4K video never stands in memory; None keeps
             the frames at their own size.
         decoder: "pyav" (FFmpeg through PyAV) or "opencv".
+        thread_count: of PyAV's decoder; 0 takes one a core.
 
     Raises:
         VideoError: no frame can be decoded; the reason says why.
     """
-    timeline = read_timeline(path)
-    frames = _decode(path, timeline, sampling, preprocessing, decoder)
-    if frames is None:
-        timeline = decodable_timeline(path)
-        frames = _decode(path, timeline, sampling, preprocessing, decoder)
-    if frames is None:
-        raise VideoError("decode_error", f"{decoder} does not give the frames of {path} that its timeline holds")
-    return frames
+    for timeline, indices, shown in _attempts(path, sampling, decoder, thread_count):
+        found = _collect(shown, preprocessing)
+        if found.keys() >= set(indices.ravel().tolist()):
+            rgb = np.stack([np.stack([found[index] for index in window]) for window in indices.tolist()])
+            return Frames(rgb, timeline.timestamps_s[indices].mean(axis=1), timeline)
+    raise VideoError("decode_error", f"{decoder} does not give the frames of {path} that its timeline holds")
 
 
 def decodable_timeline(path: str) -> Timeline:
@@ -88,37 +104,74 @@ def decodable_timeline(path: str) -> Timeline:
         return timeline_of_ticks(stream, np.array(ticks, dtype=np.int64), durations, keys)
 
 
-def _decode(
-    path: str, timeline: Timeline, sampling: Sampling, preprocessing: Preprocessing | None, decoder: Decoder
-) -> Frames | None:
-    """Decode the chosen frames; None when one of them does not come."""
-    indices = sampling.indices(timeline)
-    wanted = frozenset(indices.ravel().tolist())
-    found: dict[int, NDArray[np.uint8]] = {}
-    with closing(_DECODERS[decoder](path, timeline, wanted)) as shown:
-        for index, rgb in shown:
-            found[index] = preprocessing.apply(rgb) if preprocessing else rgb
-    if len(found) < len(wanted):
-        return None
-    rgb = np.stack([np.stack([found[index] for index in window]) for window in indices.tolist()])
-    return Frames(rgb, timeline.timestamps_s[indices].mean(axis=1), timeline)
+Attempt = tuple[Timeline, NDArray[np.int64], Generator[ShownFrame]]
 
 
-def _shown_by_pyav(path: str, timeline: Timeline, wanted: frozenset[int]) -> Generator[ShownFrame]:
-    """Yield the wanted frames, known by their timestamps where the stream has them, else by their order."""
-    index_of = None if timeline.ticks is None else {tick: i for i, tick in enumerate(timeline.ticks.tolist())}
-    left = len(wanted)
+def _attempts(path: str, sampling: Sampling, decoder: Decoder, thread_count: int) -> Iterator[Attempt]:
+    """Yield a timeline, the indices chosen on it, and their frames to be, each attempt surer and slower."""
+    packets = read_packets(path)
+    indices = sampling.indices(packets.timeline)
+    plan = plan_packets(packets, np.unique(indices)) if decoder == "pyav" else None
+    if plan is not None:
+        wanted = frozenset(indices.ravel().tolist())
+        yield packets.timeline, indices, shown_by_plan(path, packets, plan, wanted, thread_count)
+    for read_again in (lambda _: packets.timeline, decodable_timeline):
+        timeline = read_again(path)
+        indices = sampling.indices(timeline)
+        yield timeline, indices, _SHOWN_BY[decoder](path, timeline, frozenset(indices.ravel().tolist()), thread_count)
+
+
+def _collect(shown: Generator[ShownFrame], preprocessing: Preprocessing | None) -> dict[int, NDArray[np.uint8]]:
+    """Return the frames that came, by index; none when they came against the plan."""
+    with closing(shown):
+        try:
+            return {index: preprocessing.apply(rgb) if preprocessing else rgb for index, rgb in shown}
+        except PlanFailed:
+            return {}
+
+
+def shown_by_plan(
+    path: str, packets: Packets, plan: list[Run], wanted: frozenset[int], thread_count: int = 0
+) -> Generator[ShownFrame]:
+    """Yield the wanted frames from the packets of a plan.
+
+    Raises:
+        PlanFailed: something else came than was planned. What was yielded before may be wrong too.
+    """
+    index_of = dict(zip(packets.ticks.tolist(), packets.frame_of.tolist(), strict=True))
     with open_video(path) as (container, stream):
-        for order, frame in enumerate(_decoded(container, stream)):
-            index = order if index_of is None else index_of.get(frame.pts)
+        picture = PictureReader(stream.sample_aspect_ratio)
+        _set_threads(stream, thread_count)
+        for frame in PacketFeed(container, stream, packets).decode(plan):
+            index = -1 if frame.pts is None else index_of.get(frame.pts, -1)
             if index in wanted:
-                yield index, _upright(frame)
-                left -= 1
+                yield index, picture.read(frame)
+
+
+def shown_in_order(
+    path: str, timeline: Timeline, wanted: frozenset[int], thread_count: int = 0
+) -> Generator[ShownFrame]:
+    """Yield the wanted frames, decoding all up to the last of them.
+
+    Frames are known by their timestamps where the stream has them, else by their order.
+    """
+    index_of = None if timeline.ticks is None else {tick: i for i, tick in enumerate(timeline.ticks.tolist())}
+    left = set(wanted)
+    with open_video(path) as (container, stream):
+        picture = PictureReader(stream.sample_aspect_ratio)
+        _set_threads(stream, thread_count)
+        for order, frame in enumerate(_decoded(container, stream)):
+            index = order if index_of is None else index_of.get(frame.pts, -1)
+            if index in left:
+                left.remove(index)
+                yield index, picture.read(frame)
             if not left:
                 return
 
 
-def _shown_by_opencv(path: str, timeline: Timeline, wanted: frozenset[int]) -> Generator[ShownFrame]:
+def _shown_by_opencv(
+    path: str, timeline: Timeline, wanted: frozenset[int], _thread_count: int
+) -> Generator[ShownFrame]:
     """Yield the wanted frames by their order. OpenCV tells no timestamps worth trusting, and turns frames upright."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     import cv2
@@ -138,17 +191,21 @@ def _shown_by_opencv(path: str, timeline: Timeline, wanted: frozenset[int]) -> G
         capture.release()
 
 
-_DECODERS: dict[str, Callable[[str, Timeline, frozenset[int]], Generator[ShownFrame]]] = {
-    "pyav": _shown_by_pyav,
+_SHOWN_BY: dict[str, Callable[[str, Timeline, frozenset[int], int], Generator[ShownFrame]]] = {
+    "pyav": shown_in_order,
     "opencv": _shown_by_opencv,
 }
+
+
+def _set_threads(stream: "VideoStream", thread_count: int) -> None:
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = thread_count
 
 
 def _decoded(container: "InputContainer", stream: "VideoStream") -> Iterator["VideoFrame"]:
     """Yield every frame that decodes, in the order shown, passing over packets that do not."""
     import av
 
-    stream.thread_type = "AUTO"
     packets = container.demux(stream)
     while True:
         try:
@@ -163,9 +220,3 @@ def _decoded(container: "InputContainer", stream: "VideoStream") -> Iterator["Vi
             pass  # this packet is broken: the next key frame mends the picture
         if packet is None:
             return
-
-
-def _upright(frame: "VideoFrame") -> NDArray[np.uint8]:
-    """Return a frame's RGB pixels, turned counterclockwise by the angle that its display matrix asks for."""
-    rgb = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))

@@ -6,12 +6,13 @@ and which can be decoded alone.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embed.bitstreams import DISPOSABLE, ENTRY, HIDDEN, LAYERED, PARAMETERS, SKIPPED, UNPROVEN, Rule, rule_for
 from embed.errors import VideoError
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _DEFAULT_FPS = 25.0  # FFmpeg's own guess for raw streams that state no frame rate
+
+# AVI stores no presentation times, and for these FFmpeg makes them up in decoding order: they name the wrong frames.
+_REORDERED_BLINDLY = ("h264", "hevc")
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,34 @@ class Timeline:
         return self.frame_count / self.duration_s if self.duration_s > 0 else 0.0
 
 
+@dataclass(frozen=True)
+class Packets:
+    """The N packets of a video stream in the order in which they are decoded, and the timeline that they make.
+
+    Args:
+        timeline: the frames that they show.
+        frame_of: (N,) int64, the frame on the timeline that a packet shows; -1 where it shows none.
+        ticks: (N,) int64 presentation timestamps; `NO_TICK` where a packet has none.
+        decode_ticks: (N,) int64 decoding timestamps, likewise.
+        sizes_bytes: (N,) int64.
+        marks: (N,) int64, the marks of `embed.bitstreams`.
+        container_format: FFmpeg's name of it.
+        is_plannable: True where every packet is known by its timestamp and covered by its codec's rule.
+    """
+
+    timeline: Timeline
+    frame_of: NDArray[np.int64]
+    ticks: NDArray[np.int64]
+    decode_ticks: NDArray[np.int64]
+    sizes_bytes: NDArray[np.int64]
+    marks: NDArray[np.int64]
+    container_format: str
+    is_plannable: bool
+
+
+NO_TICK = -(1 << 62)
+
+
 def read_timeline(path: str) -> Timeline:
     """Read a local video's timeline from its packets.
 
@@ -60,20 +92,81 @@ def read_timeline(path: str) -> Timeline:
         VideoError: the file is absent (not_found), no video (unreadable, no_video_stream), or has no packet
             (no_frames).
     """
+    return read_packets(path).timeline
+
+
+def read_packets(path: str) -> Packets:
+    """Read what a local video's packets say, without decoding one.
+
+    Raises:
+        VideoError: as of `read_timeline`.
+    """
     with open_video(path) as (container, stream):
-        packets = [
-            (packet.pts, packet.duration or 0, packet.is_keyframe)
-            for packet in _whole_packets(container, stream)
-            if not packet.is_discard
-        ]
-        if not packets:
+        rule = rule_for(stream.codec.canonical_name, stream.codec_context.extradata)
+        table = np.array(
+            [_row_of(packet, rule, order) for order, packet in enumerate(whole_packets(container, stream))],
+            dtype=np.int64,
+        )
+        if not len(table):
             raise VideoError("no_frames", f"{path} has a video stream without a single frame")
-        ticks = [pts for pts, _, _ in packets if pts is not None]
-        keys = np.array([is_key for _, _, is_key in packets], dtype=np.bool_)
-        if len(ticks) < len(packets):
-            return timeline_without_timestamps(stream, keys)
-        durations = np.array([duration for _, duration, _ in packets], dtype=np.int64)
-        return timeline_of_ticks(stream, np.array(ticks, dtype=np.int64), durations, keys)
+        return _packets_of(table, stream, container.format.name, has_rule=rule is not None)
+
+
+def _row_of(packet: "Packet[VideoStream]", rule: Rule | None, order: int) -> tuple[int, ...]:
+    """Return presentation and decoding ticks, duration, size, whether a key frame, whether discarded, and marks."""
+    marks = rule(bytes(packet), packet.is_keyframe) if rule else 0
+    if order and packet.has_sidedata("new_extradata"):
+        marks |= UNPROVEN
+    return (
+        NO_TICK if packet.pts is None else packet.pts,
+        NO_TICK if packet.dts is None else packet.dts,
+        packet.duration or 0,
+        packet.size,
+        packet.is_keyframe,
+        packet.is_discard,
+        marks,
+    )
+
+
+def _packets_of(table: NDArray[np.int64], stream: "VideoStream", container_format: str, *, has_rule: bool) -> Packets:
+    ticks, decode_ticks, durations, sizes_bytes, is_key, is_discarded, marks = table.T
+    is_shown = (is_discarded == 0) & (marks & HIDDEN == 0) & ~_is_undecodable_at_the_start(marks)
+    frame_of = np.full(len(table), -1, dtype=np.int64)
+    keys = is_key[is_shown].astype(np.bool_)
+    if not is_shown.any():
+        raise VideoError("no_frames", "the video stream has no packet that shows a frame")
+    if (ticks[is_shown] == NO_TICK).any():
+        timeline = timeline_without_timestamps(stream, keys)
+    else:
+        timeline = timeline_of_ticks(stream, ticks[is_shown], durations[is_shown], keys)
+        if container_format == "avi" and stream.codec.canonical_name in _REORDERED_BLINDLY:
+            timeline = replace(timeline, ticks=None)
+    if timeline.ticks is not None:
+        frame_of[is_shown] = np.searchsorted(timeline.ticks, ticks[is_shown])
+    is_plannable = (
+        has_rule
+        and timeline.ticks is not None
+        and timeline.frame_count == np.count_nonzero(is_shown)
+        and not (marks & UNPROVEN).any()
+        and _are_parameters_at_entries(marks)
+    )
+    if (marks & LAYERED).any():
+        marks = marks & ~DISPOSABLE
+    return Packets(timeline, frame_of, ticks, decode_ticks, sizes_bytes, marks, container_format, bool(is_plannable))
+
+
+def _is_undecodable_at_the_start(marks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(N,) bool, True for the pictures that lean on what came before the stream's own first, open entry."""
+    entries = np.flatnonzero(marks & ENTRY)
+    first_group = np.arange(len(marks)) < (entries[1] if len(entries) > 1 else len(marks))
+    is_undecodable: NDArray[np.bool_] = first_group & (marks & SKIPPED != 0)
+    return is_undecodable
+
+
+def _are_parameters_at_entries(marks: NDArray[np.int64]) -> bool:
+    """Tell whether no group that is left out can hold parameter sets that a later one is read with."""
+    has_parameters = marks[1:] & PARAMETERS != 0
+    return not has_parameters.any() or bool((has_parameters == (marks[1:] & ENTRY != 0)).all())
 
 
 def timeline_of_ticks(
@@ -137,7 +230,7 @@ def _best_video_stream(container: "InputContainer", path: str) -> "VideoStream":
     return next((stream for stream in streams if stream is best), streams[0])
 
 
-def _whole_packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
+def whole_packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
     """Yield the stream's packets until its end or the first byte that cannot be read."""
     import av
 

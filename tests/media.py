@@ -69,6 +69,39 @@ def write_video(
     return path
 
 
+def moving_frame(number: int, width_px: int, height_px: int) -> NDArray[np.uint8]:
+    """Return frame `number` of a textured picture that moves, so that a frame with a wrong reference looks wrong."""
+    rng = np.random.default_rng(7)
+    coarse = rng.integers(0, 256, (height_px // 8 + 1, width_px // 8 + 1, 3), dtype=np.uint8)
+    texture = coarse.repeat(8, 0).repeat(8, 1)[:height_px, :width_px]
+    frame = np.roll(texture, (number, 3 * number), axis=(0, 1))
+    frame[number % height_px // 2 :: 16] = rng.integers(0, 256, 3)
+    frame[: height_px // 4, : width_px // 4] = (number * 37 % 256, number * 91 % 256, number * 11 % 256)
+    return frame
+
+
+def write_moving_video(
+    path: Path,
+    frame_count: int,
+    *,
+    codec: str,
+    options: dict[str, str],
+    pixel_format: str = "yuv420p",
+    width_px: int = 128,
+    height_px: int = 96,
+) -> Path:
+    """Encode a moving picture at 25 frames a second; the path's ending chooses the container."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = width_px, height_px, pixel_format
+        for number in range(frame_count):
+            frame = av.VideoFrame.from_ndarray(moving_frame(number, width_px, height_px), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame.reformat(format=pixel_format)))
+        container.mux(stream.encode(None))
+    return path
+
+
 class BarReader:
     """An encoder of tests: a vector is the mean level of each of the ten bars, so it spells the frame's number."""
 

@@ -17,10 +17,10 @@ ROOT = Path(__file__).parents[1]
 # Each module imports only from the rows above its own. A new module takes its place here.
 LAYERS = {
     "embed": (
-        {"errors", "torchvision_operators"},
+        {"bitstreams", "errors", "pictures", "torchvision_operators"},
         {"preprocessing", "timeline", "videos"},
-        {"provenance", "sampling"},
-        {"pieces"},
+        {"planning", "provenance", "sampling"},
+        {"packet_feed", "pieces"},
         {"parts"},
         {"store"},
         {"decoding", "encoders", "inspection"},

@@ -20,6 +20,7 @@ every_format = pytest.mark.parametrize(
         pytest.param("a.mp4", "libx265", id="HEVC"),
         pytest.param("a.webm", "libvpx-vp9", id="VP9"),
         pytest.param("a.avi", "mpeg4", id="MPEG-4 part 2 in AVI"),
+        pytest.param("a.avi", "libx264", id="H.264 in AVI, which has no presentation times"),
         pytest.param("a.mpg", "mpeg2video", id="MPEG-2 program stream"),
         pytest.param("a.mov", "mjpeg", id="Motion JPEG"),
     ],

@@ -1,0 +1,219 @@
+"""What a packet's own bytes say of it: where decoding can begin, and what nothing else leans on.
+
+A container marks key frames, but not whether the pictures around one lean across it, nor which pictures no other one
+refers to. The first bytes of the picture say both. A codec without a rule here is decoded from its first packet to the
+last; so is a stream in which a rule meets something that it does not cover (UNPROVEN).
+
+Sources: ITU-T H.264 (7.3.1, 7.4.1, D.2.8), H.265 (7.3.1.2, 7.4.2.2), H.262 (6.2.3), ISO/IEC 14496-2 (6.2.5), RFC 6386
+(VP8, 9.1), the VP9 bitstream specification (6.2), the AV1 bitstream specification (5.3, 5.9.2).
+"""
+
+from collections.abc import Callable, Iterator
+
+ENTRY = 1  # decoding can begin here: what follows leans on nothing before it, LEADING pictures excepted
+OPEN = 2  # beside ENTRY: pictures shown before this one may follow it, and lean on what came before it
+DISPOSABLE = 4  # no other picture leans on this one
+HIDDEN = 8  # shows no picture of its own
+SKIPPED = 16  # leans on what came before an open entry, and cannot be decoded when decoding begins there
+PARAMETERS = 32  # carries parameter sets, which later pictures are read with
+LAYERED = 64  # of a higher sub-layer, whose pictures may lean on those that are DISPOSABLE below it
+UNPROVEN = 128  # outside the rules: decode the whole stream in its order
+
+Rule = Callable[[bytes, bool], int]
+"""A packet's bytes, and whether its container marks it as a key frame -> its marks."""
+
+_START_CODE = b"\0\0\1"
+
+
+def rule_for(codec: str, extradata: bytes | None) -> Rule | None:
+    """Return how to read a codec's packets; None where no rule is proven.
+
+    Args:
+        codec: FFmpeg's name of the codec.
+        extradata: the stream's header bytes, which tell how H.264 and HEVC packets are cut into units.
+    """
+    if codec in ("h264", "hevc"):
+        split = _unit_splitter(codec, extradata or b"")
+        marks = {"h264": _h264_marks, "hevc": _hevc_marks}[codec]
+        return lambda data, is_key: marks(list(split(data)), is_key)
+    return _RULES.get(codec)
+
+
+def _unit_splitter(codec: str, extradata: bytes) -> Callable[[bytes], Iterator[bytes]]:
+    """Choose between start codes and the length fields that avcC and hvcC announce."""
+    if extradata[:1] != b"\1":
+        return _units_after_start_codes
+    length_at = {"h264": 4, "hevc": 21}[codec]
+    length_bytes = (extradata[length_at] & 3) + 1 if len(extradata) > length_at else 4
+    return lambda data: _units_after_lengths(data, length_bytes)
+
+
+_UNIT_HEAD_BYTES = 64
+
+
+def _units_after_lengths(data: bytes, length_bytes: int) -> Iterator[bytes]:
+    """Yield the head of each unit."""
+    at = 0
+    while at + length_bytes < len(data):
+        begin = at + length_bytes
+        at = begin + int.from_bytes(data[at:begin], "big")
+        yield data[begin : min(at, begin + _UNIT_HEAD_BYTES)]
+
+
+def _units_after_start_codes(data: bytes) -> Iterator[bytes]:
+    """Yield the head of each unit."""
+    at = data.find(_START_CODE)
+    while at >= 0:
+        begin = at + 3
+        at = data.find(_START_CODE, begin)
+        end = at if at >= 0 else len(data)
+        yield data[begin : min(end, begin + _UNIT_HEAD_BYTES)]
+
+
+def _h264_marks(units: list[bytes], is_key: bool) -> int:
+    kinds = {unit[0] & 31 for unit in units if unit}
+    pictures = [unit for unit in units if len(unit) > 1 and 1 <= unit[0] & 31 <= 5]
+    parameters = PARAMETERS if kinds & {7, 8} else 0
+    if not pictures:
+        return UNPROVEN
+    if 5 in kinds:
+        return ENTRY | parameters
+    if is_key and _is_recovery_point(units) and all(_is_intra_slice(unit) for unit in pictures):
+        return ENTRY | OPEN | parameters
+    return parameters | (0 if any(unit[0] >> 5 & 3 for unit in pictures) else DISPOSABLE)
+
+
+def _is_recovery_point(units: list[bytes]) -> bool:
+    """Tell whether every picture from this one on is exact when decoding begins here.
+
+    Messages of supplemental information (6) are type, size and payload; type 6 is the recovery point, whose payload
+    begins with the count of pictures until recovery: a 1 bit is the code for 0.
+    """
+    for unit in units:
+        if not unit or unit[0] & 31 != 6:
+            continue
+        at = 1
+        while at + 2 < len(unit) and unit[at] != 0x80:
+            kind, size = unit[at], unit[at + 1]
+            if 0xFF in (kind, size):
+                break
+            if kind == 6:
+                return bool(unit[at + 2] & 0x80)
+            at += 2 + size
+    return False
+
+
+def _is_intra_slice(unit: bytes) -> bool:
+    """Read first_mb_in_slice and slice_type (2 and 7 are I), two Exp-Golomb codes after the unit's header byte."""
+    bits = int.from_bytes(unit[1:9].ljust(8, b"\0"), "big")
+    _, at = _exp_golomb(bits, 0)
+    kind, _ = _exp_golomb(bits, at)
+    return kind in (2, 7)
+
+
+def _exp_golomb(bits: int, at: int) -> tuple[int, int]:
+    """Return the unsigned code that begins `at` bits into a 64-bit number, and where it ends."""
+    zeros = 64 - at - (bits & (1 << 64 - at) - 1).bit_length()
+    end = at + 2 * zeros + 1
+    return ((bits >> max(0, 64 - end)) & (1 << zeros + 1) - 1) - 1, end
+
+
+def _hevc_marks(units: list[bytes], is_key: bool) -> int:  # noqa: ARG001
+    whole = [(unit[0] >> 1 & 63, unit[1] & 7) for unit in units if len(unit) > 2]
+    kinds = {kind for kind, _ in whole}
+    pictures = {kind for kind in kinds if kind < 32}
+    if len(pictures) != 1 or kinds & {36, 37}:
+        return UNPROVEN
+    (kind,) = pictures
+    marks = PARAMETERS if kinds & {32, 33, 34} else 0
+    if any(kind < 32 and layer > 1 for kind, layer in whole):
+        marks |= LAYERED
+    if kind in (19, 20, 21):
+        return marks | ENTRY | (OPEN if kind == 21 else 0)
+    if kind > 9:
+        return UNPROVEN
+    return marks | (SKIPPED if kind in (8, 9) else 0) | (DISPOSABLE if kind in (0, 2, 4, 6, 8) else 0)
+
+
+def _mpeg2_marks(data: bytes, is_key: bool) -> int:
+    at = data.find(b"\0\0\1\0")
+    if at < 0 or at + 5 >= len(data):
+        return UNPROVEN
+    kind = data[at + 5] >> 3 & 7
+    has_sequence_header = data.find(b"\0\0\1\xb3", 0, at) >= 0
+    if kind == 1:
+        return ENTRY | OPEN if is_key and has_sequence_header else 0
+    return {2: 0, 3: DISPOSABLE}.get(kind, UNPROVEN)
+
+
+def _mpeg4_marks(data: bytes, is_key: bool) -> int:
+    at = data.find(b"\0\0\1\xb6")
+    if at < 0 or at + 4 >= len(data) or data.find(b"\0\0\1\xb6", at + 4) >= 0:
+        return UNPROVEN  # two pictures packed in one, as DivX did
+    kind = data[at + 4] >> 6
+    if kind == 0:
+        return ENTRY | OPEN if is_key else 0
+    return DISPOSABLE if kind == 2 else 0
+
+
+def _vp8_marks(data: bytes, is_key: bool) -> int:
+    is_shown = data[0] >> 4 & 1
+    return (0 if is_shown else HIDDEN) | (ENTRY if is_key and not data[0] & 1 else 0)
+
+
+def _vp9_marks(data: bytes, is_key: bool) -> int:
+    if data[0] >> 6 != 2:
+        return UNPROVEN
+    shift = 2 if data[0] >> 4 & 3 == 3 else 3  # profile 3 has one reserved bit more
+    is_repeat, is_inter, is_shown = data[0] >> shift & 1, data[0] >> shift - 1 & 1, data[0] >> shift - 2 & 1
+    is_superframe = data[-1] & 0xE0 == 0xC0
+    if is_repeat:
+        return 0
+    return (0 if is_shown or is_superframe else HIDDEN) | (ENTRY if is_key and is_shown and not is_inter else 0)
+
+
+def _av1_marks(data: bytes, is_key: bool) -> int:
+    """Find the first frame of a temporal unit; a sequence header before it makes a shown key frame an entry."""
+    at, has_sequence_header = 0, False
+    while at < len(data):
+        kind, has_extension, has_size = data[at] >> 3 & 15, data[at] >> 2 & 1, data[at] >> 1 & 1
+        at += 1 + has_extension
+        size, at = _leb128(data, at) if has_size else (len(data) - at, at)
+        if kind in (3, 6):
+            is_shown_key = at < len(data) and data[at] & 0xF0 == 0x10
+            return ENTRY if is_key and is_shown_key and has_sequence_header else 0
+        has_sequence_header |= kind == 1
+        at += size
+    return UNPROVEN
+
+
+def _leb128(data: bytes, at: int) -> tuple[int, int]:
+    """Return a little-endian base-128 number, and where it ends."""
+    value = shift = 0
+    for end in range(at, min(at + 8, len(data))):
+        value |= (data[end] & 0x7F) << shift
+        shift += 7
+        if not data[end] & 0x80:
+            return value, end + 1
+    return len(data), len(data)
+
+
+def _jpeg_marks(data: bytes, is_key: bool) -> int:  # noqa: ARG001
+    """Tables may come from an earlier picture: only a picture with its own stands alone."""
+    return ENTRY | DISPOSABLE if b"\xff\xc4" in data and b"\xff\xdb" in data else UNPROVEN
+
+
+def _intra_marks(data: bytes, is_key: bool) -> int:  # noqa: ARG001
+    return ENTRY | DISPOSABLE
+
+
+_RULES: dict[str, Rule] = {
+    "av1": _av1_marks,
+    "mjpeg": _jpeg_marks,
+    "mpeg2video": _mpeg2_marks,
+    "mpeg4": _mpeg4_marks,
+    "png": _intra_marks,
+    "prores": _intra_marks,
+    "vp8": _vp8_marks,
+    "vp9": _vp9_marks,
+}

@@ -1,0 +1,133 @@
+"""A decoded frame -> upright RGB pixels that look as a screen would show them.
+
+- The matrix (BT.601, 709, 2020) and the range (full, limited) are the frame's own. Where a file is silent they are
+  BT.601 and limited, as FFmpeg takes them.
+- PQ and HLG (HDR) are mapped to BT.709: a white of 203 cd/m2 is where SDR's white is, highlights are rolled off.
+- 10 and 12 bits come out as 8. Transparent parts stand on black.
+- Anamorphic pixels are made square by enlarging the shorter side, so nothing is lost. Then the display matrix turns
+  the picture upright.
+"""
+
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+_PQ, _HLG = 16, 18  # transfer characteristics of ITU-T H.273, table 3
+_WIDEST_PIXEL = 16  # a ratio beyond this is a broken header, not a lens
+_LUT_SIDE = 33
+_WHITE_NITS, _PEAK_NITS = 203.0, 1000.0  # BT.2408: HDR reference white, and the display it is graded for
+
+
+class PictureReader:
+    """Turns the frames of one video into pictures. One for each decoding thread: it keeps FFmpeg's scaler.
+
+    Args:
+        pixel_aspect: width over height of a pixel; None or 0 where the file does not say.
+    """
+
+    def __init__(self, pixel_aspect: Fraction | None = None) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._scaler = VideoReformatter()
+        ratio = pixel_aspect or Fraction(1)
+        self._aspect = ratio if Fraction(1, _WIDEST_PIXEL) <= ratio <= _WIDEST_PIXEL else Fraction(1)
+
+    def read(self, frame: "VideoFrame") -> NDArray[np.uint8]:
+        """Return a frame's (H, W_px, 3) RGB pixels."""
+        has_alpha = any(component.is_alpha for component in frame.format.components)
+        width_px, height_px = square_size(frame.width, frame.height, self._aspect)
+        converted = self._scaler.reformat(
+            frame,
+            width_px,
+            height_px,
+            "rgba" if has_alpha else "rgb24",
+            interpolation="BILINEAR" if (width_px, height_px) == (frame.width, frame.height) else "BICUBIC",
+        )
+        pixels = converted.to_ndarray().astype(np.uint8, copy=False)
+        rgb = _on_black(pixels) if has_alpha else pixels
+        if frame.color_trc in (_PQ, _HLG):
+            rgb = np.asarray(Image.fromarray(rgb).filter(_hdr_to_sdr(frame.color_trc)))
+        return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
+
+
+def square_size(width_px: int, height_px: int, pixel_aspect: Fraction) -> tuple[int, int]:
+    """Return the (width, height) that shows a picture with square pixels.
+
+    >>> square_size(720, 576, Fraction(64, 45))
+    (1024, 576)
+    >>> square_size(1440, 480, Fraction(1, 2))
+    (1440, 960)
+    """
+    if pixel_aspect >= 1:
+        return round(width_px * pixel_aspect), height_px
+    return width_px, round(height_px / pixel_aspect)
+
+
+def _on_black(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W_px, 4) -> (H, W_px, 3), with colours that are not premultiplied."""
+    weighted = rgba[..., :3].astype(np.uint16) * rgba[..., 3:]
+    return ((weighted + 127) // 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=2)
+def _hdr_to_sdr(transfer: int) -> ImageFilter.Color3DLUT:
+    """Build the table from BT.2020 R'G'B' in PQ or HLG to BT.709 R'G'B'."""
+    steps = np.linspace(0, 1, _LUT_SIDE)
+    blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")  # red runs fastest, as Pillow wants it
+    signal = np.stack([red, green, blue], axis=-1).reshape(-1, 3)
+    nits = _pq_to_nits(signal) if transfer == _PQ else _hlg_to_nits(signal)
+    mapped = _roll_off(nits) @ _BT2020_TO_BT709.T
+    table = np.clip(mapped, 0, 1) ** (1 / 2.4)  # BT.1886, what an SDR screen undoes
+    return ImageFilter.Color3DLUT(_LUT_SIDE, table.ravel().tolist())
+
+
+# Source: BT.2087, annex 2, its matrix inverted.
+_BT2020_TO_BT709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]])
+
+# Source: SMPTE ST 2084, as BT.2100, table 4.
+_M1, _M2 = 2610 / 16384, 2523 / 4096 * 128
+_C1, _C2, _C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
+
+
+def _pq_to_nits(signal: NDArray[np.float64]) -> NDArray[np.float64]:
+    power = signal ** (1 / _M2)
+    nits: NDArray[np.float64] = 10_000 * (np.maximum(power - _C1, 0) / (_C2 - _C3 * power)) ** (1 / _M1)
+    return nits
+
+
+def _nits_to_pq(nits: NDArray[np.float64]) -> NDArray[np.float64]:
+    power = (nits / 10_000) ** _M1
+    signal: NDArray[np.float64] = ((_C1 + _C2 * power) / (1 + _C3 * power)) ** _M2
+    return signal
+
+
+def _hlg_to_nits(signal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Undo HLG and apply its system gamma of 1.2. Source: BT.2100, table 5."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
+    luminance = scene @ np.array([0.2627, 0.6780, 0.0593])
+    nits: NDArray[np.float64] = _PEAK_NITS * scene * luminance[:, None] ** 0.2
+    return nits
+
+
+def _roll_off(nits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K, 3) light -> (K, 3), 1 at most: each colour scaled by what its brightest channel becomes.
+
+    Source: the curve of BT.2390, section 5.4.1, from a peak of 1,000 to one of 203 cd/m2.
+    """
+    brightest = np.maximum(nits.max(axis=1, keepdims=True), 1e-6)
+    source_peak, goal_peak = _nits_to_pq(np.array([_PEAK_NITS, _WHITE_NITS]))
+    level, ceiling = np.minimum(_nits_to_pq(brightest) / source_peak, 1), goal_peak / source_peak
+    knee = 1.5 * ceiling - 0.5
+    t = np.clip((level - knee) / (1 - knee), 0, 1)
+    curve = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (-2 * t**3 + 3 * t**2) * ceiling
+    mapped = _pq_to_nits(np.where(level < knee, level, curve) * source_peak)
+    scaled: NDArray[np.float64] = nits / brightest * mapped / _WHITE_NITS
+    return scaled

@@ -1,0 +1,185 @@
+"""Planned decoding gives, pixel for pixel, what decoding everything gives."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from embed.decoding import shown_by_plan, shown_in_order
+from embed.errors import VideoError
+from embed.packet_feed import PlanFailed
+from embed.planning import plan_packets
+from embed.timeline import Packets, read_packets
+from tests.media import write_moving_video
+
+FRAME_COUNT = 96
+X264 = {"g": "16", "preset": "veryfast"}
+CODECS: dict[str, tuple[str, dict[str, str], str]] = {
+    "H.264 closed": ("libx264", X264 | {"bf": "3", "x264-params": "open-gop=0:b-pyramid=none"}, "yuv420p"),
+    "H.264 open": ("libx264", X264 | {"bf": "3", "x264-params": "open-gop=1:b-pyramid=none:b-adapt=0"}, "yuv420p"),
+    "H.264 open pyramid": ("libx264", X264 | {"bf": "5", "x264-params": "open-gop=1:b-pyramid=normal"}, "yuv420p"),
+    "H.264 pyramid": ("libx264", X264 | {"bf": "5", "x264-params": "b-pyramid=normal:b-adapt=0"}, "yuv420p"),
+    "H.264 no B": ("libx264", X264 | {"bf": "0"}, "yuv420p"),
+    "H.264 slices": ("libx264", X264 | {"bf": "2", "x264-params": "slices=4"}, "yuv420p"),
+    "H.264 interlaced": ("libx264", X264 | {"bf": "2", "x264-params": "interlaced=1"}, "yuv420p"),
+    "H.264 intra refresh": ("libx264", X264 | {"x264-params": "intra-refresh=1:bframes=0"}, "yuv420p"),
+    "H.264 10 bit": ("libx264", X264 | {"bf": "2"}, "yuv420p10le"),
+    "HEVC open": ("libx265", {"preset": "veryfast", "x265-params": "log-level=none:keyint=16:open-gop=1"}, "yuv420p"),
+    "HEVC open pyramid": (
+        "libx265",
+        {"preset": "veryfast", "x265-params": "log-level=none:keyint=16:open-gop=1:bframes=6:b-pyramid=1:b-adapt=0"},
+        "yuv420p",
+    ),
+    "HEVC closed": ("libx265", {"preset": "veryfast", "x265-params": "log-level=none:keyint=16:open-gop=0"}, "yuv420p"),
+    "HEVC layers": (
+        "libx265",
+        {"preset": "veryfast", "x265-params": "log-level=none:keyint=16:temporal-layers=3:b-adapt=0:bframes=3"},
+        "yuv420p",
+    ),
+    "VP9": ("libvpx-vp9", {"g": "16", "deadline": "realtime", "cpu-used": "8", "lag-in-frames": "12"}, "yuv420p"),
+    "VP8": (
+        "libvpx",
+        {"g": "16", "deadline": "good", "cpu-used": "5", "auto-alt-ref": "1", "lag-in-frames": "12"},
+        "yuv420p",
+    ),
+    "AV1": ("libsvtav1", {"g": "16", "preset": "12"}, "yuv420p"),
+    "MPEG-2": ("mpeg2video", {"g": "12", "bf": "2"}, "yuv420p"),
+    "MPEG-2 no B": ("mpeg2video", {"g": "12", "bf": "0"}, "yuv420p"),
+    "MPEG-4": ("mpeg4", {"g": "12", "bf": "2"}, "yuv420p"),
+    "MPEG-4 no B": ("mpeg4", {"g": "12", "bf": "0"}, "yuv420p"),
+    "Motion JPEG": ("mjpeg", {}, "yuvj420p"),
+    "ProRes": ("prores_ks", {}, "yuv422p10le"),
+    "PNG": ("png", {}, "rgb24"),
+    "GIF": ("gif", {}, "rgb8"),
+}
+EVERYWHERE = ("mp4", "mkv", "ts", "avi")
+ENDINGS: dict[str, tuple[str, ...]] = {
+    "H.264": (*EVERYWHERE, "h264"),
+    "HEVC": ("mp4", "mkv", "ts", "hevc"),
+    "VP9": ("webm", "mp4", "mkv"),
+    "VP8": ("webm", "mkv", "avi"),
+    "AV1": ("mp4", "mkv", "webm"),
+    "MPEG-2": (*EVERYWHERE, "mpg"),
+    "MPEG-4": (*EVERYWHERE, "mov"),
+    "Motion": ("avi", "mov", "mkv"),
+    "ProRes": ("mov", "mkv"),
+    "PNG": ("mov", "avi"),
+    "GIF": ("gif",),
+}
+MIXES = [pytest.param(name, ending, id=f"{name} in {ending}") for name in CODECS for ending in ENDINGS[name.split()[0]]]
+DAMAGED = {"corrupted.mp4"}
+UNPLANNED = {"GIF", "H.264 intra refresh"}  # no rule, or no entry but the first
+
+Targets = Callable[[int], NDArray[np.int64]]
+TARGETS: dict[str, Targets] = {
+    "three": lambda count: np.array([count // 6, count // 2, count - 2]),
+    "every seventh": lambda count: np.arange(3, count, 7),
+    "around key frames": lambda count: np.array([i for i in range(count) if i % 32 in (13, 15, 16, 30)]),
+    "at random": lambda count: np.flatnonzero(np.random.default_rng(count).random(count) < 0.15),
+    "the last": lambda count: np.array([count - 1]),
+    "the first": lambda _: np.array([0]),
+}
+
+
+def differing(
+    path: Path, wanted: NDArray[np.int64], packets: Packets, everything: dict[int, NDArray[np.uint8]]
+) -> list[int]:
+    """Return the wanted frames that planned decoding gives otherwise, or not at all."""
+    plan = plan_packets(packets, wanted)
+    if plan is None:
+        return []
+    targets = frozenset(wanted.tolist())
+    planned = dict(shown_by_plan(str(path), packets, plan, targets, thread_count=2))
+    return [i for i in sorted(targets) if i not in planned or not np.array_equal(planned[i], everything[i])]
+
+
+def mistakes(path: Path) -> dict[str, list[int]]:
+    """Return, for each choice of targets, the frames that are not what decoding everything gives."""
+    packets = read_packets(str(path))
+    count = packets.timeline.frame_count
+    everything = dict(shown_in_order(str(path), packets.timeline, frozenset(range(count)), thread_count=2))
+    choices = {name: np.unique(choose(count)) for name, choose in TARGETS.items()}
+    keys = np.flatnonzero(packets.timeline.is_keyframe)
+    choices["key frames"] = keys[::2]
+    return {
+        name: wrong
+        for name, chosen in choices.items()
+        if len(chosen) and chosen.min() >= 0 and (wrong := differing(path, chosen, packets, everything))
+    }
+
+
+@pytest.mark.parametrize(("name", "ending"), MIXES)
+def test_planned_frames_equal_those_of_decoding_everything(tmp_path: Path, name: str, ending: str) -> None:
+    codec, options, pixel_format = CODECS[name]
+    path = write_moving_video(
+        tmp_path / f"a.{ending}", FRAME_COUNT, codec=codec, options=options, pixel_format=pixel_format
+    )
+    assert mistakes(path) == {}
+
+
+@pytest.mark.parametrize("name", sorted(UNPLANNED))
+def test_a_stream_without_proven_entries_is_decoded_in_its_order(tmp_path: Path, name: str) -> None:
+    codec, options, pixel_format = CODECS[name]
+    ending = ENDINGS[name.split()[0]][0]
+    path = write_moving_video(tmp_path / f"a.{ending}", 40, codec=codec, options=options, pixel_format=pixel_format)
+    assert plan_packets(read_packets(str(path)), np.array([5, 38])) is None
+
+
+def test_groups_without_a_target_are_not_sent(tmp_path: Path) -> None:
+    codec, options, _ = CODECS["H.264 no B"]
+    path = write_moving_video(tmp_path / "a.mp4", 64, codec=codec, options=options)
+    first, run = plan_packets(read_packets(str(path)), np.array([35])) or []
+    assert first.orders.tolist() == [0]
+    assert run.orders.tolist() == [32, 33, 34, 35]
+
+
+def test_disposable_pictures_that_are_no_targets_are_not_sent(tmp_path: Path) -> None:
+    codec, options, _ = CODECS["MPEG-4"]
+    path = write_moving_video(tmp_path / "a.mp4", 64, codec=codec, options=options)
+    packets = read_packets(str(path))
+    (run,) = plan_packets(packets, np.array([9])) or []
+    assert packets.frame_of[run.orders].tolist() == [0, 3, 6, 9]
+
+
+def test_a_leading_picture_takes_the_group_before_along(tmp_path: Path) -> None:
+    codec, options, _ = CODECS["HEVC open pyramid"]
+    packets = read_packets(str(write_moving_video(tmp_path / "a.mp4", 96, codec=codec, options=options)))
+    entries = np.flatnonzero(packets.timeline.is_keyframe)
+    _, run = plan_packets(packets, entries[3:4] - 1) or []
+    assert packets.frame_of[run.orders[0]] == entries[2]
+
+
+def test_every_odd_video_planned_equals_decoding_everything(odd_videos: Path) -> None:
+    paths = sorted(path for path in odd_videos.rglob("*") if path.suffix in (".mp4", ".mov", ".mkv", ".webm", ".avi"))
+    small = [path for path in paths if path.stat().st_size < 600_000]
+    assert {path.name: wrong for path in small if (wrong := mistakes_or_fallback(path))} == {}
+
+
+@pytest.mark.nightly
+def test_every_large_odd_video_planned_equals_decoding_everything(odd_videos: Path) -> None:
+    large = [path for path in sorted(odd_videos.rglob("*.mp4")) if path.stat().st_size >= 600_000]
+    assert {path.name: wrong for path in large if (wrong := mistakes_or_fallback(path))} == {}
+
+
+def test_real_clips_planned_equal_decoding_everything(ut_interaction6: Path) -> None:
+    clips = sorted(ut_interaction6.rglob("*.avi"))[::20]
+    assert {path.name: wrong for path in clips if (wrong := mistakes(path))} == {}
+
+
+@pytest.mark.nightly
+def test_every_real_clip_planned_equals_decoding_everything(ut_interaction6: Path) -> None:
+    clips = sorted(ut_interaction6.rglob("*.avi"))
+    assert len(clips) == 120
+    assert {path.name: wrong for path in clips if (wrong := mistakes(path))} == {}
+
+
+def mistakes_or_fallback(path: Path) -> dict[str, list[int]]:
+    """Return the mistakes; in a file damaged on purpose, a plan that notices its own failure makes none."""
+    try:
+        return mistakes(path)
+    except (PlanFailed, VideoError):
+        if path.name not in DAMAGED:
+            raise
+        return {}
