@@ -1,15 +1,32 @@
 """Sources -> videos: which files there are, and what each is called.
 
-A video's id is its path below the source root, with forward slashes, or the `id` column of a list. Ids stay the same
-when the whole folder moves, so labels and stores keep fitting each other.
+A video's id is, in this order,
+- the `id` column of a list;
+- its path below the source, with forward slashes, where that is a folder, a prefix or a pattern's fixed part;
+- its path below the list's folder, where a list names it, or the path as written where it lies elsewhere;
+- of an address, everything behind the host or bucket (`embed.locations.id_of_address`).
+
+Ids stay the same when the whole folder moves, so labels and stores keep fitting each other.
 """
 
-import csv
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import glob
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from urllib.parse import unquote, urlsplit
 
 from embed.errors import SourceError
+from embed.locations import (
+    id_of_address,
+    is_remote,
+    is_web,
+    open_filesystem,
+    protocol_of,
+    require_protocol,
+    suffix_of,
+    without_secrets,
+)
+from embed.video_lists import LIST_READERS, read_list
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -49,97 +66,150 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Endings that a folder search takes for videos, in lower case. A file named by the user may have any."""
 
-LIST_SUFFIXES = frozenset({".csv", ".txt"})
+_WAYS = "Name a folder, a video file, a pattern, an address, or a CSV, TXT or Parquet list."
 
 
 @dataclass(frozen=True)
 class Video:
-    """One video to embed: what it is called and where it lies."""
+    """One video to embed.
+
+    Args:
+        id: what it is called.
+        location: where it lies, a path or an address. May be stored and shown: secrets are taken out of it.
+        address: what to fetch it by, secrets included; empty takes `location` as it was given.
+    """
 
     id: str
     location: str
+    address: str = field(default="", repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "address", self.address or self.location)
+        object.__setattr__(self, "location", without_secrets(self.location))
 
 
 def find_videos(sources: Sequence[str | Path]) -> list[Video]:
     """List the videos that the sources name.
 
     Args:
-        sources: folders (searched recursively for files with a video's ending), video files, CSV lists with a `path`
-            column and perhaps an `id` column, TXT lists of one path a line. Paths in a list are relative to it.
+        sources: each one of
+            - a folder, searched recursively for files with a video's ending;
+            - a video file;
+            - a pattern such as `videos/**/*.mp4`;
+            - an address: `https://` of a file or of a page that shows a video, `s3://` or another protocol of fsspec;
+              a store's prefix (`s3://bucket/videos/`) is searched like a folder;
+            - a CSV or Parquet list with a column `path`, `link` or `url`, and perhaps `id`; or a TXT list of one path a
+              line. Paths in a list are relative to it.
 
     Returns:
-        The videos in the order of the sources, those of a folder sorted by id. A file named by a list need not
-        exist: it becomes a failure when it is embedded, not the end of the run.
+        The videos in the order of the sources, those of a folder sorted by id. A file named by a list, and an address,
+        need not exist: it becomes a failure when it is embedded, not the end of the run.
 
     Raises:
-        SourceError: a source is absent or names no video, or one id stands for two files.
+        SourceError: a source is absent or names no video, one id stands for two files, or an address needs a package
+            that is not installed.
     """
     videos: dict[str, Video] = {}
     for source in sources:
-        for video in _videos_of(Path(source)):
+        for video in _videos_of(str(source)):
             known = videos.setdefault(video.id, video)
-            if known.location != video.location:
+            if known.address != video.address:
                 raise SourceError(
                     f"{known.location} and {video.location} would both be called {video.id!r}. "
                     "Embed them into two stores, or give a CSV list with an id column."
                 )
     if not videos:
-        raise SourceError("There is no video to embed. Name a folder, a video file, or a CSV or TXT list.")
+        raise SourceError(f"There is no video to embed. {_WAYS}")
+    for address in {protocol_of(video.address): video.address for video in videos.values()}.values():
+        if is_remote(address):
+            require_protocol(address)
     return list(videos.values())
 
 
-def _videos_of(source: Path) -> list[Video]:
-    if source.is_dir():
-        return _folder_videos(source)
-    if not source.exists():
-        raise SourceError(f"{source} does not exist. Name a folder, a video file, or a CSV or TXT list.")
-    if source.suffix.lower() == ".csv":
-        return _csv_videos(source)
-    if source.suffix.lower() == ".txt":
-        return _txt_videos(source)
-    return [Video(source.name, str(source))]
+def _videos_of(source: str) -> list[Video]:
+    if is_remote(source):
+        return _remote_videos(source)
+    path = _path_of(source)
+    if path.is_dir():
+        return _folder_videos(path)
+    if not path.exists() and glob.has_magic(source):
+        return _pattern_videos(path)
+    if not path.exists():
+        raise SourceError(f"{source} does not exist. {_WAYS}")
+    if path.suffix.lower() in LIST_READERS:
+        return [_listed_video(path, *row) for row in read_list(path)]
+    return [Video(path.name, str(path))]
+
+
+def _path_of(source: str) -> Path:
+    return Path(unquote(urlsplit(source).path)) if source.startswith("file://") else Path(source)
 
 
 def _folder_videos(folder: Path) -> list[Video]:
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
-    videos = [Video(path.relative_to(folder).as_posix(), str(path)) for path in files if path.is_file()]
+    return _known_by_ending(str(folder), _files_below(folder, folder.rglob("*")))
+
+
+def _pattern_videos(pattern: Path) -> list[Video]:
+    """List the files that a pattern matches; their ids are those that its fixed folder would give them."""
+    fixed = next(number for number, part in enumerate(pattern.parts) if glob.has_magic(part))
+    root = Path(*pattern.parts[:fixed])
+    return _known_by_ending(str(pattern), _files_below(root, root.glob(str(Path(*pattern.parts[fixed:])))))
+
+
+def _files_below(root: Path, paths: Iterator[Path]) -> list[Video]:
+    return [Video(path.relative_to(root).as_posix(), str(path)) for path in paths if path.is_file()]
+
+
+def _remote_videos(source: str) -> list[Video]:
+    if suffix_of(source) in LIST_READERS:
+        raise SourceError(f"{without_secrets(source)} is a list. Copy it to this machine and name the copy.")
+    if is_web(source) or (suffix_of(source) in VIDEO_SUFFIXES and not _is_remote_pattern(source)):
+        return [Video(id_of_address(source), source)]
+    return _stored_videos(source)
+
+
+def _is_remote_pattern(source: str) -> bool:
+    """Tell whether an address holds a `*`; `?` and `[` are common in the keys of objects."""
+    return "*" in source
+
+
+def _stored_videos(source: str) -> list[Video]:
+    """List what a far store holds below a prefix, or what a pattern matches there."""
+    scheme, _, rest = source.partition("://")
+    filesystem, path = open_filesystem(source)
+    try:
+        names = filesystem.glob(path) if _is_remote_pattern(source) else filesystem.find(path)
+    except Exception as error:  # each store's library has kinds of its own, and theirs may hold secrets
+        raise SourceError(
+            f"{without_secrets(source)} cannot be listed ({type(error).__name__}). "
+            "Check the name, and that the environment holds the credentials, e.g. AWS_PROFILE."
+        ) from None
+    if names == [path] and not source.endswith("/"):  # an object without a video's ending, named by the user
+        return [Video(id_of_address(source), source)]
+    root = path.partition("*")[0].rpartition("/")[0] if _is_remote_pattern(source) else path.rstrip("/")
+    login = rest.partition("/")[0].rpartition("@")[0]
+    addresses = [f"{scheme}://{login}{'@' if login else ''}{name.lstrip('/')}" for name in names]
+    found = [
+        Video(name.removeprefix(root).lstrip("/"), address) for name, address in zip(names, addresses, strict=True)
+    ]
+    return _known_by_ending(without_secrets(source), found)
+
+
+def _known_by_ending(source: str, files: list[Video]) -> list[Video]:
+    videos = [file for file in files if suffix_of(file.id) in VIDEO_SUFFIXES]
     if not videos:
         raise SourceError(
-            f"{folder} holds no video file. Files are known by their ending ({', '.join(sorted(VIDEO_SUFFIXES))}); "
+            f"{source} holds no video file. Files are known by their ending ({', '.join(sorted(VIDEO_SUFFIXES))}); "
             "name one with another ending itself, or in a list."
         )
     return sorted(videos, key=lambda video: video.id)
 
 
-def _csv_videos(source: Path) -> list[Video]:
-    # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
-    with source.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames or []
-        if "path" not in columns:
-            raise SourceError(
-                f"{source} has the columns {', '.join(columns) or '(none)'}, but no `path`. "
-                "Name the column of the videos' paths `path`, and that of their names, if you have one, `id`."
-            )
-        rows = [(row["path"] or "", row.get("id") or "") for row in reader]
-    return _listed_videos(source, rows)
-
-
-def _txt_videos(source: Path) -> list[Video]:
-    lines = source.read_text(encoding="utf-8-sig").splitlines()
-    return _listed_videos(source, [(line, "") for line in lines if not line.lstrip().startswith("#")])
-
-
-def _listed_videos(source: Path, rows: Iterable[tuple[str, str]]) -> list[Video]:
-    """Turn (path, id or nothing) rows of a list into videos; rows without a path are blank lines."""
-    videos = [
-        Video(video_id.strip() or _id_of(source, path.strip()), str(source.parent / path.strip()))
-        for path, video_id in rows
-        if path.strip()
-    ]
-    if not videos:
-        raise SourceError(f"{source} lists no video. Write one path a row.")
-    return videos
+def _listed_video(source: Path, path: str, video_id: str) -> Video:
+    if is_remote(path):
+        return Video(video_id or id_of_address(path), path)
+    path = str(_path_of(path))
+    return Video(video_id or _id_of(source, path), str(source.parent / path))
 
 
 def _id_of(source: Path, path: str) -> str:

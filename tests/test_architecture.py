@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = {
     "embed": (
         {"bitstreams", "errors", "pictures", "torchvision_operators"},
+        {"locations", "video_lists"},
         {"preprocessing", "timeline", "videos"},
         {"planning", "provenance", "sampling"},
         {"packet_feed", "pieces"},

@@ -1,6 +1,12 @@
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
+import pyarrow
 import pytest
+from fsspec.registry import _registry
+from pyarrow import parquet
 
 from embed.errors import SourceError
 from embed.videos import Video, find_videos
@@ -70,7 +76,10 @@ def test_two_files_of_one_id_are_refused_with_a_way_out(folder: Path, tmp_path: 
     [
         pytest.param("absent", None, r"does not exist. Name a folder", id="an absent source"),
         pytest.param(
-            "a.csv", "file,label\nx,y\n", r"columns file, label, but no `path`. Name the column", id="no path column"
+            "a.csv",
+            "file,label\nx,y\n",
+            r"file, label, but no `path`.* Name the column",
+            id="no path column",
         ),
         pytest.param("a.csv", "path\n", r"lists no video. Write one path a row", id="an empty list"),
     ],
@@ -80,6 +89,115 @@ def test_a_source_without_videos_says_what_to_do(tmp_path: Path, name: str, cont
         (tmp_path / name).write_text(content)
     with pytest.raises(SourceError, match=message):
         find_videos([tmp_path / name])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ids"),
+    [
+        pytest.param("**/*.mp4", ["cats/b.mp4"], id="recursive"),
+        pytest.param("*/[bc].*", ["cats/b.mp4", "dogs/c.webm"], id="signs and sets"),
+        pytest.param("cats/*", ["a.MKV", "b.mp4"], id="fixed folder"),
+    ],
+)
+def test_a_pattern_gives_the_ids_that_its_fixed_folder_would_give(folder: Path, pattern: str, ids: list[str]) -> None:
+    assert [video.id for video in find_videos([f"{folder}/{pattern}"])] == ids
+
+
+def test_a_pattern_that_matches_no_video_says_so(folder: Path) -> None:
+    with pytest.raises(SourceError, match=r"\*\.md holds no video file"):
+        find_videos([f"{folder}/*.md"])
+
+
+def test_a_list_of_links_with_titles_works_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "topics.csv").write_text(
+        "link,title,description,category\n"
+        'https://www.youtube.com/watch?v=dQw4w9WgXcQ,A song,"One, with a comma",music\n'
+        "https://www.youtube.com/watch?v=9bZkp7q19f0,Another,,music\n"
+    )
+    videos = find_videos([tmp_path / "topics.csv"])
+    assert videos[0] == Video("watch?v=dQw4w9WgXcQ", "https://www.youtube.com/watch?v=dQw4w9WgXcQ")
+    assert len(videos) == 2
+
+
+@pytest.mark.parametrize("column", ["path", "link", "url", "URL"])
+def test_the_column_of_places_has_one_of_three_names(folder: Path, column: str) -> None:
+    (folder / "list.csv").write_text(f"title,{column}\na cat,cats/b.mp4\n")
+    assert [video.id for video in find_videos([folder / "list.csv"])] == ["cats/b.mp4"]
+
+
+def test_a_parquet_list_has_the_columns_of_a_csv_list(folder: Path) -> None:
+    table = pyarrow.table({"path": ["cats/b.mp4", None, "dogs/c.webm"], "id": [7, 8, None]})
+    parquet.write_table(table, folder / "list.parquet")
+    assert find_videos([folder / "list.parquet"]) == [
+        Video("7", str(folder / "cats/b.mp4")),
+        Video("dogs/c.webm", str(folder / "dogs/c.webm")),
+    ]
+
+
+def test_a_damaged_parquet_list_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "list.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(SourceError, match=r"cannot be read as a Parquet file. Write the list anew"):
+        find_videos([tmp_path / "list.parquet"])
+
+
+def test_an_address_is_a_video_named_by_what_stands_behind_the_host() -> None:
+    assert find_videos(["https://host/cats/b.mp4"]) == [Video("cats/b.mp4", "https://host/cats/b.mp4")]
+
+
+def test_secrets_of_an_address_are_kept_for_fetching_alone() -> None:
+    (video,) = find_videos(["https://me:hush@host/b.mp4?X-Amz-Signature=hush"])
+    assert video.address == "https://me:hush@host/b.mp4?X-Amz-Signature=hush"
+    assert "hush" not in f"{video} {video.id} {video.location}"
+
+
+def test_links_that_differ_in_secrets_alone_are_refused_without_showing_them() -> None:
+    with pytest.raises(SourceError, match=r"would both be called 'a.mp4'") as caught:
+        find_videos(["https://host/a.mp4?token=hush", "https://host/a.mp4?token=hush2"])
+    assert "hush" not in str(caught.value)
+
+
+def test_an_address_of_no_known_protocol_is_refused() -> None:
+    with pytest.raises(SourceError, match=r"gopher://, which is no known protocol. Name a path, or an address"):
+        find_videos(["gopher://host/a.mp4"])
+
+
+def test_a_missing_extra_is_named_before_anything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(_registry, "s3", raising=False)  # what fsspec has imported so far
+    with pytest.raises(SourceError, match=r"s3:// needs a package .*pip install 'framehead\[s3\]'"):
+        find_videos(["s3://bucket/a.mp4"])
+
+
+@pytest.fixture
+def store() -> Iterator[str]:
+    filesystem = fsspec.filesystem("memory")
+    for name in ("/bucket/v/b.mp4", "/bucket/v/deep/a.mkv", "/bucket/v/notes.md", "/bucket/odd"):
+        filesystem.pipe(name, b"x")
+    yield "memory://bucket"
+    filesystem.rm("/bucket", recursive=True)
+
+
+@pytest.mark.parametrize(
+    ("below", "ids"),
+    [
+        pytest.param("v/", ["b.mp4", "deep/a.mkv"], id="prefix"),
+        pytest.param("v", ["b.mp4", "deep/a.mkv"], id="prefix without its slash"),
+        pytest.param("v/**/*.mkv", ["deep/a.mkv"], id="pattern"),
+        pytest.param("odd", ["odd"], id="one object without an ending"),
+    ],
+)
+def test_a_far_stores_prefix_is_searched_like_a_folder(store: str, below: str, ids: list[str]) -> None:
+    videos = find_videos([f"{store}/{below}"])
+    assert [video.id for video in videos] == ids
+
+
+def test_a_far_video_keeps_an_address_that_fetches_it(store: str) -> None:
+    assert find_videos([f"{store}/v/"])[1].location == "memory://bucket/v/deep/a.mkv"
+
+
+def test_a_far_prefix_that_holds_nothing_says_so(store: str) -> None:
+    with pytest.raises(SourceError, match=r"memory://bucket/none/ (holds no video file|cannot be listed)"):
+        find_videos([f"{store}/none/"])
 
 
 def test_a_folder_without_videos_lists_the_endings(tmp_path: Path) -> None:

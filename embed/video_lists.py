@@ -1,0 +1,82 @@
+"""Lists of videos -> rows of (path, id): CSV, TXT and Parquet files."""
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from embed.errors import SourceError
+
+PATH_COLUMNS = ("path", "link", "url")
+"""The column that says where a video lies: the first of these that a list has, in upper or lower case."""
+
+ID_COLUMN = "id"
+
+
+def read_list(source: Path) -> list[tuple[str, str]]:
+    """Return the (path, id) rows of a list; the id is empty where the list gives none.
+
+    Raises:
+        SourceError: the file is no such list, or names no video.
+    """
+    rows = [(path.strip(), video_id.strip()) for path, video_id in LIST_READERS[source.suffix.lower()](source)]
+    named = [row for row in rows if row[0]]
+    if not named:
+        raise SourceError(f"{source} lists no video. Write one path a row.")
+    return named
+
+
+def _read_csv(source: Path) -> list[tuple[str, str]]:
+    # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
+    with source.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        path_column, id_column = _columns_of(source, reader.fieldnames or [])
+        return [(row[path_column] or "", (row[id_column] or "") if id_column else "") for row in reader]
+
+
+def _read_txt(source: Path) -> list[tuple[str, str]]:
+    lines = source.read_text(encoding="utf-8-sig").splitlines()
+    return [(line, "") for line in lines if not line.lstrip().startswith("#")]
+
+
+def _read_parquet(source: Path) -> list[tuple[str, str]]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise SourceError(
+            f"{source} needs a package that is not installed. Install it: pip install 'framehead[parquet]'"
+        ) from error
+    try:
+        with parquet.ParquetFile(source) as file:
+            names = file.schema_arrow.names
+            path_column, id_column = _columns_of(source, names)
+            table = file.read(columns=[path_column, id_column] if id_column else [path_column])
+    except (pyarrow.ArrowException, OSError) as error:
+        raise SourceError(f"{source} cannot be read as a Parquet file. Write the list anew, or as CSV.") from error
+    paths = table[path_column].to_pylist()
+    ids = table[id_column].to_pylist() if id_column else [None] * len(paths)
+    return [(_text_of(path), _text_of(video_id)) for path, video_id in zip(paths, ids, strict=True)]
+
+
+def _text_of(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _columns_of(source: Path, columns: Sequence[str]) -> tuple[str, str | None]:
+    """Return the names, as written, of the columns of paths and of ids."""
+    written = {column.strip().lower(): column for column in reversed(columns)}
+    path_column = next((written[name] for name in PATH_COLUMNS if name in written), None)
+    if path_column is None:
+        raise SourceError(
+            f"{source} has the columns {', '.join(columns) or '(none)'}, but no `path`, `link` or `url`. "
+            "Name the column of the videos' paths `path`, and that of their names, if you have one, `id`."
+        )
+    return path_column, written.get(ID_COLUMN)
+
+
+LIST_READERS: dict[str, Callable[[Path], list[tuple[str, str]]]] = {
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+    ".txt": _read_txt,
+}
+"""Endings of the files that are lists, and how each is read."""
