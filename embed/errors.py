@@ -20,6 +20,7 @@ FailureReason = Literal[
     "no_frames",
     "decode_error",
     "encode_error",
+    "fetch_error",
 ]
 """Why a video has no vectors. Codes are stored, so they are never renamed."""
 
