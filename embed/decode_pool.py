@@ -1,108 +1,203 @@
-"""Decode videos ahead of the encoder, several at a time, never more than memory allows.
+"""Decode videos ahead of the encoder, several at a time; no video can hang, crash or starve the run.
 
-FFmpeg releases Python's lock while it decodes, so threads are enough to keep the cores busy.
+Each worker process has a thread here that fetches a video, has it decoded, and puts the result in a queue. A video over
+which a worker died, or had to be killed, is tried once more when all others are done, alone on the machine.
 """
 
-import hashlib
 import os
-from collections import deque
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import TypeVar
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
+from queue import SimpleQueue
+from typing import Self, final
 
-from embed.decoding import Decoder, Frames, read_frames
+from embed.decode_process import DecodeLimits, DecodeProcess
+from embed.decode_worker import DecodedVideo, DecodePlan
 from embed.errors import VideoError
-from embed.pieces import Failure, VideoRecord
-from embed.preprocessing import Preprocessing
-from embed.sampling import Sampling
+from embed.pieces import Failure
 from embed.videos import Video
 
-_SAMPLE_BYTES = 1 << 20
+__all__ = ["DecodeLimits", "DecodePlan", "DecodePool", "DecodedVideo", "Fetch", "decode_videos", "local_file"]
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_MOST_WORKERS = 16
 
-
-@dataclass(frozen=True)
-class DecodePlan:
-    """What is done to every video: which frames, how they are cut, by which decoder."""
-
-    sampling: Sampling
-    preprocessing: Preprocessing
-    decoder: Decoder = "pyav"
+Fetch = Callable[[Video], AbstractContextManager[str]]
+"""Brings a video to this machine: gives the path of a local file, and removes it afterwards if it was a copy."""
 
 
-@dataclass(frozen=True)
-class DecodedVideo:
-    """A video's frames, ready to be encoded."""
-
-    record: VideoRecord
-    frames: Frames
+def local_file(video: Video) -> AbstractContextManager[str]:
+    """Give the path of a video that is a local file already."""
+    return nullcontext(video.location)
 
 
 def decode_videos(
-    videos: Iterable[Video], plan: DecodePlan, *, workers: int | None = None
+    videos: Iterable[Video],
+    plan: DecodePlan,
+    *,
+    workers: int | None = None,
+    limits: DecodeLimits | None = None,
+    fetch: Fetch = local_file,
 ) -> Iterator[DecodedVideo | Failure]:
-    """Decode videos in the background and yield them in their order.
+    """Decode videos in the background and yield them as they are ready, in no certain order.
 
     Args:
-        videos: local files.
-        plan: what is done to each.
-        workers: videos decoded at once; None takes one a core, at most 8. Twice as many stand in memory.
+        videos: taken as they are needed.
+        plan: what is done to each. Its sampling is sent to other processes, so it must be importable there.
+        workers: videos decoded at once; None takes one a core, at most 16. Twice as many stand in memory.
+        limits: what one video may take; None takes the defaults.
+        fetch: how a video becomes a local file.
+
+    Raises:
+        EmbedError: no decoding process can be started.
     """
-    workers = workers or min(8, os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        yield from _in_order(pool, lambda video: decode_video(video, plan), videos, ahead=2 * workers)
+    with DecodePool(plan, workers=workers, limits=limits, fetch=fetch) as pool:
+        yield from pool.decode(videos)
 
 
-def decode_video(video: Video, plan: DecodePlan) -> DecodedVideo | Failure:
-    """Decode one video's frames, or say why there are none."""
-    try:
-        frames = read_frames(video.location, plan.sampling, plan.preprocessing, decoder=plan.decoder)
-    except VideoError as error:
-        return Failure(video.id, video.location, error.reason, error.detail)
-    timeline = frames.timeline
-    record = VideoRecord(
-        id=video.id,
-        location=video.location,
-        content_hash=hash_content(video.location),
-        frame_count=timeline.frame_count,
-        duration_s=timeline.duration_s,
-        fps=timeline.fps,
-        width_px=timeline.width_px,
-        height_px=timeline.height_px,
-    )
-    return DecodedVideo(record, frames)
+@final
+class DecodePool:
+    """`decode_videos` for those who stop it from another thread. Takes what that takes."""
+
+    def __init__(
+        self,
+        plan: DecodePlan,
+        *,
+        workers: int | None = None,
+        limits: DecodeLimits | None = None,
+        fetch: Fetch = local_file,
+    ) -> None:
+        self._plan, self._limits, self._fetch = plan, limits or DecodeLimits(), fetch
+        self._workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
+        self._lock = threading.Lock()
+        self._processes: set[DecodeProcess] = set()
+        self._current: _Pass | None = None
+        self._is_closed = False
+
+    def decode(self, videos: Iterable[Video]) -> Iterator[DecodedVideo | Failure]:
+        """Yield every video, decoded or failed; ends early when the pool is closed."""
+        suspects: list[Video] = []
+        yield from self._pass(videos, self._workers, suspects)
+        yield from self._pass(suspects, 1, None)
+
+    def _pass(
+        self, videos: Iterable[Video], workers: int, suspects: list[Video] | None
+    ) -> Iterator[DecodedVideo | Failure]:
+        """Decode with so many workers. Videos that kill one go to `suspects`; where that is None they have failed."""
+        work = _Pass(iter(videos), slots=2 * workers, suspects=suspects)
+        # Several videos at once keep the cores busier than several threads on one, and pay for no hand-overs.
+        plan = replace(self._plan, thread_count=max(1, (os.cpu_count() or 1) // workers))
+        with self._lock:
+            if self._is_closed:
+                return
+            self._current = work
+        for number in range(workers):
+            threading.Thread(target=self._work, args=[work, plan], name=f"decode-{number}", daemon=True).start()
+        while workers:
+            result = work.results.get()
+            if isinstance(result, BaseException):
+                raise result
+            if result is None:
+                workers -= 1
+            else:
+                work.slots.release()
+                yield result
+
+    def _work(self, work: "_Pass", plan: DecodePlan) -> None:
+        """Decode one video after another on one worker process, which is replaced when it dies."""
+        process: DecodeProcess | None = None
+        try:
+            while (video := work.take()) is not None and not self._is_closed:
+                process = process or self._start(plan)
+                if not self._decode_on(process, video, work):
+                    self._end(process)
+                    process = None
+        except BaseException as error:  # the consumer's thread raises it
+            if not self._is_closed:
+                work.results.put(error)
+        finally:
+            if process:
+                self._end(process)
+            work.results.put(None)
+
+    def _decode_on(self, process: DecodeProcess, video: Video, work: "_Pass") -> bool:
+        """Decode one video and say whether the process is still good."""
+        with ExitStack() as stack:
+            started = time.monotonic()
+            try:
+                path = stack.enter_context(self._fetch(video))
+            except VideoError as error:
+                work.results.put(Failure(video.id, video.location, error.reason, error.detail))
+                return True
+            fetch_s = time.monotonic() - started
+            try:
+                result = process.decode(video, path)
+            except VideoError as error:
+                if not self._is_closed:
+                    work.lose(video, error)
+                return False
+        work.results.put(result if isinstance(result, Failure) else replace(result, fetch_s=fetch_s))
+        return True
+
+    def _start(self, plan: DecodePlan) -> DecodeProcess:
+        process = DecodeProcess(plan, self._limits)
+        with self._lock:
+            self._processes.add(process)
+            if self._is_closed:
+                process.kill()
+        return process
+
+    def _end(self, process: DecodeProcess) -> None:
+        with self._lock:
+            self._processes.discard(process)
+        process.close()
+
+    def close(self) -> None:
+        """Kill the workers and end `decode`, from whatever thread."""
+        with self._lock:
+            self._is_closed = True
+            for process in self._processes:
+                process.kill()
+            if self._current:
+                self._current.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
-def hash_content(path: str) -> str:
-    """Return the sha256 of a file's size and of its first and last mebibyte.
+@final
+class _Pass:
+    """One way through the videos: what is left to take, what came out, and how far ahead the workers may run."""
 
-    That tells files apart without reading gigabytes: a video that was encoded or cut anew differs in both ends.
-    """
-    size = Path(path).stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with Path(path).open("rb") as file:
-        digest.update(file.read(_SAMPLE_BYTES))
-        file.seek(max(0, size - _SAMPLE_BYTES))
-        digest.update(file.read(_SAMPLE_BYTES))
-    return digest.hexdigest()
+    def __init__(self, videos: Iterator[Video], *, slots: int, suspects: list[Video] | None) -> None:
+        self._videos, self._suspects = videos, suspects
+        self._lock = threading.Lock()
+        self._is_stopped = False
+        self.slots = threading.Semaphore(slots)
+        self.results: SimpleQueue[DecodedVideo | Failure | BaseException | None] = SimpleQueue()
 
+    def take(self) -> Video | None:
+        """Return the next video once there is room for its frames; None when there is none."""
+        self.slots.acquire()
+        with self._lock:
+            video = None if self._is_stopped else next(self._videos, None)
+        if video is None:
+            self.slots.release()  # the other workers must find out, too
+        return video
 
-def _in_order(
-    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int
-) -> Iterator[Result]:
-    """Yield function(item) of each item in order, with at most `ahead` results begun and not yet taken."""
-    remaining = iter(items)
-    running: deque[Future[Result]] = deque(pool.submit(function, item) for item in islice(remaining, ahead))
-    try:
-        while running:
-            result = running.popleft().result()
-            running.extend(pool.submit(function, item) for item in islice(remaining, 1))
-            yield result
-    finally:
-        for future in running:
-            future.cancel()
+    def lose(self, video: Video, error: VideoError) -> None:
+        """Deal with a video that cost a worker its life."""
+        if self._suspects is None:
+            self.results.put(Failure(video.id, video.location, error.reason, error.detail))
+        else:
+            self._suspects.append(video)
+            self.slots.release()
+
+    def stop(self) -> None:
+        """Give out no more videos, and wake whoever waits for room."""
+        self._is_stopped = True
+        self.slots.release()

@@ -21,6 +21,9 @@ FailureReason = Literal[
     "decode_error",
     "encode_error",
     "fetch_error",
+    "timeout",
+    "out_of_memory",
+    "crashed",
 ]
 """Why a video has no vectors. Codes are stored, so they are never renamed."""
 

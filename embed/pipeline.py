@@ -196,7 +196,7 @@ class _Run:
         if not np.all(np.abs(vectors) <= np.finfo(np.float16).max):
             self._fail(Failure(record.id, record.location, "encode_error", "a vector holds values beyond float16"))
             return
-        self._writer.append(record, vectors, video.frames.timestamps_s)
+        self._writer.append(record, vectors, video.timestamps_s)
         self.embedded += 1
         self.vectors += len(vectors)
 
@@ -223,7 +223,7 @@ def encode_videos(
     vectors: list[NDArray[np.float32]] = []
     for video in videos:
         waiting.append(video)
-        windows.extend(video.frames.rgb)
+        windows.extend(video.rgb)
         while len(windows) >= batch_size:
             vectors.extend(encode(np.stack(windows[:batch_size])))
             del windows[:batch_size]
@@ -238,8 +238,8 @@ def _finished(
     waiting: list[DecodedVideo], vectors: list[NDArray[np.float32]]
 ) -> Iterator[tuple[DecodedVideo, NDArray[np.float32]]]:
     """Take the videos off both lists whose vectors are all there."""
-    while waiting and len(waiting[0].frames.rgb) <= len(vectors):
+    while waiting and len(waiting[0].rgb) <= len(vectors):
         video = waiting.pop(0)
-        count = len(video.frames.rgb)
+        count = len(video.rgb)
         yield video, np.stack(vectors[:count])
         del vectors[:count]

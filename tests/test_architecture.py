@@ -25,6 +25,8 @@ LAYERS = {
         {"parts"},
         {"store"},
         {"decoding", "encoders", "inspection"},
+        {"decode_worker"},
+        {"decode_process"},
         {"decode_pool"},
         {"pipeline"},
         {"cli"},

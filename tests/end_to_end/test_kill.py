@@ -39,8 +39,9 @@ def run(folder: Path, store: Path) -> subprocess.Popen[bytes]:
 
 
 def kill_after(process: subprocess.Popen[bytes], store: Path, seconds: float) -> bool:
-    """Kill a run some time after it began to write; say whether it was still running."""
-    while process.poll() is None and not (parts_folder(store)).is_dir():
+    """Kill a run some time after its first commit; say whether it was still running."""
+    before = set(parts_folder(store).glob("*.h5"))
+    while process.poll() is None and set(parts_folder(store).glob("*.h5")) <= before:
         time.sleep(0.001)
     time.sleep(seconds)
     process.kill()
@@ -52,7 +53,7 @@ def test_ten_kills_end_in_the_rows_of_an_unkilled_run(folder: Path, tmp_path: Pa
     moments = random.Random(0)
     kills = 0
     for _ in range(10):
-        kills += kill_after(run(folder, tmp_path / "killed.h5"), tmp_path / "killed.h5", moments.uniform(0, 0.1))
+        kills += kill_after(run(folder, tmp_path / "killed.h5"), tmp_path / "killed.h5", moments.uniform(0, 0.02))
         if piece_files(tmp_path / "killed.h5"):
             assert not inspect_embeddings(tmp_path / "killed.h5", is_verifying=True).problems
     assert kills == 10

@@ -1,0 +1,161 @@
+"""A worker process as its parent sees it: started, asked, watched, and killed when it takes too long or too much."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import final
+
+from embed.decode_worker import READY, DecodedVideo, DecodePlan, receive_decoded
+from embed.errors import EmbedError, FailureReason, VideoError
+from embed.pieces import Failure
+from embed.videos import Video
+
+_WATCH_INTERVAL_S = 0.05  # a worker that allocates 1 GB a second overshoots its limit by 50 MB
+_KILL_TIMEOUT_S = 1.0
+_START_TIMEOUT_S = 120.0  # imports from a cold network disk
+_STATM = Path("/proc/self/statm")
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """What one video may take.
+
+    Args:
+        timeout_s: wall time of decoding. Minutes, because an hour of 4K is legitimate work.
+        memory_bytes: resident memory of its worker. 4 GiB hold the reference frames of an 8K HEVC stream. Watched on
+            Linux only. Not set with `setrlimit`: FFmpeg passes over frames that it finds no memory for, and other
+            frames than those asked for would come back in silence.
+    """
+
+    timeout_s: float = 300.0
+    memory_bytes: int = 4 << 30
+
+    def __post_init__(self) -> None:
+        if self.timeout_s <= 0 or self.memory_bytes <= 0:
+            raise ValueError(f"limits are positive, got {self.timeout_s} seconds and {self.memory_bytes} bytes")
+
+
+@final
+class DecodeProcess:
+    """A running worker.
+
+    Started by `exec`, not by fork or by multiprocessing: the parent may hold torch's threads and a GPU, and its
+    `__main__` is never imported again. Takes 0.25 s, most of them for importing NumPy and PyAV.
+
+    Args:
+        plan: what is done to every video.
+        limits: what one video may take.
+
+    Raises:
+        EmbedError: it does not start.
+    """
+
+    def __init__(self, plan: DecodePlan, limits: DecodeLimits) -> None:
+        self._limits = limits
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (close() closes it)
+        self._channel, theirs = socket.socketpair()
+        self._connection = Connection(os.dup(self._channel.fileno()))
+        their_lifeline, self._lifeline = os.pipe()
+        with theirs:
+            self._process = _start(theirs.fileno(), their_lifeline, self._complaints.fileno())
+        os.close(their_lifeline)
+        self._say_plan(plan)
+
+    def _say_plan(self, plan: DecodePlan) -> None:
+        try:
+            self._connection.send(plan)
+            is_ready = self._connection.poll(_START_TIMEOUT_S) and self._connection.recv() == READY
+        except (EOFError, OSError):
+            is_ready = False
+        except BaseException:
+            self.close()
+            raise
+        if not is_ready:
+            self.kill()
+            last = self._last_complaint() or "no message"
+            self.close()
+            raise EmbedError(f"A decoding process does not start: {last}. Try: {sys.executable} -m pip check")
+
+    def decode(self, video: Video, path: str) -> DecodedVideo | Failure:
+        """Decode a video.
+
+        Raises:
+            VideoError: the worker died or was killed over it (timeout, out_of_memory, crashed); it is of no use now.
+        """
+        try:
+            self._connection.send((video, path))
+            self._watch(path)
+            return receive_decoded(self._channel, self._connection)
+        except (EOFError, OSError) as error:
+            self._process.wait(_KILL_TIMEOUT_S)
+            raise VideoError(*self._cause_of_death(path)) from error
+
+    def _watch(self, path: str) -> None:
+        """Wait for the answer; kill the worker where it exceeds a limit."""
+        deadline = time.monotonic() + self._limits.timeout_s
+        while not self._connection.poll(_WATCH_INTERVAL_S):
+            if time.monotonic() > deadline:
+                self.kill()
+                raise VideoError("timeout", f"{path} was not decoded after {self._limits.timeout_s:g} s")
+            if self._resident_bytes() > self._limits.memory_bytes:
+                self.kill()
+                limit = f"{self._limits.memory_bytes / (1 << 30):.3g} GiB"
+                raise VideoError("out_of_memory", f"decoding {path} takes more than {limit}")
+
+    def _resident_bytes(self) -> int:
+        try:
+            pages = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1]
+        except (OSError, IndexError):  # no Linux, or the process is no more
+            return 0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def _cause_of_death(self, path: str) -> tuple[FailureReason, str]:
+        code = self._process.returncode
+        if code == -signal.SIGKILL:
+            return "out_of_memory", f"the system killed the process that decoded {path}, most likely to save memory"
+        if code < 0:
+            return "crashed", f"decoding {path} ended its process by {signal.Signals(-code).name}"
+        return "crashed", f"decoding {path} ended its process: {self._last_complaint() or f'exit code {code}'}"
+
+    def _last_complaint(self) -> str:
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def kill(self) -> None:
+        """End the process now. May be called from any thread, at any time."""
+        self._process.kill()
+        with suppress(subprocess.TimeoutExpired):  # inside a dead network disk not even SIGKILL is heard
+            self._process.wait(_KILL_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Kill the process and let go of what belongs to it."""
+        self.kill()
+        self._connection.close()
+        self._channel.close()
+        self._complaints.close()
+        os.close(self._lifeline)
+
+
+def _start(socket_descriptor: int, lifeline: int, complaints: int) -> "subprocess.Popen[bytes]":
+    code = f"from embed.decode_worker import serve; serve({socket_descriptor}, {lifeline})"
+    # Where this process imports from, the worker does too: its plan may hold a sampling of the caller's own.
+    paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    return subprocess.Popen(
+        # -P: the working folder is no place to import from. A `numpy.py` among someone's videos stays unread.
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        pass_fds=(socket_descriptor, lifeline),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=complaints,
+        process_group=0,  # Ctrl-C in a terminal is the parent's to answer
+    )

@@ -1,0 +1,189 @@
+"""What runs in a worker process: a video comes in, its frames go out through shared memory.
+
+A worker is never asked for more than one video at a time, imports no torch, and dies with the process that started it.
+Requests and answers are pickles over a socket; pixels travel as an anonymous file, whose descriptor is sent beside the
+answer. Nothing in /dev/shm or /tmp bears its name, so nothing is left behind whichever side is killed.
+"""
+
+import fcntl
+import hashlib
+import mmap
+import os
+import socket
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.decoding import Decoder, read_frames
+from embed.errors import VideoError
+from embed.pieces import Failure, VideoRecord
+from embed.preprocessing import Preprocessing
+from embed.sampling import Sampling
+from embed.videos import Video
+
+READY = "ready"
+_SAMPLE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class DecodePlan:
+    """What is done to every video.
+
+    Args:
+        sampling: which frames.
+        preprocessing: how they are cut.
+        decoder: by which library.
+        thread_count: of the decoder; 0 takes one a core.
+    """
+
+    sampling: Sampling
+    preprocessing: Preprocessing
+    decoder: Decoder = "pyav"
+    thread_count: int = 0
+
+
+@dataclass(frozen=True)
+class DecodedVideo:
+    """A video's frames, ready to be encoded.
+
+    Args:
+        record: what is known of it.
+        rgb: (T, W, side_px, side_px, 3) uint8.
+        timestamps_s: (T,) float64.
+        decode_s: wall time of decoding.
+        cpu_s: processor time of decoding, all threads.
+        fetch_s: wall time until its file was at hand.
+    """
+
+    record: VideoRecord
+    rgb: NDArray[np.uint8]
+    timestamps_s: NDArray[np.float64]
+    decode_s: float = 0.0
+    cpu_s: float = 0.0
+    fetch_s: float = 0.0
+
+
+def decode_video(video: Video, path: str, plan: DecodePlan) -> DecodedVideo | Failure:
+    """Decode one video's frames, or say why there are none.
+
+    Args:
+        video: under which name.
+        path: the local file.
+        plan: what is done.
+    """
+    started, cpu_started = time.monotonic(), time.process_time()
+    try:
+        frames = read_frames(
+            path, plan.sampling, plan.preprocessing, decoder=plan.decoder, thread_count=plan.thread_count
+        )
+        content_hash = hash_content(path)
+    except VideoError as error:
+        return Failure(video.id, video.location, error.reason, error.detail)
+    except MemoryError as error:
+        return Failure(video.id, video.location, "out_of_memory", f"no memory for what {path} asks for: {error}")
+    except Exception as error:  # a broken video never stops a run, whatever it makes a library raise
+        return Failure(video.id, video.location, "crashed", f"{path}: {type(error).__name__}: {error}")
+    timeline = frames.timeline
+    record = VideoRecord(
+        id=video.id,
+        location=video.location,
+        content_hash=content_hash,
+        frame_count=timeline.frame_count,
+        duration_s=timeline.duration_s,
+        fps=timeline.fps,
+        width_px=timeline.width_px,
+        height_px=timeline.height_px,
+    )
+    decode_s, cpu_s = time.monotonic() - started, time.process_time() - cpu_started
+    return DecodedVideo(record, frames.rgb, frames.timestamps_s, decode_s, cpu_s)
+
+
+def hash_content(path: str) -> str:
+    """Return the sha256 of a file's size and of its first and last mebibyte.
+
+    That tells files apart without reading gigabytes: a video that was encoded or cut anew differs in both ends.
+    """
+    size = Path(path).stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with Path(path).open("rb") as file:
+        digest.update(file.read(_SAMPLE_BYTES))
+        file.seek(max(0, size - _SAMPLE_BYTES))
+        digest.update(file.read(_SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
+def serve(socket_descriptor: int, lifeline: int) -> None:
+    """Answer requests until the other side hangs up.
+
+    Args:
+        socket_descriptor: carries a `DecodePlan`, then one (Video, path) after another.
+        lifeline: the reading end of a pipe whose writing end only the parent holds.
+    """
+    _die_with_parent(lifeline)
+    channel = socket.socket(fileno=socket_descriptor)
+    connection = Connection(os.dup(socket_descriptor))
+    plan = connection.recv()
+    connection.send(READY)
+    while True:
+        try:
+            video, path = connection.recv()
+        except EOFError:
+            sys.exit()
+        send_decoded(channel, connection, decode_video(video, path, plan))
+
+
+def send_decoded(channel: socket.socket, connection: Connection, result: DecodedVideo | Failure) -> None:
+    """Send an answer; `receive_decoded` takes it on the other side."""
+    if isinstance(result, Failure):
+        connection.send((result, None))
+        return
+    with _anonymous_file() as file:
+        # write() rather than a mapping: the pages are filled in the kernel, without a fault for each of them.
+        file.write(np.ascontiguousarray(result.rgb).data)
+        file.flush()
+        connection.send((replace(result, rgb=result.rgb[:0]), result.rgb.shape))
+        socket.send_fds(channel, [b"f"], [file.fileno()])
+
+
+def receive_decoded(channel: socket.socket, connection: Connection) -> DecodedVideo | Failure:
+    """Receive an answer. Its pixels are read-only shared memory, which lasts as long as the array.
+
+    Raises:
+        EOFError, OSError: the worker died.
+    """
+    result, shape = connection.recv()
+    if isinstance(result, Failure):
+        return result
+    _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+    if not descriptors:
+        raise EOFError
+    populate = getattr(mmap, "MAP_POPULATE", 0)
+    try:
+        memory = mmap.mmap(descriptors[0], 0, flags=mmap.MAP_SHARED | populate, prot=mmap.PROT_READ)
+    finally:
+        os.close(descriptors[0])
+    decoded: DecodedVideo = replace(result, rgb=np.frombuffer(memory, dtype=np.uint8).reshape(shape))
+    return decoded
+
+
+def _anonymous_file() -> IO[bytes]:
+    """Open a file without a name: in memory where the system has such, else one that is deleted already."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("frames"), "wb")
+    return tempfile.TemporaryFile()
+
+
+def _die_with_parent(lifeline: int) -> None:
+    """Have the system end this process when the parent is gone, even while native code runs and never returns.
+
+    The pipe's reader is sent SIGIO when its last writer closes, and SIGIO's default is to end the process.
+    """
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)

@@ -1,0 +1,67 @@
+"""Samplings that do to a worker what broken decoders do: for videos of a certain length only."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.sampling import UniformFrames
+from embed.timeline import Timeline
+
+HOSTILE_FRAME_COUNT = 13
+BLOCK_BYTES = 32 << 20
+
+
+def sleep_for_ever() -> None:
+    while True:
+        time.sleep(60)
+
+
+def eat_memory() -> None:
+    eaten = []
+    while True:
+        eaten.append(np.ones(BLOCK_BYTES, dtype=np.uint8))
+        time.sleep(0.01)
+
+
+def segfault() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def kill_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave() -> None:
+    os._exit(3)
+
+
+def raise_an_error_of_its_own() -> None:
+    raise LookupError("no such atom")
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """Choose every frame, but run `deed` first where a video has `HOSTILE_FRAME_COUNT` frames.
+
+    With `once`, only where that file does not exist yet; it is made then.
+    """
+
+    deed: Callable[[], None]
+    once: Path | None = None
+
+    def indices(self, timeline: Timeline) -> NDArray[np.int64]:
+        if timeline.frame_count == HOSTILE_FRAME_COUNT and not (self.once and self.once.exists()):
+            if self.once:
+                self.once.touch()
+            self.deed()
+        return UniformFrames(1000).indices(timeline)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": "hostile"}
