@@ -4,7 +4,7 @@ import torch
 
 from classify.batches import DeviceSet, LabelledSet, VideoSet
 from classify.errors import ClassifyError
-from classify.heads import LinearHead, RandomFrameHead
+from classify.heads import build_head
 from classify.heads.random_frame import choose_row
 
 CPU = torch.device("cpu")
@@ -20,7 +20,7 @@ def videos() -> VideoSet:
 def test_a_batch_holds_the_videos_at_its_indices_padded_to_their_longest(videos: VideoSet) -> None:
     targets = np.array([[True, False], [False, True], [True, True]])
 
-    batch = DeviceSet(videos, LinearHead(2, 2), CPU, targets=targets).batch(np.array([2, 0]))
+    batch = DeviceSet(videos, build_head("linear", 2, 2), CPU, targets=targets).batch(np.array([2, 0]))
 
     assert batch.vectors.tolist() == [[[8, 9], [10, 11]], [[0, 1], [0, 0]]]
     assert batch.mask.tolist() == [[True, True], [True, False]]
@@ -28,13 +28,13 @@ def test_a_batch_holds_the_videos_at_its_indices_padded_to_their_longest(videos:
 
 
 def test_a_batch_is_float32_whatever_the_store_holds(videos: VideoSet) -> None:
-    batch = DeviceSet(videos, LinearHead(2, 2), CPU).batch(np.array([1]))
+    batch = DeviceSet(videos, build_head("linear", 2, 2), CPU).batch(np.array([1]))
 
     assert batch.vectors.dtype == torch.float32
 
 
 def test_a_head_that_selects_makes_batches_of_what_it_selected(videos: VideoSet) -> None:
-    batch = DeviceSet(videos, RandomFrameHead(2, 2), CPU).batch(np.array([0, 1, 2]))
+    batch = DeviceSet(videos, build_head("random-frame", 2, 2), CPU).batch(np.array([0, 1, 2]))
 
     rows = [choose_row("a", 1), 1 + choose_row("b", 3), 4 + choose_row("c", 2)]
     assert batch.mask.tolist() == [[True]] * 3

@@ -173,10 +173,10 @@ def test_wrong_usage_is_said_in_a_line_and_exits_with_2(
 def test_an_unknown_arch_is_refused_with_the_list(run: Callable[..., Result], toy_store: Path) -> None:
     run("split_videos", toy_store)
 
-    result = run("train_head", toy_store, "--split", "split.csv", "--arch", "lstm")
+    result = run("train_head", toy_store, "--split", "split.csv", "--arch", "lineal")
 
     assert result.exit_code == 2
-    assert "no head called 'lstm'. Choose one of: linear, transformer, random-frame" in result.stderr
+    assert "no head called 'lineal'. Choose one of: linear, mlp, random-frame, transformer" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["split_videos", "train_head", "predict_videos"])
