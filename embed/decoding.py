@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
-from embed.packet_feed import PacketFeed, PlanFailed
+from embed.packet_feed import SEEK_BYTES, PacketFeed, PlanFailed
 from embed.pictures import PictureReader
 from embed.planning import Run, plan_packets
 from embed.preprocessing import Preprocessing
@@ -131,9 +131,15 @@ def _collect(shown: Generator[ShownFrame], preprocessing: Preprocessing | None) 
 
 
 def shown_by_plan(
-    path: str, packets: Packets, plan: list[Run], wanted: frozenset[int], thread_count: int = 0
+    path: str,
+    packets: Packets,
+    plan: list[Run],
+    wanted: frozenset[int],
+    thread_count: int = 0,
+    *,
+    seek_bytes: int = SEEK_BYTES,
 ) -> Generator[ShownFrame]:
-    """Yield the wanted frames from the packets of a plan.
+    """Yield the wanted frames from the packets of a plan, reading over gaps of at most `seek_bytes`.
 
     Raises:
         PlanFailed: something else came than was planned. What was yielded before may be wrong too.
@@ -142,7 +148,7 @@ def shown_by_plan(
     with open_video(path) as (container, stream):
         picture = PictureReader(stream.sample_aspect_ratio)
         _set_threads(stream, thread_count)
-        for frame in PacketFeed(container, stream, packets).decode(plan):
+        for frame in PacketFeed(container, stream, packets, seek_bytes=seek_bytes).decode(plan):
             index = -1 if frame.pts is None else index_of.get(frame.pts, -1)
             if index in wanted:
                 yield index, picture.read(frame)

@@ -1,13 +1,13 @@
 """A plan's packets, read from the file and sent to its decoder, with a check of all that comes out."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embed.planning import Run
-from embed.timeline import NO_TICK, Packets, whole_packets
+from embed.timeline import Packets, whole_packets
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SEEK_BYTES = 4 << 20  # a seek costs about what reading this much does; measured with scripts/benchmark_decoding.py
 
-# Containers whose seeks are exact here, and whether their index holds decoding timestamps (or presentation ones).
-_SEEKS_BY_DECODE_TICK = {"mov,mp4,m4a,3gp,3g2,mj2": True, "matroska,webm": False}
+# Containers with an index. In others a seek reads and guesses.
+_SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 
 
 class PlanFailed(Exception):
@@ -31,10 +31,19 @@ class PacketFeed:
     Args:
         container, stream: the open file.
         packets: what its packets said when it was read before.
+        seek_bytes: how much is rather read than sought over.
     """
 
-    def __init__(self, container: "InputContainer", stream: "VideoStream", packets: Packets) -> None:
+    def __init__(
+        self,
+        container: "InputContainer",
+        stream: "VideoStream",
+        packets: Packets,
+        *,
+        seek_bytes: int = SEEK_BYTES,
+    ) -> None:
         self._container, self._stream, self._packets = container, stream, packets
+        self._seek_bytes = seek_bytes if packets.container_format in _SEEKABLE else np.inf
         self._source: Iterator[Packet[VideoStream]] = whole_packets(container, stream)
         self._next = 0
         self._bytes_before = np.concatenate([[0], np.cumsum(packets.sizes_bytes)])
@@ -64,18 +73,16 @@ class PacketFeed:
     def _all_frames(self, plan: list[Run]) -> Iterator["VideoFrame"]:
         decoder = self._stream.codec_context
         for run in plan:
-            if run.needs_flush and not self._is_fresh:
+            is_far = self._is_far(int(run.orders[0]))
+            if (run.needs_flush or is_far) and not self._is_fresh:
                 yield from decoder.decode(None)
                 decoder.flush_buffers()
+            if is_far:  # PyAV's seek empties the decoder, so only after it has given all
+                self._seek(int(run.orders[0]))
             self._is_fresh = False
-            for packet in self._read(run.orders):
-                yield from decoder.decode(packet)
+            for order in run.orders.tolist():
+                yield from decoder.decode(self._packet(order))
         yield from decoder.decode(None)
-
-    def _read(self, orders: NDArray[np.int64]) -> Iterator["Packet[VideoStream]"]:
-        self._approach(int(orders[0]))
-        for order in orders.tolist():
-            yield self._packet(order)
 
     def _packet(self, order: int) -> "Packet[VideoStream]":
         """Read on to a packet."""
@@ -90,14 +97,12 @@ class PacketFeed:
             raise PlanFailed(f"packet {order} is another one than before")
         return packet
 
-    def _approach(self, order: int) -> None:
-        """Seek where that saves much reading; where it lands is known by the first packet's timestamp and size."""
-        by_decode_tick = _SEEKS_BY_DECODE_TICK.get(self._packets.container_format)
-        far = self._bytes_before[order] - self._bytes_before[self._next] > SEEK_BYTES
-        ticks = self._packets.decode_ticks if by_decode_tick else self._packets.ticks
-        if by_decode_tick is None or not far or ticks[order] == NO_TICK:
-            return
-        self._container.seek(int(ticks[order]), stream=self._stream)
+    def _is_far(self, order: int) -> bool:
+        return bool(self._bytes_before[order] - self._bytes_before[self._next] > self._seek_bytes)
+
+    def _seek(self, order: int) -> None:
+        """Seek to a packet or before it. Where that is, the first packet's timestamp and size tell."""
+        self._container.seek(int(self._packets.ticks[order]), stream=self._stream)
         source = whole_packets(self._container, self._stream)
         first = next(source, None)
         if first is None:
@@ -105,11 +110,4 @@ class PacketFeed:
         (places,) = np.nonzero((self._packets.ticks == first.pts) & (self._packets.sizes_bytes == first.size))
         if len(places) != 1 or places[0] > order:
             raise PlanFailed(f"a seek to packet {order} leads elsewhere")
-        self._next, self._source = int(places[0]), _chain_first(first, source)
-
-
-def _chain_first(
-    first: "Packet[VideoStream]", rest: Iterator["Packet[VideoStream]"]
-) -> Iterator["Packet[VideoStream]"]:
-    yield first
-    yield from rest
+        self._next, self._source = int(places[0]), chain([first], source)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from embed.decoding import shown_by_plan, shown_in_order
 from embed.errors import VideoError
-from embed.packet_feed import PlanFailed
+from embed.packet_feed import SEEK_BYTES, PlanFailed
 from embed.planning import plan_packets
 from embed.timeline import Packets, read_packets
 from tests.media import write_moving_video
@@ -84,19 +84,22 @@ TARGETS: dict[str, Targets] = {
 
 
 def differing(
-    path: Path, wanted: NDArray[np.int64], packets: Packets, everything: dict[int, NDArray[np.uint8]]
+    path: Path, wanted: NDArray[np.int64], packets: Packets, everything: dict[int, NDArray[np.uint8]], seek_bytes: int
 ) -> list[int]:
     """Return the wanted frames that planned decoding gives otherwise, or not at all."""
     plan = plan_packets(packets, wanted)
     if plan is None:
         return []
     targets = frozenset(wanted.tolist())
-    planned = dict(shown_by_plan(str(path), packets, plan, targets, thread_count=2))
+    planned = dict(shown_by_plan(str(path), packets, plan, targets, thread_count=2, seek_bytes=seek_bytes))
     return [i for i in sorted(targets) if i not in planned or not np.array_equal(planned[i], everything[i])]
 
 
 def mistakes(path: Path) -> dict[str, list[int]]:
-    """Return, for each choice of targets, the frames that are not what decoding everything gives."""
+    """Return, for each choice of targets, the frames that are not what decoding everything gives.
+
+    Gaps are read over, and sought over.
+    """
     packets = read_packets(str(path))
     count = packets.timeline.frame_count
     everything = dict(shown_in_order(str(path), packets.timeline, frozenset(range(count)), thread_count=2))
@@ -104,9 +107,10 @@ def mistakes(path: Path) -> dict[str, list[int]]:
     keys = np.flatnonzero(packets.timeline.is_keyframe)
     choices["key frames"] = keys[::2]
     return {
-        name: wrong
+        f"{name}, seeks over {seek_bytes} bytes": wrong
         for name, chosen in choices.items()
-        if len(chosen) and chosen.min() >= 0 and (wrong := differing(path, chosen, packets, everything))
+        for seek_bytes in (0, SEEK_BYTES)
+        if len(chosen) and chosen.min() >= 0 and (wrong := differing(path, chosen, packets, everything, seek_bytes))
     }
 
 
