@@ -1,6 +1,7 @@
 """Look into a store: what is in it, what made it, what failed, and whether it is whole."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from embed.errors import EmbedError
-from embed.pieces import Failure, checksum
+from embed.pieces import COLUMNS, Failure
 from embed.provenance import Provenance
 from embed.store import EmbeddingStore
 
@@ -86,17 +87,25 @@ def verify_store(store: EmbeddingStore) -> list[str]:
     Returns:
         A sentence for each video that is damaged; empty when all is well.
     """
-    problems = []
+    problems = [*_damaged_columns(store)]
     for video_id in store.ids:
         try:
-            video = store.read(video_id)
-        except (OSError, EmbedError) as error:
+            video = store.read_unchecked(video_id)
+        except EmbedError as error:
             problems.append(f"{video_id}: its rows cannot be read ({error})")
             continue
         if not len(video.vectors):
             problems.append(f"{video_id}: it has no rows")
         elif not np.isfinite(video.vectors).all():
             problems.append(f"{video_id}: a value is not finite")
-        elif checksum(video.vectors, video.timestamps_s) != store.checksum(video_id):
+        elif not store.is_as_written(video_id, video):
             problems.append(f"{video_id}: its rows are not the ones that were written (checksum)")
     return problems
+
+
+def _damaged_columns(store: EmbeddingStore) -> Iterator[str]:
+    for name in COLUMNS["videos"]:
+        try:
+            store.column(name)
+        except EmbedError as error:
+            yield str(error)

@@ -1,26 +1,41 @@
 """Which files make up a store at this moment, and who may write them.
 
 A store is `name.h5` and, while a run is under way or after one was killed, a folder `name.h5.parts/` of pieces that are
-not merged yet. Two rules make a crash at any moment harmless:
+not merged yet. Or it is a folder of such pieces and stays one: its parts are called shards. Three rules make a crash at
+any moment harmless:
 
 - A part is called by the range of sequence numbers it holds, `00000000-00000031.h5`. A part inside another's range was
   merged into it: it is passed over, and deleted by the next writer.
 - `name.h5` says in `merged_through` up to which number it has swallowed the parts.
+- The ranges follow each other without a gap: where one is missing, so are vectors.
 """
 
 import fcntl
+import glob
 import os
+import re
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from embed.errors import StoreBusy
-from embed.pieces import Piece
+from embed.errors import StoreBusy, StoreDamaged, StoreError
+from embed.pieces import Piece, refusal_of
+
+_LISTINGS = 20
+_PART_NAME = re.compile(r"(\d{8,})-(\d{8,})\.h5")
+_LEFT_BY_A_KILL = re.compile(_PART_NAME.pattern + r"\.\d+\.tmp")
+
+
+def is_sharded(path: Path) -> bool:
+    """Say whether `path` names a store that is a folder of shards: any name but a file's, or *.h5 and *.hdf5."""
+    return path.is_dir() or (path.suffix.lower() not in (".h5", ".hdf5") and not path.is_file())
 
 
 def parts_folder(path: Path) -> Path:
-    """Return where the parts of the store `path` lie."""
-    return path.with_name(path.name + ".parts")
+    """Return where the parts of the store `path` lie; for a folder of shards, itself."""
+    return path if is_sharded(path) else path.with_name(path.name + ".parts")
 
 
 def part_file(folder: Path, first: int, last: int) -> Path:
@@ -34,46 +49,81 @@ def sequence_numbers(part: Path) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _parts_in(folder: Path) -> list[Path]:
-    """Return the parts in order, without those that lie inside another's range."""
-    parts = sorted(
-        folder.glob("[0-9]*-[0-9]*.h5"), key=lambda part: (sequence_numbers(part)[0], -sequence_numbers(part)[1])
+def piece_files(path: Path) -> list[Path]:
+    """Return the files that make up a store now, oldest first.
+
+    Raises:
+        StoreDamaged: some of them are missing.
+    """
+    for _ in range(_LISTINGS):
+        files, after_gap = _list_pieces(path)
+        if not after_gap:
+            return files
+        time.sleep(0.005)  # a folder is not listed at one moment: a writer may have merged parts meanwhile
+    raise StoreDamaged(
+        f"{path} lacks the part that comes before {after_gap}. Put it back, or run inspect-embeddings {path} "
+        "--repair NEW to save the rest into a new store."
     )
-    whole: list[Path] = []
+
+
+def _list_pieces(path: Path) -> tuple[list[Path], Path | None]:
+    """Return the pieces, and the first of them that does not follow the one before it."""
+    parts = parts_in(parts_folder(path))
+    # The parts are listed first: whoever merges them writes `name.h5` before they vanish.
+    merged_through = _merged_through(path) if parts and path.is_file() else -1
+    parts = [part for part in parts if sequence_numbers(part)[0] > merged_through]
+    number = merged_through
     for part in parts:
+        if sequence_numbers(part)[0] > number + 1:
+            return parts, part
+        number = sequence_numbers(part)[1]
+    return [path, *parts] if path.is_file() else parts, None
+
+
+def parts_in(folder: Path) -> list[Path]:
+    """Return the parts in order, without those that lie inside another's range."""
+    found = [path for path in folder.glob("*-*.h5") if _PART_NAME.fullmatch(path.name)]
+    found.sort(key=lambda part: (sequence_numbers(part)[0], -sequence_numbers(part)[1]))
+    whole: list[Path] = []
+    for part in found:
         if not whole or sequence_numbers(part)[1] > sequence_numbers(whole[-1])[1]:
             whole.append(part)
     return whole
 
 
-def piece_files(path: Path) -> list[Path]:
-    """Return the files that make up a store now, oldest first."""
-    parts = _parts_in(parts_folder(path))
-    if not path.is_file():
-        return parts
-    if not parts:
-        return [path]
-    merged_through = _merged_through(path)
-    return [path, *(part for part in parts if sequence_numbers(part)[0] > merged_through)]
+def group_parts(parts: Sequence[Path], shard_bytes: int) -> list[list[Path]]:
+    """Say which neighbouring parts shall become one: as many as fit into `shard_bytes`.
 
-
-def _merged_through(path: Path) -> int:
-    with Piece(path) as piece:
-        return piece.merged_through
+    A part of more than half that size is finished: it is never written again.
+    """
+    groups: list[list[Path]] = []
+    room = 0
+    for part in parts:
+        size = part.stat().st_size
+        is_finished = size > shard_bytes // 2
+        if size > room or is_finished:
+            groups.append([])
+            room = shard_bytes
+        groups[-1].append(part)
+        room = 0 if is_finished else room - size
+    return [group for group in groups if len(group) > 1]
 
 
 def last_number(path: Path) -> int:
     """Return the highest sequence number that the store has used; -1 in a new one."""
-    parts = _parts_in(parts_folder(path))
     merged = _merged_through(path) if path.is_file() else -1
-    return max([merged, *(sequence_numbers(part)[1] for part in parts)])
+    return max([merged, *(sequence_numbers(part)[1] for part in parts_in(parts_folder(path)))])
 
 
 def delete_merged_parts(path: Path) -> None:
     """Delete parts that are contained elsewhere, and what killed writers left half written."""
     folder = parts_folder(path)
     current = set(piece_files(path))
-    for file in [*folder.glob("*.h5"), *folder.glob("*.tmp"), *path.parent.glob(f"{path.name}.*.tmp")]:
+    parts = [file for file in folder.glob("*-*.h5") if _PART_NAME.fullmatch(file.name)]
+    halves = [file for file in folder.glob("*.tmp") if _LEFT_BY_A_KILL.fullmatch(file.name)]
+    if not is_sharded(path):
+        halves += path.parent.glob(f"{glob.escape(path.name)}.*.tmp")
+    for file in [*parts, *halves]:
         if file not in current:
             file.unlink()
 
@@ -83,14 +133,18 @@ def lock_store(path: Path) -> IO[str]:
 
     Raises:
         StoreBusy: another process holds it.
+        StoreError: `path` is a folder of other things, or may not be written.
     """
     folder = parts_folder(path)
+    if path.is_dir() and not parts_in(path) and any(entry.name != "lock" for entry in path.iterdir()):
+        raise StoreError(f"{path} is a folder of other files. Name a new folder for the shards, or a file name.h5.")
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            file = (folder / "lock").open("w")
-        except FileNotFoundError:
-            continue  # the writer before us removed the folder just now
+        with refusal_of(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                file = (folder / "lock").open("w")
+            except FileNotFoundError:
+                continue  # the writer before us removed the folder just now
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -108,6 +162,11 @@ def unlock_store(path: Path, lock: IO[str]) -> None:
     lock.close()
     with suppress(OSError):  # parts of a merge that failed remain: they are still the store's
         folder.rmdir()
+
+
+def _merged_through(path: Path) -> int:
+    with Piece(path) as piece:
+        return piece.merged_through
 
 
 def _is_same_file(file: IO[str], path: Path) -> bool:

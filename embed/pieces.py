@@ -2,13 +2,16 @@
 
     /embeddings           (N, D) float16    rows of all videos, one after another
     /timestamps_s         (N,)   float32    the moment of each row, on the video's own clock
-    /videos/{column}      (V,)              one entry a video, sorted by id: `VideoRecord`, first_row, row_count, crc32
+    /videos/{column}      (V,)              one entry a video, sorted by id: `VideoRecord`, first_row, row_count,
+                                            crc32 (`checksum_rows`), record_crc32 (`checksum_record`)
     /failures/{column}    (F,)              one entry a video without vectors, sorted by id: `Failure`
-    attributes            format, provenance (JSON), created (ISO 8601), merged_through
+    attributes            format, provenance (JSON), created (ISO 8601), merged_through, crc32 (of these and the shape
+                          of /embeddings); each column carries its own crc32 (`checksum_column`)
 
 Rows lie flat and unchunked, and texts in fixed-length fields, because h5py slows from 9,000 to 200 dataset opens a
 second on the way to a million datasets (h5py issue 2540); measured on 10,000 videos, a flat file reads 3 to 10 times
-quicker than one dataset a video. A file may come from anywhere, so nothing in it is followed out of it.
+quicker than one dataset a video. The file is of HDF5's 1.8 format, whose own structures carry checksums. A file may
+come from anywhere, so nothing in it is followed out of it, and nothing is read that does not lie in it.
 """
 
 import json
@@ -16,68 +19,39 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar, final
+from typing import Any, Self, final
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.errors import FailureReason, StoreDamaged, StoreError
+from embed.errors import StoreDamaged, StoreError
 from embed.provenance import Provenance
+from embed.tables import (
+    Columns,
+    Failure,
+    VideoRecord,
+    checksum_column,
+    checksum_record,
+    checksum_rows,
+    columns_of,
+    dtypes_of,
+    latest_of,
+    row_spans,
+)
+
+__all__ = ["EmbeddedVideo", "Failure", "Piece", "VideoRecord", "merge_pieces", "write_piece"]
 
 FORMAT = "framehead embeddings 1"
+COLUMNS: dict[str, dict[str, str]] = {
+    "videos": dtypes_of(VideoRecord) | dict.fromkeys(("first_row", "row_count", "crc32", "record_crc32"), "i8"),
+    "failures": dtypes_of(Failure),
+}
+_ATTRIBUTES = ("format", "provenance", "created", "merged_through", "crc32")
 _COPY_BYTES = 64 << 20
-_DTYPES: dict[object, str] = {int: "i8", float: "f8", str: "S", FailureReason: "S"}
-
-Columns = dict[str, NDArray[Any]]
-"""A table as one array a column, all of one length; texts as UTF-8 bytes ("S")."""
-
-Record = TypeVar("Record", "VideoRecord", "Failure")
-
-
-@dataclass(frozen=True)
-class VideoRecord:
-    """What is known of an embedded video beside its vectors.
-
-    Args:
-        id: its name in the store.
-        location: where it was read from.
-        content_hash: `embed.pipeline.hash_content` of the file, which tells re-uploads and changed files.
-        frame_count: frames on its timeline.
-        duration_s, fps: from its packets.
-        width_px, height_px: as stored, before any rotation.
-    """
-
-    id: str
-    location: str = ""
-    content_hash: str = ""
-    frame_count: int = 0
-    duration_s: float = 0.0
-    fps: float = 0.0
-    width_px: int = 0
-    height_px: int = 0
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A video that gave no vectors, and why.
-
-    Args:
-        id: its name, as it would stand in the store.
-        location: where it was to be read from.
-        reason: a code of `embed.errors.FailureReason`.
-        detail: what happened, for people.
-        attempts: how often it was tried.
-    """
-
-    id: str
-    location: str
-    reason: FailureReason
-    detail: str
-    attempts: int = 1
 
 
 @dataclass(frozen=True)
@@ -91,7 +65,7 @@ class EmbeddedVideo:
 
 @final
 class Piece:
-    """An open piece. Its tables are in memory, its rows on disk.
+    """An open piece. Where each video's rows lie is in memory; other columns and the rows are read when asked for.
 
     Raises:
         StoreDamaged: the file is no piece, or a damaged one; the message says what is wrong.
@@ -99,43 +73,65 @@ class Piece:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _damage_of(path):
+        self._columns: dict[tuple[str, str], NDArray[Any]] = {}
+        with damage_of(path):
             self._file = h5py.File(path, "r")
         try:
-            with _damage_of(path):
+            with damage_of(path):
                 self._read_tables()
         except BaseException:
             self._file.close()
             raise
 
     def _read_tables(self) -> None:
+        check_is_piece(self._file, self.path)
         attributes = self._file.attrs
-        if attributes.get("format") != FORMAT:
-            raise StoreDamaged(
-                f"{self.path} is an HDF5 file, but no store of embeddings: its attribute `format` is "
-                f"{attributes.get('format')!r}, not {FORMAT!r}."
-            )
+        self.rows = own_dataset(self._file, "embeddings")
+        self.timestamps_s = own_dataset(self._file, "timestamps_s")
+        if attributes.get("crc32") != _header_checksum(self._file):
+            raise ValueError("its attributes are not the ones that were written (checksum)")
         self.provenance = Provenance.from_json(json.loads(attributes["provenance"]))
         self.created = str(attributes["created"])
         self.merged_through = int(attributes["merged_through"])
-        self.rows = _own_dataset(self._file, "embeddings")
-        self.timestamps_s = _own_dataset(self._file, "timestamps_s")
-        self.videos = _read_columns(self._file, "videos")
-        self.failures = _read_columns(self._file, "failures")
-        self._check_shapes()
-
-    def _check_shapes(self) -> None:
         row_count, dimension = self.rows.shape
         if dimension != self.provenance.encoder.dimension or self.rows.dtype != np.float16:
             raise ValueError(f"rows are {self.rows.dtype} of {dimension} dimensions, which the provenance denies")
-        if self.timestamps_s.shape != (row_count,):
-            raise ValueError(f"{self.timestamps_s.shape[0]} timestamps for {row_count} rows")
-        first, count = self.videos["first_row"], self.videos["row_count"]
+        if self.timestamps_s.shape != (row_count,) or self.timestamps_s.dtype != np.float32:
+            raise ValueError(f"{self.timestamps_s.shape} {self.timestamps_s.dtype} timestamps for {row_count} rows")
+        first, count = self.column("videos", "first_row"), self.column("videos", "row_count")
         if np.any(first < 0) or np.any(count < 0) or np.any(first > row_count - count):
             raise ValueError("a video's rows lie outside the table of rows")
 
+    def column(self, table: str, name: str) -> NDArray[Any]:
+        """Read a column of `COLUMNS[table]`, once.
+
+        Raises:
+            StoreDamaged: it is not the one that was written.
+        """
+        if (table, name) not in self._columns:
+            with damage_of(self.path):
+                dataset = own_dataset(self._file, f"{table}/{name}")
+                column = read_column(dataset, COLUMNS[table][name])
+                if dataset.attrs.get("crc32") != checksum_column(column):
+                    raise ValueError(f"the column {dataset.name} is not the one that was written (checksum)")
+                if name != "id" and len(column) != len(self.column(table, "id")):
+                    raise ValueError(f"the column {dataset.name} has {len(column)} entries")
+            self._columns[table, name] = column
+        return self._columns[table, name]
+
+    def read(self, first: int, count: int) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
+        """Read `count` rows from row `first` on, and their moments."""
+        with damage_of(self.path):
+            return self.rows[first : first + count], self.timestamps_s[first : first + count]
+
+    def read_into(self, target: NDArray[np.float16], first: int) -> None:
+        """Fill `target` (T, D) with the rows from row `first` on."""
+        if len(target):  # HDF5 refuses to read nothing
+            with damage_of(self.path):
+                self.rows.read_direct(target, np.s_[first : first + len(target)])
+
     def close(self) -> None:
-        """Close the file; tables stay readable."""
+        """Close the file; what was read stays readable."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -148,12 +144,21 @@ class Piece:
 def write_piece(
     path: Path, provenance: Provenance, videos: Sequence[EmbeddedVideo], failures: Sequence[Failure]
 ) -> None:
-    """Write a piece from memory. Videos and failures must have different ids."""
+    """Write a piece from memory. Videos and failures must have different ids.
+
+    Raises:
+        StoreError: the disk does not take it; nothing is left of it.
+    """
     videos = sorted(videos, key=lambda video: video.record.id)
-    columns = _columns_of(VideoRecord, [video.record for video in videos])
+    columns = columns_of(VideoRecord, [video.record for video in videos])
+    sums = [
+        checksum_rows(stored_id, video.vectors, video.timestamps_s)
+        for stored_id, video in zip(columns["id"].tolist(), videos, strict=True)
+    ]
+    columns["record_crc32"] = np.array([checksum_record(columns, at) for at in range(len(videos))], dtype=np.int64)
     columns["row_count"] = np.array([len(video.vectors) for video in videos], dtype=np.int64)
-    columns["crc32"] = np.array([checksum(video.vectors, video.timestamps_s) for video in videos], dtype=np.int64)
-    failed = _columns_of(Failure, sorted(failures, key=lambda failure: failure.id))
+    columns["crc32"] = np.array(sums, dtype=np.int64)
+    failed = columns_of(Failure, sorted(failures, key=lambda failure: failure.id))
     with _new_piece(path, provenance, columns, failed) as (rows, timestamps_s):
         if videos:
             rows[:] = np.concatenate([video.vectors for video in videos])
@@ -167,66 +172,23 @@ def merge_pieces(path: Path, pieces: Sequence[Piece], *, merged_through: int = -
         path: where; may be one of the pieces' own files.
         pieces: at least one, oldest first, of one provenance.
         merged_through: the last sequence number whose piece is contained, for `name.h5`.
+
+    Raises:
+        StoreError: the disk does not take it; StoreDamaged where a piece cannot be read. `path` is as it was.
     """
-    source = np.repeat(np.arange(len(pieces)), [len(piece.videos["id"]) for piece in pieces])
-    videos, kept = latest_of([piece.videos for piece in pieces])
-    failures, _ = latest_of([piece.failures for piece in pieces])
+    source = np.repeat(np.arange(len(pieces)), [len(piece.column("videos", "id")) for piece in pieces])
+    _, kept = latest_of([piece.column("videos", "id") for piece in pieces])
+    videos = _joined(pieces, "videos", kept)
+    _, latest = latest_of([piece.column("failures", "id") for piece in pieces])
+    failures = _joined(pieces, "failures", latest)
     still_failing = ~np.isin(failures["id"], videos["id"])
     failures = {name: column[still_failing] for name, column in failures.items()}
     from_row, source = videos.pop("first_row"), source[kept]
     with _new_piece(path, pieces[0].provenance, videos, failures, merged_through) as (rows, timestamps_s):
         start = 0
-        for video, stop, count in row_spans(source, from_row, videos["row_count"]):
-            piece, first = pieces[source[video]], from_row[video]
-            for table, new in ((piece.rows, rows), (piece.timestamps_s, timestamps_s)):
-                _copy_rows(table, new, int(first), start, count)
+        for video, _, count in row_spans(source, from_row, videos["row_count"]):
+            _copy_rows(pieces[source[video]], (rows, timestamps_s), int(from_row[video]), start, count)
             start += count
-            assert stop > video
-
-
-def latest_of(tables: Sequence[Columns]) -> tuple[Columns, NDArray[np.int64]]:
-    """Join tables, keep the last entry of each id, and sort by id.
-
-    Returns:
-        The joined table, and the position of each kept entry among all entries.
-    """
-    joined = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
-    ids = joined["id"]
-    # unique() keeps the first of equals, so look at the entries from the last to the first.
-    _, from_end = np.unique(ids[::-1], return_index=True)
-    kept = len(ids) - 1 - from_end
-    return {name: column[kept] for name, column in joined.items()}, kept
-
-
-def row_spans(
-    source: NDArray[np.int64], first_row: NDArray[np.int64], row_count: NDArray[np.int64]
-) -> Iterator[tuple[int, int, int]]:
-    """Group videos, in the given order, whose rows follow each other in one piece.
-
-    Yields:
-        (first video, one past the last video, rows) of each group.
-    """
-    if not len(source):
-        return
-    follows = (source[1:] == source[:-1]) & (first_row[1:] == first_row[:-1] + row_count[:-1])
-    starts = np.concatenate([[0], np.flatnonzero(~follows) + 1, [len(source)]])
-    sums = np.concatenate([[0], np.cumsum(row_count)])
-    for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-        yield start, stop, int(sums[stop] - sums[start])
-
-
-def checksum(vectors: NDArray[np.float16], timestamps_s: NDArray[np.float32]) -> int:
-    """Return the CRC-32 of a video's rows and their moments, as stored."""
-    return zlib.crc32(timestamps_s.tobytes(), zlib.crc32(vectors.tobytes()))
-
-
-def record_at(kind: type[Record], columns: Columns, index: int) -> Record:
-    """Read one entry of a table."""
-    cells = {field.name: columns[field.name][index] for field in fields(kind)}
-    values: dict[str, Any] = {
-        name: cell.decode() if isinstance(cell, bytes) else cell.item() for name, cell in cells.items()
-    }
-    return kind(**values)
 
 
 @contextmanager
@@ -242,6 +204,74 @@ def replaced_file(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def own_dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """Return a dataset whose bytes lie in this very file, all of them, one after another.
+
+    Raises:
+        ValueError: there is none. What it claims is compared with the file's size before anything is read, since a
+            few bytes can claim an array that no memory holds.
+    """
+    link = file.get(name, getlink=True)
+    dataset = file.get(name) if isinstance(link, h5py.HardLink) else None
+    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
+        raise ValueError(f"the dataset /{name} is missing")
+    offset = dataset.id.get_offset() if dataset.chunks is None else None
+    if dataset.size and (offset is None or offset + dataset.nbytes > file.id.get_filesize()):
+        raise ValueError(f"the dataset /{name} does not lie in the file in one run")
+    return dataset
+
+
+def read_column(dataset: h5py.Dataset, dtype: str) -> NDArray[Any]:
+    """Read a column of text ("S") or numbers ("i8", "f8")."""
+    if dataset.dtype.kind != dtype[0] or dataset.ndim != 1 or (dtype != "S" and dataset.dtype.itemsize != 8):
+        raise ValueError(f"{dataset.name} is {dataset.dtype} {dataset.shape}")
+    column: NDArray[Any] = dataset[:]
+    return column
+
+
+def check_is_piece(file: h5py.File, path: Path) -> None:
+    """Tell another program's HDF5 file from a damaged one.
+
+    Raises:
+        StoreDamaged: it is not of this format; says what it lacks.
+    """
+    found = file.attrs.get("format")
+    if found == FORMAT:
+        return
+    lacks = [f"the attribute {name}" for name in _ATTRIBUTES if name not in file.attrs]
+    lacks += [f"the dataset /{name}" for name in ("embeddings", "timestamps_s", "videos/id") if name not in file]
+    what = f"it lacks {', '.join(lacks)}" if lacks else f"its format is {found!r}, not {FORMAT!r}"
+    raise StoreDamaged(f"{path} is an HDF5 file, but no store of embeddings: {what}.")
+
+
+@contextmanager
+def damage_of(path: Path) -> Iterator[None]:
+    """Turn what h5py raises over a damaged or foreign file into StoreDamaged."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except StoreError:
+        raise
+    except (OSError, LookupError, RuntimeError, TypeError, ValueError, AttributeError, EOFError) as error:
+        raise StoreDamaged(
+            f"{path} is not a whole store of embeddings: {error}. Run inspect-embeddings {path} --repair NEW to save "
+            "what is whole into a new store, or embed the videos again."
+        ) from error
+
+
+@contextmanager
+def refusal_of(path: Path) -> Iterator[None]:
+    """Turn what is raised where a disk is full, or may not be written, into StoreError."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise StoreError(
+            f"{path} cannot be written: {error}. What was stored before is whole: make room, or allow writing there, "
+            "and run the same again to go on from it."
+        ) from error
+
+
 @contextmanager
 def _new_piece(
     path: Path, provenance: Provenance, videos: Columns, failures: Columns, merged_through: int = -1
@@ -250,7 +280,7 @@ def _new_piece(
     counts = videos["row_count"]
     videos = {**videos, "first_row": np.cumsum(counts) - counts}
     total = int(counts.sum())
-    with replaced_file(path) as beside, h5py.File(beside, "w") as file:
+    with refusal_of(path), replaced_file(path) as beside, h5py.File(beside, "w", libver=("v108", "v108")) as file:
         file.attrs["format"] = FORMAT
         file.attrs["provenance"] = json.dumps(provenance.to_json())
         file.attrs["created"] = datetime.now(UTC).isoformat(timespec="seconds")
@@ -258,51 +288,28 @@ def _new_piece(
         for table, columns in (("videos", videos), ("failures", failures)):
             for name, column in columns.items():
                 file[f"{table}/{name}"] = column
+                file[f"{table}/{name}"].attrs["crc32"] = checksum_column(column)
         rows = file.create_dataset("embeddings", (total, provenance.encoder.dimension), np.float16)
-        yield rows, file.create_dataset("timestamps_s", (total,), np.float32)
+        timestamps_s = file.create_dataset("timestamps_s", (total,), np.float32)
+        file.attrs["crc32"] = _header_checksum(file)
+        yield rows, timestamps_s
 
 
-def _columns_of(kind: type[Record], records: Sequence[Record]) -> Columns:
-    columns: Columns = {}
-    for field in fields(kind):
-        values = [getattr(record, field.name) for record in records]
-        if _DTYPES[field.type] == "S":
-            # A NUL would end the field early for every reader of HDF5; no file name has one.
-            values = [value.replace("\0", " ").encode("utf-8", "replace") for value in values]
-        columns[field.name] = np.array(values, dtype=_DTYPES[field.type] if values else _empty_dtype(field.type))
-    return columns
+def _header_checksum(file: h5py.File) -> int:
+    values = [str(file.attrs.get(name)) for name in _ATTRIBUTES[:-1]]
+    return zlib.crc32("\0".join([*values, str(file["embeddings"].shape)]).encode("utf-8", "surrogateescape"))
 
 
-def _empty_dtype(kind: object) -> str:
-    return "S1" if _DTYPES[kind] == "S" else _DTYPES[kind]
+def _joined(pieces: Sequence[Piece], table: str, kept: NDArray[np.int64]) -> Columns:
+    return {name: np.concatenate([piece.column(table, name) for piece in pieces])[kept] for name in COLUMNS[table]}
 
 
-def _read_columns(file: h5py.File, table: str) -> Columns:
-    record: type[VideoRecord] | type[Failure] = VideoRecord if table == "videos" else Failure
-    expected = {field.name: _DTYPES[field.type] for field in fields(record)}
-    if table == "videos":
-        expected |= dict.fromkeys(("first_row", "row_count", "crc32"), "i8")
-    columns = {name: _own_dataset(file, f"{table}/{name}")[:] for name in expected}
-    for name, column in columns.items():
-        if column.dtype.kind != expected[name][0] or column.shape != columns["id"].shape:
-            raise ValueError(f"/{table}/{name} is {column.dtype} {column.shape}")
-    return columns
-
-
-def _own_dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """Return a dataset that lies in this very file, not behind a link into another one."""
-    link = file.get(name, getlink=True)
-    dataset = file.get(name) if isinstance(link, h5py.HardLink) else None
-    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-        raise ValueError(f"the dataset /{name} is missing")
-    return dataset
-
-
-def _copy_rows(old: h5py.Dataset, new: h5py.Dataset, first: int, start: int, count: int) -> None:
-    step = max(1, _COPY_BYTES // max(1, old.dtype.itemsize * int(np.prod(old.shape[1:]))))
+def _copy_rows(piece: Piece, new: tuple[h5py.Dataset, h5py.Dataset], first: int, start: int, count: int) -> None:
+    step = max(1, _COPY_BYTES // (2 * piece.rows.shape[1] + 4))
     for done in range(0, count, step):
         size = min(step, count - done)
-        new[start + done : start + done + size] = old[first + done : first + done + size]
+        for table, read in zip(new, piece.read(first + done, size), strict=True):
+            table[start + done : start + done + size] = read
 
 
 def _sync(path: Path) -> None:
@@ -311,19 +318,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _damage_of(path: Path) -> Iterator[None]:
-    """Turn what h5py raises over a damaged or foreign file into StoreDamaged."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except StoreError:
-        raise
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise StoreDamaged(
-            f"{path} is not a whole store of embeddings: {error}. Run inspect-embeddings {path} --verify, or embed "
-            "the videos again into a new file."
-        ) from error

@@ -18,11 +18,14 @@ ROOT = Path(__file__).parents[1]
 LAYERS = {
     "embed": (
         {"bitstreams", "errors", "pictures", "torchvision_operators"},
-        {"locations", "video_lists"},
-        {"preprocessing", "timeline", "videos"},
-        {"planning", "provenance", "sampling"},
-        {"packet_feed", "pieces"},
+        {"copies", "locations", "video_lists"},
+        {"page_links", "preprocessing", "timeline", "videos"},
+        {"fetching", "planning", "provenance", "sampling"},
+        {"packet_feed", "tables"},
+        {"pieces"},
         {"parts"},
+        {"reading"},
+        {"writing"},
         {"store"},
         {"decoding", "encoders", "inspection"},
         {"decode_worker"},

@@ -11,6 +11,7 @@ import pytest
 
 from embed.errors import StoreBusy, StoreDamaged, StoreError, StoreMismatch
 from embed.store import EmbeddingStore, Failure, StoreWriter, VideoRecord, is_store
+from embed.tables import checksum_column
 from tests.embed.stores import PROVENANCE, append, vectors_of, write_store
 
 
@@ -26,6 +27,7 @@ def test_a_store_gives_back_what_was_written(tmp_path: Path) -> None:
 def test_read_many_gives_the_rows_in_the_order_asked_for(tmp_path: Path) -> None:
     store = EmbeddingStore(write_store(tmp_path / "s.h5", ["a", "b", "c"]))
     rows, counts = store.read_many(["c", "a"])
+    assert store.read_many([])[0].shape == (0, 10)
     assert counts.tolist() == [3, 1]
     np.testing.assert_array_equal(rows, np.concatenate([vectors_of(2, 3), vectors_of(0, 1)]))
 
@@ -44,6 +46,18 @@ def test_ids_may_be_in_any_script(tmp_path: Path) -> None:
     store = EmbeddingStore(write_store(tmp_path / "s.h5", names))
     assert sorted(names) == store.ids
     assert all(name in store for name in names)
+
+
+def test_a_file_name_that_is_no_utf8_is_an_id_like_any_other(tmp_path: Path) -> None:
+    names = [os.fsdecode(b"caf\xe8.mp4"), os.fsdecode(b"caf\xe9.mp4")]
+    store = EmbeddingStore(write_store(tmp_path / "s.h5", names))
+    assert store.ids == names
+    np.testing.assert_array_equal(store.read(names[1]).vectors, vectors_of(1, 2))
+
+
+@pytest.mark.parametrize("video_id", ["", "aa", "b" * 10_000, "a\0"])
+def test_a_name_that_is_longer_or_shorter_than_all_others_is_not_found(tmp_path: Path, video_id: str) -> None:
+    assert video_id not in EmbeddingStore(write_store(tmp_path / "s.h5", ["a", "b"]))
 
 
 def test_appending_to_a_store_keeps_what_it_has(tmp_path: Path) -> None:
@@ -98,7 +112,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tests.embed.stores import PROVENANCE, append
-from embed import pieces, store
+from embed import pieces, writing
 from embed.store import StoreWriter
 
 def die(*_, **__):
@@ -112,7 +126,7 @@ moment = sys.argv[2]
 if moment == "while writing a part":
     pieces._sync = die
 elif moment == "before parts are deleted":
-    store.delete_merged_parts = die
+    writing.delete_merged_parts = die
 append(writer, "40", 40)
 if moment == "in flight":
     die()
@@ -120,6 +134,7 @@ writer.close()
 """
 
 
+@pytest.mark.parametrize("name", ["s.h5", "shards"])
 @pytest.mark.parametrize(
     ("moment", "expected"),
     [
@@ -128,8 +143,8 @@ writer.close()
         pytest.param("before parts are deleted", 41, id="after merging, before the parts are deleted"),
     ],
 )
-def test_a_store_survives_a_kill_and_goes_on(tmp_path: Path, moment: str, expected: int) -> None:
-    path = tmp_path / "s.h5"
+def test_a_store_survives_a_kill_and_goes_on(tmp_path: Path, moment: str, expected: int, name: str) -> None:
+    path = tmp_path / name
     done = subprocess.run([sys.executable, "-c", KILLED, str(path), moment], check=False)
     assert done.returncode == -signal.SIGKILL
     assert len(EmbeddingStore(path)) == expected
@@ -139,7 +154,8 @@ def test_a_store_survives_a_kill_and_goes_on(tmp_path: Path, moment: str, expect
     store = EmbeddingStore(path)
     assert store.ids == [f"{number:02}" for number in range(45)]
     np.testing.assert_array_equal(store.read_many(store.ids)[0], np.concatenate([vectors_of(n) for n in range(45)]))
-    assert [entry.name for entry in tmp_path.iterdir()] == ["s.h5"]
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+    assert not list(path.glob("*.tmp"))
 
 
 def test_other_vectors_are_refused_and_the_store_stays_as_it_was(tmp_path: Path) -> None:
@@ -159,6 +175,24 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
         StoreWriter(tmp_path / "s.h5", PROVENANCE)
 
 
+ANOTHER_WRITER = """
+import sys
+from tests.embed.stores import PROVENANCE
+from embed.store import StoreWriter
+StoreWriter(sys.argv[1], PROVENANCE)
+"""
+
+
+@pytest.mark.parametrize("name", ["s.h5", "shards"])
+def test_a_second_writer_in_another_process_is_refused(tmp_path: Path, name: str) -> None:
+    with StoreWriter(tmp_path / name, PROVENANCE):
+        other = subprocess.run(
+            [sys.executable, "-c", ANOTHER_WRITER, str(tmp_path / name)], capture_output=True, text=True, check=False
+        )
+    assert other.returncode == 1
+    assert "StoreBusy: Another process is writing to" in other.stderr
+
+
 def test_a_file_that_is_no_store_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "holiday.mp4").write_bytes(b"dear")
     with pytest.raises(StoreDamaged, match=r"holiday.mp4 is not a whole store"):
@@ -169,7 +203,7 @@ def test_a_file_that_is_no_store_is_never_overwritten(tmp_path: Path) -> None:
 def test_another_programs_hdf5_file_is_named_as_such(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["features"] = np.zeros(3)
-    with pytest.raises(StoreDamaged, match="but no store of embeddings: its attribute `format` is None"):
+    with pytest.raises(StoreDamaged, match=r"no store of embeddings: it lacks the attribute format.*/embeddings"):
         EmbeddingStore(tmp_path / "foreign.h5")
 
 
@@ -189,6 +223,7 @@ def test_rows_outside_the_table_are_refused(tmp_path: Path, column: str, value: 
     path = write_store(tmp_path / "s.h5", ["a", "b"])
     with h5py.File(path, "a") as file:
         file["videos"][column][1] = value
+        file["videos"][column].attrs["crc32"] = checksum_column(file["videos"][column][:])
     with pytest.raises(StoreDamaged, match="rows lie outside the table"):
         EmbeddingStore(path)
 
@@ -203,6 +238,33 @@ def test_half_a_file_is_damaged(tmp_path: Path) -> None:
 def test_an_absent_store_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"There is no store .*s.h5. Make it with: embed-videos"):
         EmbeddingStore(tmp_path / "s.h5")
+
+
+def test_wrong_rows_are_never_given_back(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "s.h5", ["a", "b"])
+    with h5py.File(path, "a") as file:
+        file["embeddings"][0, 3] += np.float16(0.25)
+    store = EmbeddingStore(path)
+    np.testing.assert_array_equal(store.read("b").vectors, vectors_of(1, 2))
+    with pytest.raises(StoreDamaged, match=r"the rows of a are not the ones .*--repair"):
+        store.read("a")
+
+
+def test_a_table_that_has_changed_is_refused(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "s.h5", ["a", "b"])
+    with h5py.File(path, "a") as file:
+        file["videos/id"][0] = b"c"
+    with pytest.raises(StoreDamaged, match="the column /videos/id is not the one that was written"):
+        EmbeddingStore(path)
+
+
+def test_a_few_bytes_that_claim_a_huge_table_are_refused(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "s.h5", ["a", "b"])
+    with h5py.File(path, "a") as file:
+        del file["videos/first_row"]
+        file.create_dataset("videos/first_row", (1 << 44,), np.int64)
+    with pytest.raises(StoreDamaged, match="/videos/first_row does not lie in the file"):
+        EmbeddingStore(path)
 
 
 def test_an_unknown_video_is_a_key_error(tmp_path: Path) -> None:
@@ -239,4 +301,6 @@ def test_stores_are_told_from_other_files(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"x")
     assert is_store(write_store(tmp_path / "s.h5", ["a"]))
     assert not is_store(tmp_path / "a.mp4")
+    assert is_store(write_store(tmp_path / "shards", ["a"]))
     assert not is_store(tmp_path)
+    assert not is_store(tmp_path / "absent")

@@ -17,11 +17,11 @@ from tests.media import write_video
 
 RUN = """
 import sys
-from embed import store
+from embed import writing
 from embed.pipeline import EmbedConfig, embed_videos
 from embed.sampling import UniformFrames
 from tests.media import BarReader
-store._COMMIT_INTERVAL_S = 0.0  # commit every video, so that kills meet as many commits as can be
+writing._COMMIT_INTERVAL_S = 0.0  # commit every video, so that kills meet as many commits as can be
 summary = embed_videos([sys.argv[1]], sys.argv[2], EmbedConfig(sampling=UniformFrames(5)), encoder=BarReader())
 """
 
