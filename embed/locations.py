@@ -76,8 +76,8 @@ def suffix_of(location: str) -> str:
     return PurePosixPath(path).suffix.lower()
 
 
-def open_filesystem(address: str, *, stall_s: float = 30.0) -> tuple[Any, str]:
-    """Return the fsspec filesystem of an address, and the address as that filesystem wants it.
+def open_filesystem(address: str, *, stall_s: float = 30.0) -> Any:
+    """Return the fsspec filesystem of an address, for it and all others of its host or bucket.
 
     Args:
         address: of a far store or web server, secrets included. Credentials come from the environment.
@@ -90,12 +90,15 @@ def open_filesystem(address: str, *, stall_s: float = 30.0) -> tuple[Any, str]:
 
     require_protocol(address)
     # A filesystem of its own: fsspec's cache keeps one for every thread that ever asked, connections and all.
-    options = {"skip_instance_cache": True, **_options_of(address, stall_s)}
-    written = quote(address, safe=_IN_AN_ADDRESS) if is_web(address) else address
-    filesystem, path = fsspec.url_to_fs(written, **options)
+    filesystem, _ = fsspec.url_to_fs(address, skip_instance_cache=True, **_options_of(address, stall_s))
     if hasattr(filesystem, "set_session"):  # once and here: several threads at once would make one each
         fsspec.asyn.sync(filesystem.loop, filesystem.set_session)
-    return filesystem, path
+    return filesystem
+
+
+def path_on(filesystem: Any, address: str) -> str:
+    """Return an address as its filesystem wants it."""
+    return str(filesystem._strip_protocol(quote(address, safe=_IN_AN_ADDRESS) if is_web(address) else address))
 
 
 def require_protocol(address: str) -> None:

@@ -21,6 +21,7 @@ from embed.locations import (
     is_remote,
     is_web,
     open_filesystem,
+    path_on,
     protocol_of,
     require_protocol,
     suffix_of,
@@ -176,7 +177,8 @@ def _is_remote_pattern(source: str) -> bool:
 def _stored_videos(source: str) -> list[Video]:
     """List what a far store holds below a prefix, or what a pattern matches there."""
     scheme, _, rest = source.partition("://")
-    filesystem, path = open_filesystem(source)
+    filesystem = open_filesystem(source)
+    path = path_on(filesystem, source)
     try:
         names = filesystem.glob(path) if _is_remote_pattern(source) else filesystem.find(path)
     except Exception as error:  # each store's library has kinds of its own, and theirs may hold secrets

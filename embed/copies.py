@@ -1,0 +1,145 @@
+"""Where copies of far videos lie on this machine, and how much room they may take.
+
+Copies lie in a folder of the run's own. A run that was killed leaves its folder behind; the next run removes it, since
+nobody holds its lock any more.
+"""
+
+import fcntl
+import shutil
+import tempfile
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import IO, final
+
+from embed.errors import EmbedError, VideoError
+
+_FOLDER_PREFIX = "framehead-fetch-"
+_LOCK_NAME = "lock"
+_LOCKING_TIME_S = 60.0  # a folder so young may be one whose run is about to lock it
+
+
+@final
+class CopyFolder:
+    """The folder of this run's copies, made when it is first asked for.
+
+    Args:
+        parent: where to make it; None takes the system's folder for temporary files.
+    """
+
+    def __init__(self, parent: str | None) -> None:
+        self._parent = parent
+        self._made: tuple[Path, IO[str]] | None = None
+        self._is_removed = False
+        self._lock = threading.Lock()
+
+    def path(self) -> Path:
+        """Return the folder.
+
+        Raises:
+            VideoError: it was removed, since the run ends.
+            EmbedError: it cannot be made.
+        """
+        with self._lock:
+            if self._is_removed:
+                raise VideoError("fetch_error", "nothing is fetched any more: the run was stopped")
+            self._made = self._made or _make_locked(Path(self._parent or tempfile.gettempdir()))
+            return self._made[0]
+
+    def forget(self, pattern: str) -> None:
+        """Remove the copies whose names match."""
+        with self._lock:
+            for copy in self._made[0].glob(pattern) if self._made else ():
+                copy.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the folder and all copies, for good."""
+        with self._lock:
+            made, self._made, self._is_removed = self._made, None, True
+        if made:
+            shutil.rmtree(made[0], ignore_errors=True)  # a copy may be appearing: the next run removes what is left
+            made[1].close()
+
+
+@final
+class DiskBudget:
+    """Bytes that copies may take, granted in the order in which decoding will ask for them.
+
+    In that order nobody waits for ever: what is granted before one's turn was asked for before, and is given back.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._taken_bytes = 0
+        self._queue: deque[int] = deque()
+        self._is_closed = False
+        self._changed = threading.Condition()
+
+    def queue(self, ticket: int) -> None:
+        """Take a place behind all others."""
+        with self._changed:
+            self._queue.append(ticket)
+
+    def take(self, ticket: int, size_bytes: int) -> int:
+        """Wait for one's turn and for room. What exceeds the limit by itself is let in when nothing else is here."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or (self._queue[0] == ticket and self._has_room(size_bytes)))
+            self._queue.remove(ticket)
+            self._taken_bytes += size_bytes
+            self._changed.notify_all()
+        return size_bytes
+
+    def _has_room(self, size_bytes: int) -> bool:
+        return self._taken_bytes == 0 or self._taken_bytes + size_bytes <= self._limit_bytes
+
+    def correct(self, more_bytes: int) -> None:
+        """Take, or give back where negative, what a size was told wrong by. Never waits: the bytes are there."""
+        with self._changed:
+            self._taken_bytes += more_bytes
+            self._changed.notify_all()
+
+    def give_back(self, size_bytes: int) -> None:
+        """Make room."""
+        self.correct(-size_bytes)
+
+    def leave(self, ticket: int) -> None:
+        """Let the others pass, where a ticket will not be used."""
+        with self._changed:
+            if ticket in self._queue:
+                self._queue.remove(ticket)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Wake everybody."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+
+def _make_locked(parent: Path) -> tuple[Path, IO[str]]:
+    """Make a folder of this run's own; the lock on its file ends with this process, however it ends."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(parent)
+        folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
+        lock = (folder / _LOCK_NAME).open("w")
+    except OSError as error:
+        raise EmbedError(
+            f"Copies of far videos cannot be kept in {parent}: {error.strerror}. Name another folder by TMPDIR."
+        ) from error
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return folder, lock
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the folders of runs that were killed."""
+    for folder in parent.glob(f"{_FOLDER_PREFIX}*"):
+        try:
+            if time.time() - folder.stat().st_mtime < _LOCKING_TIME_S:
+                continue
+            with (folder / _LOCK_NAME).open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)
+        except OSError:  # held by a run that lives, another user's, or removed by another run just now
+            continue

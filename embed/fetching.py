@@ -1,0 +1,305 @@
+"""Far videos -> local files: fetched ahead of decoding within a bound of disk space, and removed after use.
+
+with Fetcher(FetchConfig()) as fetcher:
+    for video in fetcher.ahead(find_videos(["s3://bucket/videos/"])):
+        with fetcher.local_file(video) as path:
+            ...
+"""
+
+import errno
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any, Self, TypeVar, final
+
+from embed.copies import CopyFolder, DiskBudget
+from embed.errors import EmbedError, FailureReason, VideoError
+from embed.locations import is_remote, is_web, open_filesystem, path_on, suffix_of
+from embed.page_links import fetch_from_page, is_page
+from embed.videos import VIDEO_SUFFIXES, Video
+
+_LEAST_BYTES_PER_S = 1024  # a server that is slower than a modem is one that hangs
+_PASSING_STATUSES = frozenset({408, 425, 429})  # timeout, too early, too many requests (RFC 9110, 8470, 6585)
+_CREDENTIALS = "check the credentials in the environment; a signed link may have run out"
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class FetchConfig:
+    """How far videos are brought here.
+
+    Args:
+        folder: where copies lie while they are needed; None takes the system's folder for temporary files.
+        ahead_files: videos fetched, or being fetched, before decoding asks for them.
+        ahead_bytes: what all copies may take at a time, those in use included. A larger video is fetched alone. A
+            video whose size its server does not tell counts as an equal share until it is here.
+        attempts: how often one video is tried.
+        backoff_s: the pause after the first attempt, doubled after each further one.
+        stall_s: how long a server may stay silent.
+    """
+
+    folder: str | None = None
+    ahead_files: int = 8
+    ahead_bytes: int = 4 << 30
+    attempts: int = 4
+    backoff_s: float = 1.0
+    stall_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if min(self.ahead_files, self.ahead_bytes, self.attempts) < 1:
+            raise ValueError(f"ahead_files, ahead_bytes and attempts are at least 1, got {self}")
+        if self.backoff_s < 0 or self.stall_s <= 0:
+            raise ValueError(f"backoff_s is at least 0 and stall_s is positive, got {self}")
+
+
+@final
+class Fetcher:
+    """Brings far videos here. May be asked, and closed, from any thread; what is under way stops then."""
+
+    def __init__(self, config: FetchConfig | None = None) -> None:
+        self._config = config or FetchConfig()
+        self._budget = DiskBudget(self._config.ahead_bytes)
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+        self._fetched: dict[str, Future[_Copy]] = {}
+        self._filesystems: dict[str, Any] = {}
+        self._folder = CopyFolder(self._config.folder)
+        self._closing = threading.Event()
+
+    def ahead(self, videos: Iterable[Video]) -> Iterator[Video]:
+        """Yield the videos in their order, fetching those that come next. Each is to be opened by `local_file`."""
+        remaining = iter(videos)
+        begun: deque[Video] = deque()
+        while not self._closing.is_set():
+            for video in islice(remaining, self._config.ahead_files + 1 - len(begun)):
+                self._begin(video)
+                begun.append(video)
+            if not begun:
+                return
+            yield begun.popleft()
+
+    @contextmanager
+    def local_file(self, video: Video) -> Iterator[str]:
+        """Give the path of a video's file, which is removed afterwards if it is a copy.
+
+        Raises:
+            VideoError: not_found, or fetch_error.
+        EmbedError: copies cannot be kept on this machine.
+        """
+        if not is_remote(video.address):
+            yield video.location
+            return
+        with self._lock:
+            future = self._fetched.pop(video.id, None)
+        copy = (future or self._start(video)).result()
+        try:
+            yield str(copy.path)
+        finally:
+            copy.path.unlink(missing_ok=True)
+            self._budget.give_back(copy.size_bytes)
+
+    def _begin(self, video: Video) -> None:
+        if is_remote(video.address):
+            future = self._start(video)
+            with self._lock:
+                self._fetched[video.id] = future
+
+    def _start(self, video: Video) -> "Future[_Copy]":
+        """Fetch a video on a thread of its own, which does not hold up the end of the program."""
+        future: Future[_Copy] = Future()
+        ticket = next(self._numbers)
+        self._budget.queue(ticket)
+
+        def run() -> None:
+            try:
+                future.set_result(self._fetch(video, ticket))
+            except BaseException as error:
+                self._budget.leave(ticket)
+                future.set_exception(error)
+
+        threading.Thread(target=run, name=f"fetch-{ticket}", daemon=True).start()
+        return future
+
+    def _fetch(self, video: Video, ticket: int) -> "_Copy":
+        offer = self._retry(video, lambda: self._ask(video))
+        share = self._config.ahead_bytes // self._config.ahead_files
+        reserved = self._budget.take(ticket, share if offer.size_bytes is None else offer.size_bytes)
+        try:
+            path = self._folder.path() / f"{ticket}-{PurePosixPath(video.id).stem[:80]}{suffix_of(video.location)}"
+            copy = self._retry(video, lambda: self._copy(video, offer, path))
+        except BaseException:
+            self._folder.forget(f"{ticket}-*")
+            self._budget.give_back(reserved)
+            raise
+        self._budget.correct(copy.size_bytes - reserved)
+        return copy
+
+    def _ask(self, video: Video) -> "_Offer":
+        """Ask how large a video is, and whether its address gives a page instead."""
+        filesystem, path = self._filesystem(video)
+        try:
+            info = filesystem.info(path)
+        except Exception as error:
+            # Sites of pages refuse the question to all but browsers; yt-dlp knows how to ask them.
+            is_refusal = is_web(video.address) and _status_of(error) in (403, 405, 406)
+            if suffix_of(video.address) in VIDEO_SUFFIXES or not is_refusal:
+                raise
+            return _Offer(None, is_page=True)
+        return _Offer(info.get("size"), is_page(video.address, info.get("mimetype")))
+
+    def _copy(self, video: Video, offer: "_Offer", path: Path) -> "_Copy":
+        pace = _Pace(self._config.stall_s, self._closing)
+        if offer.is_page:
+            path = fetch_from_page(video.address, path, stall_s=self._config.stall_s, on_bytes=pace.check)
+            return _Copy(path, path.stat().st_size)
+        from fsspec.callbacks import Callback
+
+        filesystem, far_path = self._filesystem(video)
+        filesystem.get_file(far_path, str(path), callback=Callback(hooks={"pace": pace.check}))
+        size_bytes = path.stat().st_size
+        if offer.size_bytes not in (None, size_bytes):
+            raise _WrongLength(f"{size_bytes:,} bytes came of {offer.size_bytes:,}")
+        return _Copy(path, size_bytes)
+
+    def _filesystem(self, video: Video) -> tuple[Any, str]:
+        """Return one filesystem for all videos of a host or bucket, since it keeps connections, and the path on it."""
+        host = "/".join(video.address.split("/")[:3])
+        with self._lock:
+            if host not in self._filesystems:
+                self._filesystems[host] = open_filesystem(video.address, stall_s=self._config.stall_s)
+            filesystem = self._filesystems[host]
+        return filesystem, path_on(filesystem, video.address)
+
+    def _retry(self, video: Video, attempt: Callable[[], Result]) -> Result:
+        """Try with growing pauses, and say at last what went wrong, without secrets."""
+        for number in range(1, self._config.attempts + 1):
+            if self._closing.is_set():
+                break
+            try:
+                return attempt()
+            except VideoError:
+                raise
+            except Exception as error:  # each store's library has kinds of its own
+                reason, text, is_passing = _problem_of(error)
+            if number == self._config.attempts or not is_passing:
+                tries = f", at {number} attempts" if number > 1 else ""
+                raise VideoError(reason, f"{video.location} {text}{tries}")
+            self._closing.wait(self._config.backoff_s * 2 ** (number - 1))
+        raise VideoError("fetch_error", f"{video.location} was not fetched: the run was stopped")
+
+    def close(self) -> None:
+        """Stop fetching, from whatever thread, and remove every copy."""
+        self._closing.set()
+        self._budget.close()
+        self._folder.remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """What a server says of a video before it is fetched; no size where it tells none."""
+
+    size_bytes: int | None
+    is_page: bool
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A video's file on this machine."""
+
+    path: Path
+    size_bytes: int
+
+
+class _Stopped(Exception):
+    """The run ends while a video is on its way."""
+
+
+class _TooSlow(Exception):
+    """A server sends, but so little that the video would not be here today."""
+
+
+class _WrongLength(Exception):
+    """A file has not the size that its server told."""
+
+
+@final
+class _Pace:
+    """Watches a transfer: it is called whenever bytes have come."""
+
+    def __init__(self, window_s: float, closing: threading.Event) -> None:
+        self._window_s, self._closing = window_s, closing
+        self._began, self._bytes_then = time.monotonic(), 0
+
+    def check(self, _: int | None = None, received_bytes: int = 0, **__: object) -> None:
+        """Take fsspec's report of the whole size and the bytes received.
+
+        Raises:
+            _Stopped: the run ends.
+            _TooSlow: too little came since the window began.
+        """
+        if self._closing.is_set():
+            raise _Stopped
+        seconds = time.monotonic() - self._began
+        if seconds > self._window_s:
+            if received_bytes - self._bytes_then < _LEAST_BYTES_PER_S * seconds:
+                raise _TooSlow(f"less than {_LEAST_BYTES_PER_S} bytes a second came")
+            self._began, self._bytes_then = time.monotonic(), received_bytes
+
+
+def _status_of(error: BaseException | None) -> int | None:
+    """Return the HTTP status behind an error: fsspec makes "file not found" of all that a web server refuses."""
+    while error:
+        status = getattr(error, "status", None)
+        if isinstance(status, int):
+            return status
+        error = error.__cause__
+    return None
+
+
+def _root_of(error: BaseException) -> BaseException:
+    while error.__cause__:
+        error = error.__cause__
+    return error
+
+
+def _problem_of(error: Exception) -> tuple[FailureReason, str, bool]:
+    """Return the reason, what to tell people after the video's location, and whether trying again may help.
+
+    An error's own text is told only where it is ours or the system's: others hold the address with its secrets.
+    """
+    root, status = _root_of(error), _status_of(error)
+    if isinstance(root, _WrongLength | _TooSlow | EmbedError):
+        return "fetch_error", f"was not fetched: {root}", not isinstance(root, EmbedError)
+    if status in (404, 410) or (status is None and isinstance(root, FileNotFoundError)):
+        return "not_found", "does not exist", False
+    if status is not None and 400 <= status < 500 and status not in _PASSING_STATUSES:
+        return "fetch_error", f"was refused (HTTP {status}): {_CREDENTIALS}", False
+    if isinstance(root, PermissionError) or type(root).__name__ == "NoCredentialsError":  # botocore's
+        return "fetch_error", f"was refused: {_CREDENTIALS}", False
+    if isinstance(root, OSError) and root.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "fetch_error", "was not fetched: the disk is full. Choose another folder for copies by TMPDIR", False
+    return "fetch_error", f"was not fetched: {_in_plain_words(root, status)}", True
+
+
+def _in_plain_words(error: BaseException, status: int | None) -> str:
+    if status:
+        return f"HTTP {status}"
+    if isinstance(error, TimeoutError):
+        return "the server fell silent"
+    if type(error).__name__ in ("ClientPayloadError", "ContentLengthError"):  # aiohttp's
+        return "the connection ended before the file did"
+    return getattr(error, "strerror", None) or type(error).__name__

@@ -1,0 +1,110 @@
+"""Servers on 127.0.0.1 that give files, count what they give, and fail on request."""
+
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@dataclass
+class FaultyServer:
+    """A web server over a dict of files.
+
+    Args:
+        url: where it answers, without a final slash.
+        files: what it gives, by path.
+        faults: by path, what goes wrong: "503 twice", "403", "cut", "longer", "stall", "trickle", "no length".
+        requests: how often each path was asked for with GET.
+        bytes_served: of bodies, over all requests.
+    """
+
+    url: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    requests: Counter[str] = field(default_factory=Counter)
+    bytes_served: int = 0
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def faulty_server() -> Iterator[FaultyServer]:
+    """Run a web server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answer)
+    server.daemon_threads = True
+    state = FaultyServer(f"http://127.0.0.1:{server.server_address[1]}")
+    server.state = state  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        state.stopping.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer(has_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(has_body=True)
+
+    def _answer(self, *, has_body: bool) -> None:
+        state: FaultyServer = self.server.state  # type: ignore[attr-defined]
+        path = self.path.partition("?")[0]
+        fault = state.faults.get(path, "")
+        state.requests[path] += has_body
+        status = 404 if path not in state.files else 403 if fault == "403" else 200
+        if fault == "503 twice" and state.requests[path] <= 2:
+            status = 503
+        if status != 200:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self._give(state, state.files[path], fault, path, has_body=has_body)
+
+    def _give(self, state: FaultyServer, body: bytes, fault: str, path: str, *, has_body: bool) -> None:
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        self.send_response(206 if wanted else 200)
+        if wanted:
+            begin, end = int(wanted[1]), min(int(wanted[2]) + 1, len(body))
+            self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{len(body)}")
+            body = body[begin:end]
+        self.send_header("Content-Type", "text/html" if Path(path).suffix == ".html" else "video/mp4")
+        if fault == "no length":
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(len(body) + 1000 * (fault == "longer")))
+        self.end_headers()
+        if has_body:
+            self._send(state, body, fault)
+
+    def _send(self, state: FaultyServer, body: bytes, fault: str) -> None:
+        whole = {"": len(body), "no length": len(body), "503 twice": len(body)}.get(fault, len(body) // 2)
+        step = 1 if fault == "trickle" else 1 << 16
+        try:
+            for begin in range(0, whole, step):
+                self.wfile.write(body[begin : min(begin + step, whole)])
+                state.bytes_served += min(step, whole - begin)
+                if fault == "trickle":
+                    time.sleep(0.02)
+                if state.stopping.is_set():
+                    break
+            if fault == "stall":
+                state.stopping.wait(30)
+        except OSError:  # the other side hung up, which is what some tests are about
+            pass
+        self.close_connection = bool(fault)
