@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from embed.inspection import StoreReport
     from embed.pieces import Failure
     from embed.pipeline import EmbedSummary, Progress
+    from embed.sampling import Sampling
 
 _SHOWN_FAILURES = 20
 
@@ -42,6 +43,15 @@ class EmbedCommand(click.Command):
     "--frames-count", default=100, show_default=True, type=click.IntRange(1), help="Frames a video, evenly spaced."
 )
 @click.option(
+    "--sampling",
+    default="uniform",
+    show_default=True,
+    type=click.Choice(["uniform", "keyframes", "fps"]),
+    help="uniform: evenly spaced; keyframes: the key frames nearest to those, far quicker; fps: --fps a second.",
+)
+@click.option("--fps", default=1.0, show_default=True, type=click.FloatRange(0, min_open=True), help="For fps alone.")
+@click.option("--first-seconds", type=click.FloatRange(0, min_open=True), help="Leave out what comes later.")
+@click.option(
     "--model",
     default="ViT-B-32",
     show_default=True,
@@ -58,6 +68,9 @@ def embed_videos(
     sources: tuple[str, ...],
     store: str,
     frames_count: int,
+    sampling: str,
+    fps: float,
+    first_seconds: float | None,
     model: str,
     pretrained: str | None,
     device: str,
@@ -68,20 +81,19 @@ def embed_videos(
 ) -> None:
     """Embed videos once: evenly spaced frames of each, through a frozen encoder, into one HDF5 store.
 
-    SOURCES are folders (searched recursively), video files, or CSV or TXT lists of paths. Running again embeds only
-    what is missing.
+    SOURCES are folders (searched recursively), video files, patterns, links, or CSV, TXT or Parquet lists of these.
+    Running again embeds only what is missing.
 
     \b
     embed-videos videos/ --frames-count 100
     embed-videos videos.csv --model efficientnet-lite0 -o embeddings.h5
     """  # noqa: D301 (click wants a real backspace)
     from embed import pipeline
-    from embed.sampling import UniformFrames
 
     config = pipeline.EmbedConfig(
         model=model,
         pretrained=pretrained,
-        sampling=UniformFrames(frames_count),
+        sampling=_sampling(sampling, frames_count, fps, first_seconds),
         device=device,
         batch_size=batch_size,
         decoder=decoder,
@@ -131,6 +143,14 @@ class ProgressBar:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def _sampling(name: str, frames_count: int, fps: float, first_seconds: float | None) -> "Sampling":
+    from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
+
+    if name == "fps":
+        return FramesPerSecond(fps=fps, first_seconds=first_seconds)
+    return (KeyFrames if name == "keyframes" else UniformFrames)(frames_count, first_seconds=first_seconds)
 
 
 def print_failures(failures: "tuple[Failure, ...]") -> None:

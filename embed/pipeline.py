@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from embed.decode_pool import DecodedVideo, DecodePlan, decode_videos
 from embed.decoding import Decoder
 from embed.encoders import Encoder, load_encoder
+from embed.fetching import Fetcher
 from embed.pieces import Failure
 from embed.provenance import Provenance, library_versions
 from embed.sampling import Sampling, UniformFrames, sampling_from_json
@@ -170,13 +171,15 @@ class _Run:
 
     def embed(self, videos: Sequence[Video], on_progress: Callable[[Progress], None] | None) -> None:
         plan = DecodePlan(self._config.sampling, self._encoder.identity.preprocessing, self._config.decoder)
-        decoded = self._without_failures(decode_videos(videos, plan))
-        for video, vectors in encode_videos(decoded, self._timed_encode, self._config.batch_size):
-            self._write(video, vectors)
-            if on_progress:
-                done = self.embedded + self.failed
-                seconds = time.monotonic() - self._started
-                on_progress(Progress(done, len(videos), self.failed, self.vectors, seconds))
+        with Fetcher() as fetcher:
+            decoded = decode_videos(fetcher.ahead(videos), plan, fetch=fetcher.local_file)
+            sound = self._without_failures(decoded)
+            for video, vectors in encode_videos(sound, self._timed_encode, self._config.batch_size):
+                self._write(video, vectors)
+                if on_progress:
+                    done = self.embedded + self.failed
+                    seconds = time.monotonic() - self._started
+                    on_progress(Progress(done, len(videos), self.failed, self.vectors, seconds))
 
     def _without_failures(self, results: Iterable[DecodedVideo | Failure]) -> Iterator[DecodedVideo]:
         for result in results:

@@ -112,7 +112,7 @@ def make_clip(folder: Path, codec: str, height: int, gop: int, seconds: int, foo
         return path
     part = path.with_suffix(f".part.{ending}")
     with av.open(str(part), "w") as container:
-        stream = container.add_stream(encoder, rate=FPS, options=gop_options(codec, gop, encoder_options))
+        stream: Any = container.add_stream(encoder, rate=FPS, options=gop_options(codec, gop, encoder_options))
         stream.width, stream.height, stream.pix_fmt = height * 16 // 9, height, "yuv420p"
         for number, frame in enumerate(islice(moving_pictures(footage), seconds * FPS)):
             scaled = frame.reformat(stream.width, height, "yuv420p")
@@ -137,7 +137,8 @@ def repeat(clip: Path, seconds: int) -> Path:
         for start in range(0, round(seconds / packets[0].time_base), length):
             for packet in packets:
                 again = av.Packet(bytes(packet))
-                again.pts, again.dts, again.time_base = packet.pts + start, packet.dts + start, packet.time_base
+                again.pts, again.dts = (packet.pts or 0) + start, (packet.dts or 0) + start
+                again.time_base = packet.time_base
                 again.duration, again.is_keyframe, again.stream = packet.duration, packet.is_keyframe, stream
                 goal.mux(again)
     part.rename(path)
@@ -159,7 +160,9 @@ def moving_pictures(footage: Path | None) -> Iterator[av.VideoFrame]:
                 frame.pict_type = 0  # else the footage's own key frames are kept
                 yield frame
     rng = np.random.default_rng(0)
-    texture = cv2.resize(rng.integers(0, 256, (90, 160, 3), dtype=np.uint8), (1280, 720), interpolation=cv2.INTER_CUBIC)
+    texture: NDArray[np.uint8] = cv2.resize(  # type: ignore[assignment]
+        rng.integers(0, 256, (90, 160, 3), dtype=np.uint8), (1280, 720), interpolation=cv2.INTER_CUBIC
+    )
     shift = 0
     while True:
         yield av.VideoFrame.from_ndarray(np.roll(texture, (shift, 2 * shift), (0, 1)), format="rgb24")
@@ -214,7 +217,7 @@ class ToThumbnail:
 
     def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize one frame."""
-        return cv2.resize(rgb, THUMBNAIL, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(rgb, THUMBNAIL, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 SMALL: Any = ToThumbnail()

@@ -44,6 +44,19 @@ def test_a_broken_video_makes_the_exit_code_1_and_is_named(folder: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("options", "vectors"),
+    [
+        pytest.param(["--sampling", "keyframes"], 2, id="each of these videos has one key frame"),
+        pytest.param(["--sampling", "fps", "--fps", "5"], 4, id="0.4 s at 5 a second"),
+        pytest.param(["--first-seconds", "0.08"], 4, id="the first two frames"),
+    ],
+)
+def test_other_samplings_choose_other_frames(folder: Path, tmp_path: Path, options: list[str], vectors: int) -> None:
+    arguments = [str(folder), *LITE0, *options, "-o", str(tmp_path / "s.h5"), "--json"]
+    assert json.loads(CliRunner().invoke(embed_videos, arguments).stdout)["vectors"] == vectors
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         pytest.param(["absent"], "absent does not exist", id="an absent source"),
