@@ -205,10 +205,8 @@ def is_exact(thumbnail: NDArray[np.uint8] | None, truth: NDArray[np.int16], inde
 def rows(path: Path, measured: list[Measured]) -> Iterator[str]:
     sequential_s = next(m.seconds for m in measured if m.reader == "PyAV sequential")
     for m in measured:
-        yield (
-            f"| {path.stem} | {m.reader} | {m.seconds:.2f} | {sequential_s / m.seconds:.2f} "
-            f"| {m.exact} of {m.wanted} | {m.note} |"
-        )
+        speed = f"{m.seconds:.2f} | {sequential_s / m.seconds:.2f}" if m.exact else "fails |"
+        yield f"| {path.stem} | {m.reader} | {speed} | {m.exact} of {m.wanted} | {m.note} |"
 
 
 @dataclass(frozen=True)

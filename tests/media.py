@@ -102,6 +102,16 @@ def write_moving_video(
     return path
 
 
+def copy_packets(source: Path, goal: Path, *, first: int) -> Path:
+    """Write a video's packets from the one at `first` on to another file, without encoding them again."""
+    with av.open(str(source)) as reading, av.open(str(goal), "w") as writing:
+        stream = writing.add_stream_from_template(reading.streams.video[0])
+        for packet in [packet for packet in reading.demux(video=0) if packet.size][first:]:
+            packet.stream = stream
+            writing.mux(packet)
+    return goal
+
+
 class BarReader:
     """An encoder of tests: a vector is the mean level of each of the ten bars, so it spells the frame's number."""
 

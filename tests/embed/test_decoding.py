@@ -6,7 +6,7 @@ import pytest
 from embed.decoding import Decoder, decodable_timeline, read_frames
 from embed.errors import VideoError
 from embed.preprocessing import Preprocessing
-from embed.sampling import UniformFrames
+from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
 from tests.media import HEIGHT_PX, WIDTH_PX, number_of, numbered_frame, write_video
 
 both_decoders = pytest.mark.parametrize("decoder", ["pyav", "opencv"])
@@ -54,6 +54,25 @@ def test_a_variable_frame_rate_changes_no_frame(tmp_path: Path, decoder: Decoder
 def test_timestamps_are_those_of_the_frames_chosen(tmp_path: Path) -> None:
     frames = read_frames(str(write_video(tmp_path / "a.mp4", 30, fps=25)), UniformFrames(3))
     np.testing.assert_allclose(frames.timestamps_s, np.array([5, 15, 25]) / 25, atol=1e-6)
+
+
+def test_key_frames_come_with_their_own_moments(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 60, options={"g": "20", "bf": "2", "sc_threshold": "0"})
+    frames = read_frames(str(path), KeyFrames(2))
+    assert [number_of(window[0]) for window in frames.rgb] == [20, 40]
+    np.testing.assert_allclose(frames.timestamps_s, [0.8, 1.6], atol=1e-6)
+
+
+def test_one_frame_a_second_of_a_variable_frame_rate(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 7, ticks=[0, 1, 2, 24, 25, 49, 70])
+    frames = read_frames(str(path), FramesPerSecond(1))
+    assert [number_of(window[0]) for window in frames.rgb] == [0, 4, 5]
+
+
+def test_one_thread_gives_the_same_frames(tmp_path: Path) -> None:
+    path = str(write_video(tmp_path / "a.mp4", 60))
+    one, many = (read_frames(path, UniformFrames(9), thread_count=count).rgb for count in (1, 4))
+    np.testing.assert_array_equal(one, many)
 
 
 def test_frames_have_the_colours_of_the_video(tmp_path: Path) -> None:

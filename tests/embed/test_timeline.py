@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embed.decoding import decodable_timeline
 from embed.errors import VideoError
-from embed.timeline import read_timeline
-from tests.media import HEIGHT_PX, WIDTH_PX, write_video
+from embed.timeline import read_packets, read_timeline
+from tests.media import HEIGHT_PX, WIDTH_PX, copy_packets, write_moving_video, write_video
 
 
 def test_a_timeline_has_every_frame_in_the_order_shown_despite_b_frames(tmp_path: Path) -> None:
@@ -42,6 +43,25 @@ def test_discarded_packets_are_no_frames(odd_videos: Path) -> None:
 def test_a_start_other_than_zero_is_kept(odd_videos: Path) -> None:
     timeline = read_timeline(str(odd_videos / "torchcodec" / "test_non_zero_start.mp4"))
     assert timeline.timestamps_s[0] == pytest.approx(8.333, abs=1e-3)
+
+
+def test_first_pictures_that_lean_on_a_group_cut_away_are_no_frames(tmp_path: Path) -> None:
+    options = {"preset": "veryfast", "x265-params": "log-level=none:keyint=16:open-gop=1:bframes=4:b-adapt=0"}
+    whole = write_moving_video(tmp_path / "a.mkv", 48, codec="libx265", options=options)
+    second_key = int(np.flatnonzero(read_packets(str(whole)).marks & 1)[1])
+    cut = copy_packets(whole, tmp_path / "b.mkv", first=second_key)
+    timeline = read_timeline(str(cut))
+    assert timeline.frame_count < 48 - 16 + 4
+    np.testing.assert_array_equal(timeline.ticks, decodable_timeline(str(cut)).ticks)
+
+
+def test_every_readable_odd_video_has_the_frames_that_decode(odd_videos: Path) -> None:
+    paths = [
+        path for path in sorted((odd_videos / "torchcodec").glob("*.*")) if path.suffix in (".mp4", ".webm", ".mkv")
+    ]
+    small = [str(path) for path in paths if path.stat().st_size < 100_000]
+    differing = [path for path in small if read_timeline(path).frame_count != decodable_timeline(path).frame_count]
+    assert differing == []
 
 
 def test_an_absent_file_is_not_found(tmp_path: Path) -> None:
