@@ -27,7 +27,7 @@ LAYERS = {
         {"reading"},
         {"writing"},
         {"store"},
-        {"decoding", "encoders", "inspection"},
+        {"decoding", "encoders", "inspection", "merging"},
         {"decode_worker"},
         {"decode_process"},
         {"decode_pool"},
