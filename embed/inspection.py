@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from embed.errors import EmbedError
+from embed.isolation import read_apart
 from embed.pieces import COLUMNS, Failure
 from embed.provenance import Provenance
 from embed.store import EmbeddingStore
@@ -59,8 +60,14 @@ def inspect_embeddings(store: str | Path, *, is_verifying: bool = False) -> Stor
         is_verifying: also read every row and check it, see `verify_store`.
 
     Raises:
-        StoreError: there is no such store, or it cannot be opened at all.
+        StoreError: there is no such store, or it cannot be opened at all. Where it is verified, reading happens in
+            another process, so that a file which crashes or hangs the HDF5 library is named, and harms nothing.
     """
+    path = Path(store)
+    return read_apart(_describe, path, True) if is_verifying else _describe(path, False)
+
+
+def _describe(store: Path, is_verifying: bool) -> StoreReport:
     with EmbeddingStore(store) as opened:
         counts = opened.row_counts
         return StoreReport(

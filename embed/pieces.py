@@ -159,10 +159,10 @@ def write_piece(
     columns["row_count"] = np.array([len(video.vectors) for video in videos], dtype=np.int64)
     columns["crc32"] = np.array(sums, dtype=np.int64)
     failed = columns_of(Failure, sorted(failures, key=lambda failure: failure.id))
-    with _new_piece(path, provenance, columns, failed) as (rows, timestamps_s):
+    with _new_piece(path, provenance, columns, failed) as (timestamps_s, rows):
         if videos:
-            rows[:] = np.concatenate([video.vectors for video in videos])
             timestamps_s[:] = np.concatenate([video.timestamps_s for video in videos])
+            rows[:] = np.concatenate([video.vectors for video in videos])
 
 
 def merge_pieces(path: Path, pieces: Sequence[Piece], *, merged_through: int = -1) -> None:
@@ -184,10 +184,10 @@ def merge_pieces(path: Path, pieces: Sequence[Piece], *, merged_through: int = -
     still_failing = ~np.isin(failures["id"], videos["id"])
     failures = {name: column[still_failing] for name, column in failures.items()}
     from_row, source = videos.pop("first_row"), source[kept]
-    with _new_piece(path, pieces[0].provenance, videos, failures, merged_through) as (rows, timestamps_s):
+    with _new_piece(path, pieces[0].provenance, videos, failures, merged_through) as (timestamps_s, rows):
         start = 0
         for video, _, count in row_spans(source, from_row, videos["row_count"]):
-            _copy_rows(pieces[source[video]], (rows, timestamps_s), int(from_row[video]), start, count)
+            _copy_rows(pieces[source[video]], (timestamps_s, rows), int(from_row[video]), start, count)
             start += count
 
 
@@ -276,7 +276,11 @@ def refusal_of(path: Path) -> Iterator[None]:
 def _new_piece(
     path: Path, provenance: Provenance, videos: Columns, failures: Columns, merged_through: int = -1
 ) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
-    """Create a piece with its tables, and give its empty row datasets to fill."""
+    """Create a piece with its tables, and give its empty row datasets to fill, first the moments.
+
+    HDF5 gives them room in the order of their first writing. With the vectors last, a file that is cut off has lost the
+    last videos and nothing else.
+    """
     counts = videos["row_count"]
     videos = {**videos, "first_row": np.cumsum(counts) - counts}
     total = int(counts.sum())
@@ -292,7 +296,7 @@ def _new_piece(
         rows = file.create_dataset("embeddings", (total, provenance.encoder.dimension), np.float16)
         timestamps_s = file.create_dataset("timestamps_s", (total,), np.float32)
         file.attrs["crc32"] = _header_checksum(file)
-        yield rows, timestamps_s
+        yield timestamps_s, rows
 
 
 def _header_checksum(file: h5py.File) -> int:
@@ -308,7 +312,7 @@ def _copy_rows(piece: Piece, new: tuple[h5py.Dataset, h5py.Dataset], first: int,
     step = max(1, _COPY_BYTES // (2 * piece.rows.shape[1] + 4))
     for done in range(0, count, step):
         size = min(step, count - done)
-        for table, read in zip(new, piece.read(first + done, size), strict=True):
+        for table, read in zip(new, reversed(piece.read(first + done, size)), strict=True):
             table[start + done : start + done + size] = read
 
 

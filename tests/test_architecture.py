@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = {
     "embed": (
         {"bitstreams", "errors", "pictures", "torchvision_operators"},
-        {"copies", "locations", "video_lists"},
+        {"copies", "isolation", "locations", "video_lists"},
         {"page_links", "preprocessing", "timeline", "videos"},
         {"fetching", "planning", "provenance", "sampling"},
         {"packet_feed", "tables"},
@@ -28,6 +28,7 @@ LAYERS = {
         {"writing"},
         {"store"},
         {"decoding", "encoders", "inspection", "merging"},
+        {"repair"},
         {"decode_worker"},
         {"decode_process"},
         {"decode_pool"},

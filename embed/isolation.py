@@ -1,0 +1,66 @@
+"""Read a file that may be damaged in a process of its own: the HDF5 library can crash or hang on one."""
+
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from embed.errors import EmbedError, StoreDamaged
+
+_Result = TypeVar("_Result")
+_SLOWEST_BYTES_S = 4e6  # a tenth of a slow network disk, so that only what hangs is stopped
+
+_CHILD = """
+import pickle, sys
+sys.path[:] = pickle.load(sys.stdin.buffer)
+function, args = pickle.load(sys.stdin.buffer)
+from embed.errors import EmbedError
+try:
+    answer = function(*args)
+except EmbedError as error:
+    answer = error
+pickle.dump(answer, sys.stdout.buffer)
+"""
+
+
+def read_apart(function: Callable[..., _Result], path: Path, *args: object, limit_s: float | None = None) -> _Result:
+    """Return `function(path, *args)`, computed in a process that may crash or hang without harm.
+
+    Args:
+        function: one that a module defines, so that another process finds it.
+        path: the file or folder that it reads.
+        args: what else it takes; these and the result must pickle.
+        limit_s: how long it may take; None takes a minute and what a very slow disk takes for the file's size.
+
+    Raises:
+        StoreDamaged: it crashed or took too long; also whatever EmbedError it raises itself.
+    """
+    limit_s = limit_s or 60 + _bytes_of(path) / _SLOWEST_BYTES_S
+    packed = pickle.dumps(sys.path) + pickle.dumps((function, (path, *args)))
+    command = [sys.executable, "-c", _CHILD]
+    try:
+        done = subprocess.run(command, input=packed, capture_output=True, timeout=limit_s, check=False)
+    except subprocess.TimeoutExpired:
+        raise StoreDamaged(
+            f"{path} is damaged: reading it had no end, and was stopped after {limit_s:.0f} s."
+        ) from None
+    if done.returncode:
+        raise StoreDamaged(f"{path} is damaged: reading it crashed ({_cause(done)}).")
+    answer: _Result | EmbedError = pickle.loads(done.stdout)
+    if isinstance(answer, EmbedError):
+        raise answer
+    return answer
+
+
+def _cause(done: subprocess.CompletedProcess[bytes]) -> str:
+    if done.returncode < 0:
+        return signal.Signals(-done.returncode).name
+    return (done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+
+
+def _bytes_of(path: Path) -> int:
+    files = path.iterdir() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

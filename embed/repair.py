@@ -1,0 +1,218 @@
+"""Save what is whole in a damaged store into a new one.
+
+Every video is taken or left by its own two checksums, so a vector that comes out is the one that was written, under the
+name that it was written under. Each file of the store is read in a process of its own (`embed.isolation`).
+"""
+
+import io
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from embed.errors import EmbedError, StoreDamaged, StoreError
+from embed.isolation import read_apart
+from embed.merging import check_is_new, merge_embeddings
+from embed.parts import parts_folder, parts_in
+from embed.pieces import COLUMNS, check_is_piece, damage_of, own_dataset, read_column, refusal_of
+from embed.provenance import Provenance
+from embed.reading import EmbeddingStore
+from embed.tables import (
+    Columns,
+    Failure,
+    VideoRecord,
+    checksum_column,
+    checksum_record,
+    checksum_rows,
+    decode_text,
+    record_at,
+)
+from embed.writing import StoreWriter
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What was saved.
+
+    Args:
+        store, output: the damaged store, which stays as it is, and the new one.
+        kept: videos that are whole.
+        lost: ids of videos whose entry is damaged, as far as they can still be read; embed them again.
+        problems: a sentence for each file that gave nothing, or less than all.
+    """
+
+    store: str
+    output: str
+    kept: int
+    lost: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready description."""
+        return asdict(self)
+
+
+def repair_embeddings(store: str | Path, output: str | Path) -> RepairReport:
+    """Write a new store with every video of a damaged one that is whole.
+
+    Args:
+        store: `name.h5` or a folder of shards; flipped, missing and cut off bytes are what this is for.
+        output: the new store. Embed the same videos into it to get back what was lost.
+
+    Raises:
+        StoreDamaged: nothing can be saved.
+        StoreError: there is no such store, or `output` exists or cannot be written.
+    """
+    store, output = Path(store), Path(output)
+    files = [*([store] if store.is_file() else []), *parts_in(parts_folder(store))]
+    if not files:
+        raise StoreError(f"There is no store {store}.")
+    check_is_new(output)
+    problems: list[str] = []
+    lost: set[str] = set()
+    with _folder_beside(output) as folder:
+        for file in files:
+            try:
+                lost |= set(read_apart(salvage_piece, file, folder / "saved"))
+            except EmbedError as error:
+                problems.append(str(error))
+        if not _has_videos(folder / "saved"):
+            raise StoreDamaged(f"Nothing of {store} can be saved. {' '.join(problems)}")
+        merge_embeddings([folder / "saved"], output)
+    with EmbeddingStore(output) as saved:
+        lost = {video_id for video_id in lost if video_id not in saved}
+        return RepairReport(str(store), str(output), len(saved), tuple(sorted(lost)), tuple(problems))
+
+
+def salvage_piece(path: Path, output: Path) -> list[str]:
+    """Append the videos of a damaged piece that are whole to a store.
+
+    Returns:
+        The ids of the others.
+
+    Raises:
+        StoreDamaged: its structure is damaged, so that nothing in it can be found.
+    """
+    with damage_of(path), _opened(path) as file:
+        check_is_piece(file, path)
+        provenance = Provenance.from_json(json.loads(file.attrs["provenance"]))
+        videos: Columns = {
+            name: read_column(own_dataset(file, f"videos/{name}"), dtype) for name, dtype in COLUMNS["videos"].items()
+        }
+        rows, timestamps_s = own_dataset(file, "embeddings"), own_dataset(file, "timestamps_s")
+        lost = []
+        with StoreWriter(output, provenance) as writer:
+            for index in range(min(map(len, videos.values()))):
+                if not _append_if_whole(writer, videos, index, rows, timestamps_s):
+                    lost.append(decode_text(videos["id"][index]))
+            for failure in _whole_failures(file):
+                if failure.id not in writer.embedded:
+                    writer.append_failure(failure)
+    return lost
+
+
+def _append_if_whole(
+    writer: StoreWriter, videos: Columns, index: int, rows: h5py.Dataset, timestamps_s: h5py.Dataset
+) -> bool:
+    """Append a video, unless an earlier piece had it; say whether its entry is whole."""
+    first, count = int(videos["first_row"][index]), int(videos["row_count"][index])
+    if first < 0 or count < 0 or first + count > len(rows):
+        return False
+    vectors, moments = rows[first : first + count], timestamps_s[first : first + count]
+    stored_id = videos["id"][index]
+    if checksum_rows(stored_id, vectors, moments) != videos["crc32"][index]:
+        return False
+    if checksum_record(videos, index) != videos["record_crc32"][index]:
+        return False
+    record = record_at(VideoRecord, videos, index)
+    if record.id not in writer.embedded:
+        writer.append(record, vectors, moments)
+    return True
+
+
+def _whole_failures(file: h5py.File) -> list[Failure]:
+    """Return the failures if all is well with their table: else they are tried again, which costs little."""
+    columns: Columns = {}
+    try:
+        for name, dtype in COLUMNS["failures"].items():
+            dataset = own_dataset(file, f"failures/{name}")
+            columns[name] = read_column(dataset, dtype)
+            if dataset.attrs.get("crc32") != checksum_column(columns[name]):
+                return []
+    except (OSError, LookupError, RuntimeError, TypeError, ValueError):
+        return []
+    return [record_at(Failure, columns, index) for index in range(min(map(len, columns.values())))]
+
+
+def _has_videos(store: Path) -> bool:
+    if not parts_in(store):
+        return False
+    with EmbeddingStore(store) as saved:
+        return len(saved) > 0
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file; one that was cut off is read as if zeros followed."""
+    size, written = path.stat().st_size, _written_size(path)
+    if size >= written:
+        with h5py.File(path) as file:
+            yield file
+        return
+    if written > 100 * size:
+        raise ValueError(f"{size} bytes are left of {written}")
+    with path.open("rb") as cut, h5py.File(_Padded(cut, written), "r") as file:
+        yield file
+
+
+def _written_size(path: Path) -> int:
+    """Return how long an HDF5 file was when it was closed.
+
+    Source: HDF5 file format specification, version 2 superblock, "End of File Address".
+    """
+    with path.open("rb") as file:
+        superblock = file.read(48)
+    return int.from_bytes(superblock[28:36], "little") if superblock[8:9] == b"\x02" else 0
+
+
+class _Padded(io.RawIOBase):
+    """The bytes of a file, and zeros after them up to a size."""
+
+    def __init__(self, file: io.BufferedReader, size: int) -> None:
+        self._file, self._size, self._at = file, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        target = np.frombuffer(buffer, dtype=np.uint8)
+        self._file.seek(self._at)
+        found = np.frombuffer(self._file.read(len(target)), dtype=np.uint8)
+        target[: len(found)] = found
+        target[len(found) :] = 0
+        self._at += len(target)
+        return len(target)
+
+
+@contextmanager
+def _folder_beside(output: Path) -> Iterator[Path]:
+    with refusal_of(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{output.name}.", dir=output.parent) as folder:
+            yield Path(folder)
