@@ -9,9 +9,10 @@ import numpy as np
 
 from embed.errors import StoreError, StoreMismatch
 from embed.parts import group_parts, is_sharded, lock_store, part_file, parts_folder, piece_files, unlock_store
-from embed.pieces import Piece, merge_pieces, refusal_of
+from embed.pieces import Piece, merge_pieces
 from embed.reading import EmbeddingStore
 from embed.tables import decode_text
+from embed.whole_files import refusal_of
 
 _SHOWN_IDS = 5
 

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import IO
 
 from embed.errors import StoreBusy, StoreDamaged, StoreError
-from embed.pieces import Piece, refusal_of
+from embed.pieces import Piece
+from embed.whole_files import refusal_of
 
 _LISTINGS = 20
 _PART_NAME = re.compile(r"(\d{8,})-(\d{8,})\.h5")

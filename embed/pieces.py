@@ -15,7 +15,6 @@ come from anywhere, so nothing in it is followed out of it, and nothing is read 
 """
 
 import json
-import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,6 +41,7 @@ from embed.tables import (
     latest_of,
     row_spans,
 )
+from embed.whole_files import replaced_hdf5
 
 __all__ = ["EmbeddedVideo", "Failure", "Piece", "VideoRecord", "merge_pieces", "write_piece"]
 
@@ -191,19 +191,6 @@ def merge_pieces(path: Path, pieces: Sequence[Piece], *, merged_through: int = -
             start += count
 
 
-@contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes `path` when the block ends well and vanishes when it does not."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        yield beside
-        _sync(beside)
-        beside.replace(path)
-        _sync(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def own_dataset(file: h5py.File, name: str) -> h5py.Dataset:
     """Return a dataset whose bytes lie in this very file, all of them, one after another.
 
@@ -261,18 +248,6 @@ def damage_of(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def refusal_of(path: Path) -> Iterator[None]:
-    """Turn what is raised where a disk is full, or may not be written, into StoreError."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        raise StoreError(
-            f"{path} cannot be written: {error}. What was stored before is whole: make room, or allow writing there, "
-            "and run the same again to go on from it."
-        ) from error
-
-
-@contextmanager
 def _new_piece(
     path: Path, provenance: Provenance, videos: Columns, failures: Columns, merged_through: int = -1
 ) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
@@ -284,7 +259,7 @@ def _new_piece(
     counts = videos["row_count"]
     videos = {**videos, "first_row": np.cumsum(counts) - counts}
     total = int(counts.sum())
-    with refusal_of(path), replaced_file(path) as beside, h5py.File(beside, "w", libver=("v108", "v108")) as file:
+    with replaced_hdf5(path) as file:
         file.attrs["format"] = FORMAT
         file.attrs["provenance"] = json.dumps(provenance.to_json())
         file.attrs["created"] = datetime.now(UTC).isoformat(timespec="seconds")
@@ -314,11 +289,3 @@ def _copy_rows(piece: Piece, new: tuple[h5py.Dataset, h5py.Dataset], first: int,
         size = min(step, count - done)
         for table, read in zip(new, reversed(piece.read(first + done, size)), strict=True):
             table[start + done : start + done + size] = read
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

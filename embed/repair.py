@@ -20,7 +20,7 @@ from embed.errors import EmbedError, StoreDamaged, StoreError
 from embed.isolation import read_apart
 from embed.merging import check_is_new, merge_embeddings
 from embed.parts import parts_folder, parts_in
-from embed.pieces import COLUMNS, check_is_piece, damage_of, own_dataset, read_column, refusal_of
+from embed.pieces import COLUMNS, check_is_piece, damage_of, own_dataset, read_column
 from embed.provenance import Provenance
 from embed.reading import EmbeddingStore
 from embed.tables import (
@@ -33,6 +33,7 @@ from embed.tables import (
     decode_text,
     record_at,
 )
+from embed.whole_files import refusal_of
 from embed.writing import StoreWriter
 
 

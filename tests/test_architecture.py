@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = {
     "embed": (
         {"bitstreams", "errors", "pictures", "torchvision_operators"},
-        {"copies", "isolation", "locations", "video_lists"},
+        {"copies", "isolation", "locations", "video_lists", "whole_files"},
         {"page_links", "preprocessing", "timeline", "videos"},
         {"fetching", "planning", "provenance", "sampling"},
         {"packet_feed", "tables"},

@@ -112,7 +112,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tests.embed.stores import PROVENANCE, append
-from embed import pieces, writing
+from embed import whole_files, writing
 from embed.store import StoreWriter
 
 def die(*_, **__):
@@ -124,7 +124,7 @@ for number in range(40):
     writer.commit()
 moment = sys.argv[2]
 if moment == "while writing a part":
-    pieces._sync = die
+    whole_files._sync = die
 elif moment == "before parts are deleted":
     writing.delete_merged_parts = die
 append(writer, "40", 40)
