@@ -13,9 +13,12 @@ from moto.server import ThreadedMotoServer
 
 from embed.errors import EmbedError, VideoError
 from embed.fetching import FetchConfig, Fetcher
+from embed.pipeline import EmbedConfig, embed_videos
+from embed.sampling import UniformFrames
+from embed.store import EmbeddingStore
 from embed.timeline import read_timeline
 from embed.videos import Video, find_videos
-from tests.media import write_video
+from tests.media import BarReader, spelled_numbers, write_video
 from tests.servers import FaultyServer, faulty_server
 
 MakeFetcher = Callable[..., Fetcher]
@@ -240,6 +243,18 @@ def test_a_page_without_the_extra_names_it(
     server.files["/page.html"] = b"<html></html>"
     error = fetch_error(make_fetcher(), f"{server.url}/page.html")
     assert "pip install 'framehead[download]'" in error.detail
+
+
+def test_a_list_of_links_is_embedded_and_the_dead_ones_are_told(server: FaultyServer, tmp_path: Path) -> None:
+    server.files["/v/a.mp4"] = write_video(tmp_path / "a.mp4", 12).read_bytes()
+    links = [f"{server.url}/v/{name}.mp4?Signature=hush" for name in ("a", "gone")]
+    (tmp_path / "topics.csv").write_text("link,title,category\n" + "".join(f"{link},a title,food\n" for link in links))
+    config = EmbedConfig(sampling=UniformFrames(3))
+    summary = embed_videos([tmp_path / "topics.csv"], tmp_path / "v.h5", config, encoder=BarReader())
+    assert [(failure.id, failure.reason) for failure in summary.failures] == [("v/gone.mp4", "not_found")]
+    assert b"hush" not in (tmp_path / "v.h5").read_bytes()
+    video = EmbeddingStore(tmp_path / "v.h5").read("v/a.mp4")
+    assert spelled_numbers(video.vectors) == [2, 6, 10]
 
 
 @pytest.fixture(scope="module")
