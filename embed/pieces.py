@@ -271,6 +271,7 @@ def _new_piece(
         rows = file.create_dataset("embeddings", (total, provenance.encoder.dimension), np.float16)
         timestamps_s = file.create_dataset("timestamps_s", (total,), np.float32)
         file.attrs["crc32"] = _header_checksum(file)
+        file.flush()  # gives room to what describes the file, before the rows get theirs
         yield timestamps_s, rows
 
 
