@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from embed.inspection import StoreReport
     from embed.pieces import Failure
     from embed.pipeline import EmbedSummary, Progress
+    from embed.repair import RepairReport
     from embed.sampling import Sampling
 
 _SHOWN_FAILURES = 20
@@ -107,17 +108,43 @@ def embed_videos(
 
 
 @click.command(cls=EmbedCommand)
-@click.argument("store", type=click.Path())
+@click.argument("stores", nargs=-1, required=True, type=click.Path())
 @click.option("--verify", is_flag=True, help="Read every vector and check it. Exit 1 when something is wrong.")
+@click.option("--merge", metavar="NEW", type=click.Path(), help="Write a new store with what all STORES hold.")
+@click.option(
+    "--repair", metavar="NEW", type=click.Path(), help="Write a new store with what is whole in a damaged one."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.version_option(package_name="framehead")
-def inspect_embeddings(store: str, verify: bool, as_json: bool) -> None:
-    """Show what is in a store: videos, vectors, what made them, what failed and why."""
-    from embed import inspection
+def inspect_embeddings(
+    stores: tuple[str, ...], verify: bool, merge: str | None, repair: str | None, as_json: bool
+) -> None:
+    """Show what is in a store: videos, vectors, what made them, what failed and why.
 
-    report = inspection.inspect_embeddings(store, is_verifying=verify)
-    click.echo(json.dumps(report.to_json(), indent=2) if as_json else _report_text(report))
-    sys.exit(1 if report.problems else 0)
+    STORES is one store, a file or a folder of shards; with --merge several, or shards of one. With --merge and
+    --repair the new store is shown. Exit 1 when a video could not be saved.
+
+    \b
+    inspect-embeddings embeddings.h5 --verify
+    inspect-embeddings machine1.h5 machine2.h5 --merge all.h5
+    inspect-embeddings damaged.h5 --repair saved.h5
+    """  # noqa: D301 (click wants a real backspace)
+    if merge and repair:
+        raise click.UsageError("--merge and --repair are two steps: repair first, then merge the repaired stores.")
+    if len(stores) > 1 and not merge:
+        raise click.UsageError(f"{len(stores)} stores are named: name one, or join them with --merge NEW.")
+    from embed import inspection, merging
+    from embed.repair import repair_embeddings
+
+    if merge:
+        merging.merge_embeddings(stores, merge)
+    repaired = repair_embeddings(stores[0], repair) if repair else None
+    report = inspection.inspect_embeddings(merge or repair or stores[0], is_verifying=verify)
+    described = report.to_json() | ({"repair": repaired.to_json()} if repaired else {})
+    click.echo(json.dumps(described, indent=2) if as_json else _report_text(report))
+    if repaired:
+        _print_losses(repaired)
+    sys.exit(1 if report.problems or (repaired and (repaired.lost or repaired.problems)) else 0)
 
 
 class ProgressBar:
@@ -165,6 +192,16 @@ def _summary_text(summary: "EmbedSummary") -> str:
     counts = f"{summary.embedded} videos embedded, {summary.skipped} in the store already, {summary.failed} failed"
     speed = f"{summary.vectors} vectors in {summary.seconds:.1f} s"
     return f"{counts}; {speed} -> {Path(summary.store)}"
+
+
+def _print_losses(repaired: "RepairReport") -> None:
+    """Say on stderr what could not be saved."""
+    for problem in repaired.problems:
+        click.echo(f"  damaged  {problem}", err=True)
+    for video_id in repaired.lost[:_SHOWN_FAILURES]:
+        click.echo(f"  lost  {video_id}", err=True)
+    if len(repaired.lost) > _SHOWN_FAILURES:
+        click.echo(f"  ... and {len(repaired.lost) - _SHOWN_FAILURES} more: --json lists them", err=True)
 
 
 def _report_text(report: "StoreReport") -> str:

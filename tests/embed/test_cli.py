@@ -89,6 +89,38 @@ def test_a_report_as_json_has_the_provenance(tmp_path: Path) -> None:
     assert report["problems"] is None
 
 
+def test_stores_are_merged_and_the_new_one_is_shown(tmp_path: Path) -> None:
+    stores = [str(write_store(tmp_path / "a.h5", ["a"])), str(write_store(tmp_path / "b", ["b"]))]
+    result = CliRunner().invoke(inspect_embeddings, [*stores, "--merge", str(tmp_path / "all.h5"), "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["videos"] == 2
+
+
+def test_a_damaged_store_is_repaired_and_what_is_lost_is_named(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "s.h5", ["a", "b"])
+    with h5py.File(path, "a") as file:
+        file["timestamps_s"][0] = 9.0
+    result = CliRunner().invoke(inspect_embeddings, [str(path), "--repair", str(tmp_path / "new.h5")])
+    assert result.exit_code == 1
+    assert "videos    1 " in result.stdout
+    assert "lost  a" in result.stderr
+    again = CliRunner().invoke(inspect_embeddings, [str(tmp_path / "new.h5"), "--verify"])
+    assert again.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["a.h5", "b.h5"], "2 stores are named: name one, or join them", id="several stores"),
+        pytest.param(["a.h5", "--merge", "c", "--repair", "d"], "are two steps: repair first", id="both at once"),
+    ],
+)
+def test_a_new_store_is_made_in_one_way(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(inspect_embeddings, arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
 def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
     started = time.monotonic()
     CliRunner().invoke(embed_videos, ["--help"])
