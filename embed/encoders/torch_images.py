@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from embed.allocation import keep_freed_memory
 from embed.provenance import EncoderIdentity, hash_weights
 
 
@@ -27,6 +28,8 @@ class TorchImageEncoder:
     ) -> None:
         self.identity = identity
         self._device = torch.device(device)
+        if self._device.type == "cpu":
+            keep_freed_memory()
         self._forward = forward
         model.requires_grad_(False).eval().to(self._device)
         # Per channel: pixel / 255 - mean, over std, folded into one product and one sum.

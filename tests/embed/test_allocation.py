@@ -1,0 +1,32 @@
+import subprocess
+import sys
+
+import pytest
+
+BATCHES = """
+import resource, sys, threading
+import numpy as np
+from embed.allocation import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+def work():
+    for _ in range(5):
+        np.ones(40 << 20, dtype=np.uint8)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(40 << 20, dtype=np.uint8)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+def page_faults(mode: str) -> int:
+    result = subprocess.run([sys.executable, "-c", BATCHES, mode], capture_output=True, text=True, check=True)
+    return int(result.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_the_same_work_again_takes_no_new_pages() -> None:
+    assert page_faults("kept") < page_faults("given back") / 10
