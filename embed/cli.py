@@ -1,10 +1,11 @@
 """The commands of `embed`. Each parses, calls the library function of its name, and prints.
 
 Results go to stdout, progress and warnings to stderr. Exit codes: 0 done, 1 some videos failed, 2 wrong usage or
-nothing could be done.
+nothing could be done, 130 stopped by Ctrl-C.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,11 @@ import click
 
 if TYPE_CHECKING:
     from embed.inspection import StoreReport
-    from embed.pieces import Failure
-    from embed.pipeline import EmbedSummary, Progress
+    from embed.pipeline import EmbedSummary
+    from embed.progress import Progress
     from embed.repair import RepairReport
-    from embed.sampling import Sampling
+    from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
+    from embed.tables import Failure
 
 _SHOWN_FAILURES = 20
 
@@ -33,6 +35,10 @@ class EmbedCommand(click.Command):
         except EmbedError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("\nStopped. What is done is stored: the same command goes on from here.", err=True)
+            sys.stdout.flush()
+            os._exit(130)  # an encoder may be busy in its thread for seconds more: nobody waits for it
 
 
 @click.command(cls=EmbedCommand)
@@ -41,17 +47,17 @@ class EmbedCommand(click.Command):
     "-o", "--output", "store", default="embeddings.h5", show_default=True, help="The store to make or continue."
 )
 @click.option(
-    "--frames-count", default=100, show_default=True, type=click.IntRange(1), help="Frames a video, evenly spaced."
-)
-@click.option(
     "--sampling",
     default="uniform",
     show_default=True,
     type=click.Choice(["uniform", "keyframes", "fps"]),
-    help="uniform: evenly spaced; keyframes: the key frames nearest to those, far quicker; fps: --fps a second.",
+    help="Evenly spaced frames, the key frames nearest to them (many times faster), or so many a second.",
 )
-@click.option("--fps", default=1.0, show_default=True, type=click.FloatRange(0, min_open=True), help="For fps alone.")
-@click.option("--first-seconds", type=click.FloatRange(0, min_open=True), help="Leave out what comes later.")
+@click.option("--frames-count", type=click.IntRange(1), help="Frames a video, at most.  [default: 100; fps: no limit]")
+@click.option(
+    "--fps", type=click.FloatRange(0, min_open=True), help="Frames a second, of --sampling fps.  [default: 1]"
+)
+@click.option("--first-seconds", type=click.FloatRange(0, min_open=True), help="Embed only the beginning.")
 @click.option(
     "--model",
     default="ViT-B-32",
@@ -62,25 +68,45 @@ class EmbedCommand(click.Command):
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps ...")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Frames encoded at once.")
 @click.option("--decoder", default="pyav", show_default=True, type=click.Choice(["pyav", "opencv"]))
+@click.option("--workers", type=click.IntRange(1), help="Videos decoded at once.  [default: one a core, at most 16]")
+@click.option(
+    "--timeout",
+    default=300.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds to decode one video in, before it counts as failed.",
+)
+@click.option(
+    "--memory-limit",
+    default=4.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="GiB that decoding one video may take.",
+)
+@click.option("--log", type=click.Path(dir_okay=False), help="Append one JSON object a video to this file.")
 @click.option("--retry-failed", is_flag=True, help="Try videos again that failed in an earlier run.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.version_option(package_name="framehead")
 def embed_videos(
     sources: tuple[str, ...],
     store: str,
-    frames_count: int,
     sampling: str,
-    fps: float,
+    frames_count: int | None,
+    fps: float | None,
     first_seconds: float | None,
     model: str,
     pretrained: str | None,
     device: str,
     batch_size: int,
     decoder: Any,
+    workers: int | None,
+    timeout: float,
+    memory_limit: float,
+    log: str | None,
     retry_failed: bool,
     as_json: bool,
 ) -> None:
-    """Embed videos once: evenly spaced frames of each, through a frozen encoder, into one HDF5 store.
+    """Embed videos once: some frames of each, through a frozen encoder, into one HDF5 store.
 
     SOURCES are folders (searched recursively), video files, patterns, links, or CSV, TXT or Parquet lists of these.
     Running again embeds only what is missing.
@@ -88,17 +114,22 @@ def embed_videos(
     \b
     embed-videos videos/ --frames-count 100
     embed-videos videos.csv --model efficientnet-lite0 -o embeddings.h5
+    embed-videos videos/ --sampling fps --fps 1 --first-seconds 45
     """  # noqa: D301 (click wants a real backspace)
     from embed import pipeline
+    from embed.decode_pool import DecodeLimits
 
     config = pipeline.EmbedConfig(
         model=model,
         pretrained=pretrained,
-        sampling=_sampling(sampling, frames_count, fps, first_seconds),
+        sampling=_sampling(sampling, frame_count=frames_count, fps=fps, first_seconds=first_seconds),
         device=device,
         batch_size=batch_size,
         decoder=decoder,
         is_retrying=retry_failed,
+        workers=workers,
+        limits=DecodeLimits(timeout, int(memory_limit * (1 << 30))),
+        log=log,
     )
     with ProgressBar() as bar:
         summary = pipeline.embed_videos(sources, store, config, on_progress=bar.show)
@@ -148,7 +179,7 @@ def inspect_embeddings(
 
 
 class ProgressBar:
-    """A bar on stderr with videos, frames a second and time left; shown on a terminal only."""
+    """A bar on stderr: videos, time left, frames a second, failures, the slowest stage. On a terminal only."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -164,20 +195,14 @@ class ProgressBar:
             self._bar = tqdm(total=progress.videos_total, unit="video", disable=None, dynamic_ncols=True)
         rate = progress.frames / progress.seconds if progress.seconds else 0.0
         failed = f", {progress.failed} failed" if progress.failed else ""
-        self._bar.set_postfix_str(f"{rate:.0f} frames/s{failed}", refresh=False)
+        stage = progress.bottleneck
+        waiting = f", {stage} {progress.shares[stage]:.0%}" if stage else ""
+        self._bar.set_postfix_str(f"{rate:.0f} frames/s{failed}{waiting}", refresh=False)
         self._bar.update(progress.videos_done - self._bar.n)
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def _sampling(name: str, frames_count: int, fps: float, first_seconds: float | None) -> "Sampling":
-    from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
-
-    if name == "fps":
-        return FramesPerSecond(fps=fps, first_seconds=first_seconds)
-    return (KeyFrames if name == "keyframes" else UniformFrames)(frames_count, first_seconds=first_seconds)
 
 
 def print_failures(failures: "tuple[Failure, ...]") -> None:
@@ -188,10 +213,28 @@ def print_failures(failures: "tuple[Failure, ...]") -> None:
         click.echo(f"  ... and {len(failures) - _SHOWN_FAILURES} more: inspect-embeddings lists them", err=True)
 
 
+def _sampling(
+    name: str, *, frame_count: int | None, fps: float | None, first_seconds: float | None
+) -> "UniformFrames | KeyFrames | FramesPerSecond":
+    """Build the rule that the options describe."""
+    from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
+
+    if fps is not None and name != "fps":
+        raise click.UsageError(f"--fps is for --sampling fps, not for {name}.")
+    if name == "fps":
+        return FramesPerSecond(fps or 1.0, first_seconds, frame_count)
+    rule = KeyFrames if name == "keyframes" else UniformFrames
+    return rule(frame_count or 100, first_seconds)
+
+
 def _summary_text(summary: "EmbedSummary") -> str:
     counts = f"{summary.embedded} videos embedded, {summary.skipped} in the store already, {summary.failed} failed"
-    speed = f"{summary.vectors} vectors in {summary.seconds:.1f} s"
-    return f"{counts}; {speed} -> {Path(summary.store)}"
+    repeated = f" ({summary.repeated} of frames that repeat the one before)" if summary.repeated else ""
+    speed = f"{summary.vectors} vectors{repeated} in {summary.seconds:.1f} s"
+    lines = [f"{counts}; {speed} -> {Path(summary.store)}"]
+    if summary.hint:
+        lines.append(f"To go faster: {summary.hint}")
+    return "\n".join(lines)
 
 
 def _print_losses(repaired: "RepairReport") -> None:

@@ -16,10 +16,19 @@ from typing import Self, final
 from embed.decode_process import DecodeLimits, DecodeProcess
 from embed.decode_worker import DecodedVideo, DecodePlan
 from embed.errors import VideoError
-from embed.pieces import Failure
+from embed.tables import Failure
 from embed.videos import Video
 
-__all__ = ["DecodeLimits", "DecodePlan", "DecodePool", "DecodedVideo", "Fetch", "decode_videos", "local_file"]
+__all__ = [
+    "DecodeLimits",
+    "DecodePlan",
+    "DecodePool",
+    "DecodedVideo",
+    "Fetch",
+    "decode_videos",
+    "default_worker_count",
+    "local_file",
+]
 
 _MOST_WORKERS = 16
 
@@ -30,6 +39,11 @@ Fetch = Callable[[Video], AbstractContextManager[str]]
 def local_file(video: Video) -> AbstractContextManager[str]:
     """Give the path of a video that is a local file already."""
     return nullcontext(video.location)
+
+
+def default_worker_count() -> int:
+    """Return one worker a core, at most 16."""
+    return min(_MOST_WORKERS, os.cpu_count() or 1)
 
 
 def decode_videos(
@@ -69,7 +83,7 @@ class DecodePool:
         fetch: Fetch = local_file,
     ) -> None:
         self._plan, self._limits, self._fetch = plan, limits or DecodeLimits(), fetch
-        self._workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
+        self._workers = workers or default_worker_count()
         self._lock = threading.Lock()
         self._processes: set[DecodeProcess] = set()
         self._current: _Pass | None = None

@@ -15,7 +15,7 @@ from typing import final
 
 from embed.decode_worker import READY, DecodedVideo, DecodePlan, receive_decoded
 from embed.errors import EmbedError, FailureReason, VideoError
-from embed.pieces import Failure
+from embed.tables import Failure
 from embed.videos import Video
 
 _WATCH_INTERVAL_S = 0.05  # a worker that allocates 1 GB a second overshoots its limit by 50 MB

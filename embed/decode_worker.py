@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from embed.decoding import Decoder, read_frames
 from embed.errors import VideoError
-from embed.pieces import Failure, VideoRecord
 from embed.preprocessing import Preprocessing
 from embed.sampling import Sampling
+from embed.tables import Failure, VideoRecord
 from embed.videos import Video
 
 READY = "ready"

@@ -1,22 +1,27 @@
-"""Embed videos: decode | encode | write, overlapped, and resumable at any moment."""
+"""Embed videos: fetch | decode | encode | write, overlapped, and resumable at any moment."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.decode_pool import DecodedVideo, DecodePlan, decode_videos
+from embed.background import in_background
+from embed.decode_pool import DecodeLimits, DecodePlan, DecodePool, default_worker_count
 from embed.decoding import Decoder
 from embed.encoders import Encoder, load_encoder
+from embed.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.fetching import Fetcher
-from embed.pieces import Failure
+from embed.progress import HINTS, Progress, Stage, StageClock, slowest
 from embed.provenance import Provenance, library_versions
+from embed.run_log import RunLog
 from embed.sampling import Sampling, UniformFrames, sampling_from_json
 from embed.store import StoreWriter
+from embed.tables import Failure
 from embed.videos import Video, find_videos
 
 
@@ -32,6 +37,9 @@ class EmbedConfig:
         batch_size: frames encoded at once.
         decoder: "pyav" or "opencv".
         is_retrying: try videos again that failed in an earlier run.
+        workers: videos decoded at once; None takes one a core, at most 16, since one thread each wastes least.
+        limits: seconds and bytes that decoding one video may take.
+        log: a file that gets one JSON object a video (`embed.run_log`); None keeps none.
     """
 
     model: str = "ViT-B-32"
@@ -41,10 +49,15 @@ class EmbedConfig:
     batch_size: int = 32
     decoder: Decoder = "pyav"
     is_retrying: bool = False
+    workers: int | None = None
+    limits: DecodeLimits = field(default_factory=DecodeLimits)
+    log: str | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ValueError(f"batch_size is at least 1, got {self.batch_size}")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers is at least 1, got {self.workers}")
 
     @classmethod
     def from_provenance(
@@ -71,17 +84,6 @@ class EmbedConfig:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a run stands: videos done of those to do, frames encoded, seconds since it began."""
-
-    videos_done: int
-    videos_total: int
-    failed: int
-    frames: int
-    seconds: float
-
-
-@dataclass(frozen=True)
 class EmbedSummary:
     """What a run did.
 
@@ -91,8 +93,10 @@ class EmbedSummary:
         skipped: videos that were in the store already.
         failed: videos of these sources without vectors, from this run or an earlier one.
         vectors: vectors written by this run.
+        repeated: of these, those of a frame that equals the one before, which were not computed again.
         seconds: wall time, loading the encoder included.
         encode_seconds: of these, the time inside the encoder.
+        shares: the share of the time that each stage made the run wait (`embed.progress`).
         failures: why each failed video failed.
     """
 
@@ -101,13 +105,21 @@ class EmbedSummary:
     skipped: int
     failed: int
     vectors: int
+    repeated: int
     seconds: float
     encode_seconds: float
+    shares: Mapping[Stage, float]
     failures: tuple[Failure, ...]
+
+    @property
+    def hint(self) -> str | None:
+        """What would make such a run faster; None where this one embedded nothing."""
+        stage = slowest(self.shares)
+        return f"{stage} took {self.shares[stage]:.0%} of the time: {HINTS[stage]}" if stage else None
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready description."""
-        return asdict(self)
+        return {**asdict(self), "hint": self.hint}
 
 
 def embed_videos(
@@ -140,8 +152,8 @@ def embed_videos(
     videos = find_videos(sources)
     encoder = encoder or load_encoder(config.model, pretrained=config.pretrained, device=config.device)
     provenance = Provenance(encoder.identity, config.sampling.to_json(), config.decoder, library_versions())
-    with StoreWriter(store, provenance) as writer:
-        run = _Run(writer, encoder, config, started)
+    with RunLog(config.log) as log, StoreWriter(store, provenance) as writer:
+        run = _Run(writer, encoder, config, log)
         run.embed([video for video in videos if not run.is_settled(video)], on_progress)
         failures = tuple(writer.failed[video.id] for video in videos if video.id in writer.failed)
     return EmbedSummary(
@@ -150,8 +162,10 @@ def embed_videos(
         skipped=len(videos) - run.embedded - len(failures),
         failed=len(failures),
         vectors=run.vectors,
+        repeated=run.vectors - run.encoded,
         seconds=time.monotonic() - started,
-        encode_seconds=run.encode_seconds,
+        encode_seconds=run.clock.encode_s,
+        shares=run.clock.shares(),
         failures=failures,
     )
 
@@ -159,10 +173,11 @@ def embed_videos(
 class _Run:
     """One run over one store: its parts and its counts."""
 
-    def __init__(self, writer: StoreWriter, encoder: Encoder, config: EmbedConfig, started: float) -> None:
-        self._writer, self._encoder, self._config, self._started = writer, encoder, config, started
-        self.embedded = self.vectors = self.failed = 0
-        self.encode_seconds = 0.0
+    def __init__(self, writer: StoreWriter, encoder: Encoder, config: EmbedConfig, log: RunLog) -> None:
+        self._writer, self._encoder, self._config, self._log = writer, encoder, config, log
+        self._started = time.monotonic()
+        self.clock = StageClock()
+        self.embedded = self.vectors = self.encoded = self.failed = 0
 
     def is_settled(self, video: Video) -> bool:
         """Say whether an earlier run has dealt with the video."""
@@ -170,79 +185,58 @@ class _Run:
         return video.id in self._writer.embedded or known_failure
 
     def embed(self, videos: Sequence[Video], on_progress: Callable[[Progress], None] | None) -> None:
-        plan = DecodePlan(self._config.sampling, self._encoder.identity.preprocessing, self._config.decoder)
-        with Fetcher() as fetcher:
-            decoded = decode_videos(fetcher.ahead(videos), plan, fetch=fetcher.local_file)
-            sound = self._without_failures(decoded)
-            for video, vectors in encode_videos(sound, self._timed_encode, self._config.batch_size):
-                self._write(video, vectors)
-                if on_progress:
-                    done = self.embedded + self.failed
-                    seconds = time.monotonic() - self._started
-                    on_progress(Progress(done, len(videos), self.failed, self.vectors, seconds))
+        """Embed videos: fetching, decoding, encoding and writing go on at once."""
+        if not videos:
+            return
+        with Fetcher() as fetcher, self._pool(len(videos), fetcher) as pool:
+            batches = in_background(fill_batches(pool.decode(fetcher.ahead(videos)), self._config.batch_size))
+            encoded = in_background(encode_batches(self.clock.waited_for(batches), self._timed_encode))
+            with closing(encoded):
+                for result in vectors_of_videos(encoded):
+                    self._settle(result)
+                    if on_progress:
+                        on_progress(self._progress(len(videos)))
 
-    def _without_failures(self, results: Iterable[DecodedVideo | Failure]) -> Iterator[DecodedVideo]:
-        for result in results:
-            if isinstance(result, Failure):
-                self._fail(result)
-            else:
-                yield result
+    def _settle(self, result: EncodedVideo | Failure) -> None:
+        if isinstance(result, Failure):
+            self._fail(result)
+        else:
+            self._write(result)
+
+    def _pool(self, video_count: int, fetcher: Fetcher) -> DecodePool:
+        config = self._config
+        plan = DecodePlan(config.sampling, self._encoder.identity.preprocessing, config.decoder)
+        workers = min(config.workers or default_worker_count(), video_count)
+        return DecodePool(plan, workers=workers, limits=config.limits, fetch=fetcher.local_file)
+
+    def _progress(self, videos_total: int) -> Progress:
+        done, seconds = self.embedded + self.failed, time.monotonic() - self._started
+        return Progress(done, videos_total, self.failed, self.vectors, seconds, self.clock.shares())
 
     def _fail(self, failure: Failure) -> None:
         before = self._writer.failed.get(failure.id)
-        attempts = before.attempts + 1 if before else 1
-        self._writer.append_failure(Failure(**{**asdict(failure), "attempts": attempts}))
+        failure = replace(failure, attempts=before.attempts + 1 if before else 1)
+        self._writer.append_failure(failure)
+        self._log.failed(failure)
         self.failed += 1
 
-    def _write(self, video: DecodedVideo, vectors: NDArray[np.float32]) -> None:
-        record = video.record
+    def _write(self, result: EncodedVideo) -> None:
+        started = time.monotonic()
+        record, vectors = result.video.record, result.vectors
+        self.clock.fetch_s += result.video.fetch_s
+        self.clock.decode_s += result.video.decode_s
         if not np.all(np.abs(vectors) <= np.finfo(np.float16).max):
             self._fail(Failure(record.id, record.location, "encode_error", "a vector holds values beyond float16"))
             return
-        self._writer.append(record, vectors, video.timestamps_s)
+        self._writer.append(record, vectors, result.video.timestamps_s)
+        self._log.embedded(result)
         self.embedded += 1
         self.vectors += len(vectors)
+        self.encoded += result.encoded_count
+        self.clock.write_s += time.monotonic() - started
 
     def _timed_encode(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         started = time.monotonic()
         vectors = self._encoder.encode(rgb)
-        self.encode_seconds += time.monotonic() - started
+        self.clock.encode_s += time.monotonic() - started
         return vectors
-
-
-def encode_videos(
-    videos: Iterable[DecodedVideo], encode: Callable[[NDArray[np.uint8]], NDArray[np.float32]], batch_size: int
-) -> Iterator[tuple[DecodedVideo, NDArray[np.float32]]]:
-    """Encode videos in batches that run across their borders.
-
-    Every batch has `batch_size` windows, the last one filled up with black: matrix kernels differ in the last bit
-    with the shape of a batch, and a video's vectors must not depend on its neighbours or on where a run was killed.
-
-    Yields:
-        Each video with its (T, D) float32 vectors, in order.
-    """
-    waiting: list[DecodedVideo] = []
-    windows: list[NDArray[np.uint8]] = []
-    vectors: list[NDArray[np.float32]] = []
-    for video in videos:
-        waiting.append(video)
-        windows.extend(video.rgb)
-        while len(windows) >= batch_size:
-            vectors.extend(encode(np.stack(windows[:batch_size])))
-            del windows[:batch_size]
-        yield from _finished(waiting, vectors)
-    if windows:
-        black = [np.zeros_like(windows[0])] * (batch_size - len(windows))
-        vectors.extend(encode(np.stack(windows + black))[: len(windows)])
-        yield from _finished(waiting, vectors)
-
-
-def _finished(
-    waiting: list[DecodedVideo], vectors: list[NDArray[np.float32]]
-) -> Iterator[tuple[DecodedVideo, NDArray[np.float32]]]:
-    """Take the videos off both lists whose vectors are all there."""
-    while waiting and len(waiting[0].rgb) <= len(vectors):
-        video = waiting.pop(0)
-        count = len(video.rgb)
-        yield video, np.stack(vectors[:count])
-        del vectors[:count]

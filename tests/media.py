@@ -40,6 +40,7 @@ def write_video(
     ticks: Sequence[int] | None = None,
     options: dict[str, str] | None = None,
     rotation_degrees: int = 0,
+    numbers: Sequence[int] | None = None,
 ) -> Path:
     """Encode numbered frames.
 
@@ -51,6 +52,7 @@ def write_video(
         ticks: the frames' presentation times in units of 1 / fps, for a variable frame rate.
         options: of the encoder; the default makes B-frames and a key frame every 10 frames with H.264.
         rotation_degrees: written to the display matrix.
+        numbers: of the frames, where they are not to count up from 0.
     """
     default = {"g": "10", "bf": "2"} if codec in ("libx264", "libx265", "mpeg4") else {}
     if codec == "libx265":
@@ -62,7 +64,8 @@ def write_video(
         if rotation_degrees:
             stream.set_display_rotation(rotation_degrees)
         for number in range(frame_count):
-            frame = av.VideoFrame.from_ndarray(numbered_frame(number), format="rgb24")
+            shown = number if numbers is None else numbers[number]
+            frame = av.VideoFrame.from_ndarray(numbered_frame(shown), format="rgb24")
             frame.pts = number if ticks is None else ticks[number]
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

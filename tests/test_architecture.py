@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 # Each module imports only from the rows above its own. A new module takes its place here.
 LAYERS = {
     "embed": (
+        {"allocation", "background", "progress"},
         {"bitstreams", "errors", "pictures", "torchvision_operators"},
         {"copies", "isolation", "locations", "video_lists", "whole_files"},
         {"page_links", "preprocessing", "timeline", "videos"},
@@ -32,6 +33,8 @@ LAYERS = {
         {"decode_worker"},
         {"decode_process"},
         {"decode_pool"},
+        {"encoding"},
+        {"run_log"},
         {"pipeline"},
         {"cli"},
     ),

@@ -56,6 +56,12 @@ def test_other_samplings_choose_other_frames(folder: Path, tmp_path: Path, optio
     assert json.loads(CliRunner().invoke(embed_videos, arguments).stdout)["vectors"] == vectors
 
 
+def test_fps_belongs_to_its_sampling(folder: Path) -> None:
+    result = CliRunner().invoke(embed_videos, [str(folder), "--fps", "2"])
+    assert result.exit_code == 2
+    assert "--fps is for --sampling fps, not for uniform" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -12,8 +12,8 @@ import pytest
 from embed.decode_pool import DecodedVideo, DecodeLimits, DecodePlan, DecodePool, decode_videos
 from embed.decode_worker import hash_content
 from embed.errors import EmbedError, VideoError
-from embed.pieces import Failure
 from embed.sampling import UniformFrames
+from embed.tables import Failure
 from embed.videos import Video
 from tests.embed import hostile
 from tests.embed.hostile import HOSTILE_FRAME_COUNT, Hostile

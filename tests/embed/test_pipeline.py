@@ -1,10 +1,12 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from embed.errors import StoreMismatch
-from embed.pipeline import EmbedConfig, Progress, embed_videos
+from embed.pipeline import EmbedConfig, embed_videos
+from embed.progress import Progress
 from embed.provenance import Provenance
 from embed.sampling import UniformFrames
 from embed.store import EmbeddingStore
@@ -110,6 +112,39 @@ def test_progress_counts_videos_and_frames(folder: Path, tmp_path: Path) -> None
     assert [progress.videos_done for progress in seen] == [1, 2, 3, 4, 5]
     assert seen[-1].frames == 3 + 6 + 6 + 6 + 6
     assert seen[-1].videos_total == 5
+
+
+def test_a_still_picture_is_encoded_once_and_has_all_its_vectors(tmp_path: Path) -> None:
+    encoded: list[int] = []
+
+    class Counting(BarReader):
+        def encode(self, rgb: np.ndarray) -> np.ndarray:
+            encoded.append(len(rgb))
+            return super().encode(rgb)
+
+    write_video(tmp_path / "still.mp4", 20, numbers=[5] * 20, options={"qp": "0"})
+    summary = embed_videos([tmp_path / "still.mp4"], tmp_path / "s.h5", CONFIG, encoder=Counting())
+    assert (summary.vectors, summary.repeated, encoded) == (6, 5, [CONFIG.batch_size])
+    assert spelled_numbers(EmbeddingStore(tmp_path / "s.h5").read("still.mp4").vectors) == [5] * 6
+
+
+def test_a_run_says_where_its_time_went_and_logs_each_video(folder: Path, tmp_path: Path) -> None:
+    (folder / "broken.mp4").write_text("x")
+    config = EmbedConfig(sampling=UniformFrames(6), log=str(tmp_path / "run.jsonl"))
+    summary = embed_videos([folder], tmp_path / "s.h5", config, encoder=BarReader())
+    assert sum(summary.shares.values()) == pytest.approx(1)
+    assert summary.hint is not None
+    assert "of the time: " in summary.hint
+    logged = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    assert {line["id"]: line["status"] for line in logged} == {
+        **{f"{number}.mp4": "embedded" for number in range(5)},
+        "broken.mp4": "failed",
+    }
+
+
+def test_a_run_with_nothing_to_do_has_no_hint(folder: Path, tmp_path: Path) -> None:
+    embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+    assert embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader()).hint is None
 
 
 def test_a_config_can_be_made_from_what_made_a_store() -> None:

@@ -1,0 +1,36 @@
+"""Ctrl-C while the encoder is at work: the command ends within two seconds, and goes on where it was."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from embed.inspection import inspect_embeddings
+from tests.media import write_video
+
+
+def test_ctrl_c_ends_within_two_seconds_with_a_store_to_go_on_from(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    for number in range(12):
+        write_video(tmp_path / "videos" / f"{number}.mp4", 40)
+    store, log = tmp_path / "s.h5", tmp_path / "run.jsonl"
+    command = [Path(sys.executable).with_name("embed-videos"), tmp_path / "videos", "-o", store, "--log", log, "--json"]
+    command += ["--model", "efficientnet-lite0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not log.exists() or not log.read_text().count("\n"):
+        assert process.poll() is None
+        time.sleep(0.01)
+    interrupted = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate()
+    assert time.monotonic() - interrupted < 2
+    assert process.returncode == 130
+    assert complaints == "\nStopped. What is done is stored: the same command goes on from here.\n"
+
+    done = log.read_text().count("\n")
+    assert 0 < done < 12
+    assert not inspect_embeddings(store, is_verifying=True).problems
+    summary = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert (summary["skipped"], summary["embedded"]) == (done, 12 - done)
