@@ -149,9 +149,12 @@ class DecodePool:
                 result = process.decode(video, path)
             except VideoError as error:
                 if not self._is_closed:
-                    work.lose(video, error)
+                    work.lose(video, VideoError(error.reason, _of_video(video, path, error.detail)))
                 return False
-        work.results.put(result if isinstance(result, Failure) else replace(result, fetch_s=fetch_s))
+        if isinstance(result, Failure):
+            work.results.put(replace(result, detail=_of_video(video, path, result.detail)))
+        else:
+            work.results.put(replace(result, fetch_s=fetch_s))
         return True
 
     def _start(self, plan: DecodePlan) -> DecodeProcess:
@@ -181,6 +184,11 @@ class DecodePool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _of_video(video: Video, path: str, detail: str) -> str:
+    """Name a video in a text about its file: a copy's path means nothing to people, and is gone when they read it."""
+    return detail.replace(path, video.location)
 
 
 @final

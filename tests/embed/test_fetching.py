@@ -257,6 +257,14 @@ def test_a_list_of_links_is_embedded_and_the_dead_ones_are_told(server: FaultySe
     assert spelled_numbers(video.vectors) == [2, 6, 10]
 
 
+def test_a_far_video_that_cannot_be_decoded_is_named_by_its_location(server: FaultyServer, tmp_path: Path) -> None:
+    server.files["/v/a.mp4"] = b"no video"
+    (tmp_path / "links.csv").write_text(f"link\n{server.url}/v/a.mp4?Signature=hush\n")
+    summary = embed_videos([tmp_path / "links.csv"], tmp_path / "v.h5", encoder=BarReader())
+    detail = summary.failures[0].detail
+    assert detail.startswith(f"{server.url}/v/a.mp4 cannot be read as a video: ")
+
+
 @pytest.fixture(scope="module")
 def s3_url() -> Iterator[str]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
