@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from embed.encoders import Encoder, resolve_device
@@ -33,7 +34,7 @@ def load(model: str, *, pretrained: str | None = None, device: str = "auto") -> 
 
     Raises:
         EncoderError: open_clip has no such model or tag.
-        WeightsUnavailable: the weights cannot be downloaded, or the file is no checkpoint of this model.
+        WeightsUnavailable: the weights cannot be downloaded, or the file is not a checkpoint of this model.
     """
     declare_missing_operators()
     import open_clip
@@ -87,6 +88,9 @@ def _build(model: str, pretrained: str | None) -> tuple[Any, str]:
         with _quiet():
             return open_clip.create_model(model, require_pretrained=True, **options), tag
     except Exception as error:  # every hub, network and unpickling library raises its own
+        if Path(tag).is_file():
+            # Not from the error: torch's text advises to load the file in a way that runs whatever code it holds.
+            raise WeightsUnavailable(_not_a_checkpoint(tag, model, error)) from None
         raise WeightsUnavailable(
             f"The weights of {model} ({tag}) cannot be had: {_first_line(error)}\n"
             f"Two ways out: --model efficientnet-lite0, whose weights come with framehead; or --pretrained FILE, a "
@@ -105,6 +109,20 @@ def _quiet() -> Iterator[None]:
             yield
         finally:
             logging.disable(level)
+
+
+def _not_a_checkpoint(path: str, model: str, error: Exception) -> str:
+    if isinstance(error, UnpicklingError):
+        what = "it holds something else than weights, which is not loaded, since it could run code"
+    elif isinstance(error, RuntimeError):
+        what = "its weights have other names or shapes"
+    else:
+        what = _first_line(error)
+    return (
+        f"{path} is not a checkpoint of {model}: {what}.\n"
+        f"Name the --model that it belongs to. If it is {model}, save its weights alone where it was trained: "
+        "torch.save(model.state_dict(), FILE)."
+    )
 
 
 def _first_line(error: Exception) -> str:

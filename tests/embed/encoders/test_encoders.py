@@ -1,3 +1,4 @@
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -176,10 +177,25 @@ def test_weights_that_cannot_be_had_name_both_ways_out() -> None:
         load_encoder("ViT-B-32")
 
 
-def test_a_file_that_is_no_checkpoint_is_told_apart(tmp_path: Path) -> None:
-    (tmp_path / "clip.pt").write_text("not weights")
-    with pytest.raises(WeightsUnavailable, match=r"clip.pt\) cannot be had"):
-        load_encoder(SMALL_CLIP, pretrained=str(tmp_path / "clip.pt"))
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        pytest.param(b"not weights", "holds something else than weights, which is not loaded", id="no weights"),
+        pytest.param({"state_dict": {}, "trainer": Path}, "something else than weights", id="code beside weights"),
+        pytest.param({"visual.proj": torch.zeros(3)}, "weights have other names or shapes", id="another model's"),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_is_refused_without_unsafe_advice(
+    tmp_path: Path, content: object, what: str
+) -> None:
+    path = tmp_path / "clip.pt"
+    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
+    with pytest.raises(WeightsUnavailable) as caught:
+        load_encoder(SMALL_CLIP, pretrained=str(path))
+    assert str(caught.value).startswith(f"{path} is not a checkpoint of {SMALL_CLIP}: it")
+    assert what in str(caught.value)
+    assert "save its weights alone" in str(caught.value)
+    assert "weights_only" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_an_unknown_model_lists_near_names() -> None:
