@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.experiment import train_head as train_head
     from classify.heads import StandardisedHead as StandardisedHead
     from classify.heads import list_heads as list_heads
+    from classify.labels import LabelConfig as LabelConfig
     from classify.labels import LabelTable as LabelTable
     from classify.labels import read_labels as read_labels
     from classify.metrics import Metrics as Metrics
@@ -52,6 +53,7 @@ _HOME_OF = {
     "EncoderMismatch": "errors",
     "StandardisedHead": "heads",
     "HeadError": "errors",
+    "LabelConfig": "labels",
     "LabelError": "errors",
     "LabelTable": "labels",
     "LabelledSet": "batches",

@@ -6,24 +6,31 @@ nothing could be done. Libraries load inside the commands, so that --help answer
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from classify.experiment import TrainingReport
-    from classify.metrics import Metrics
-    from classify.splits import SplitSummary
     from classify.training import EpochRecord
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_labels_option = click.option(
-    "--labels",
-    type=click.Path(),
-    help="CSV with the columns path or id, and label or labels.  [default: the folders' names]",
+_LABEL_OPTIONS = (
+    click.option("--labels", type=click.Path(), help="Label file: CSV or JSON lines.  [default: the folders' names]"),
+    click.option("--min-count", default=1, show_default=True, help="Drop labels of fewer videos than this."),
+    click.option(
+        "--vocabulary",
+        type=click.Path(),
+        help="Labels that keep their places, new ones behind them: an earlier head's folder, or a text file.",
+    ),
 )
+
+
+def _label_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say which labels to take."""
+    return reduce(lambda wrapped, option: option(wrapped), reversed(_LABEL_OPTIONS), command)
 
 
 class ClassifyCommand(click.Command):
@@ -43,7 +50,7 @@ class ClassifyCommand(click.Command):
 
 @click.command(cls=ClassifyCommand)
 @click.argument("store", type=click.Path())
-@_labels_option
+@_label_options
 @click.option("--test-size", default=0.1, show_default=True, help="Share of the videos that test.")
 @click.option("--validation-size", default=0.1, show_default=True, help="Share that validates; may be 0.")
 @click.option("--group-by", help="Column of the label file; its groups stay whole.")
@@ -54,6 +61,8 @@ class ClassifyCommand(click.Command):
 def split_videos(
     store: str,
     labels: str | None,
+    min_count: int,
+    vocabulary: str | None,
     test_size: float,
     validation_size: float,
     group_by: str | None,
@@ -70,16 +79,18 @@ def split_videos(
     split-videos embeddings.h5 --labels labels.csv --group-by group -o split.csv
     """  # noqa: D301 (click wants a real backspace)
     import classify
+    from classify.texts import split_text
 
     config = classify.SplitConfig(test_size, validation_size, group_by, seed)
-    summary = classify.split_videos(store, output, labels=labels, config=config)
+    chosen = classify.LabelConfig(labels, min_count, vocabulary)
+    summary = classify.split_videos(store, output, labels=chosen, config=config)
     _warn(summary.notes)
-    click.echo(json.dumps(summary.to_json(), indent=2) if as_json else _split_text(summary))
+    click.echo(json.dumps(summary.to_json(), indent=2) if as_json else split_text(summary))
 
 
 @click.command(cls=ClassifyCommand)
 @click.argument("store", type=click.Path())
-@_labels_option
+@_label_options
 @click.option("--split", required=True, type=click.Path(), help="Split file, made by split-videos.")
 @click.option("--arch", default="linear", show_default=True, help="The head; an unknown name lists all.")
 @click.option("--mixup", default=0.4, show_default=True, help="Alpha of the mixing weights; 0 is off.")
@@ -97,7 +108,7 @@ def split_videos(
 @click.option("-o", "--output", default="head", show_default=True, help="Folder for the head.")
 @_json_option
 @click.version_option(package_name="framehead")
-def train_head(store: str, labels: str | None, split: str, output: str, as_json: bool, **config: Any) -> None:
+def train_head(store: str, split: str, output: str, as_json: bool, **options: Any) -> None:
     """Train a head on STORE, measure it, and write its folder.
 
     \b
@@ -105,14 +116,15 @@ def train_head(store: str, labels: str | None, split: str, output: str, as_json:
     train-head embeddings.h5 --labels labels.csv --split split.csv --arch transformer --mixup 0 -o head/
     """  # noqa: D301 (click wants a real backspace)
     import classify
+    from classify.texts import report_text
 
-    with _EpochBar(config["epochs"]) as bar:
-        report = classify.train_head(
-            store, split, output, labels=labels, config=classify.TrainConfig(**config), on_epoch=bar.show
-        )
+    labels = classify.LabelConfig(options.pop("labels"), options.pop("min_count"), options.pop("vocabulary"))
+    config = classify.TrainConfig(**options)
+    with _EpochBar(config.epochs) as bar:
+        report = classify.train_head(store, split, output, labels=labels, config=config, on_epoch=bar.show)
     _warn(report.notes)
     figures = {"head": output, **report.to_json()}
-    click.echo(json.dumps(figures, indent=2) if as_json else _report_text(report))
+    click.echo(json.dumps(figures, indent=2) if as_json else report_text(report))
 
 
 @click.command(cls=ClassifyCommand)
@@ -177,47 +189,3 @@ class _EpochBar:
 def _warn(notes: tuple[str, ...]) -> None:
     for note in notes:
         click.echo(f"Note: {note}", err=True)
-
-
-def _split_text(summary: "SplitSummary") -> str:
-    parts = list(summary.video_counts)
-    rows = [
-        (name, *(str(summary.class_counts[part][index]) for part in parts)) for index, name in enumerate(summary.names)
-    ]
-    rows.append(("videos", *(str(summary.video_counts[part]) for part in parts)))
-    if summary.group_counts is not None:
-        rows.append(("groups", *(str(summary.group_counts[part]) for part in parts)))
-    return f"{_table(('label', *parts), rows)}\n\n-> {summary.path}    Next: train-head"
-
-
-def _report_text(report: "TrainingReport") -> str:
-    parts = [
-        (part, f"{m.micro_f1:.3f}", f"{m.macro_f1:.3f}", f"{m.accuracy:.3f}", str(m.videos))
-        for part, m in report.parts.items()
-    ]
-    sections = [
-        f"{report.classifier.config.arch} head, trained in {report.seconds:.1f} s; {report.loss}",
-        _table(("part", "micro-F1", "macro-F1", "accuracy", "videos"), parts),
-        _class_table(report.parts["test"]),
-    ]
-    if report.classifier.thresholds is None:
-        sections.append("With one label a video, micro-F1 is accuracy.")
-    sections.append(f"-> {report.folder}    Next: predict-videos {report.folder} NEW_VIDEOS")
-    return "\n\n".join(sections)
-
-
-def _class_table(metrics: "Metrics") -> str:
-    rows = [
-        (found.name, f"{found.f1:.3f}", f"{found.precision:.3f}", f"{found.recall:.3f}", str(found.support))
-        for found in metrics.classes
-    ]
-    return _table(("test, by label", "F1", "precision", "recall", "videos"), rows)
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        [cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))]
-        for cells in (header, *rows)
-    ]
-    return "\n".join("  ".join(line).rstrip() for line in lines)

@@ -11,7 +11,7 @@ from typing import Any
 from classify.batches import LabelledSet
 from classify.classifier import VideoClassifier, refuse_foreign_folder
 from classify.errors import SplitError
-from classify.labels import read_labels
+from classify.labels import Labels, read_labels
 from classify.metrics import Metrics, measure
 from classify.splits import PARTS, Split, describe_gaps, read_split
 from classify.training import EpochRecord, TrainConfig, fit_head
@@ -67,7 +67,7 @@ def train_head(
     split: str | Path,
     output: str | Path,
     *,
-    labels: str | Path | None = None,
+    labels: Labels = None,
     config: TrainConfig = TrainConfig(),  # noqa: B008 - frozen
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> TrainingReport:
@@ -79,7 +79,7 @@ def train_head(
         store: the store's path.
         split: the split file, made by `split_videos`.
         output: folder for the head; a head that lies there already is replaced, anything else is not.
-        labels: the label file; None takes the folders' names.
+        labels: as for `split_videos`, with the same minimum count.
         config: how to train.
         on_epoch: called with each epoch's record.
 

@@ -1,25 +1,47 @@
 """What each video shows: a label file, or the folders' names, as a table in the store's order.
 
-A label file is a CSV. One column names the video: `id` (its id in the store) or `path` (its id, or the place of the
-file, relative to the CSV's folder). One column, `label` or `labels`, says what it shows, with `|` between several
-labels. Any other column can serve to group videos.
+`classify.label_files` has the shapes of label files. Without one, a video shows what the folder it lies in is called.
 """
 
-import csv
+import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import LabelError
+from classify.label_files import SEPARATOR, LabelFile, LabelRow, read_label_file
 from embed.store import EmbeddingStore
 
-SEPARATOR = "|"
-"""Stands between several labels of one video, in label files, split files and predictions."""
-
 _LISTED = 10  # names spelled out in a message before "and 7 more"
+
+
+@dataclass(frozen=True)
+class LabelConfig:
+    """Which labels to take, and in which order.
+
+    Args:
+        path: a label file; None takes the name of the folder that each id lies in.
+        min_count: labels of fewer videos than this are dropped, unless the vocabulary has them.
+        vocabulary: labels that keep their places, whatever is found; new ones are appended, sorted. A text file of one
+            a line, a JSON list, or the folder of a head that was trained earlier.
+    """
+
+    path: str | Path | None = None
+    min_count: int = 1
+    vocabulary: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_count < 1:
+            raise LabelError(f"min_count is {self.min_count}. Give a whole number of videos from 1.")
+
+
+Labels = str | Path | LabelConfig | None
+"""What library functions take for labels: a `LabelConfig`, or the path alone."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +50,10 @@ class LabelTable:
 
     Args:
         ids: (N,) ids of the videos, in the order of the store.
-        names: (C,) names of the labels, sorted; their order is that of every array of classes.
-        targets: (N, C) bool, True where the video has the label. Every video has one at least.
+        names: (C,) names of the labels, a vocabulary's first and the others sorted; every array of classes has their
+            order.
+        targets: (N, C) bool, True where the video has the label. Every video has one at least; a label of the
+            vocabulary may have no video.
         groups: (N,) what the videos are grouped by, or None.
         notes: sentences about what was left out and why, for people.
     """
@@ -59,6 +83,7 @@ class LabelTable:
         labels: Mapping[str, Iterable[str]],
         *,
         groups: Mapping[str, str] | None = None,
+        vocabulary: Sequence[str] = (),
         notes: Sequence[str] = (),
     ) -> "LabelTable":
         """Make a table of what each video shows.
@@ -66,6 +91,7 @@ class LabelTable:
         Args:
             labels: id -> the video's labels.
             groups: id -> its group.
+            vocabulary: the first names, in this order.
             notes: kept with the table.
 
         >>> table = LabelTable.from_labels({"b.mp4": ["hug"], "a.mp4": ["kick", "hug"]})
@@ -76,123 +102,123 @@ class LabelTable:
         """
         ids = tuple(sorted(labels))
         sets = [frozenset(labels[video_id]) for video_id in ids]
-        names = tuple(sorted(frozenset().union(*sets)))
+        names = (*vocabulary, *sorted(frozenset().union(*sets) - set(vocabulary)))
         targets = np.array([[name in video for name in names] for video in sets], dtype=np.bool_)
         found = None if groups is None else tuple(groups[video_id] for video_id in ids)
         return cls(ids, names, targets.reshape(len(ids), len(names)), found, tuple(notes))
 
 
-def read_labels(store: EmbeddingStore, path: str | Path | None = None, *, group_by: str | None = None) -> LabelTable:
+def read_labels(store: EmbeddingStore, labels: Labels = None, *, group_by: str | None = None) -> LabelTable:
     """Read what the videos of a store show.
 
     Args:
         store: the videos. Those without a label are left out, with a note.
-        path: a label file; None takes the name of the folder that each id lies in.
+        labels: which labels to take; a path means a label file, None the folders' names.
         group_by: the label file's column to group videos by.
 
     Raises:
-        LabelError: the file cannot be read, says two things about one video, or fits no video of the store.
+        LabelError: a file cannot be read, says two things about one video, or fits no video of the store; or too few
+            videos show any label.
     """
-    if path is not None:
-        return _file_labels(store, Path(path), group_by)
-    if group_by is not None:
+    config = labels if isinstance(labels, LabelConfig) else LabelConfig(labels)
+    if group_by is not None and config.path is None:
         raise LabelError(f"There is no label file to take the column {group_by!r} from. Name it with --labels.")
-    return _folder_labels(store)
+    vocabulary = () if config.vocabulary is None else read_vocabulary(Path(config.vocabulary))
+    found = _folder_labels(store) if config.path is None else _file_labels(store, Path(config.path), group_by)
+    kept = _drop_rare(found, config.min_count, vocabulary)
+    groups = {video_id: found.groups[video_id] for video_id in kept.labels} if group_by else None
+    return LabelTable.from_labels(kept.labels, groups=groups, vocabulary=vocabulary, notes=kept.notes)
+
+
+def read_vocabulary(path: Path) -> tuple[str, ...]:
+    """Read label names in their order: of a head's folder, a JSON list, or a text file of one a line.
+
+    Raises:
+        LabelError: there are none, one stands twice, or they cannot be read.
+    """
+    source = path / "head.json" if path.is_dir() else path
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+        found: Any = json.loads(text) if text.lstrip()[:1] in ("[", "{") else text.split("\n")
+        names = list(found["label_names"] if isinstance(found, dict) else found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LabelError(
+            f"{source} gives no vocabulary: {type(error).__name__}: {error}. Name a head's folder, or a file of one "
+            "label a line."
+        ) from error
+    vocabulary = tuple(filter(None, (str(name).strip() for name in names)))
+    twice = next((name for name, count in Counter(vocabulary).items() if count > 1), None)
+    if not vocabulary or twice is not None:
+        raise LabelError(f"{source} has {f'the label {twice!r} twice' if twice else 'no label'}. Give each once.")
+    return vocabulary
 
 
 @dataclass(frozen=True)
-class _Row:
-    """One row of a label file; `line` is where it stands, counted from 1 as editors do."""
+class _Found:
+    """Labels of videos that are in the store, before rare ones are dropped: id -> labels, id -> group."""
 
-    line: int
-    key: str
-    labels: frozenset[str]
-    group: str
+    labels: Mapping[str, frozenset[str]]
+    groups: Mapping[str, str]
+    notes: tuple[str, ...]
 
 
-def _folder_labels(store: EmbeddingStore) -> LabelTable:
+def _folder_labels(store: EmbeddingStore) -> _Found:
     folders = {video_id: PurePosixPath(video_id).parent.name for video_id in store.ids}
-    labels = {video_id: [folder] for video_id, folder in folders.items() if folder}
+    labels = {video_id: frozenset({folder}) for video_id, folder in folders.items() if folder}
     if not labels:
         raise LabelError(
             f"No id in {store.path} lies in a folder that could be its label, e.g. {next(iter(folders), '')!r}. "
             "Name a label file with --labels."
         )
-    return LabelTable.from_labels(labels, notes=_note("without a label (their ids name no folder)", folders, labels))
+    return _Found(labels, {}, _note("without a label (their ids name no folder)", folders, labels))
 
 
-def _file_labels(store: EmbeddingStore, path: Path, group_by: str | None) -> LabelTable:
-    rows = _read_rows(path, group_by)
-    ids = _ids_of(rows, store, path)
-    found = _merge(rows, ids, path)
+def _file_labels(store: EmbeddingStore, path: Path, group_by: str | None) -> _Found:
+    file = read_label_file(path, group_by)
+    ids = _ids_of(file.rows, store, path)
+    found = _merge(file, ids)
     failed = {failure.id for failure in store.failures}
     known = {video_id: row for video_id, row in found.items() if video_id in store and row.labels}
     if not known:
         raise LabelError(
-            f"{path} labels no video of {store.path}: it names e.g. {rows[0].key!r}, the store holds e.g. "
+            f"{path} labels no video of {store.path}: it names e.g. {file.rows[0].key!r}, the store holds e.g. "
             f"{store.ids[0] if store.ids else '(nothing)'!r}. Write the store's ids into a column `id`, or paths that "
             "are relative to the label file into a column `path`."
         )
     unlabelled = [video_id for video_id, row in found.items() if not row.labels]
     absent = [video_id for video_id, row in found.items() if row.labels and video_id not in store]
     notes = (
+        *file.notes,
+        *_note(f"shown by several rows of {path.name}, whose labels add up", _added_up(file, ids), ()),
         *_note("labelled but not embedded, since they failed", absent, set(absent) - failed),
         *_note("labelled but not in the store", absent, failed),
         *_note(f"without a label in {path.name}", [*unlabelled, *store.ids], known),
     )
-    groups = {video_id: row.group for video_id, row in known.items()} if group_by else None
-    return LabelTable.from_labels({i: row.labels for i, row in known.items()}, groups=groups, notes=notes)
+    groups = {video_id: row.group for video_id, row in known.items()}
+    return _Found({video_id: row.labels for video_id, row in known.items()}, groups, notes)
 
 
-def _read_rows(path: Path, group_by: str | None) -> list[_Row]:
-    try:
-        # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-            key, label = _columns(path, reader.fieldnames, group_by)
-            rows = [_row(path, reader.line_num, cells, (key, label, group_by)) for cells in reader]
-    except OSError as error:
-        raise LabelError(f"{path} cannot be read: {error.strerror}. Name a CSV file with --labels.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LabelError(f"{path} is not a CSV file in UTF-8: {error}. Save it as one.") from error
-    found = [row for row in rows if row is not None]
-    if not found:
-        raise LabelError(f"{path} has no rows below its header. Write one row a video.")
-    return found
-
-
-def _columns(path: Path, columns: Sequence[str], group_by: str | None) -> tuple[str, str]:
-    """Return the names of the columns that hold the videos and the labels."""
-    key = next((name for name in ("id", "path") if name in columns), None)
-    labels = [name for name in ("label", "labels") if name in columns]
-    listed = ", ".join(columns) or "(none)"
-    if key is None or len(labels) != 1:
+def _drop_rare(found: _Found, min_count: int, vocabulary: Sequence[str]) -> _Found:
+    """Drop labels that too few videos show, and videos that are left without one; say which."""
+    counts = Counter(name for names in found.labels.values() for name in names)
+    rare = {name: count for name, count in counts.items() if count < min_count and name not in vocabulary}
+    if not rare:
+        return found
+    labels = {video_id: names - rare.keys() for video_id, names in found.labels.items()}
+    kept = {video_id: names for video_id, names in labels.items() if names}
+    if not kept:
         raise LabelError(
-            f"{path} has the columns {listed}, but needs `id` or `path`, and either `label` or `labels`. "
-            "Rename the columns in its first line."
+            f"No label is shown by {min_count} videos; the most frequent is {max(counts, key=counts.__getitem__)!r}, "
+            f"shown by {max(counts.values())}. Lower min_count, or label more videos."
         )
-    if group_by is not None and group_by not in columns:
-        raise LabelError(f"{path} has no column {group_by!r} to group by. It has: {listed}.")
-    return key, labels[0]
+    dropped = ", ".join(
+        f"{name} ({count})" for name, count in sorted(rare.items(), key=lambda entry: (-entry[1], entry[0]))
+    )
+    what = f"{len(rare)} label{'s' if len(rare) > 1 else ''} of fewer than {min_count} videos dropped: {dropped}."
+    return _Found(kept, found.groups, (*found.notes, what, *_note("without any other label", labels, kept)))
 
 
-def _row(path: Path, line: int, cells: Mapping[str, str | None], columns: tuple[str, str, str | None]) -> _Row | None:
-    """Read one row; None where all its cells are blank."""
-    if None in cells:  # DictReader's key for what stands beyond the header's last column
-        raise LabelError(f"{path}, line {line}, has more cells than the header. Quote cells that hold a comma.")
-    texts = {name: (cell or "").strip() for name, cell in cells.items()}
-    if not any(texts.values()):
-        return None
-    key, labels, group = (texts[name] if name else "" for name in columns)
-    if not key:
-        raise LabelError(f"{path}, line {line}, names no video: its {columns[0]} is blank. Fill it in.")
-    if columns[2] and not group:
-        raise LabelError(f"{path}, line {line}, has no {columns[2]}. Give every video a group, if only its own.")
-    return _Row(line, key, frozenset(filter(None, map(str.strip, labels.split(SEPARATOR)))), group)
-
-
-def _ids_of(rows: Sequence[_Row], store: EmbeddingStore, path: Path) -> dict[str, str]:
+def _ids_of(rows: Sequence[LabelRow], store: EmbeddingStore, path: Path) -> dict[str, str]:
     """Map each row's key to the id of the video it means; a key that fits no video stands for itself."""
     known = {*store.ids, *(failure.id for failure in store.failures)}
     if all(row.key in known for row in rows):
@@ -206,17 +232,27 @@ def _place(location: str, folder: Path) -> str:
     return location if "://" in location else str((folder / location).resolve())
 
 
-def _merge(rows: Sequence[_Row], ids: Mapping[str, str], path: Path) -> dict[str, _Row]:
-    """Join rows that say the same about one video; refuse rows that do not."""
-    found: dict[str, _Row] = {}
-    for row in rows:
+def _merge(file: LabelFile, ids: Mapping[str, str]) -> dict[str, LabelRow]:
+    """Join the rows of each video: labels add up where a row gives one label, and must agree elsewhere."""
+    found: dict[str, LabelRow] = {}
+    for row in file.rows:
         first = found.setdefault(ids[row.key], row)
-        if (first.labels, first.group) != (row.labels, row.group):
+        agrees = file.is_long or first.labels == row.labels
+        if not agrees or first.group != row.group:
             raise LabelError(
-                f"{path} says two things about {ids[row.key]!r}, in lines {first.line} and {row.line}. "
+                f"{file.path} says two things about {ids[row.key]!r}, in lines {first.line} and {row.line}. "
                 f"Keep one line a video, with {SEPARATOR!r} between several labels."
             )
+        found[ids[row.key]] = replace(first, labels=first.labels | row.labels)
     return found
+
+
+def _added_up(file: LabelFile, ids: Mapping[str, str]) -> list[str]:
+    """Return the videos that several rows give different labels."""
+    sets: dict[str, set[frozenset[str]]] = {}
+    for row in file.rows:
+        sets.setdefault(ids[row.key], set()).add(row.labels)
+    return [video_id for video_id, different in sets.items() if len(different) > 1]
 
 
 def _note(what: str, ids: Iterable[str], without: Iterable[str]) -> tuple[str, ...]:

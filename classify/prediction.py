@@ -17,7 +17,7 @@ from typing import Any
 from classify.batches import VideoSet
 from classify.classifier import VideoClassifier
 from classify.files import write_whole
-from classify.labels import SEPARATOR
+from classify.label_files import SEPARATOR
 from embed import EmbedConfig, embed_videos, find_videos, load_encoder
 from embed.store import EmbeddingStore, Failure, is_store
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from classify.errors import SplitError
 from classify.files import write_whole
-from classify.labels import LabelTable, read_labels
+from classify.labels import Labels, LabelTable, read_labels
 from classify.stratification import share_out
 from embed.store import EmbeddingStore
 
@@ -123,7 +123,7 @@ def split_videos(
     store: str | Path,
     output: str | Path,
     *,
-    labels: str | Path | None = None,
+    labels: Labels = None,
     config: SplitConfig = SplitConfig(),
 ) -> SplitSummary:
     """Split the labelled videos of a store and write the split file.
@@ -131,7 +131,7 @@ def split_videos(
     Args:
         store: the store's path.
         output: the split file to write; an older one is replaced.
-        labels: label file; None takes the folders' names.
+        labels: label file, or which labels to take; None takes the folders' names.
         config: sizes, grouping and seed.
 
     Raises:
@@ -274,7 +274,7 @@ def _refuse_other_videos(path: Path, split: Split, table: LabelTable) -> None:
         if ids:
             raise SplitError(
                 f"{where} {len(ids)} video{'s' if len(ids) > 1 else ''}, e.g. {ids[0]!r}. "
-                "Make the split again with split-videos."
+                "Give the same --labels and --min-count as to split-videos, or make the split again."
             )
 
 

@@ -40,14 +40,15 @@ LAYERS = {
     ),
     "classify": (
         {"errors", "files"},
-        {"labels", "metrics", "stratification"},
+        {"label_files", "metrics", "stratification"},
+        {"labels"},
         {"heads", "splits"},
         {"batches"},
         {"mixup"},
         {"training"},
         {"classifier"},
         {"experiment"},
-        {"prediction"},
+        {"prediction", "texts"},
         {"cli"},
     ),
 }

@@ -66,6 +66,23 @@ def test_split_videos_keeps_groups_and_says_how_many(
     assert result.stderr == "Note: 1 video labelled but not in the store: nobody.mp4.\n"
 
 
+def test_split_videos_and_train_head_drop_rare_labels_and_extend_a_heads_vocabulary(
+    trained: Callable[..., Result], toy_store: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.csv").write_text(
+        "id,label\n" + "".join(f"hug/{n:02d}.mp4,{'ab'[n % 2]}\n" for n in range(20)) + "kick/00.mp4,rare\n"
+    )
+    options = ("--labels", "labels.csv", "--min-count", 2, "--vocabulary", "head")
+
+    split = trained("split_videos", toy_store, *options)
+    result = trained("train_head", toy_store, *options, "--split", "split.csv", "-o", "second")
+
+    assert "Note: 1 label of fewer than 2 videos dropped: rare (1)." in split.stderr
+    assert result.exit_code == 0, result.output
+    names = json.loads((tmp_path / "second" / "head.json").read_text())["label_names"]
+    assert names == ["hug", "kick", "wave", "a", "b"]
+
+
 def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
     run: Callable[..., Result], toy_store: Path
 ) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from classify.errors import LabelError
-from classify.labels import LabelTable, read_labels
+from classify.labels import LabelConfig, LabelTable, read_labels
 from embed import EmbeddingStore, Failure
 
 
@@ -127,14 +127,14 @@ def test_a_long_list_is_cut(store: EmbeddingStore, label_file: Callable[[str], P
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,label\na,x\n", r"has the columns name, label, but needs `id` or `path`.*Rename"),
+        ("name,label\na,x\n", r"has the columns name, label, but needs `id`, `path`, `link` or `url`.*Rename"),
         ("id,label,labels\na,x,y\n", r"either `label` or `labels`.*Rename"),
         ("", r"has the columns \(none\).*Rename"),
         ("id,label\n", r"has no rows below its header.*Write one row a video"),
         ("id,label\n,x\n", r"line 2, names no video: its id is blank.*Fill it in"),
         ("id,label\na,b,c\n", r"line 2, has more cells than the header.*Quote cells"),
         (
-            "id,label\nhug/a.mp4,x\nkick/b.mp4,y\nhug/a.mp4,y\n",
+            "id,labels\nhug/a.mp4,x\nkick/b.mp4,y\nhug/a.mp4,y\n",
             r"two things about 'hug/a.mp4', in lines 2 and 4.*Keep one line a video",
         ),
         ("id,label\nnope.mp4,x\n", r"labels no video of .*e.g. 'nope.mp4', the store holds e.g. 'hug/a.mp4'.*Write"),
@@ -152,7 +152,7 @@ def test_a_label_file_that_cannot_be_used_is_refused(
 def test_a_path_and_an_id_of_one_video_may_not_disagree(
     store: EmbeddingStore, label_file: Callable[[str], Path]
 ) -> None:
-    path = label_file("path,label\nhug/a.mp4,x\nvideos/hug/a.mp4,y\n")
+    path = label_file("path,labels\nhug/a.mp4,x\nvideos/hug/a.mp4,y\n")
 
     with pytest.raises(LabelError, match=r"two things about 'hug/a.mp4', in lines 2 and 3"):
         read_labels(store, path)
@@ -183,10 +183,95 @@ def test_a_label_file_that_is_absent_or_no_text_is_refused(store: EmbeddingStore
 
     with pytest.raises(LabelError, match=r"not a CSV file in UTF-8.*Save it as one"):
         read_labels(store, tmp_path / "labels.xlsx")
-    with pytest.raises(LabelError, match=r"absent.csv cannot be read: No such file.*--labels"):
+    with pytest.raises(LabelError, match=r"absent.csv cannot be read: No such file.*Name a CSV or JSON lines file"):
         read_labels(store, tmp_path / "absent.csv")
 
 
 def test_a_table_whose_targets_do_not_fit_is_refused() -> None:
     with pytest.raises(LabelError, match=r"bool \(1, 1\), but the ids and names say bool \(1, 2\)"):
         LabelTable(("a",), ("x", "y"), np.zeros((1, 1), dtype=np.bool_))
+
+
+def test_rows_of_one_label_each_add_up_and_are_noted(store: EmbeddingStore, label_file: Callable[[str], Path]) -> None:
+    table = read_labels(store, label_file("id,label\nhug/a.mp4,x\nkick/b.mp4,y\nhug/a.mp4,y\nkick/c.mp4,x\n"))
+
+    assert labels_of(table) == {"hug/a.mp4": "x|y", "kick/b.mp4": "y", "kick/c.mp4": "x"}
+    assert table.notes == ("1 video shown by several rows of labels.csv, whose labels add up: hug/a.mp4.",)
+
+
+def test_rows_of_one_video_may_not_name_two_groups(store: EmbeddingStore, label_file: Callable[[str], Path]) -> None:
+    path = label_file("id,label,group\nhug/a.mp4,x,g\nhug/a.mp4,y,h\n")
+
+    with pytest.raises(LabelError, match=r"two things about 'hug/a.mp4', in lines 2 and 3"):
+        read_labels(store, path, group_by="group")
+
+
+def test_rare_labels_are_dropped_and_listed_with_the_videos_they_leave_bare(
+    store: EmbeddingStore, label_file: Callable[[str], Path]
+) -> None:
+    path = label_file("id,labels\nhug/a.mp4,x|once\nkick/b.mp4,x\nkick/c.mp4,alone\n")
+
+    table = read_labels(store, LabelConfig(path, min_count=2))
+
+    assert labels_of(table) == {"hug/a.mp4": "x", "kick/b.mp4": "x"}
+    assert table.notes == (
+        "2 labels of fewer than 2 videos dropped: alone (1), once (1).",
+        "1 video without any other label: kick/c.mp4.",
+    )
+
+
+def test_a_count_that_no_label_reaches_is_refused(store: EmbeddingStore) -> None:
+    with pytest.raises(LabelError, match=r"No label is shown by 3 videos; .* 'kick', shown by 2. Lower min_count"):
+        read_labels(store, LabelConfig(min_count=3))
+
+
+def test_a_count_below_1_is_refused() -> None:
+    with pytest.raises(LabelError, match=r"min_count is 0. Give a whole number of videos from 1"):
+        LabelConfig(min_count=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels.txt", "wave\nkick\n\nclap\n"),
+        ("labels.json", '["wave", "kick", "clap"]'),
+        ("head/head.json", '{"format": "framehead head 1", "label_names": ["wave", "kick", "clap"]}'),
+    ],
+    ids=["text", "json", "head"],
+)
+def test_a_vocabularys_labels_keep_their_places_and_new_ones_follow(
+    store: EmbeddingStore, tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    vocabulary = tmp_path / "head" if name.startswith("head/") else tmp_path / name
+
+    table = read_labels(store, LabelConfig(vocabulary=vocabulary))
+
+    assert table.names == ("wave", "kick", "clap", "hug")
+    assert table.targets.sum(axis=0).tolist() == [0, 2, 0, 1]
+
+
+def test_a_rare_label_of_the_vocabulary_is_kept(store: EmbeddingStore, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("hug\n")
+
+    assert read_labels(store, LabelConfig(None, 2, tmp_path / "labels.txt")).names == ("hug", "kick")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x\ny\nx\n", r"has the label 'x' twice\. Give each once"),
+        ("\n", r"has no label\. Give each once"),
+        ("[1, ", r"gives no vocabulary: JSONDecodeError.*Name a head's folder"),
+        ('{"names": []}', r"gives no vocabulary: KeyError.*Name a head's folder"),
+    ],
+    ids=["twice", "empty", "no-json", "no-head"],
+)
+def test_a_vocabulary_that_cannot_be_used_is_refused(
+    store: EmbeddingStore, tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "labels.txt").write_text(text)
+
+    with pytest.raises(LabelError, match=message):
+        read_labels(store, LabelConfig(vocabulary=tmp_path / "labels.txt"))

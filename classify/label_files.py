@@ -1,0 +1,223 @@
+"""Label files -> rows: which video, what it shows, which group it belongs to.
+
+A file is a CSV, or JSON lines: one object a line. One column names the video: `id` (its id in the store), or `path`,
+`link` or `url` (its id, or its place, relative to the file's folder). What it shows stands in the first of these that
+the file has:
+
+    label                       one label a row, so several rows for several labels; or several with `|` between them
+    labels, category            all labels of the video, with `|` between them; in JSON perhaps a list
+    hashtags                    words, with or without #
+    description, text, caption, title    every #tag in them, if there is one in the whole file; small letters
+    columns of 0 and 1          one a label; blank is 0
+
+Any other column can serve to group videos.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from classify.errors import LabelError
+
+SEPARATOR = "|"
+"""Stands between several labels of one video, in label files, split files and predictions."""
+
+KEY_COLUMNS = ("id", "path", "link", "url")
+TEXT_COLUMNS = ("description", "text", "caption", "title")
+
+# The # of an entity (&#x27;) opens no tag, and figures alone (#1) are none on any platform.
+_HASHTAG = re.compile(r"(?<!&)#(\w*[^\W\d_]\w*)")
+_ZERO_OR_ONE = frozenset({"0", "1", ""})
+
+Cells = Mapping[str, str]
+_ReadLabels = Callable[[Cells], frozenset[str]]
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """What one row says.
+
+    Args:
+        line: where it stands, counted from 1 as editors do.
+        key: the video, as the file names it.
+        labels: what it shows; may be empty.
+        group: its group; "" where none was asked for.
+    """
+
+    line: int
+    key: str
+    labels: frozenset[str]
+    group: str
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """What a label file says.
+
+    Args:
+        path: the file.
+        rows: one or more, in its order.
+        is_long: True where each row gives one label, so that rows of one video add up.
+        notes: what was taken for labels, where the names of the columns leave it open.
+    """
+
+    path: Path
+    rows: tuple[LabelRow, ...]
+    is_long: bool
+    notes: tuple[str, ...] = ()
+
+
+def read_label_file(path: Path, group_by: str | None = None) -> LabelFile:
+    """Read a label file of any of the shapes above.
+
+    Raises:
+        LabelError: it cannot be read, or has no column of videos, of labels, or to group by.
+    """
+    try:
+        # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise LabelError(f"{path} cannot be read: {error.strerror}. Name a CSV or JSON lines file.") from error
+    except UnicodeDecodeError as error:
+        raise LabelError(f"{path} is not a CSV file in UTF-8: {error}. Save it as one.") from error
+    records = list((_json_records if text.lstrip().startswith("{") else _csv_records)(path, text))
+    columns = list(dict.fromkeys(name for _, cells in records for name in cells))
+    filled = [(line, cells) for line, cells in records if any(cells.values())]
+    if columns and not filled:
+        raise LabelError(f"{path} has no rows below its header. Write one row a video.")
+    key, read, notes = _choose_columns(path, columns, filled, group_by)
+    rows = tuple(_row(path, line, cells, (key, read, group_by)) for line, cells in filled)
+    return LabelFile(path, rows, "label" in columns, notes)
+
+
+def find_hashtags(text: str) -> frozenset[str]:
+    """Return the #tags of a text, in small letters and without the #.
+
+    >>> sorted(find_hashtags("Best #Ramen in town! #food#Tokyo2024 #1 it&#x27;s"))
+    ['food', 'ramen', 'tokyo2024']
+    """
+    return frozenset(_HASHTAG.findall(text.casefold()))
+
+
+def _csv_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True, strict=True)
+    try:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        yield reader.line_num, dict.fromkeys(reader.fieldnames, "")  # so that a file of a header alone has columns
+        for cells in reader:
+            if None in cells:  # DictReader's key for what stands beyond the header's last column
+                raise LabelError(
+                    f"{path}, line {reader.line_num}, has more cells than the header. Quote cells that hold a comma."
+                )
+            yield reader.line_num, {name: (cell or "").strip() for name, cell in cells.items()}
+    except csv.Error as error:
+        raise LabelError(f"{path} is not a CSV file in UTF-8: {error}. Save it as one.") from error
+
+
+def _json_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    for line, written in enumerate(text.split("\n"), start=1):
+        if not written.strip():
+            continue
+        try:
+            record = json.loads(written)
+        except (ValueError, RecursionError) as error:
+            raise LabelError(f"{path}, line {line}, is no JSON: {error}. Write one object a line.") from error
+        if not isinstance(record, dict):
+            raise LabelError(f'{path}, line {line}, is no JSON object. Write one a line, such as {{"id": ...}}.')
+        yield line, {name: _text_of(value) for name, value in record.items()}
+
+
+def _text_of(value: object) -> str:
+    """Return a JSON value as the cell of a CSV would have it."""
+    if value is None or isinstance(value, bool):
+        return str(int(value)) if value is not None else ""
+    if isinstance(value, list):
+        return SEPARATOR.join(map(str, value))
+    return str(value).strip()
+
+
+def _choose_columns(
+    path: Path, columns: Sequence[str], records: Sequence[tuple[int, Cells]], group_by: str | None
+) -> tuple[str, _ReadLabels, tuple[str, ...]]:
+    """Return the column that names the videos, what reads the labels of a row, and notes on the choice."""
+    key = next((name for name in KEY_COLUMNS if name in columns), None)
+    listed = ", ".join(columns) or "(none)"
+    if group_by is not None and group_by not in columns:
+        raise LabelError(f"{path} has no column {group_by!r} to group by. It has: {listed}.")
+    if key is not None and not {"label", "labels"} <= set(columns):
+        others = [name for name in columns if name not in (*KEY_COLUMNS, group_by)]
+        for choose in (_named_column, _tagged_columns, _wide_columns):
+            found = choose(others, records)
+            if found is not None:
+                return key, *found
+    raise LabelError(
+        f"{path} has the columns {listed}, but needs `id`, `path`, `link` or `url`, and either `label` or `labels`, "
+        "or hashtags in `description`, or a column of 0 and 1 for each label. Rename the columns in its first line."
+    )
+
+
+_Choice = tuple[_ReadLabels, tuple[str, ...]] | None
+
+
+def _named_column(columns: Sequence[str], _: Sequence[tuple[int, Cells]]) -> _Choice:
+    name = next((name for name in _NAMED if name in columns), None)
+    return None if name is None else (lambda cells: _NAMED[name](cells.get(name, "")), ())
+
+
+def _tagged_columns(columns: Sequence[str], records: Sequence[tuple[int, Cells]]) -> _Choice:
+    texts = [name for name in TEXT_COLUMNS if name in columns]
+
+    def read(cells: Cells) -> frozenset[str]:
+        return find_hashtags("\n".join(cells.get(name, "") for name in texts))
+
+    if not any(read(cells) for _, cells in records):
+        return None
+    return read, (f"The labels are the hashtags in {' and '.join(texts)}.",)
+
+
+def _wide_columns(columns: Sequence[str], records: Sequence[tuple[int, Cells]]) -> _Choice:
+    odd = {name: _first_odd(name, records) for name in columns}
+    names = [name for name in columns if odd[name] is None]
+    if not any(cells.get(name) == "1" for name in names for _, cells in records):
+        return None
+    left = "; ".join(f"{name} ({found})" for name, found in odd.items() if found)
+    notes = [f"The labels are the columns of 0 and 1: {', '.join(names)}.", f"No labels, having other values: {left}."]
+    return lambda cells: frozenset(name for name in names if cells.get(name) == "1"), tuple(
+        notes if left else notes[:1]
+    )
+
+
+def _first_odd(name: str, records: Sequence[tuple[int, Cells]]) -> str | None:
+    """Say where a column first holds something other than 0, 1 or nothing; None where it never does."""
+    odd = ((line, cells[name]) for line, cells in records if cells.get(name, "") not in _ZERO_OR_ONE)
+    return next((f"{value!r} in line {line}" for line, value in odd), None)
+
+
+def _split_bars(text: str) -> frozenset[str]:
+    return frozenset(filter(None, map(str.strip, text.split(SEPARATOR))))
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text.casefold()))
+
+
+_NAMED: dict[str, Callable[[str], frozenset[str]]] = {
+    "label": _split_bars,
+    "labels": _split_bars,
+    "category": _split_bars,
+    "hashtags": _words,
+}
+
+
+def _row(path: Path, line: int, cells: Cells, columns: tuple[str, _ReadLabels, str | None]) -> LabelRow:
+    key, read, group_by = columns
+    if not cells.get(key):
+        raise LabelError(f"{path}, line {line}, names no video: its {key} is blank. Fill it in.")
+    group = cells.get(group_by, "") if group_by else ""
+    if group_by and not group:
+        raise LabelError(f"{path}, line {line}, has no {group_by}. Give every video a group, if only its own.")
+    return LabelRow(line, cells[key], read(cells), group)

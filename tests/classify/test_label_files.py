@@ -1,0 +1,89 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from classify.errors import LabelError
+from classify.label_files import read_label_file
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "labels.txt"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def labels_in(path: Path) -> list[tuple[str, set[str]]]:
+    return [(row.key, set(row.labels)) for row in read_label_file(path).rows]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,labels\na.mp4,hug|wave\nb.mp4,kick\n",
+        "link,title,category\na.mp4,Two friends,hug|wave\nb.mp4,#1 goals,kick\n",
+        "url,hashtags\na.mp4,#Hug #wave\nb.mp4,kick\n",
+        "id,description,likes\na.mp4,So nice! #hug#Wave,12\nb.mp4,look &#x27;here #kick #2,1\n",
+        "id,title,text\na.mp4,#hug,and #wave\nb.mp4,nothing,#kick\n",
+        "id,views,hug,kick,wave\na.mp4,12,1,0,1\nb.mp4,1,,1,\n",
+        '{"id": "a.mp4", "labels": ["hug", "wave"]}\n\n{"id": "b.mp4", "labels": "kick", "views": 3}\n',
+        '{"path": "a.mp4", "hug": 1, "wave": true}\n{"path": "b.mp4", "hug": false, "kick": 1, "wave": null}\n',
+        '{"id": "a.mp4", "description": "so nice #hug\\u2028#wave"}\n{"id": "b.mp4", "description": "#kick"}\n',
+    ],
+    ids=["joined", "category", "hashtags", "description", "two-texts", "wide", "json", "json-wide", "json-hashtags"],
+)
+def test_labels_are_read_from_any_shape(written: Callable[[str], Path], text: str) -> None:
+    assert labels_in(written(text)) == [("a.mp4", {"hug", "wave"}), ("b.mp4", {"kick"})]
+
+
+def test_a_file_of_one_label_a_row_is_long(written: Callable[[str], Path]) -> None:
+    file = read_label_file(written("id,label\na.mp4,hug\na.mp4,wave\n"))
+
+    assert file.is_long
+    assert [(row.line, row.labels) for row in file.rows] == [(2, {"hug"}), (3, {"wave"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "notes"),
+    [
+        ("id,labels\na,x\n", ()),
+        ("id,description\na,#x\n", ("The labels are the hashtags in description.",)),
+        (
+            "id,x,y,views\na,1,0,1\nb,0,1,7\n",
+            ("The labels are the columns of 0 and 1: x, y.", "No labels, having other values: views ('7' in line 3)."),
+        ),
+    ],
+    ids=["named", "hashtags", "wide"],
+)
+def test_what_was_taken_for_labels_is_noted(written: Callable[[str], Path], text: str, notes: tuple[str, ...]) -> None:
+    assert read_label_file(written(text)).notes == notes
+
+
+def test_the_column_to_group_by_is_no_label(written: Callable[[str], Path]) -> None:
+    file = read_label_file(written("id,camera,x,y\na,1,0,1\nb,0,1,0\n"), group_by="camera")
+
+    assert [(set(row.labels), row.group) for row in file.rows] == [({"y"}, "1"), ({"x"}, "0")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"id": "a", "label": "x"}\n{"id": "b",\n', r"line 2, is no JSON: .*Write one object a line"),
+        ('{"id": "a", "label": "x"}\n["b", "x"]\n', r"line 2, is no JSON object\. Write one a line"),
+        ('{"id": "a", "label": "x"}\n{"label": "x"}\n', r"line 2, names no video: its id is blank\. Fill it in"),
+        (
+            "id,description\na,no tags here\n",
+            r"has the columns id, description, but needs .* hashtags in `descr.*Rename",
+        ),
+        ("id,x,y\na,0,0\n", r"has the columns id, x, y, but needs .* a column of 0 and 1 for each label"),
+        ('id,label\na,"x\n', r"is not a CSV file in UTF-8: unexpected end of data.*Save it as one"),
+    ],
+    ids=["json", "object", "key", "no-tags", "no-ones", "quote"],
+)
+def test_a_file_that_says_nothing_of_labels_is_refused(written: Callable[[str], Path], text: str, message: str) -> None:
+    with pytest.raises(LabelError, match=message):
+        read_label_file(written(text))
