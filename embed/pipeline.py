@@ -96,6 +96,7 @@ class EmbedSummary:
         repeated: of these, those of a frame that equals the one before, which were not computed again.
         seconds: wall time, loading the encoder included.
         encode_seconds: of these, the time inside the encoder.
+        decode_cpu_seconds, encode_cpu_seconds: processor time of the two, all threads of all processes.
         shares: the share of the time that each stage made the run wait (`embed.progress`).
         failures: why each failed video failed.
     """
@@ -108,6 +109,8 @@ class EmbedSummary:
     repeated: int
     seconds: float
     encode_seconds: float
+    decode_cpu_seconds: float
+    encode_cpu_seconds: float
     shares: Mapping[Stage, float]
     failures: tuple[Failure, ...]
 
@@ -165,6 +168,8 @@ def embed_videos(
         repeated=run.vectors - run.encoded,
         seconds=time.monotonic() - started,
         encode_seconds=run.clock.encode_s,
+        decode_cpu_seconds=run.clock.decode_cpu_s,
+        encode_cpu_seconds=run.clock.encode_cpu_s,
         shares=run.clock.shares(),
         failures=failures,
     )
@@ -225,6 +230,7 @@ class _Run:
         record, vectors = result.video.record, result.vectors
         self.clock.fetch_s += result.video.fetch_s
         self.clock.decode_s += result.video.decode_s
+        self.clock.decode_cpu_s += result.video.cpu_s
         if not np.all(np.abs(vectors) <= np.finfo(np.float16).max):
             self._fail(Failure(record.id, record.location, "encode_error", "a vector holds values beyond float16"))
             return
@@ -236,7 +242,8 @@ class _Run:
         self.clock.write_s += time.monotonic() - started
 
     def _timed_encode(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        started = time.monotonic()
+        started, cpu_started = time.monotonic(), time.process_time()
         vectors = self._encoder.encode(rgb)
         self.clock.encode_s += time.monotonic() - started
+        self.clock.encode_cpu_s += time.process_time() - cpu_started
         return vectors

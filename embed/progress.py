@@ -55,10 +55,12 @@ class StageClock:
         waiting_s: the encoder's time without frames.
         encode_s: inside the encoder.
         write_s: inside the store.
+        decode_cpu_s, encode_cpu_s: processor time of both, all threads.
     """
 
     def __init__(self) -> None:
         self.fetch_s = self.decode_s = self.waiting_s = self.encode_s = self.write_s = 0.0
+        self.decode_cpu_s = self.encode_cpu_s = 0.0
 
     def waited_for(self, items: Iterable[Item]) -> Generator[Item]:
         """Yield the items, counting the time until each comes."""
