@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.batches import LabelledSet as LabelledSet
     from classify.batches import VideoSet as VideoSet
+    from classify.bootstrap import BootstrapConfig as BootstrapConfig
+    from classify.bootstrap import Interval as Interval
+    from classify.bootstrap import bootstrap_difference as bootstrap_difference
+    from classify.bootstrap import bootstrap_intervals as bootstrap_intervals
     from classify.classifier import VideoClassifier as VideoClassifier
     from classify.errors import ClassifyError as ClassifyError
     from classify.errors import EncoderMismatch as EncoderMismatch
@@ -22,6 +26,9 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.errors import LabelError as LabelError
     from classify.errors import SplitError as SplitError
     from classify.errors import TrainError as TrainError
+    from classify.evaluation import Evaluation as Evaluation
+    from classify.evaluation import Outcome as Outcome
+    from classify.evaluation import evaluate as evaluate
     from classify.experiment import TrainingReport as TrainingReport
     from classify.experiment import train_head as train_head
     from classify.heads import StandardisedHead as StandardisedHead
@@ -36,6 +43,8 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.prediction import Prediction as Prediction
     from classify.prediction import Predictions as Predictions
     from classify.prediction import predict_videos as predict_videos
+    from classify.ranking import RankingMetrics as RankingMetrics
+    from classify.ranking import rank as rank
     from classify.splits import Split as Split
     from classify.splits import SplitConfig as SplitConfig
     from classify.splits import SplitSummary as SplitSummary
@@ -49,35 +58,44 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.training import predict_probabilities as predict_probabilities
 
 _HOME_OF = {
+    "BootstrapConfig": "bootstrap",
     "ClassifyError": "errors",
     "EncoderMismatch": "errors",
-    "StandardisedHead": "heads",
+    "Evaluation": "evaluation",
     "HeadError": "errors",
+    "Interval": "bootstrap",
     "LabelConfig": "labels",
     "LabelError": "errors",
     "LabelTable": "labels",
     "LabelledSet": "batches",
     "Metrics": "metrics",
+    "Outcome": "evaluation",
     "PredictConfig": "prediction",
     "Prediction": "prediction",
     "Predictions": "prediction",
+    "RankingMetrics": "ranking",
     "Split": "splits",
     "SplitConfig": "splits",
     "SplitError": "errors",
     "SplitSummary": "splits",
+    "StandardisedHead": "heads",
     "TrainConfig": "training",
     "TrainError": "errors",
     "TrainingReport": "experiment",
     "TrainingRun": "training",
     "VideoClassifier": "classifier",
     "VideoSet": "batches",
+    "bootstrap_difference": "bootstrap",
+    "bootstrap_intervals": "bootstrap",
     "decide_labels": "metrics",
+    "evaluate": "evaluation",
     "fit_head": "training",
     "fold_videos": "splits",
     "list_heads": "heads",
     "measure": "metrics",
     "predict_probabilities": "training",
     "predict_videos": "prediction",
+    "rank": "ranking",
     "read_labels": "labels",
     "read_split": "splits",
     "split_table": "splits",

@@ -2,8 +2,8 @@
 
     head/
       head.safetensors   the weights
-      head.json          architecture, label names in order, thresholds, provenance of the vectors, config, metrics,
-                         versions, and the sha256 of head.safetensors
+      head.json          architecture, label names in order, thresholds, temperature, provenance of the vectors, config,
+                         metrics, versions, and the sha256 of head.safetensors
       history.csv        one row an epoch               (written by `train_head`)
       report.json        figures of every part          (written by `train_head`)
 
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from classify.batches import VideoSet
+from classify.calibration import calibrate
 from classify.errors import ClassifyError, EncoderMismatch, HeadError
 from classify.heads import StandardisedHead, build_head
 from classify.metrics import decide_labels
@@ -49,6 +50,7 @@ class VideoClassifier:
         provenance: how the vectors were made that the head learned from. It takes no others.
         config: how the head was trained.
         metrics: figures to show with the head, JSON-ready.
+        temperature: what divides the logits, so that probabilities are calibrated; thresholds are meant after it.
     """
 
     head: StandardisedHead
@@ -57,12 +59,14 @@ class VideoClassifier:
     provenance: Provenance
     config: TrainConfig
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
 
-    def predict_probabilities(self, videos: VideoSet, *, device: str = "cpu") -> NDArray[np.float32]:
-        """Return the probability of each label for each of N videos, (N, C)."""
+    def predict_probabilities(self, videos: VideoSet, *, device: str = "cpu") -> NDArray[np.floating]:
+        """Return the calibrated probability of each label for each of N videos, (N, C)."""
         if not len(videos):
             return np.zeros((0, len(self.names)), dtype=np.float32)
-        return predict_probabilities(self.head, videos, self.thresholds, device=device)
+        found = predict_probabilities(self.head, videos, self.thresholds, device=device)
+        return calibrate(found, self.temperature, is_single_label=self.thresholds is None)
 
     def decide(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Turn probabilities (N, C) into labels, bool (N, C)."""
@@ -129,6 +133,7 @@ class VideoClassifier:
             "arch": self.config.arch,
             "label_names": self.names,
             "thresholds": self.thresholds,
+            "temperature": self.temperature,
             "weights_sha256": sha256(weights).hexdigest(),
             "provenance": self.provenance.to_json(),
             "config": asdict(self.config),
@@ -147,7 +152,10 @@ class VideoClassifier:
         provenance = Provenance.from_json(description["provenance"])
         config = TrainConfig(**description["config"])
         head = _fill_head(config.arch, provenance.encoder.dimension, len(names), weights)
-        return cls(head, names, thresholds, provenance, config, description["metrics"])
+        temperature = float(description["temperature"])
+        if not temperature > 0:
+            raise ValueError(f"the temperature {temperature}")
+        return cls(head, names, thresholds, provenance, config, description["metrics"], temperature)
 
 
 def refuse_foreign_folder(folder: Path) -> None:

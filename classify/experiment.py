@@ -3,18 +3,24 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from classify.batches import LabelledSet
+from classify.bootstrap import BootstrapConfig
+from classify.calibration import fit_temperature, move_thresholds
 from classify.classifier import VideoClassifier, refuse_foreign_folder
 from classify.errors import SplitError
+from classify.evaluation import Evaluation, Outcome, evaluate
 from classify.labels import Labels, read_labels
-from classify.metrics import Metrics, measure
+from classify.metrics import Metrics
 from classify.splits import PARTS, Split, describe_gaps, read_split
-from classify.training import EpochRecord, TrainConfig, fit_head
+from classify.training import EpochRecord, TrainConfig, TrainingRun, fit_head, predict_probabilities
 from embed.store import EmbeddingStore
 
 
@@ -25,7 +31,7 @@ class TrainingReport:
     Args:
         folder: where the head lies.
         classifier: the head, ready for use.
-        parts: "train", "validation", "test" -> figures; a part without videos is absent.
+        evaluations: "train", "validation", "test" -> figures; a part without videos is absent.
         history: one record an epoch.
         seconds: wall time of the training, without reading and writing.
         notes: sentences about videos and classes that were left out or say little.
@@ -33,10 +39,15 @@ class TrainingReport:
 
     folder: Path
     classifier: VideoClassifier
-    parts: Mapping[str, Metrics]
+    evaluations: Mapping[str, Evaluation]
     history: tuple[EpochRecord, ...]
     seconds: float
     notes: tuple[str, ...]
+
+    @property
+    def parts(self) -> dict[str, Metrics]:
+        """The figures of the labels that were given, of each part with videos."""
+        return {part: found.metrics for part, found in self.evaluations.items()}
 
     @property
     def loss(self) -> str:
@@ -57,7 +68,7 @@ class TrainingReport:
             "is_multi_label": self.classifier.thresholds is not None,
             "loss": self.loss,
             "config": asdict(self.classifier.config),
-            "parts": {part: asdict(metrics) for part, metrics in self.parts.items()},
+            "parts": {part: found.to_json() for part, found in self.evaluations.items()},
             "notes": self.notes,
         }
 
@@ -96,21 +107,35 @@ def train_head(
         dataset = LabelledSet.read(opened, table)
         provenance = opened.provenance
     run = fit_head(dataset, parts.indices("train"), parts.indices("validation"), config, on_epoch=on_epoch)
-    classifier = VideoClassifier(run.head, table.names, run.thresholds, provenance, config)
-    metrics = _measure_parts(classifier, dataset, parts)
-    classifier = replace(classifier, metrics={part: asdict(found) for part, found in metrics.items()})
+    probabilities = predict_probabilities(run.head, dataset.videos, run.thresholds)
+    temperature = _fit_temperature(dataset.targets, probabilities, parts, run)
+    thresholds = move_thresholds(run.thresholds, temperature)
+    evaluations = _evaluate_parts(
+        Outcome(dataset.targets, probabilities, temperature, thresholds, parts.groups), table.names, parts
+    )
+    metrics = {part: asdict(found.metrics) for part, found in evaluations.items()}
+    classifier = VideoClassifier(run.head, table.names, thresholds, provenance, config, metrics, temperature)
     notes = (*table.notes, *describe_gaps(parts, table))
-    report = TrainingReport(output, classifier, metrics, run.history, run.seconds, notes)
+    report = TrainingReport(output, classifier, evaluations, run.history, run.seconds, notes)
     classifier.save(output, reports=_reports(report))
     return report
 
 
-def _measure_parts(classifier: VideoClassifier, dataset: LabelledSet, split: Split) -> dict[str, Metrics]:
-    """Measure each part that has videos, on the CPU as a saved head would."""
-    predicted = classifier.decide(classifier.predict_probabilities(dataset.videos))
+def _fit_temperature(
+    targets: NDArray[np.bool_], probabilities: NDArray[np.floating], split: Split, run: TrainingRun
+) -> float:
+    """Fit the temperature on the validation videos; 1 where there are none."""
+    rows = split.indices("validation")
+    if not len(rows):
+        return 1.0
+    return fit_temperature(targets[rows], probabilities[rows], is_single_label=run.thresholds is None)
+
+
+def _evaluate_parts(outcome: Outcome, names: Sequence[str], split: Split) -> dict[str, Evaluation]:
+    """Measure each part that has videos; figures of training videos promise nothing, so they get no interval."""
     rows = {part: split.indices(part) for part in PARTS}
     return {
-        part: measure(dataset.targets[found], predicted[found], dataset.names)
+        part: evaluate(outcome.take(found), names, bootstrap=None if part == "train" else BootstrapConfig())
         for part, found in rows.items()
         if len(found)
     }

@@ -36,16 +36,23 @@ class Metrics:
 
     Args:
         videos: how many were measured.
-        micro_f1: of hits, false alarms and misses summed over classes and videos.
-        macro_f1: mean of the classes' F1. A class that is neither present nor predicted counts as 0.
-        accuracy: share of the videos whose labels are predicted exactly, all of them.
+        micro_f1, micro_precision, micro_recall: of hits, false alarms and misses summed over classes and videos.
+        macro_f1, macro_precision, macro_recall: means over the classes. One that is neither present nor predicted
+            counts as 0.
+        accuracy: share of the videos whose labels are predicted exactly, all of them (exact match).
+        is_single_label: True where every video has one true and one predicted label; then micro-F1 is accuracy.
         classes: (C,) figures of each class.
     """
 
     videos: int
     micro_f1: float
+    micro_precision: float
+    micro_recall: float
     macro_f1: float
+    macro_precision: float
+    macro_recall: float
     accuracy: float
+    is_single_label: bool
     classes: tuple[ClassMetrics, ...]
 
 
@@ -74,8 +81,13 @@ def measure(targets: NDArray[np.bool_], predicted: NDArray[np.bool_], names: Seq
     return Metrics(
         videos=len(targets),
         micro_f1=micro_f1(targets, predicted),
+        micro_precision=float(_ratio(hits.sum(), predicted.sum())),
+        micro_recall=float(_ratio(hits.sum(), targets.sum())),
         macro_f1=float(f1.mean()),
+        macro_precision=float(precision.mean()),
+        macro_recall=float(recall.mean()),
         accuracy=float((targets == predicted).all(axis=1).mean()),
+        is_single_label=_has_one_label_each(targets) and _has_one_label_each(predicted),
         classes=tuple(ClassMetrics(*figures) for figures in classes),
     )
 
@@ -110,6 +122,25 @@ def decide_labels(probabilities: NDArray[np.floating], thresholds: Sequence[floa
         return np.asarray(probabilities >= np.asarray(thresholds))
     likeliest = probabilities.argmax(axis=1)
     return np.asarray(likeliest[:, None] == np.arange(probabilities.shape[1]))
+
+
+def confuse(targets: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Count videos by true label (rows) and predicted label (columns), (C, C).
+
+    Args:
+        targets: (N, C) bool, one label a video.
+        predicted: (N, C) bool, one label a video.
+
+    >>> truth = np.array([[True, False], [True, False], [False, True]])
+    >>> found = np.array([[True, False], [False, True], [False, True]])
+    >>> confuse(truth, found).tolist()
+    [[1, 1], [0, 1]]
+    """
+    return np.asarray(targets.astype(np.int64).T @ predicted.astype(np.int64))
+
+
+def _has_one_label_each(labels: NDArray[np.bool_]) -> bool:
+    return bool((labels.sum(axis=1) == 1).all())
 
 
 def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

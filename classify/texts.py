@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from classify.evaluation import Evaluation
 from classify.experiment import TrainingReport
-from classify.metrics import Metrics
 from classify.splits import SplitSummary
 
 
@@ -21,27 +21,47 @@ def split_text(summary: SplitSummary) -> str:
 
 def report_text(report: TrainingReport) -> str:
     """Return the figures of each part, and of each class in the test videos."""
-    parts = [
-        (part, f"{m.micro_f1:.3f}", f"{m.macro_f1:.3f}", f"{m.accuracy:.3f}", str(m.videos))
-        for part, m in report.parts.items()
-    ]
+    test = report.evaluations["test"]
+    header = ("part", "micro-F1", "95% interval", "macro-F1", "exact match", "mAP", "Hit@1", "GAP@20", "videos")
     sections = [
         f"{report.classifier.config.arch} head, trained in {report.seconds:.1f} s; {report.loss}",
-        _table(("part", "micro-F1", "macro-F1", "accuracy", "videos"), parts),
-        _class_table(report.parts["test"]),
+        _table(header, [_part_row(part, found) for part, found in report.evaluations.items()]),
+        _class_table(test),
+        "\n".join(_remarks(test)),
+        f"-> {report.folder}    Next: predict-videos {report.folder} NEW_VIDEOS",
     ]
-    if report.classifier.thresholds is None:
-        sections.append("With one label a video, micro-F1 is accuracy.")
-    sections.append(f"-> {report.folder}    Next: predict-videos {report.folder} NEW_VIDEOS")
     return "\n\n".join(sections)
 
 
-def _class_table(metrics: Metrics) -> str:
-    rows = [
-        (found.name, f"{found.f1:.3f}", f"{found.precision:.3f}", f"{found.recall:.3f}", str(found.support))
-        for found in metrics.classes
+def _part_row(part: str, found: Evaluation) -> tuple[str, ...]:
+    metrics, ranking, interval = found.metrics, found.ranking, found.intervals.get("micro_f1")
+    figures = (metrics.macro_f1, metrics.accuracy, ranking.mean_average_precision, ranking.hit_at_1, ranking.gap_at_20)
+    drawn = f"{interval.low:.3f} to {interval.high:.3f}" if interval else "-"
+    return (part, f"{metrics.micro_f1:.3f}", drawn, *(f"{figure:.3f}" for figure in figures), str(metrics.videos))
+
+
+def _remarks(test: Evaluation) -> list[str]:
+    found = test.calibration
+    remarks = [
+        f"Test videos were looked at once, after training. Interval: bootstrap over {test.units}.",
+        f"Probabilities: calibration error {found.error:.3f} on test ({found.error_before:.3f} before temperature "
+        f"{found.temperature:.2f}, fitted on validation; {found.bins} bins).",
     ]
-    return _table(("test, by label", "F1", "precision", "recall", "videos"), rows)
+    if test.metrics.is_single_label:
+        remarks.append("With one label a video, micro-F1 is accuracy.")
+    return remarks
+
+
+def _class_table(test: Evaluation) -> str:
+    rows = [
+        (found.name, *map(_figure, (found.f1, found.precision, found.recall, average)), str(found.support))
+        for found, average in zip(test.metrics.classes, test.ranking.average_precisions, strict=True)
+    ]
+    return _table(("test, by label", "F1", "precision", "recall", "AP", "videos"), rows)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

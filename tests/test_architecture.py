@@ -40,8 +40,9 @@ LAYERS = {
     ),
     "classify": (
         {"errors", "files"},
-        {"label_files", "metrics", "stratification"},
-        {"labels"},
+        {"calibration", "label_files", "metrics", "ranking", "stratification"},
+        {"bootstrap", "labels"},
+        {"evaluation"},
         {"heads", "splits"},
         {"batches"},
         {"mixup"},

@@ -92,7 +92,14 @@ def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
 
     assert result.exit_code == 0
     assert "softmax and cross-entropy, since every training video has one label" in result.stdout
-    assert "test           1.000     1.000     1.000       6" in result.stdout
+    table = [line.split() for line in result.stdout.splitlines() if line.startswith(("train ", "validation ", "test "))]
+    assert table == [
+        ["train", "1.000", "-", *["1.000"] * 5, "48"],
+        ["validation", "1.000", "1.000", "to", *["1.000"] * 6, "6"],
+        ["test", "1.000", "1.000", "to", *["1.000"] * 6, "6"],
+    ]
+    assert "Test videos were looked at once, after training. Interval: bootstrap over 6 videos." in result.stdout
+    assert "fitted on validation; 15 bins)" in result.stdout
     assert "With one label a video, micro-F1 is accuracy." in result.stdout
     assert "Next: predict-videos my-head NEW_VIDEOS" in result.stdout
 

@@ -1,0 +1,130 @@
+"""Probabilities that mean what they say: of the labels given at 0.8, four in five are right.
+
+A head's probabilities are often too sure, or not sure enough. One number, the temperature, is fitted on validation
+videos and divides all logits: it changes no ranking, and no label that is given.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+BIN_COUNT = 15
+
+# Bounds of the temperature: 50 times surer or less sure than the head is beyond what a few videos can tell.
+_TEMPERATURES = (0.02, 50.0)
+# Probabilities nearer to 0 or 1 than float32 tells apart have no finite logit.
+_LOWEST, _HIGHEST = 1e-30, 1 - 2.0**-24
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far probabilities are from the shares of right labels.
+
+    Args:
+        error: expected calibration error (ECE) of the probabilities as the classifier gives them.
+        error_before: the same at temperature 1.
+        temperature: what divides the logits.
+        bins: equal widths over 0 to 1 that the error is taken over.
+    """
+
+    error: float
+    error_before: float
+    temperature: float
+    bins: int = BIN_COUNT
+
+
+def calibration_error(
+    targets: NDArray[np.bool_], probabilities: NDArray[np.floating], *, is_single_label: bool
+) -> float:
+    """Return the expected calibration error over 15 bins of equal width.
+
+    With one label a video, the likeliest label of each video is looked at: its probability against whether it is
+    right. Otherwise every video and label: the probability against whether the video has the label.
+
+    Args:
+        targets: (N, C) bool.
+        probabilities: (N, C).
+        is_single_label: whether the probabilities of a video sum to 1.
+
+    Source: Guo et al. 2017, On Calibration of Modern Neural Networks, equation 3, https://arxiv.org/abs/1706.04599.
+    """
+    confidences, is_right = probabilities.ravel(), targets.ravel()
+    if is_single_label:
+        likeliest = probabilities.argmax(axis=1)[:, None]
+        confidences = np.take_along_axis(probabilities, likeliest, axis=1)[:, 0]
+        is_right = np.take_along_axis(targets, likeliest, axis=1)[:, 0]
+    bin_of = np.minimum((confidences * BIN_COUNT).astype(np.int64), BIN_COUNT - 1)
+    gaps = np.bincount(bin_of, weights=confidences.astype(np.float64) - is_right)
+    return float(np.abs(gaps).sum() / len(confidences))
+
+
+def fit_temperature(targets: NDArray[np.bool_], probabilities: NDArray[np.floating], *, is_single_label: bool) -> float:
+    """Return the temperature that makes true labels of validation videos likeliest.
+
+    Where a head is right on every validation video, certainty would be likeliest. So n labels count as n + 1 right ones
+    and one wrong: with few videos, the temperature stays moderate.
+
+    Args:
+        targets: (N, C) bool of validation videos, N >= 1.
+        probabilities: (N, C) at temperature 1.
+        is_single_label: whether the probabilities of a video sum to 1.
+
+    Source: temperature: Guo et al. 2017 (as above), section 4.2. One more of each: Platt 1999, Probabilistic Outputs
+    for Support Vector Machines, section 2.2.
+    """
+    soft = _soften(targets, is_single_label)
+
+    def cost(log_temperature: float) -> float:
+        found = calibrate(probabilities, float(np.exp(log_temperature)), is_single_label=is_single_label)
+        found = np.clip(found, _LOWEST, _HIGHEST)
+        cost = soft * np.log(found)
+        if not is_single_label:
+            cost += (1 - soft) * np.log1p(-found)
+        return -float(cost.sum())
+
+    best = minimize_scalar(cost, bounds=np.log(_TEMPERATURES), method="bounded")
+    return float(np.exp(best.x))
+
+
+def calibrate(
+    probabilities: NDArray[np.floating], temperature: float, *, is_single_label: bool
+) -> NDArray[np.floating]:
+    """Return the probabilities with all logits divided by a temperature, in float64; at 1, the very same array.
+
+    Args:
+        probabilities: (N, C).
+        temperature: above 0; above 1 is less sure.
+        is_single_label: whether the probabilities of a video sum to 1, and are to.
+
+    >>> calibrate(np.array([[0.8, 0.2]]), 2.0, is_single_label=True).round(3).tolist()
+    [[0.667, 0.333]]
+    >>> calibrate(np.array([[0.8, 0.5]]), 2.0, is_single_label=False).round(3).tolist()
+    [[0.667, 0.5]]
+    """
+    if temperature == 1:
+        return probabilities
+    certain = np.clip(probabilities.astype(np.float64), _LOWEST, _HIGHEST)
+    if is_single_label:
+        scaled = np.log(certain) / temperature
+        grown = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return np.asarray(grown / grown.sum(axis=1, keepdims=True))
+    return np.asarray(1 / (1 + ((1 - certain) / certain) ** (1 / temperature)))
+
+
+def move_thresholds(thresholds: tuple[float, ...] | None, temperature: float) -> tuple[float, ...] | None:
+    """Return the thresholds that give the same labels after `calibrate` as these do before it."""
+    if thresholds is None:
+        return None
+    return tuple(calibrate(np.array([thresholds]), temperature, is_single_label=False)[0].tolist())
+
+
+def _soften(targets: NDArray[np.bool_], is_single_label: bool) -> NDArray[np.float64]:
+    """Return Platt's targets: of n true labels (n + 1) / (n + 2) in place of 1, and so for 0; (N, C)."""
+    if is_single_label:
+        doubt = 1 / (len(targets) + 2)
+        return np.asarray(np.where(targets, 1 - doubt, doubt / max(1, targets.shape[1] - 1)))
+    positives = targets.sum()
+    negatives = targets.size - positives
+    return np.asarray(np.where(targets, (positives + 1) / (positives + 2), 1 / (negatives + 2)))

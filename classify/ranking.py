@@ -1,0 +1,115 @@
+"""How well the order of the scores fits the true labels, whatever the thresholds.
+
+Scores are probabilities, or anything that rises with them. Where scores tie, all tied entries count together, as in
+scikit-learn: no figure depends on the order in which videos or classes come.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOP_COUNT = 20
+"""Labels of each video that GAP looks at."""
+
+
+@dataclass(frozen=True)
+class RankingMetrics:
+    """Figures of one part of a set.
+
+    Args:
+        mean_average_precision: mean over the classes that some video shows (mAP).
+        average_precisions: (C,) of each class; None where no video shows it.
+        hit_at_1: share of the videos whose likeliest class is one of their labels.
+        perr: precision at equal recall rate: of a video with G labels, the share of true ones among its likeliest G;
+            averaged over the videos that have labels.
+        gap_at_20: global average precision: the 20 likeliest classes of every video in one list.
+    """
+
+    mean_average_precision: float
+    average_precisions: tuple[float | None, ...]
+    hit_at_1: float
+    perr: float
+    gap_at_20: float
+
+
+def rank(targets: NDArray[np.bool_], scores: NDArray[np.floating]) -> RankingMetrics:
+    """Compare the order of scores with true labels.
+
+    Args:
+        targets: (N, C) bool, N >= 1; some video has a label.
+        scores: (N, C), finite.
+
+    Source: average precision: scikit-learn's user guide, 3.4.4.4 (step-wise). Hit@1, PERR: Abu-El-Haija et al. 2016,
+    YouTube-8M, section 5.1, https://arxiv.org/abs/1609.08675. GAP@20: the YouTube-8M challenge, with recall over all
+    positives.
+    """
+    everyone = np.ones((1, len(targets)))
+    precisions = class_average_precisions(targets, scores, everyone)[0]
+    return RankingMetrics(
+        mean_average_precision=float(np.nanmean(precisions)),
+        average_precisions=tuple(None if np.isnan(value) else float(value) for value in precisions),
+        hit_at_1=float(np.take_along_axis(targets, scores.argmax(axis=1)[:, None], axis=1).mean()),
+        perr=_equal_recall(targets, scores),
+        gap_at_20=float(global_average_precisions(targets, scores, everyone)[0]),
+    )
+
+
+def class_average_precisions(
+    targets: NDArray[np.bool_], scores: NDArray[np.floating], weights: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return the average precision of each class in R weightings of the videos; NaN where no weight is on a positive.
+
+    Args:
+        targets: (N, C) bool.
+        scores: (N, C).
+        weights: (R, N), how often each video counts.
+
+    Returns:
+        (R, C).
+    """
+    positives = weights @ targets
+    precisions = np.full(positives.shape, np.nan)
+    for index in range(targets.shape[1]):
+        sums = _precision_sums(targets[:, index], scores[:, index], weights)
+        np.divide(sums, positives[:, index], out=precisions[:, index], where=positives[:, index] > 0)
+    return precisions
+
+
+def global_average_precisions(
+    targets: NDArray[np.bool_], scores: NDArray[np.floating], weights: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return GAP@20 in R weightings of the videos, (R,); 0 where no weight is on a video with labels.
+
+    Args:
+        targets: (N, C) bool.
+        scores: (N, C).
+        weights: (R, N), how often each video counts.
+    """
+    count = min(TOP_COUNT, scores.shape[1])
+    top = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+    relevant = np.take_along_axis(targets, top, axis=1).ravel()
+    sums = _precision_sums(relevant, np.take_along_axis(scores, top, axis=1).ravel(), weights.repeat(count, axis=1))
+    positives = weights @ targets.sum(axis=1)
+    return np.asarray(np.divide(sums, positives, out=np.zeros(len(weights)), where=positives > 0))
+
+
+def _precision_sums(
+    relevant: NDArray[np.bool_], scores: NDArray[np.floating], weights: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Sum, over the relevant of n entries, the precision among all that score as high or higher; (R,)."""
+    order = np.argsort(-scores, kind="stable")
+    is_last = np.append(np.diff(scores[order]) != 0, True)  # of those with its score
+    ordered = weights[:, order]
+    hits = np.cumsum(ordered * relevant[order], axis=1)[:, is_last]
+    seen = np.cumsum(ordered, axis=1)[:, is_last]
+    precision = np.divide(hits, seen, out=np.zeros(hits.shape), where=seen > 0)
+    return np.asarray((np.diff(hits, axis=1, prepend=0) * precision).sum(axis=1))
+
+
+def _equal_recall(targets: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
+    counts = targets.sum(axis=1)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    is_top = np.arange(targets.shape[1]) < counts[:, None]
+    hits = (np.take_along_axis(targets, order, axis=1) & is_top).sum(axis=1)
+    return float((hits[counts > 0] / counts[counts > 0]).mean())
