@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Self, final
 
 from embed.decode_process import DecodeLimits, DecodeProcess
 from embed.decode_worker import DecodedVideo, DecodePlan
 from embed.errors import VideoError
+from embed.sparse_copies import SparseCopy
 from embed.tables import Failure
 from embed.videos import Video
 
@@ -32,8 +34,9 @@ __all__ = [
 
 _MOST_WORKERS = 16
 
-Fetch = Callable[[Video], AbstractContextManager[str]]
-"""Brings a video to this machine: gives the path of a local file, and removes it afterwards if it was a copy."""
+Fetch = Callable[[Video], AbstractContextManager[str | SparseCopy]]
+"""Brings a video to this machine: gives the path of a local file, or what is here of it, and removes it afterwards if
+it was a copy."""
 
 
 def local_file(video: Video) -> AbstractContextManager[str]:
@@ -140,21 +143,23 @@ class DecodePool:
         with ExitStack() as stack:
             started = time.monotonic()
             try:
-                path = stack.enter_context(self._fetch(video))
+                file = stack.enter_context(self._fetch(video))
             except VideoError as error:
                 work.results.put(Failure(video.id, video.location, error.reason, error.detail))
                 return True
             fetch_s = time.monotonic() - started
+            path = file if isinstance(file, str) else str(file.path)
             try:
-                result = process.decode(video, path)
+                result = process.decode(video, file)
             except VideoError as error:
                 if not self._is_closed:
                     work.lose(video, VideoError(error.reason, _of_video(video, path, error.detail)))
                 return False
-        if isinstance(result, Failure):
-            work.results.put(replace(result, detail=_of_video(video, path, result.detail)))
-        else:
-            work.results.put(replace(result, fetch_s=fetch_s))
+            if isinstance(result, Failure):
+                work.results.put(replace(result, detail=_of_video(video, path, result.detail)))
+            else:
+                fetch_s += result.fetch_s
+                work.results.put(replace(result, fetch_s=fetch_s, fetched_bytes=_fetched_bytes(video, file)))
         return True
 
     def _start(self, plan: DecodePlan) -> DecodeProcess:
@@ -184,6 +189,12 @@ class DecodePool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _fetched_bytes(video: Video, file: str | SparseCopy) -> int:
+    if isinstance(file, SparseCopy):
+        return file.fetched_bytes
+    return 0 if file == video.location else Path(file).stat().st_size
 
 
 def _of_video(video: Video, path: str, detail: str) -> str:

@@ -13,8 +13,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import final
 
-from embed.decode_worker import READY, DecodedVideo, DecodePlan, receive_decoded
+from embed.decode_worker import READY, DecodedVideo, DecodePlan, Wanted, receive_decoded
 from embed.errors import EmbedError, FailureReason, VideoError
+from embed.sparse_copies import Span, SparseCopy
 from embed.tables import Failure
 from embed.videos import Video
 
@@ -84,23 +85,37 @@ class DecodeProcess:
             self.close()
             raise EmbedError(f"A decoding process does not start: {last}. Try: {sys.executable} -m pip check")
 
-    def decode(self, video: Video, path: str) -> DecodedVideo | Failure:
+    def decode(self, video: Video, file: str | SparseCopy) -> DecodedVideo | Failure:
         """Decode a video.
+
+        Args:
+            video: under which name.
+            file: its path, or what is here of it.
 
         Raises:
             VideoError: the worker died or was killed over it (timeout, out_of_memory, crashed); it is of no use now.
         """
+        path, spans = (file, None) if isinstance(file, str) else (str(file.path), file.spans)
+        loss, deadline = None, time.monotonic() + self._limits.timeout_s
         try:
-            self._connection.send((video, path))
-            self._watch(path)
-            return receive_decoded(self._channel, self._connection)
+            self._connection.send((video, path, spans))
+            while isinstance(answer := self._answer(path, deadline), Wanted):
+                assert not isinstance(file, str)
+                began = time.monotonic()
+                loss = _bring(file, answer.spans)
+                self._connection.send(loss is None)
+                deadline += time.monotonic() - began
         except (EOFError, OSError) as error:
             self._process.wait(_KILL_TIMEOUT_S)
             raise VideoError(*self._cause_of_death(path)) from error
+        return Failure(video.id, video.location, loss.reason, loss.detail) if loss else answer
 
-    def _watch(self, path: str) -> None:
+    def _answer(self, path: str, deadline: float) -> DecodedVideo | Failure | Wanted:
+        self._watch(path, deadline)
+        return receive_decoded(self._channel, self._connection)
+
+    def _watch(self, path: str, deadline: float) -> None:
         """Wait for the answer; kill the worker where it exceeds a limit."""
-        deadline = time.monotonic() + self._limits.timeout_s
         while not self._connection.poll(_WATCH_INTERVAL_S):
             if time.monotonic() > deadline:
                 self.kill()
@@ -143,6 +158,15 @@ class DecodeProcess:
         self._channel.close()
         self._complaints.close()
         os.close(self._lifeline)
+
+
+def _bring(file: SparseCopy, spans: list[Span]) -> VideoError | None:
+    """Bring spans, or say why they cannot be had."""
+    try:
+        file.bring(spans)
+    except VideoError as error:
+        return error
+    return None
 
 
 def _start(socket_descriptor: int, lifeline: int, complaints: int) -> "subprocess.Popen[bytes]":

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO
@@ -21,15 +22,16 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.decoding import Decoder, read_frames
+from embed.decoding import Decoder, Frames, read_frames
 from embed.errors import VideoError
 from embed.preprocessing import Preprocessing
 from embed.sampling import Sampling
+from embed.sparse_copies import END_BYTES, Span
+from embed.sparse_reading import SparseFile, read_few_frames
 from embed.tables import Failure, VideoRecord
 from embed.videos import Video
 
 READY = "ready"
-_SAMPLE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class DecodedVideo:
         timestamps_s: (T,) float64.
         decode_s: wall time of decoding.
         cpu_s: processor time of decoding, all threads.
-        fetch_s: wall time until its file was at hand.
+        fetch_s: wall time until what was needed of its file was at hand.
+        fetched_bytes: what came from afar.
     """
 
     record: VideoRecord
@@ -68,21 +71,34 @@ class DecodedVideo:
     decode_s: float = 0.0
     cpu_s: float = 0.0
     fetch_s: float = 0.0
+    fetched_bytes: int = 0
 
 
-def decode_video(video: Video, path: str, plan: DecodePlan) -> DecodedVideo | Failure:
+@dataclass(frozen=True)
+class Wanted:
+    """What a worker says instead of an answer when bytes are not here. It is told True once they are, False if never.
+
+    Args:
+        spans: of the video's file.
+    """
+
+    spans: list[Span]
+
+
+def decode_video(
+    video: Video, path: str, plan: DecodePlan, sparse_file: SparseFile | None = None
+) -> DecodedVideo | Failure:
     """Decode one video's frames, or say why there are none.
 
     Args:
         video: under which name.
         path: the local file.
         plan: what is done.
+        sparse_file: the same file, where it has holes.
     """
     started, cpu_started = time.monotonic(), time.process_time()
     try:
-        frames = read_frames(
-            path, plan.sampling, plan.preprocessing, decoder=plan.decoder, thread_count=plan.thread_count
-        )
+        frames = _read_frames(path, plan, sparse_file)
         content_hash = hash_content(path)
     except VideoError as error:
         return Failure(video.id, video.location, error.reason, error.detail)
@@ -101,8 +117,19 @@ def decode_video(video: Video, path: str, plan: DecodePlan) -> DecodedVideo | Fa
         width_px=timeline.width_px,
         height_px=timeline.height_px,
     )
-    decode_s, cpu_s = time.monotonic() - started, time.process_time() - cpu_started
-    return DecodedVideo(record, frames.rgb, frames.timestamps_s, decode_s, cpu_s)
+    fetch_s = sparse_file.waited_s if sparse_file else 0.0
+    decode_s, cpu_s = time.monotonic() - started - fetch_s, time.process_time() - cpu_started
+    return DecodedVideo(record, frames.rgb, frames.timestamps_s, decode_s, cpu_s, fetch_s)
+
+
+def _read_frames(path: str, plan: DecodePlan, sparse_file: SparseFile | None) -> Frames:
+    if sparse_file:
+        if plan.decoder == "pyav":
+            few = read_few_frames(sparse_file, plan.sampling, plan.preprocessing, thread_count=plan.thread_count)
+            if few is not None:
+                return few
+        sparse_file.need_all()
+    return read_frames(path, plan.sampling, plan.preprocessing, decoder=plan.decoder, thread_count=plan.thread_count)
 
 
 def hash_content(path: str) -> str:
@@ -113,9 +140,9 @@ def hash_content(path: str) -> str:
     size = Path(path).stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with Path(path).open("rb") as file:
-        digest.update(file.read(_SAMPLE_BYTES))
-        file.seek(max(0, size - _SAMPLE_BYTES))
-        digest.update(file.read(_SAMPLE_BYTES))
+        digest.update(file.read(END_BYTES))
+        file.seek(max(0, size - END_BYTES))
+        digest.update(file.read(END_BYTES))
     return digest.hexdigest()
 
 
@@ -123,7 +150,8 @@ def serve(socket_descriptor: int, lifeline: int) -> None:
     """Answer requests until the other side hangs up.
 
     Args:
-        socket_descriptor: carries a `DecodePlan`, then one (Video, path) after another.
+        socket_descriptor: carries a `DecodePlan`, then one (Video, path, spans) after another: where the file has
+            holes, spans are what is here of it, else None.
         lifeline: the reading end of a pipe whose writing end only the parent holds.
     """
     _die_with_parent(lifeline)
@@ -133,10 +161,25 @@ def serve(socket_descriptor: int, lifeline: int) -> None:
     connection.send(READY)
     while True:
         try:
-            video, path = connection.recv()
+            video, path, spans = connection.recv()
         except EOFError:
             sys.exit()
-        send_decoded(channel, connection, decode_video(video, path, plan))
+        if spans is None:
+            send_decoded(channel, connection, decode_video(video, path, plan))
+            continue
+        with SparseFile(path, spans, partial(_ask, connection)) as file:
+            send_decoded(channel, connection, decode_video(video, path, plan, file))
+
+
+def _ask(connection: Connection, spans: list[Span]) -> None:
+    """Have spans of a file brought.
+
+    Raises:
+        OSError: they cannot be.
+    """
+    connection.send((Wanted(spans), None))
+    if not connection.recv():
+        raise OSError("what is needed of the file cannot be fetched")
 
 
 def send_decoded(channel: socket.socket, connection: Connection, result: DecodedVideo | Failure) -> None:
@@ -152,14 +195,16 @@ def send_decoded(channel: socket.socket, connection: Connection, result: Decoded
         socket.send_fds(channel, [b"f"], [file.fileno()])
 
 
-def receive_decoded(channel: socket.socket, connection: Connection) -> DecodedVideo | Failure:
-    """Receive an answer. Its pixels are read-only shared memory, which lasts as long as the array.
+def receive_decoded(channel: socket.socket, connection: Connection) -> DecodedVideo | Failure | Wanted:
+    """Receive an answer, or what is wanted before there is one.
+
+    An answer's pixels are read-only shared memory, which lasts as long as the array.
 
     Raises:
         EOFError, OSError: the worker died.
     """
     result, shape = connection.recv()
-    if isinstance(result, Failure):
+    if isinstance(result, Failure | Wanted):
         return result
     _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
     if not descriptors:

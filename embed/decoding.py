@@ -79,11 +79,24 @@ def read_frames(
         VideoError: no frame can be decoded; the reason says why.
     """
     for timeline, indices, shown in _attempts(path, sampling, decoder, thread_count):
-        found = _collect(shown, preprocessing)
-        if found.keys() >= set(indices.ravel().tolist()):
-            rgb = np.stack([np.stack([found[index] for index in window]) for window in indices.tolist()])
-            return Frames(rgb, timeline.timestamps_s[indices].mean(axis=1), timeline)
+        frames = frames_of(timeline, indices, shown, preprocessing)
+        if frames is not None:
+            return frames
     raise VideoError("decode_error", f"{decoder} does not give the frames of {path} that its timeline holds")
+
+
+def frames_of(
+    timeline: Timeline,
+    indices: NDArray[np.int64],
+    shown: Generator[ShownFrame],
+    preprocessing: Preprocessing | None = None,
+) -> Frames | None:
+    """Gather frames as they are shown; None where one of those at the (T, W) indices does not come."""
+    found = _collect(shown, preprocessing)
+    if not found.keys() >= set(indices.ravel().tolist()):
+        return None
+    rgb = np.stack([np.stack([found[index] for index in window]) for window in indices.tolist()])
+    return Frames(rgb, timeline.timestamps_s[indices].mean(axis=1), timeline)
 
 
 def decodable_timeline(path: str) -> Timeline:

@@ -23,9 +23,11 @@ from embed.copies import CopyFolder, DiskBudget
 from embed.errors import EmbedError, FailureReason, VideoError
 from embed.locations import is_remote, is_web, open_filesystem, path_on, suffix_of
 from embed.page_links import fetch_from_page, is_page
+from embed.sparse_copies import END_BYTES, Span, SparseCopy, WrongLength, read_spans, serves_ranges
 from embed.videos import VIDEO_SUFFIXES, Video
 
 _LEAST_BYTES_PER_S = 1024  # a server that is slower than a modem is one that hangs
+_INDEXED_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".f4v", ""})
 _PASSING_STATUSES = frozenset({408, 425, 429})  # timeout, too early, too many requests (RFC 9110, 8470, 6585)
 _CREDENTIALS = "check the credentials in the environment; a signed link may have run out"
 
@@ -44,6 +46,7 @@ class FetchConfig:
         attempts: how often one video is tried.
         backoff_s: the pause after the first attempt, doubled after each further one.
         stall_s: how long a server may stay silent.
+        sparse_bytes: of an indexed video as large as this, only what is needed is fetched, where the server allows it.
     """
 
     folder: str | None = None
@@ -52,6 +55,7 @@ class FetchConfig:
     attempts: int = 4
     backoff_s: float = 1.0
     stall_s: float = 30.0
+    sparse_bytes: int = 64 << 20
 
     def __post_init__(self) -> None:
         if min(self.ahead_files, self.ahead_bytes, self.attempts) < 1:
@@ -87,8 +91,8 @@ class Fetcher:
             yield begun.popleft()
 
     @contextmanager
-    def local_file(self, video: Video) -> Iterator[str]:
-        """Give the path of a video's file, which is removed afterwards if it is a copy.
+    def local_file(self, video: Video) -> Iterator[str | SparseCopy]:
+        """Give the path of a video's file, or what is here of it; a copy is removed afterwards.
 
         Raises:
             VideoError: not_found, or fetch_error.
@@ -101,7 +105,7 @@ class Fetcher:
             future = self._fetched.pop(video.id, None)
         copy = (future or self._start(video)).result()
         try:
-            yield str(copy.path)
+            yield copy.sparse or str(copy.path)
         finally:
             copy.path.unlink(missing_ok=True)
             self._budget.give_back(copy.size_bytes)
@@ -134,7 +138,8 @@ class Fetcher:
         reserved = self._budget.take(ticket, share if offer.size_bytes is None else offer.size_bytes)
         try:
             path = self._folder.path() / f"{ticket}-{PurePosixPath(video.id).stem[:80]}{suffix_of(video.location)}"
-            copy = self._retry(video, lambda: self._copy(video, offer, path))
+            sparse = self._sparse_copy(video, offer, path)
+            copy = sparse or self._retry(video, lambda: self._copy(video, offer, path))
         except BaseException:
             self._folder.forget(f"{ticket}-*")
             self._budget.give_back(reserved)
@@ -153,7 +158,34 @@ class Fetcher:
             if suffix_of(video.address) in VIDEO_SUFFIXES or not is_refusal:
                 raise
             return _Offer(None, is_page=True)
-        return _Offer(info.get("size"), is_page(video.address, info.get("mimetype")))
+        return _Offer(
+            info.get("size"),
+            is_page(video.address, info.get("mimetype")),
+            has_ranges=filesystem.async_impl and info.get("partial", True),
+        )
+
+    def _sparse_copy(self, video: Video, offer: "_Offer", path: Path) -> "_Copy | None":
+        """Bring only the ends of a large video, and what is asked for later; None where all has to be brought."""
+        size_bytes, suffix = offer.size_bytes or 0, suffix_of(video.location)
+        if offer.is_page or not offer.has_ranges or size_bytes < self._config.sparse_bytes:
+            return None
+        filesystem, far_path = self._filesystem(video)
+        is_web_server = is_web(video.address)
+        if suffix not in _INDEXED_SUFFIXES or (
+            is_web_server and not self._retry(video, lambda: serves_ranges(filesystem, far_path, size_bytes))
+        ):
+            return None
+
+        def read(spans: list[Span]) -> list[bytes]:
+            timeout_s = self._config.stall_s + sum(stop - start for start, stop in spans) / _LEAST_BYTES_PER_S
+            return self._retry(video, lambda: read_spans(filesystem, far_path, spans, timeout_s=timeout_s))
+
+        def copy() -> object:
+            return self._retry(video, lambda: self._copy(video, offer, path))
+
+        sparse = SparseCopy(path, size_bytes, read=read, copy=copy)
+        sparse.bring([(0, min(END_BYTES, size_bytes)), (max(0, size_bytes - END_BYTES), size_bytes)])
+        return _Copy(path, size_bytes, sparse)
 
     def _copy(self, video: Video, offer: "_Offer", path: Path) -> "_Copy":
         pace = _Pace(self._config.stall_s, self._closing)
@@ -166,7 +198,7 @@ class Fetcher:
         filesystem.get_file(far_path, str(path), callback=Callback(hooks={"pace": pace.check}))
         size_bytes = path.stat().st_size
         if offer.size_bytes not in (None, size_bytes):
-            raise _WrongLength(f"{size_bytes:,} bytes came of {offer.size_bytes:,}")
+            raise WrongLength(f"{size_bytes:,} bytes came of {offer.size_bytes:,}")
         return _Copy(path, size_bytes)
 
     def _filesystem(self, video: Video) -> tuple[Any, str]:
@@ -214,6 +246,7 @@ class _Offer:
 
     size_bytes: int | None
     is_page: bool
+    has_ranges: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,6 +255,7 @@ class _Copy:
 
     path: Path
     size_bytes: int
+    sparse: SparseCopy | None = None
 
 
 class _Stopped(Exception):
@@ -230,10 +264,6 @@ class _Stopped(Exception):
 
 class _TooSlow(Exception):
     """A server sends, but so little that the video would not be here today."""
-
-
-class _WrongLength(Exception):
-    """A file has not the size that its server told."""
 
 
 @final
@@ -282,7 +312,7 @@ def _problem_of(error: Exception) -> tuple[FailureReason, str, bool]:
     An error's own text is told only where it is ours or the system's: others hold the address with its secrets.
     """
     root, status = _root_of(error), _status_of(error)
-    if isinstance(root, _WrongLength | _TooSlow | EmbedError):
+    if isinstance(root, WrongLength | _TooSlow | EmbedError):
         return "fetch_error", f"was not fetched: {root}", not isinstance(root, EmbedError)
     if status in (404, 410) or (status is None and isinstance(root, FileNotFoundError)):
         return "not_found", "does not exist", False

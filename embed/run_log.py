@@ -1,7 +1,7 @@
 """A run's log: one JSON object a line for each video, appended as it is done.
 
     {"time": ..., "id": ..., "location": ..., "status": "embedded", "vectors": 100, "encoded": 97, "duration_s": 60.0,
-     "fetch_s": 0.0, "decode_s": 2.3, "decode_cpu_s": 3.9}
+     "fetch_s": 0.0, "fetched_bytes": 0, "decode_s": 2.3, "decode_cpu_s": 3.9}
     {"time": ..., "id": ..., "location": ..., "status": "failed", "reason": "timeout", "detail": ..., "attempts": 1}
 
 `encoded` counts the frames that differ from the one before. `time` is ISO 8601, UTC.
@@ -49,6 +49,7 @@ class RunLog:
             encoded=encoded.encoded_count,
             duration_s=round(video.record.duration_s, 3),
             fetch_s=round(video.fetch_s, 3),
+            fetched_bytes=video.fetched_bytes,
             decode_s=round(video.decode_s, 3),
             decode_cpu_s=round(video.cpu_s, 3),
         )

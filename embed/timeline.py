@@ -104,16 +104,20 @@ def read_packets(path: str) -> Packets:
     with open_video(path) as (container, stream):
         rule = rule_for(stream.codec.canonical_name, stream.codec_context.extradata)
         table = np.array(
-            [_row_of(packet, rule, order) for order, packet in enumerate(whole_packets(container, stream))],
+            [packet_row(packet, rule, order) for order, packet in enumerate(whole_packets(container, stream))],
             dtype=np.int64,
         )
         if not len(table):
             raise VideoError("no_frames", f"{path} has a video stream without a single frame")
-        return _packets_of(table, stream, container.format.name, has_rule=rule is not None)
+        return packets_of(table, stream, container.format.name, has_rule=rule is not None)
 
 
-def _row_of(packet: "Packet[VideoStream]", rule: Rule | None, order: int) -> tuple[int, ...]:
-    """Return presentation and decoding ticks, duration, size, whether a key frame, whether discarded, and marks."""
+def packet_row(packet: "Packet[VideoStream]", rule: Rule | None, order: int) -> tuple[int, ...]:
+    """Return a packet's row of a table: what `packets_of` takes.
+
+    Returns:
+        Presentation and decoding ticks, duration, size, whether a key frame, whether discarded, and marks.
+    """
     marks = rule(bytes(packet), packet.is_keyframe) if rule else 0
     if order and packet.has_sidedata("new_extradata"):
         marks |= UNPROVEN
@@ -128,7 +132,12 @@ def _row_of(packet: "Packet[VideoStream]", rule: Rule | None, order: int) -> tup
     )
 
 
-def _packets_of(table: NDArray[np.int64], stream: "VideoStream", container_format: str, *, has_rule: bool) -> Packets:
+def packets_of(table: NDArray[np.int64], stream: "VideoStream", container_format: str, *, has_rule: bool) -> Packets:
+    """Make a timeline of a table of N packets, one `packet_row` each, in the order in which they are decoded.
+
+    Raises:
+        VideoError: none of them shows a frame (no_frames).
+    """
     ticks, decode_ticks, durations, sizes_bytes, is_key, is_discarded, marks = table.T
     is_shown = (is_discarded == 0) & (marks & HIDDEN == 0) & ~_is_undecodable_at_the_start(marks)
     frame_of = np.full(len(table), -1, dtype=np.int64)

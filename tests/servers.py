@@ -18,7 +18,8 @@ class FaultyServer:
     Args:
         url: where it answers, without a final slash.
         files: what it gives, by path.
-        faults: by path, what goes wrong: "503 twice", "403", "cut", "longer", "stall", "trickle", "no length".
+        faults: by path, what goes wrong: "503 twice", "403", "cut", "longer", "stall", "trickle", "no length",
+            "no ranges" (whole files for parts), "503 inside" (only a file's first and last bytes are given).
         requests: how often each path was asked for with GET.
         bytes_served: of bodies, over all requests.
     """
@@ -69,6 +70,8 @@ class _Answer(BaseHTTPRequestHandler):
         status = 404 if path not in state.files else 403 if fault == "403" else 200
         if fault == "503 twice" and state.requests[path] <= 2:
             status = 503
+        if fault == "503 inside" and self._is_inside(len(state.files[path])):
+            status = 503
         if status != 200:
             self.send_response(status)
             self.send_header("Content-Length", "0")
@@ -76,11 +79,20 @@ class _Answer(BaseHTTPRequestHandler):
             return
         self._give(state, state.files[path], fault, path, has_body=has_body)
 
-    def _give(self, state: FaultyServer, body: bytes, fault: str, path: str, *, has_body: bool) -> None:
+    def _range(self) -> tuple[int, int] | None:
+        """Return the first byte that is asked for, and one past the last."""
         wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        return (int(wanted[1]), int(wanted[2]) + 1) if wanted else None
+
+    def _is_inside(self, size_bytes: int) -> bool:
+        wanted = self._range()
+        return wanted is not None and wanted[0] > 0 and wanted[1] < size_bytes
+
+    def _give(self, state: FaultyServer, body: bytes, fault: str, path: str, *, has_body: bool) -> None:
+        wanted = None if fault == "no ranges" else self._range()
         self.send_response(206 if wanted else 200)
         if wanted:
-            begin, end = int(wanted[1]), min(int(wanted[2]) + 1, len(body))
+            begin, end = wanted[0], min(wanted[1], len(body))
             self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{len(body)}")
             body = body[begin:end]
         self.send_header("Content-Type", "text/html" if Path(path).suffix == ".html" else "video/mp4")
@@ -93,7 +105,7 @@ class _Answer(BaseHTTPRequestHandler):
             self._send(state, body, fault)
 
     def _send(self, state: FaultyServer, body: bytes, fault: str) -> None:
-        whole = {"": len(body), "no length": len(body), "503 twice": len(body)}.get(fault, len(body) // 2)
+        whole = len(body) // 2 if fault in ("cut", "longer", "stall", "trickle") else len(body)
         step = 1 if fault == "trickle" else 1 << 16
         try:
             for begin in range(0, whole, step):

@@ -1,0 +1,242 @@
+"""Read a few frames of a far video without having all of its file: what they need is asked for as it becomes known.
+
+An MP4 file's index tells where each packet lies and when it is shown. So the packets are listed with holes where their
+bytes would be, frames are chosen, and the groups of pictures that these need are brought; what these say of themselves
+may ask for more. What the index says of packets that nobody needs is believed: their bytes are never seen. Wherever
+that does not lead to all frames, the caller brings the whole file instead.
+
+Source of the layout: ISO/IEC 14496-12, sections 4.2 (boxes) and 8.1.1 (media data).
+"""
+
+import io
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.bitstreams import ENTRY, PARAMETERS, rule_for
+from embed.decoding import Frames, frames_of, shown_by_plan
+from embed.errors import VideoError
+from embed.planning import Run, plan_packets
+from embed.preprocessing import Preprocessing
+from embed.sampling import Sampling
+from embed.sparse_copies import Span, holes_in, join_spans
+from embed.timeline import Packets, open_video, packet_row, packets_of, whole_packets
+
+_FORMAT = "mov,mp4,m4a,3gp,3g2,mj2"
+# One packet, one shown frame: of others the index does not tell how many frames there are.
+_CODECS = ("h264", "hevc", "av1")
+_PARSED_CODECS = ("h264",)  # FFmpeg takes their key frames from the packets, not from the index
+_INDEX_BOXES = (b"ftyp", b"moov", b"uuid", b"meta", b"sidx", b"pdin", b"udta")
+_PASSED_BOXES = (b"mdat", b"free", b"skip", b"wide")
+_MOST_BOXES = 32
+_MOST_SHARE = 0.5  # of a file: more is fetched whole, in one request that a server answers at its best
+_BLOCK_BYTES = 1 << 18
+
+
+@final
+class SparseFile(io.RawIOBase):
+    """A file with holes, which fills them before they are read.
+
+    Args:
+        path: of the file.
+        spans: what is here, as `join_spans` leaves them.
+        ask: brings spans, or raises OSError.
+    """
+
+    def __init__(self, path: str, spans: Sequence[Span], ask: Callable[[list[Span]], None]) -> None:
+        self.path, self.spans = path, list(spans)
+        self.size_bytes = Path(path).stat().st_size
+        self.waited_s = 0.0
+        self._ask, self._at = ask, 0
+        self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (close() closes it)
+
+    def need(self, spans: Sequence[Span]) -> None:
+        """Return when these are here."""
+        if holes_in(spans, self.spans):
+            began = time.monotonic()
+            self._ask(list(spans))
+            self.waited_s += time.monotonic() - began
+            self.spans = join_spans([*self.spans, *spans])
+
+    def need_all(self) -> None:
+        """Return when the file has no holes."""
+        self.need([(0, self.size_bytes)])
+
+    def has(self, span: Span) -> bool:
+        """Tell whether a span is here."""
+        return not holes_in([span], self.spans)
+
+    def readable(self) -> bool:
+        """Say that this file can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that this file can be sought in."""
+        return True
+
+    def tell(self) -> int:
+        """Return the next byte's place."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a byte."""
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size_bytes}[whence]
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on, and have brought what is not here."""
+        stop = self.size_bytes if size < 0 else min(self._at + size, self.size_bytes)
+        if holes_in([(self._at, stop)], self.spans):
+            self.need([(self._at, min(max(stop, self._at + _BLOCK_BYTES), self.size_bytes))])
+        content = os.pread(self._file.fileno(), max(0, stop - self._at), self._at)
+        self._at += len(content)
+        return content
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Which frames were chosen, and how they are decoded: as `embed.decoding` has it."""
+
+    packets: Packets
+    indices: NDArray[np.int64]
+    plan: list[Run]
+
+
+def read_few_frames(
+    file: SparseFile, sampling: Sampling, preprocessing: Preprocessing | None = None, *, thread_count: int = 0
+) -> Frames | None:
+    """Decode the frames that a sampling rule chooses, as `embed.decoding.read_frames` does from the whole file.
+
+    Args:
+        file: of a far video.
+        sampling: which frames.
+        preprocessing: applied to each.
+        thread_count: of the decoder; 0 takes one a core.
+
+    Returns:
+        None where the whole file is needed, or so much of it that it may as well be had.
+
+    Raises:
+        OSError: what was asked for did not come.
+    """
+    try:
+        choice = _choose(file, sampling) if _bring_index(file) else None
+        if choice is None:
+            return None
+        timeline, wanted = choice.packets.timeline, frozenset(choice.indices.ravel().tolist())
+        shown = shown_by_plan(file.path, choice.packets, choice.plan, wanted, thread_count)
+        return frames_of(timeline, choice.indices, shown, preprocessing)
+    except VideoError:  # the whole file shows whether it is broken
+        return None
+
+
+def _bring_index(file: SparseFile) -> bool:
+    """Bring all but the media data; False where the file is anything but media data and one index."""
+    at, index, kinds = 0, list[Span](), list[bytes]()
+    while at < file.size_bytes and len(kinds) < _MOST_BOXES:
+        file.seek(at)
+        head = file.read(16)
+        size, kind = int.from_bytes(head[:4], "big"), head[4:8]
+        size = {0: file.size_bytes - at, 1: int.from_bytes(head[8:16], "big")}.get(size, size)
+        if size < 8 or at + size > file.size_bytes or kind not in _INDEX_BOXES + _PASSED_BOXES:
+            return False
+        if kind in _INDEX_BOXES:
+            index.append((at, at + size))
+        kinds.append(kind)
+        at += size
+    if kinds.count(b"moov") != 1 or at < file.size_bytes:
+        return False
+    file.need(index)
+    return True
+
+
+def _choose(file: SparseFile, sampling: Sampling) -> _Choice | None:
+    """Choose frames and plan their packets, until all packets that the plan sends are here."""
+    _open_once(file)
+    while True:
+        read = _read_packets(file)
+        if read is None or not read[0].is_plannable:
+            return None
+        packets, spans, are_keys_certain = read
+        indices = sampling.indices(packets.timeline)
+        if not are_keys_certain and not _is_blind_to_keys(sampling, packets, indices):
+            return None
+        plan = plan_packets(packets, np.unique(indices))
+        if plan is None:
+            return None
+        needed = np.unique(np.concatenate([_leading_at_the_start(packets), *(run.orders for run in plan)]))
+        holes = holes_in([spans[order] for order in needed.tolist()], file.spans)
+        if not holes:
+            return _Choice(packets, indices, plan)
+        # A gap costs less than another request; a thousandth of the file keeps the sum of them small.
+        wanted = join_spans(holes, gap_bytes=file.size_bytes // 1000)
+        if sum(stop - start for start, stop in [*wanted, *file.spans]) > _MOST_SHARE * file.size_bytes:
+            return None
+        file.need(wanted)
+
+
+def _open_once(file: SparseFile) -> None:
+    """Have brought what FFmpeg looks at when it opens the file, so that it finds the same in the file with holes."""
+    import av
+
+    file.seek(0)
+    try:
+        av.open(file, metadata_errors="replace").close()
+    except av.FFmpegError as error:
+        raise VideoError("unreadable", f"{file.path} cannot be read as a video: {error}") from error
+
+
+def _read_packets(file: SparseFile) -> tuple[Packets, list[Span], bool] | None:
+    """List packets. Those that are not here are marked as the index has it: key frames begin groups."""
+    with open_video(file.path) as (container, stream):
+        codec = stream.codec.canonical_name
+        rule = rule_for(codec, stream.codec_context.extradata)
+        if codec not in _CODECS or container.format.name != _FORMAT or rule is None:
+            return None
+        key_places = {entry.pos for entry in stream.index_entries if entry.is_keyframe}
+        rows, spans, is_claimed = [], [], []
+        for order, packet in enumerate(whole_packets(container, stream)):
+            if packet.pos is None:
+                return None
+            spans.append((packet.pos, packet.pos + packet.size))
+            is_claimed.append(not file.has(spans[-1]))
+            row = packet_row(packet, None if is_claimed[-1] else rule, order)
+            is_key = packet.pos in key_places
+            rows.append((*row[:4], is_key, row[5], row[6] | ENTRY * is_key) if is_claimed[-1] else row)
+        if not rows:
+            return None
+        table = _with_likely_parameters(np.array(rows, dtype=np.int64), np.array(is_claimed))
+        packets = packets_of(table, stream, container.format.name, has_rule=True)
+        return packets, spans, codec not in _PARSED_CODECS
+
+
+def _with_likely_parameters(table: NDArray[np.int64], is_claimed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Take the groups that are not here to begin with parameter sets where those that are here do."""
+    marks = table[:, 6]
+    are_there = bool((marks[1:][~is_claimed[1:]] & PARAMETERS).any())
+    marks[is_claimed & (marks & ENTRY != 0)] |= PARAMETERS * are_there
+    return table
+
+
+def _is_blind_to_keys(sampling: Sampling, packets: Packets, indices: NDArray[np.int64]) -> bool:
+    """Tell whether a rule chooses the same whichever frames are key frames."""
+    others = replace(packets.timeline, is_keyframe=~packets.timeline.is_keyframe)
+    return np.array_equal(indices, sampling.indices(others))
+
+
+def _leading_at_the_start(packets: Packets) -> NDArray[np.int64]:
+    """(L,) places of packets that may lean on what came before the stream's start, and then show nothing."""
+    entries = np.flatnonzero(packets.marks & ENTRY)
+    end = entries[1] if len(entries) > 1 else len(packets.marks)
+    return np.flatnonzero(packets.ticks[:end] < packets.ticks[0])
