@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from embed.videos import Video
 
 _WATCH_INTERVAL_S = 0.05  # a worker that allocates 1 GB a second overshoots its limit by 50 MB
 _KILL_TIMEOUT_S = 1.0
+_LONGEST_SILENCE_S = 60.0  # between one byte and the next of an answer that has begun
 _START_TIMEOUT_S = 120.0  # imports from a cold network disk
 _STATM = Path("/proc/self/statm")
 
@@ -63,6 +65,7 @@ class DecodeProcess:
         self._limits = limits
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (close() closes it)
         self._channel, theirs = socket.socketpair()
+        self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(limits.timeout_s))
         self._connection = Connection(os.dup(self._channel.fileno()))
         their_lifeline, self._lifeline = os.pipe()
         with theirs:
@@ -106,13 +109,15 @@ class DecodeProcess:
                 self._connection.send(loss is None)
                 deadline += time.monotonic() - began
         except (EOFError, OSError) as error:
-            self._process.wait(_KILL_TIMEOUT_S)
             raise VideoError(*self._cause_of_death(path)) from error
         return Failure(video.id, video.location, loss.reason, loss.detail) if loss else answer
 
     def _answer(self, path: str, deadline: float) -> DecodedVideo | Failure | Wanted:
         self._watch(path, deadline)
-        return receive_decoded(self._channel, self._connection)
+        try:
+            return receive_decoded(self._channel, self._connection)
+        except Exception as error:  # a worker whose memory is damaged may answer with anything, or with half of it
+            raise EOFError(f"{type(error).__name__}: {error}") from error
 
     def _watch(self, path: str, deadline: float) -> None:
         """Wait for the answer; kill the worker where it exceeds a limit."""
@@ -133,7 +138,11 @@ class DecodeProcess:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def _cause_of_death(self, path: str) -> tuple[FailureReason, str]:
-        code = self._process.returncode
+        try:
+            code = self._process.wait(_KILL_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return "crashed", f"the process that decoded {path} gave an answer that cannot be read"
         if code == -signal.SIGKILL:
             return "out_of_memory", f"the system killed the process that decoded {path}, most likely to save memory"
         if code < 0:
@@ -167,6 +176,12 @@ def _bring(file: SparseCopy, spans: list[Span]) -> VideoError | None:
     except VideoError as error:
         return error
     return None
+
+
+def _timeval(seconds: float) -> bytes:
+    """Return C's `struct timeval` of at most `_LONGEST_SILENCE_S`, and at least a microsecond: 0 would be no limit."""
+    microseconds = max(1, int(min(seconds, _LONGEST_SILENCE_S) * 1e6))
+    return struct.pack("ll", *divmod(microseconds, 1_000_000))
 
 
 def _start(socket_descriptor: int, lifeline: int, complaints: int) -> "subprocess.Popen[bytes]":

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -29,6 +30,7 @@ from embed.timeline import (
     read_packets,
     timeline_of_ticks,
     timeline_without_timestamps,
+    whole_packets,
 )
 
 if TYPE_CHECKING:
@@ -225,17 +227,11 @@ def _decoded(container: "InputContainer", stream: "VideoStream") -> Iterator["Vi
     """Yield every frame that decodes, in the order shown, passing over packets that do not."""
     import av
 
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            packet = None  # the file ends here, whatever its header says: what the decoder holds back is still good
+    # A file ends at the first byte that cannot be read: what the decoder holds back then is still good.
+    for packet in chain(whole_packets(container, stream), [None]):
         try:
             yield from stream.codec_context.decode(packet)
         except av.EOFError:
             return
         except av.FFmpegError:
             pass  # this packet is broken: the next key frame mends the picture
-        if packet is None:
-            return

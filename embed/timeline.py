@@ -235,6 +235,9 @@ def _best_video_stream(container: "InputContainer", path: str) -> "VideoStream":
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise VideoError("no_video_stream", f"{path} has no video stream")
+    streams = [s for s in streams if s.codec_context]  # without one where FFmpeg knows no decoder
+    if not streams:
+        raise VideoError("unreadable", f"{path} holds video of a kind that FFmpeg cannot decode")
     best = container.streams.best("video")
     return next((stream for stream in streams if stream is best), streams[0])
 
@@ -248,6 +251,8 @@ def whole_packets(container: "InputContainer", stream: "VideoStream") -> Iterato
         try:
             packet = next(packets)
         except (StopIteration, av.FFmpegError):
+            return
+        except IndexError:  # PyAV 18's, at the end of a file in which a stream appears late
             return
         if packet.size:
             yield packet

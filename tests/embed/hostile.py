@@ -2,8 +2,10 @@
 
 import os
 import signal
+import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,35 @@ def kill_itself() -> None:
 
 def leave() -> None:
     os._exit(3)
+
+
+def leave_in_silence() -> None:
+    os._exit(0)
+
+
+def write_garbage() -> None:
+    """Answer with bytes that are no answer, on every socket there is, and go on as if nothing had happened."""
+    _answer(b"\xfe" * 1000)
+    time.sleep(60)
+
+
+def write_half_an_answer() -> None:
+    """Announce a megabyte, send ten bytes of it, and die."""
+    _answer((1 << 20).to_bytes(4, "big") + b"\x80" * 10)
+    os._exit(0)
+
+
+def write_half_an_answer_and_hang() -> None:
+    """Announce a megabyte, send ten bytes of it, and no more."""
+    _answer((1 << 20).to_bytes(4, "big") + b"\x80" * 10)
+    time.sleep(60)
+
+
+def _answer(content: bytes) -> None:
+    for descriptor in range(3, 64):
+        with suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.write(descriptor, content)
 
 
 def raise_an_error_of_its_own() -> None:

@@ -61,6 +61,10 @@ def test_a_broken_file_is_a_failure_among_the_others(tmp_path: Path) -> None:
         pytest.param(hostile.eat_memory, "out_of_memory", "takes more than 0.391 GiB", id="eats memory"),
         pytest.param(hostile.segfault, "crashed", "ended its process by SIGSEGV", id="segfaults"),
         pytest.param(hostile.leave, "crashed", "ended its process: exit code 3", id="exits"),
+        pytest.param(hostile.leave_in_silence, "crashed", "ended its process: exit code 0", id="exits in silence"),
+        pytest.param(hostile.write_garbage, "crashed", "an answer that cannot be read", id="answers with garbage"),
+        pytest.param(hostile.write_half_an_answer, "crashed", "ended its process: exit code 0", id="answers by half"),
+        pytest.param(hostile.write_half_an_answer_and_hang, "crashed", "cannot be read", id="hangs in its answer"),
         pytest.param(hostile.raise_an_error_of_its_own, "crashed", "LookupError: no such atom", id="raises"),
     ],
 )

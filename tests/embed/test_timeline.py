@@ -64,6 +64,24 @@ def test_every_readable_odd_video_has_the_frames_that_decode(odd_videos: Path) -
     assert differing == []
 
 
+def test_a_stream_that_appears_late_does_not_hide_the_video(tmp_path: Path) -> None:
+    path = write_moving_video(tmp_path / "a.ts", 36, codec="mpeg2video", options={"g": "12"})
+    content = bytearray(path.read_bytes())
+    # Byte 1 of a transport stream's packets of 188 bytes: the mark that a picture begins, and the stream's number.
+    last_picture = content.rindex(b"\x47\x41\x00")
+    assert last_picture % 188 == 0
+    content[last_picture + 1] = 0x5E
+    path.write_bytes(content)
+    assert read_timeline(str(path)).frame_count == decodable_timeline(str(path)).frame_count == 35
+
+
+def test_a_codec_that_is_not_known_is_unreadable(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", 5, codec="mjpeg")
+    path.write_bytes(path.read_bytes().replace(b"MJPG", b"ZZZZ"))
+    with pytest.raises(VideoError, match=r"unreadable: .*a.avi holds video of a kind that FFmpeg cannot decode"):
+        read_timeline(str(path))
+
+
 def test_an_absent_file_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"not_found: .*gone.mp4 does not exist"):
         read_timeline(str(tmp_path / "gone.mp4"))
