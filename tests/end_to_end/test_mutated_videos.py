@@ -1,0 +1,68 @@
+"""Hundreds of damaged files of many kinds: each gives vectors or a reason, and the run ends as it should."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from embed.inspection import inspect_embeddings
+from embed.store import EmbeddingStore
+from tests.mutations import write_mutants, write_originals
+from tests.processes import Traced
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+RUN = """
+import json, sys
+from embed.decode_pool import DecodeLimits
+from embed.pipeline import EmbedConfig, embed_videos
+from embed.sampling import UniformFrames
+from tests.media import BarReader
+config = EmbedConfig(sampling=UniformFrames(5), workers=2, limits=DecodeLimits(timeout_s=20, memory_bytes=1 << 30))
+summary = embed_videos([sys.argv[1]], sys.argv[2], config, encoder=BarReader())
+print(json.dumps(summary.to_json()))
+"""
+
+
+def embed_mutants(folder: Path, originals: list[Path], count: int, *, limit_s: float) -> Counter[str]:
+    """Embed damaged copies of the originals, check that all is in order, and return how many ended how."""
+    write_mutants(folder / "mutants", originals, count, seed=1)
+    traced = Traced()
+    run = traced.start([sys.executable, "-c", RUN, folder / "mutants", folder / "s.h5"])
+    try:
+        output, complaints = run.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        raise
+    assert (run.returncode, complaints) == (0, "")
+    assert traced.leavings() == []
+
+    summary, store = json.loads(output), EmbeddingStore(folder / "s.h5")
+    reasons = {failure.id: failure.reason for failure in store.failures}
+    assert reasons == {failure["id"]: failure["reason"] for failure in summary["failures"]}
+    assert sorted([*store.ids, *reasons]) == sorted(path.name for path in (folder / "mutants").iterdir())
+    assert not inspect_embeddings(folder / "s.h5", is_verifying=True).problems
+    return Counter({"embedded": len(store)}) + Counter(reasons.values())
+
+
+def test_150_damaged_files_give_vectors_or_a_reason(tmp_path: Path) -> None:
+    outcomes = embed_mutants(tmp_path, write_originals(tmp_path / "originals"), 150, limit_s=60)
+    assert outcomes.total() == 150
+    assert outcomes["embedded"] > 50
+    assert outcomes.keys() <= {"embedded", "unreadable", "no_video_stream", "no_frames", "decode_error"}
+
+
+@pytest.mark.nightly
+def test_5000_damaged_files_give_vectors_or_a_reason(
+    tmp_path: Path, odd_videos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    originals = write_originals(tmp_path / "originals")
+    originals += [path for path in sorted(odd_videos.rglob("*.*")) if path.stat().st_size < 1_000_000]
+    outcomes = embed_mutants(tmp_path, originals, 5000, limit_s=900)
+    with capsys.disabled():
+        print(f"\n5000 damaged files: {dict(outcomes)}")
+    assert outcomes.total() == 5000
+    assert outcomes.keys() <= {"embedded", "unreadable", "no_video_stream", "no_frames", "decode_error"}

@@ -1,0 +1,54 @@
+"""Commands whose processes, and theirs, are found again however they were left (Linux)."""
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+
+@dataclass
+class Traced:
+    """A family of processes, known by a mark in their environment, and of what they leave in shared memory."""
+
+    mark: str = field(default_factory=lambda: f"TRACED={uuid4()}")
+    shared_before: frozenset[str] = field(default_factory=lambda: shared_memory())
+
+    def start(self, command: Sequence[str | Path]) -> "subprocess.Popen[str]":
+        """Start a command in a process group of its own."""
+        name, _, value = self.mark.partition("=")
+        return subprocess.Popen(
+            command,
+            env={**os.environ, name: value},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def running(self) -> list[int]:
+        """Return the processes that are alive, zombies left out."""
+        return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if self._is_ours(folder)]
+
+    def _is_ours(self, folder: Path) -> bool:
+        try:
+            return self.mark.encode() in (folder / "environ").read_bytes().split(b"\0")
+        except OSError:  # it ended just now, or is another user's
+            return False
+
+    def leavings(self, patience_s: float = 5.0) -> list[str]:
+        """Return what is still there after some seconds of patience: processes, and names in shared memory."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            left = [f"process {pid}" for pid in self.running()] + sorted(shared_memory() - self.shared_before)
+            if not left or time.monotonic() > deadline:
+                return left
+            time.sleep(0.01)
+
+
+def shared_memory() -> frozenset[str]:
+    """Return the names in shared memory, where the system shows them."""
+    folder = Path("/dev/shm")
+    return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
