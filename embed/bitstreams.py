@@ -18,6 +18,7 @@ SKIPPED = 16  # leans on what came before an open entry, and cannot be decoded w
 PARAMETERS = 32  # carries parameter sets, which later pictures are read with
 LAYERED = 64  # of a higher sub-layer, whose pictures may lean on those that are DISPOSABLE below it
 UNPROVEN = 128  # outside the rules: decode the whole stream in its order
+PREDICTED = 256  # leans on another picture, though its container may call it a key frame (AVI without an index does)
 
 Rule = Callable[[bytes, bool], int]
 """A packet's bytes, and whether its container marks it as a key frame -> its marks."""
@@ -80,7 +81,8 @@ def _h264_marks(units: list[bytes], is_key: bool) -> int:
         return ENTRY | parameters
     if is_key and _is_recovery_point(units) and all(_is_intra_slice(unit) for unit in pictures):
         return ENTRY | OPEN | parameters
-    return parameters | (0 if any(unit[0] >> 5 & 3 for unit in pictures) else DISPOSABLE)
+    predicted = 0 if not is_key or all(_is_intra_slice(unit) for unit in pictures) else PREDICTED
+    return parameters | predicted | (0 if any(unit[0] >> 5 & 3 for unit in pictures) else DISPOSABLE)
 
 
 def _is_recovery_point(units: list[bytes]) -> bool:
@@ -143,17 +145,22 @@ def _mpeg2_marks(data: bytes, is_key: bool) -> int:
     has_sequence_header = data.find(b"\0\0\1\xb3", 0, at) >= 0
     if kind == 1:
         return ENTRY | OPEN if is_key and has_sequence_header else 0
-    return {2: 0, 3: DISPOSABLE}.get(kind, UNPROVEN)
+    return {2: PREDICTED, 3: PREDICTED | DISPOSABLE}.get(kind, UNPROVEN)
+
+
+_EMPTY_PICTURE_BYTES = 19  # the longest MPEG-4 picture without content, by FFmpeg's mpeg4_unpack_bframes
 
 
 def _mpeg4_marks(data: bytes, is_key: bool) -> int:
     at = data.find(b"\0\0\1\xb6")
-    if at < 0 or at + 4 >= len(data) or data.find(b"\0\0\1\xb6", at + 4) >= 0:
-        return UNPROVEN  # two pictures packed in one, as DivX did
+    if at < 0 and len(data) == 1:
+        return HIDDEN  # stands for a picture that Xvid had not finished yet
+    if at < 0 or len(data) - at <= _EMPTY_PICTURE_BYTES or data.find(b"\0\0\1\xb6", at + 4) >= 0:
+        return UNPROVEN  # the picture before once more, or two packed in one, as DivX did
     kind = data[at + 4] >> 6
     if kind == 0:
         return ENTRY | OPEN if is_key else 0
-    return DISPOSABLE if kind == 2 else 0
+    return PREDICTED | (DISPOSABLE if kind == 2 else 0)
 
 
 def _vp8_marks(data: bytes, is_key: bool) -> int:

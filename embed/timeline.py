@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.bitstreams import DISPOSABLE, ENTRY, HIDDEN, LAYERED, PARAMETERS, SKIPPED, UNPROVEN, Rule, rule_for
+from embed.bitstreams import (
+    DISPOSABLE,
+    ENTRY,
+    HIDDEN,
+    LAYERED,
+    PARAMETERS,
+    PREDICTED,
+    SKIPPED,
+    UNPROVEN,
+    Rule,
+    rule_for,
+)
 from embed.errors import VideoError
 
 if TYPE_CHECKING:
@@ -24,6 +35,8 @@ _DEFAULT_FPS = 25.0  # FFmpeg's own guess for raw streams that state no frame ra
 
 # AVI stores no presentation times, and for these FFmpeg makes them up in decoding order: they name the wrong frames.
 _REORDERED_BLINDLY = ("h264", "hevc")
+# Its decoder gives pictures that repeat another one out of turn.
+_REPEATED_BLINDLY = ("mpeg4",)
 
 
 @dataclass(frozen=True)
@@ -141,14 +154,14 @@ def packets_of(table: NDArray[np.int64], stream: "VideoStream", container_format
     ticks, decode_ticks, durations, sizes_bytes, is_key, is_discarded, marks = table.T
     is_shown = (is_discarded == 0) & (marks & HIDDEN == 0) & ~_is_undecodable_at_the_start(marks)
     frame_of = np.full(len(table), -1, dtype=np.int64)
-    keys = is_key[is_shown].astype(np.bool_)
+    keys = (is_key != 0)[is_shown] & (marks & PREDICTED == 0)[is_shown]
     if not is_shown.any():
         raise VideoError("no_frames", "the video stream has no packet that shows a frame")
     if (ticks[is_shown] == NO_TICK).any():
         timeline = timeline_without_timestamps(stream, keys)
     else:
         timeline = timeline_of_ticks(stream, ticks[is_shown], durations[is_shown], keys)
-        if container_format == "avi" and stream.codec.canonical_name in _REORDERED_BLINDLY:
+        if _are_timestamps_wrong(stream.codec.canonical_name, container_format, marks):
             timeline = replace(timeline, ticks=None)
     if timeline.ticks is not None:
         frame_of[is_shown] = np.searchsorted(timeline.ticks, ticks[is_shown])
@@ -162,6 +175,12 @@ def packets_of(table: NDArray[np.int64], stream: "VideoStream", container_format
     if (marks & LAYERED).any():
         marks = marks & ~DISPOSABLE
     return Packets(timeline, frame_of, ticks, decode_ticks, sizes_bytes, marks, container_format, bool(is_plannable))
+
+
+def _are_timestamps_wrong(codec: str, container_format: str, marks: NDArray[np.int64]) -> bool:
+    """Tell whether frames are known by their order alone."""
+    is_reordered = container_format == "avi" and codec in _REORDERED_BLINDLY
+    return is_reordered or (codec in _REPEATED_BLINDLY and bool((marks & UNPROVEN).any()))
 
 
 def _is_undecodable_at_the_start(marks: NDArray[np.int64]) -> NDArray[np.bool_]:

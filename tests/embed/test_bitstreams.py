@@ -2,7 +2,18 @@
 
 import pytest
 
-from embed.bitstreams import DISPOSABLE, ENTRY, HIDDEN, LAYERED, OPEN, PARAMETERS, SKIPPED, UNPROVEN, rule_for
+from embed.bitstreams import (
+    DISPOSABLE,
+    ENTRY,
+    HIDDEN,
+    LAYERED,
+    OPEN,
+    PARAMETERS,
+    PREDICTED,
+    SKIPPED,
+    UNPROVEN,
+    rule_for,
+)
 
 START = b"\0\0\1"
 
@@ -24,7 +35,11 @@ def hevc_unit(kind: int, layer: int = 0) -> bytes:
         ),
         pytest.param("h264", START + b"\x06\x06\x01\x40\x80" + START + b"\x41\x88\x80", True, 0, id="slow recovery"),
         pytest.param(
-            "h264", START + b"\x06\x06\x01\xc0\x80" + START + b"\x41\x9a\x80", True, 0, id="recovery on a P slice"
+            "h264",
+            START + b"\x06\x06\x01\xc0\x80" + START + b"\x41\x9a\x80",
+            True,
+            PREDICTED,
+            id="recovery on a P slice",
         ),
         pytest.param("h264", START + b"\x09\x10", False, UNPROVEN, id="H.264 without a picture"),
         pytest.param("hevc", hevc_unit(19), True, ENTRY, id="HEVC IDR"),
@@ -48,8 +63,11 @@ def hevc_unit(kind: int, layer: int = 0) -> bytes:
         pytest.param("av1", b"\x12\0\x32\x01\x10", True, 0, id="AV1 key frame without its sequence header"),
         pytest.param("av1", b"\x12\0\x0a\x01\0\x32\x01\x00", True, 0, id="AV1 key frame not shown"),
         pytest.param("mpeg2video", START + b"\xb3\0" + START + b"\0\0\x08", True, ENTRY | OPEN, id="MPEG-2 I"),
-        pytest.param("mpeg2video", START + b"\0\0\x18", False, DISPOSABLE, id="MPEG-2 B"),
-        pytest.param("mpeg4", START + b"\xb6\x80", False, DISPOSABLE, id="MPEG-4 B"),
+        pytest.param("mpeg2video", START + b"\0\0\x18", False, PREDICTED | DISPOSABLE, id="MPEG-2 B"),
+        pytest.param("mpeg4", START + b"\xb6\x80" + bytes(20), False, PREDICTED | DISPOSABLE, id="MPEG-4 B"),
+        pytest.param("mpeg4", START + b"\xb6\x40" + bytes(20), True, PREDICTED, id="MPEG-4 P, called a key frame"),
+        pytest.param("mpeg4", START + b"\xb6\x40\0", False, UNPROVEN, id="MPEG-4 repeats a picture"),
+        pytest.param("mpeg4", b"\x7f", True, HIDDEN, id="MPEG-4 placeholder"),
         pytest.param("mpeg4", START + b"\xb6\x40" + START + b"\xb6\x80", False, UNPROVEN, id="MPEG-4 packed"),
         pytest.param("mjpeg", b"\xff\xd8\xff\xda", True, UNPROVEN, id="JPEG without tables"),
     ],

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -22,6 +23,13 @@ def test_key_frames_are_known(tmp_path: Path) -> None:
     options = {"g": "10", "bf": "2", "sc_threshold": "0"}
     timeline = read_timeline(str(write_video(tmp_path / "a.mp4", 30, options=options)))
     assert np.flatnonzero(timeline.is_keyframe).tolist() == [0, 10, 20]
+
+
+def test_a_picture_that_leans_on_another_is_no_key_frame_whatever_the_file_says(ut_interaction6: Path) -> None:
+    path = str(ut_interaction6 / "punch" / "set1_0_1_4.avi")
+    with av.open(path) as container:
+        assert [packet.is_keyframe for packet in container.demux(video=0)][:4] == [True, True, True, False]
+    assert np.flatnonzero(read_timeline(path).is_keyframe).tolist() == [0]
 
 
 def test_a_variable_frame_rate_keeps_its_own_times(tmp_path: Path) -> None:
