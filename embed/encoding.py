@@ -9,6 +9,7 @@ window whose pixels equal those of the window before it in the same video is not
 Failures pass through all stages, in their place.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -16,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.decode_pool import DecodedVideo
+from embed.encoders import PendingVectors
 from embed.tables import Failure
 
-Encode = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""(B, W, side_px, side_px, 3) uint8 -> (B, D) float32."""
+BeginEncoding = Callable[[NDArray[np.uint8]], PendingVectors]
+"""(B, W, side_px, side_px, 3) uint8 -> (B, D) float32, sooner or later."""
+
+_MOST_PENDING = 2  # one batch that is computed, and one that is brought to the device meanwhile
 
 
 @dataclass(frozen=True)
@@ -102,15 +106,36 @@ def _take_batch(windows: list[NDArray[np.uint8]], waiting: list[WaitingVideo], b
 
 
 def encode_batches(
-    batches: Iterable[Batch | Failure], encode: Encode
+    batches: Iterable[Batch | Failure], begin: BeginEncoding
 ) -> Generator[tuple[Batch, NDArray[np.float32]] | Failure]:
-    """Yield each batch with the (window_count, D) vectors of its real windows."""
+    """Yield each batch with the (window_count, D) vectors of its real windows.
+
+    A batch that is not encoded yet is waited for only when the next has been begun behind it, or there is none.
+    """
+    pending: deque[tuple[Batch, PendingVectors] | Failure] = deque()
     for batch in batches:
         if isinstance(batch, Failure):
-            yield batch
+            pending.append(batch)
         else:
-            vectors = encode(batch.rgb)[: batch.window_count]
-            yield replace(batch, rgb=batch.rgb[:0]), vectors
+            pending.append((replace(batch, rgb=batch.rgb[:0]), begin(batch.rgb)))
+        while pending and (_is_done(pending[0]) or _batch_count(pending) >= _MOST_PENDING):
+            yield _result(pending.popleft())
+    yield from map(_result, pending)
+
+
+def _is_done(item: tuple[Batch, PendingVectors] | Failure) -> bool:
+    return isinstance(item, Failure) or item[1].done()
+
+
+def _batch_count(items: Iterable[tuple[Batch, PendingVectors] | Failure]) -> int:
+    return sum(not isinstance(item, Failure) for item in items)
+
+
+def _result(item: tuple[Batch, PendingVectors] | Failure) -> tuple[Batch, NDArray[np.float32]] | Failure:
+    if isinstance(item, Failure):
+        return item
+    batch, vectors = item
+    return batch, vectors.result()[: batch.window_count]
 
 
 def vectors_of_videos(

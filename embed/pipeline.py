@@ -1,11 +1,11 @@
 """Embed videos: fetch | decode | encode | write, overlapped, and resumable at any moment."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from embed.background import in_background
 from embed.decode_pool import DecodeLimits, DecodePlan, DecodePool, default_worker_count
 from embed.decoding import Decoder
-from embed.encoders import Encoder, load_encoder
+from embed.encoders import Encoder, PendingVectors, begin_encoding, load_encoder
 from embed.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.fetching import Fetcher
 from embed.progress import HINTS, Progress, Stage, StageClock, slowest
@@ -195,7 +195,7 @@ class _Run:
             return
         with Fetcher() as fetcher, self._pool(len(videos), fetcher) as pool:
             batches = in_background(fill_batches(pool.decode(fetcher.ahead(videos)), self._config.batch_size))
-            encoded = in_background(encode_batches(self.clock.waited_for(batches), self._timed_encode))
+            encoded = in_background(encode_batches(self.clock.waited_for(batches), self._begin_encoding))
             with closing(encoded):
                 for result in vectors_of_videos(encoded):
                     self._settle(result)
@@ -241,9 +241,29 @@ class _Run:
         self.encoded += result.encoded_count
         self.clock.write_s += time.monotonic() - started
 
-    def _timed_encode(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _begin_encoding(self, rgb: NDArray[np.uint8]) -> PendingVectors:
+        with self._encode_time():
+            return _TimedVectors(begin_encoding(self._encoder, rgb), self._encode_time)
+
+    @contextmanager
+    def _encode_time(self) -> Iterator[None]:
         started, cpu_started = time.monotonic(), time.process_time()
-        vectors = self._encoder.encode(rgb)
+        yield
         self.clock.encode_s += time.monotonic() - started
         self.clock.encode_cpu_s += time.process_time() - cpu_started
-        return vectors
+
+
+@final
+@dataclass(frozen=True)
+class _TimedVectors:
+    """Pending vectors whose wait is counted."""
+
+    pending: PendingVectors
+    clock: Callable[[], AbstractContextManager[None]]
+
+    def done(self) -> bool:
+        return self.pending.done()
+
+    def result(self) -> NDArray[np.float32]:
+        with self.clock():
+            return self.pending.result()

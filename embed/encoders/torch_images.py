@@ -1,14 +1,21 @@
-"""A torch image model as an `Encoder`: bytes to the device, scaled there, through the model, back as NumPy."""
+"""A torch image model as an `Encoder`: bytes to the device, scaled there, through the model, back as NumPy.
+
+On an NVIDIA GPU nothing waits for anything it need not wait for. Frames cross the bus as uint8, from page-locked
+memory, on a stream of their own, while the batch before is computed; vectors come back the same way.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.cuda import Event, Stream
 
 from embed.allocation import keep_freed_memory
+from embed.encoders import PendingVectors, ReadyVectors
 from embed.provenance import EncoderIdentity, hash_weights
 
 
@@ -31,7 +38,9 @@ class TorchImageEncoder:
         if self._device.type == "cpu":
             keep_freed_memory()
         self._forward = forward
-        model.requires_grad_(False).eval().to(self._device)
+        self._copying = Stream(self._device) if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        # Weights in the pixels' own order (channels last), so that no convolution turns either round first.
+        model.requires_grad_(False).eval().to(self._device).to(memory_format=torch.channels_last)
         # Per channel: pixel / 255 - mean, over std, folded into one product and one sum.
         mean, std = (torch.tensor(v) for v in (identity.preprocessing.mean, identity.preprocessing.std))
         self._scale = (1 / (255 * std)).to(self._device)[:, None, None]
@@ -39,11 +48,57 @@ class TorchImageEncoder:
 
     def encode(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encode (B, 1, side_px, side_px, 3) uint8 frames to (B, D) float32 vectors."""
+        return self.begin(rgb).result()
+
+    def begin(self, rgb: NDArray[np.uint8]) -> PendingVectors:
+        """Begin to `encode`: at once on a GPU, and all of it anywhere else."""
         with torch.inference_mode():
-            pixels = torch.from_numpy(rgb[:, 0]).to(self._device).permute(0, 3, 1, 2)
-            vectors = self._forward(pixels * self._scale + self._shift)
-            result: NDArray[np.float32] = vectors.float().cpu().numpy()
-        return result
+            vectors = self._vectors(self._on_device(torch.from_numpy(rgb[:, 0])))
+            if self._copying is None:
+                return ReadyVectors(vectors.cpu().numpy())
+            return _fetch(vectors)
+
+    def _on_device(self, pixels: Tensor) -> Tensor:
+        """Return the pixels on the device, where the work that is queued next will find them."""
+        if self._copying is None:
+            return pixels.to(self._device)
+        with torch.cuda.stream(self._copying):
+            copied = pixels.pin_memory().to(self._device, non_blocking=True)
+        computing = torch.cuda.current_stream(self._device)
+        computing.wait_stream(self._copying)
+        copied.record_stream(computing)  # else its memory could be given to the next copy before it was read
+        return copied
+
+    def _vectors(self, pixels: Tensor) -> Tensor:
+        """(B, side_px, side_px, 3) uint8 -> (B, D) float32, on the device."""
+        return self._forward(pixels.permute(0, 3, 1, 2) * self._scale + self._shift).float()
+
+
+@final
+@dataclass(frozen=True)
+class _FetchedVectors:
+    """Vectors on their way from a GPU into (B, D) page-locked memory."""
+
+    vectors: Tensor
+    arrived: Event
+
+    def done(self) -> bool:
+        return bool(self.arrived.query())  # type: ignore[no-untyped-call]
+
+    def result(self) -> NDArray[np.float32]:
+        self.arrived.synchronize()
+        found: NDArray[np.float32] = self.vectors.numpy()
+        return found
+
+
+def _fetch(vectors: Tensor) -> _FetchedVectors:
+    """Queue the way back behind what computes the vectors."""
+    here = torch.empty(vectors.shape, dtype=vectors.dtype, pin_memory=True)
+    here.copy_(vectors, non_blocking=True)
+    # Blocking: the waiting thread sleeps, and its core can decode.
+    arrived = Event(blocking=True)  # type: ignore[no-untyped-call]
+    arrived.record(torch.cuda.current_stream(vectors.device))
+    return _FetchedVectors(here, arrived)
 
 
 def hash_module(model: nn.Module) -> str:

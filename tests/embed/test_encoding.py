@@ -1,11 +1,15 @@
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+from typing import cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from embed.decode_worker import DecodedVideo
-from embed.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
+from embed.encoders import ReadyVectors
+from embed.encoding import Batch, EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.tables import Failure, VideoRecord
 
 BATCH_SIZE = 4
@@ -23,9 +27,13 @@ class Counting:
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
 
-    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def __call__(self, rgb: NDArray[np.uint8]) -> ReadyVectors:
         self.batches.append(rgb[:, 0, 0, 0, 0].tolist())
-        return rgb[:, 0, 0, 0, :1].astype(np.float32)
+        return ReadyVectors(brightness(rgb))
+
+
+def brightness(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return rgb[:, 0, 0, 0, :1].astype(np.float32)
 
 
 def run(*results: DecodedVideo | Failure) -> tuple[dict[str, list[float]], list[list[int]]]:
@@ -75,3 +83,32 @@ def test_a_batch_leaves_as_soon_as_it_is_full(count: int) -> None:
 
     next(fill_batches(videos(), BATCH_SIZE))
     assert taken == -(-BATCH_SIZE // count)
+
+
+def test_the_next_batch_begins_while_one_is_computed() -> None:
+    has_second_begun = Event()
+    begun: list[int] = []
+
+    def begin(rgb: NDArray[np.uint8]) -> Future[NDArray[np.float32]]:
+        begun.append(int(rgb[0, 0, 0, 0, 0]))
+        if len(begun) == 2:
+            has_second_begun.set()
+        return device.submit(lambda: brightness(rgb) if has_second_begun.wait(5) else rgb[:0, 0, 0, 0, 0])
+
+    failure = Failure("broken", "broken.mp4", "unreadable", "no header")
+    results = [video("a", [1, 2, 3, 4, 5]), failure, video("b", [6, 7, 8, 9])]
+    with ThreadPoolExecutor(1) as device:
+        items = list(vectors_of_videos(encode_batches(fill_batches(results, BATCH_SIZE), begin)))
+    vectors = {item.video.record.id: item.vectors[:, 0].tolist() for item in items if isinstance(item, EncodedVideo)}
+    assert vectors == {"a": [1, 2, 3, 4, 5], "b": [6, 7, 8, 9]}
+    assert begun == [1, 5, 9]
+    assert failure in items
+
+
+def test_a_batch_that_is_done_waits_for_no_other() -> None:
+    def batches() -> Iterator[Batch]:
+        yield Batch(np.ones((1, 1, 2, 2, 3), np.uint8), 1, ())
+        pytest.fail("the next batch was taken first")
+
+    _, vectors = cast("tuple[Batch, NDArray[np.float32]]", next(encode_batches(batches(), Counting())))
+    assert vectors.tolist() == [[1]]

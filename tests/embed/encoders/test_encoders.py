@@ -6,10 +6,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from embed.encoders import Encoder, load_encoder, resolve_device
+from embed.encoders import Encoder, begin_encoding, load_encoder, resolve_device
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.torchvision_operators import declare_missing_operators
 
+on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 SMALL_CLIP = "ViT-S-32-alt"  # the smallest ViT that open_clip lists: 256 dimensions
 
 
@@ -42,9 +43,9 @@ def encoder(request: pytest.FixtureRequest) -> Encoder:
     return found
 
 
-def pictures(count: int, height_px: int = 300, width_px: int = 420) -> NDArray[np.uint8]:
+def pictures(count: int, height_px: int = 300, width_px: int = 420, *, seed: int = 0) -> NDArray[np.uint8]:
     """Smooth coloured pictures, as video frames are, of (count, H, W_px, 3)."""
-    coarse = np.random.default_rng(0).integers(0, 256, (count, 6, 8, 3), dtype=np.uint8)
+    coarse = np.random.default_rng(seed).integers(0, 256, (count, 6, 8, 3), dtype=np.uint8)
     image = torch.nn.functional.interpolate(
         torch.from_numpy(coarse).permute(0, 3, 1, 2).float(), (height_px, width_px), mode="bicubic"
     )
@@ -71,6 +72,31 @@ def test_a_vector_does_not_depend_on_the_rest_of_a_batch_of_the_same_size(encode
     images = prepared(encoder, pictures(8))
     alone = encoder.encode(np.concatenate([images[:1], np.zeros_like(images[1:])]))
     np.testing.assert_array_equal(encoder.encode(images)[0], alone[0])
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=on_a_gpu)])
+def test_batches_that_overlap_give_what_each_gives_alone(checkpoint: Path, device: str) -> None:
+    encoder = load_encoder(SMALL_CLIP, pretrained=str(checkpoint), device=device)
+    batches = [prepared(encoder, pictures(4, seed=seed)) for seed in range(5)]
+    pending = [begin_encoding(encoder, batch) for batch in batches]
+    together = [vectors.result() for vectors in pending]
+    assert all(vectors.done() for vectors in pending)
+    np.testing.assert_array_equal(together, [encoder.encode(batch) for batch in batches])
+
+
+def test_a_frame_may_be_changed_once_its_batch_has_begun(encoder: Encoder) -> None:
+    images = prepared(encoder, pictures(2))
+    expected = encoder.encode(images)
+    pending = begin_encoding(encoder, images)
+    images[:] = 0
+    np.testing.assert_array_equal(pending.result(), expected)
+
+
+@on_a_gpu
+def test_a_gpu_gives_the_vectors_of_the_cpu(checkpoint: Path, clip: Encoder) -> None:
+    images = prepared(clip, pictures(8))
+    on_gpu = load_encoder(SMALL_CLIP, pretrained=str(checkpoint), device="cuda")
+    assert smallest_cosine(on_gpu.encode(images), clip.encode(images)) >= 0.9999
 
 
 def test_loading_twice_gives_the_same_identity_and_vectors(checkpoint: Path, clip: Encoder) -> None:
