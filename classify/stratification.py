@@ -4,10 +4,14 @@ An item is what must not be torn apart: a video, or a group of them. Everything 
 videos) and, for each class, how many of them show it.
 """
 
+from itertools import combinations
+
 import numpy as np
 from numpy.typing import NDArray
 
 _TRIES = 64
+_CANDIDATES = 64  # items of each part that an exchange is sought among; the most promising ones
+_EXCHANGE_WORK = 2_000_000_000  # bounds exchanges x items x classes: some seconds
 _TRIED_ITEMS = 20_000  # bounds tries x items, so that a big set takes seconds: one try of 20,000 videos is about 1 s
 
 
@@ -31,7 +35,8 @@ def share_out(
         (I,) part of each item.
 
     Source: iterative stratification (Sechidis, Tsoumakas, Vlahavas 2011, On the Stratification of Multi-Label Data,
-    algorithm 1), with items in place of examples and the parts' sizes as hard limits where the items permit.
+    algorithm 1), with items in place of examples and the parts' sizes as hard limits where the items permit. What those
+    limits cost the classes that come last is made good by exchanging items of equal size between parts.
     """
     tries = 1 if (sizes == 1).all() else max(1, min(_TRIES, _TRIED_ITEMS // max(1, len(sizes))))
     best: tuple[tuple[float, float], NDArray[np.int64]] | None = None
@@ -40,6 +45,7 @@ def share_out(
         if attempt == 0:  # large items first fit best most of the time
             order = order[np.argsort(-sizes[order], kind="stable")]
         parts = _stratify(counts, sizes, part_sizes, order, rng)
+        parts = _exchange(counts, sizes, part_sizes, parts)
         cost = _cost(counts, sizes, part_sizes, parts)
         if best is None or cost < best[0]:
             best = cost, parts
@@ -90,6 +96,60 @@ def _neediest(
     # Rounded: shares such as 0.1 + 0.2 must tie when they are equal on paper.
     keys = (rng.permutation(len(room)), room.round(6), wanted.round(6), fits)
     return int(np.lexsort(keys)[-1])
+
+
+def _exchange(
+    counts: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    part_sizes: NDArray[np.int64],
+    parts: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Exchange pairs of items of equal size, the best pair first, as long as that brings classes nearer their shares.
+
+    A class counts by the square of its distance over its videos, so that rare classes weigh as much as frequent ones.
+    """
+    scale = 1 / np.sqrt(np.maximum(counts.sum(axis=0), 1))
+    items = counts * scale
+    wanted = part_sizes[:, None] / part_sizes.sum() * items.sum(axis=0)
+    excess = np.stack([items[parts == part].sum(axis=0) for part in range(len(part_sizes))]) - wanted  # (P, C)
+    bulks = (items * items).sum(axis=1)
+    pairs = list(combinations(range(len(part_sizes)), 2))
+    parts = parts.copy()
+    for _ in range(_EXCHANGE_WORK // max(1, items.size)):
+        pulls = items @ excess.T  # (I, P): what an item adds to the excess of each part
+        change, one, other = min(_best_exchange(items, bulks, sizes, parts, pulls, pair) for pair in pairs)
+        if change > -1e-9:
+            break
+        excess[parts[one]] += items[other] - items[one]
+        excess[parts[other]] += items[one] - items[other]
+        parts[one], parts[other] = parts[other], parts[one]
+    return parts
+
+
+def _best_exchange(
+    items: NDArray[np.float64],
+    bulks: NDArray[np.float64],
+    sizes: NDArray[np.int64],
+    parts: NDArray[np.int64],
+    pulls: NDArray[np.float64],
+    pair: tuple[int, int],
+) -> tuple[float, int, int]:
+    """Return what the best exchange between two parts changes (below 0 is better), and its two items."""
+    pull = pulls[:, pair[0]] - pulls[:, pair[1]]
+    ones, others = (
+        _lowest(np.flatnonzero(parts == part), bulks + sign * pull) for part, sign in zip(pair, (-1, 1), strict=True)
+    )
+    if not len(ones) or not len(others):
+        return 0.0, 0, 0
+    change = (bulks - pull)[ones][:, None] + (bulks + pull)[others] - 2 * items[ones] @ items[others].T
+    change[sizes[ones][:, None] != sizes[others]] = 0
+    one, other = np.unravel_index(change.argmin(), change.shape)
+    return float(change[one, other]), int(ones[one]), int(others[other])
+
+
+def _lowest(candidates: NDArray[np.int64], keys: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the candidates with the lowest keys, the lowest first."""
+    return candidates[np.argsort(keys[candidates], kind="stable")[:_CANDIDATES]]
 
 
 def _cost(

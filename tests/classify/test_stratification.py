@@ -31,7 +31,7 @@ def test_every_class_is_shared_out_in_proportion() -> None:
     assert shares == [[28] * 5, [4] * 5, [8] * 5]
 
 
-def test_overlapping_labels_are_shared_out_nearly_in_proportion() -> None:
+def test_overlapping_labels_are_shared_out_as_near_to_proportion_as_whole_videos_permit() -> None:
     rng = np.random.default_rng(0)
     counts = (rng.random((500, 6)) < [0.5, 0.3, 0.2, 0.1, 0.05, 0.04]).astype(np.int64)
     counts[counts.sum(axis=1) == 0, 0] = 1
@@ -40,7 +40,33 @@ def test_overlapping_labels_are_shared_out_nearly_in_proportion() -> None:
 
     wanted = counts.sum(axis=0) * np.array([[0.8], [0.1], [0.1]])
     found = np.stack([counts[parts == part].sum(axis=0) for part in range(3)])
-    assert np.abs(found - wanted).max() <= 3
+    assert np.abs(found - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_796_videos_of_12_classes_give_636_80_and_80_with_every_class_within_a_video_of_its_share(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shares = np.geomspace(172, 7, 12) / np.geomspace(172, 7, 12).sum()
+    counts = (rng.choice(12, 796, p=shares)[:, None] == np.arange(12)).astype(np.int64)
+    several = rng.choice(796, 111, replace=False)  # 14%
+    counts[several, rng.choice(12, 111, p=shares)] = 1
+
+    parts = share_out(counts, np.ones(796, dtype=np.int64), np.array([636, 80, 80]), rng)
+
+    found = np.stack([counts[parts == part].sum(axis=0) for part in range(3)])
+    assert np.bincount(parts).tolist() == [636, 80, 80]
+    assert np.abs(found - counts.sum(axis=0) * (np.array([[636], [80], [80]]) / 796)).max() < 1
+
+
+def test_groups_of_equal_size_are_exchanged_until_classes_are_in_proportion() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.multinomial(6, [0.4, 0.3, 0.2, 0.1], size=50)  # 50 groups of 6 videos
+
+    parts = share_out(counts, np.full(50, 6), np.array([240, 30, 30]), rng)
+
+    found = np.stack([counts[parts == part].sum(axis=0) for part in range(3)])
+    assert np.bincount(parts).tolist() == [40, 5, 5]
+    assert np.abs(found - counts.sum(axis=0) * np.array([[0.8], [0.1], [0.1]])).max() < 2
 
 
 def test_groups_fill_the_parts_exactly_where_their_sizes_permit() -> None:
