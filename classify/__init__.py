@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.prediction import predict_videos as predict_videos
     from classify.ranking import RankingMetrics as RankingMetrics
     from classify.ranking import rank as rank
+    from classify.recipe import TrainConfig as TrainConfig
     from classify.splits import Split as Split
     from classify.splits import SplitConfig as SplitConfig
     from classify.splits import SplitSummary as SplitSummary
@@ -52,7 +53,6 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.splits import read_split as read_split
     from classify.splits import split_table as split_table
     from classify.splits import split_videos as split_videos
-    from classify.training import TrainConfig as TrainConfig
     from classify.training import TrainingRun as TrainingRun
     from classify.training import fit_head as fit_head
     from classify.training import predict_probabilities as predict_probabilities
@@ -79,7 +79,7 @@ _HOME_OF = {
     "SplitError": "errors",
     "SplitSummary": "splits",
     "StandardisedHead": "heads",
-    "TrainConfig": "training",
+    "TrainConfig": "recipe",
     "TrainError": "errors",
     "TrainingReport": "experiment",
     "TrainingRun": "training",

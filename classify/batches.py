@@ -1,21 +1,48 @@
-"""Videos in memory, and batches of them by index.
+"""Sets of videos, in memory or on disk, and what a batch of them is.
 
 `VideoSet` holds a set as NumPy arrays, as a store does: rows of all videos one after another, without padding.
-`DeviceSet` holds the same on the device that trains. A batch is one gather, padded to its own longest video.
+`StoredVideos` leaves them in the store, and reads those that are asked for. Both are `Videos`.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from classify.errors import ClassifyError
-from classify.heads import StandardisedHead
 from classify.labels import LabelTable
 from embed.store import EmbeddingStore
+
+BLOCK_VIDEOS = 64
+"""Videos that are read at once where all are: few enough for any memory, and the same blocks for every kind of set."""
+
+_LARGEST_SHARE = 0.5  # of the machine's memory
+_BYTES_A_NUMBER = 6  # float16 as read, and float32 as trained on
+
+
+class Videos(Protocol):
+    """N videos whose vectors can be read."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """(N,) ids."""
+
+    @property
+    def row_counts(self) -> NDArray[np.int64]:
+        """(N,) rows of each video, 1 or more."""
+
+    @property
+    def dimension(self) -> int:
+        """D, the length of one vector."""
+
+    def __len__(self) -> int: ...
+
+    def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +78,63 @@ class VideoSet:
         return int(self.vectors.shape[1])
 
     def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
-        """Return the rows of the videos at `indices`, in the order of the set."""
-        is_chosen = np.zeros(len(self), dtype=np.bool_)
-        is_chosen[indices] = True
-        return self.vectors[np.repeat(is_chosen, self.row_counts)]
+        """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
+        counts = self.row_counts[indices]
+        shifts = self.row_counts.cumsum()[indices] - counts.cumsum()
+        rows: NDArray[np.floating] = self.vectors[np.arange(counts.sum()) + np.repeat(shifts, counts)]
+        return rows
 
     @classmethod
     def read(cls, store: EmbeddingStore, ids: Sequence[str]) -> "VideoSet":
-        """Read the vectors of some videos of a store."""
+        """Read the vectors of some videos of a store into memory."""
         vectors, row_counts = store.read_many(ids)
         return cls(tuple(ids), vectors, row_counts)
+
+
+@final
+class StoredVideos:
+    """Videos whose vectors stay in a store, which is open as long as this is used.
+
+    Args:
+        store: open.
+        ids: of videos in it.
+    """
+
+    def __init__(self, store: EmbeddingStore, ids: Sequence[str]) -> None:
+        positions = {video_id: position for position, video_id in enumerate(store.ids)}
+        self._store = store
+        self.ids = tuple(ids)
+        self.row_counts = store.row_counts[[positions[video_id] for video_id in ids]].astype(np.int64)
+        self.dimension = store.dimension
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
+        vectors, _ = self._store.read_many([self.ids[index] for index in indices.tolist()])
+        return vectors
+
+
+def open_videos(store: EmbeddingStore, ids: Sequence[str], *, stream: bool | None = None) -> VideoSet | StoredVideos:
+    """Give videos of a store, in memory or on disk.
+
+    Args:
+        store: stays open where the videos stay on disk.
+        ids: of videos in it.
+        stream: leave them on disk; None does so where training on them takes more than half of the machine's memory.
+    """
+    stored = StoredVideos(store, ids)
+    if stream is None:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        stream = int(stored.row_counts.sum()) * stored.dimension * _BYTES_A_NUMBER > _LARGEST_SHARE * memory
+    return stored if stream else VideoSet.read(store, ids)
+
+
+def blocks_of(indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Part (n,) indices into blocks that are small enough to be read at once."""
+    for start in range(0, len(indices), BLOCK_VIDEOS):
+        yield indices[start : start + BLOCK_VIDEOS]
 
 
 @dataclass(frozen=True)
@@ -73,7 +147,7 @@ class LabelledSet:
         targets: (N, C) bool, True where the video has the label.
     """
 
-    videos: VideoSet
+    videos: Videos
     names: tuple[str, ...]
     targets: NDArray[np.bool_]
 
@@ -85,66 +159,21 @@ class LabelledSet:
             )
 
     @classmethod
-    def read(cls, store: EmbeddingStore, table: LabelTable) -> "LabelledSet":
-        """Read the vectors of the labelled videos of a store."""
-        return cls(VideoSet.read(store, table.ids), table.names, table.targets)
+    def read(cls, store: EmbeddingStore, table: LabelTable, *, stream: bool | None = None) -> "LabelledSet":
+        """Give the labelled videos of a store; `stream` as in `open_videos`."""
+        return cls(open_videos(store, table.ids, stream=stream), table.names, table.targets)
 
 
 @dataclass(frozen=True)
 class VideoBatch:
-    """B videos, padded to the longest of them.
+    """B videos, padded to the longest of them, or as one row each where a head pools.
 
     Args:
-        vectors: (B, T, D) float32, zeros where `mask` is False.
-        mask: (B, T) bool, True where the vector is real.
+        vectors: (B, T, D) float32, zeros where `mask` is False; or pooled rows (B, D).
+        mask: (B, T) bool, True where the vector is real; None with pooled rows.
         targets: (B, C) float32, shares of each label; those of one video sum to 1 where it has one label.
     """
 
     vectors: Tensor
-    mask: Tensor
+    mask: Tensor | None
     targets: Tensor
-
-
-class DeviceSet:
-    """Videos on a device, as a head sees them.
-
-    Args:
-        videos: N videos.
-        head: chooses the vectors of each video, once.
-        device: where the tensors lie.
-        targets: (N, C) bool; None leaves batches with targets (B, 0).
-    """
-
-    def __init__(
-        self,
-        videos: VideoSet,
-        head: StandardisedHead,
-        device: torch.device,
-        *,
-        targets: NDArray[np.bool_] | None = None,
-    ) -> None:
-        vectors, row_counts = _select(videos, head)
-        labels = np.zeros((len(videos), 0), dtype=np.bool_) if targets is None else targets
-        self._row_counts = row_counts
-        self._vectors = torch.from_numpy(vectors).to(device)
-        self._counts = torch.from_numpy(row_counts).to(device)
-        self._first_rows = self._counts.cumsum(0) - self._counts
-        self._targets = torch.from_numpy(labels).to(device)
-
-    def batch(self, indices: NDArray[np.int64]) -> VideoBatch:
-        """Gather the videos at `indices`, (B,)."""
-        chosen = torch.from_numpy(indices).to(self._vectors.device)
-        longest = int(self._row_counts[indices].max())
-        places = torch.arange(longest, device=chosen.device)
-        mask = places < self._counts[chosen].unsqueeze(1)
-        # Places beyond a video's end read its first row, which the mask then clears.
-        rows = self._first_rows[chosen].unsqueeze(1) + places * mask
-        vectors = self._vectors[rows].to(torch.float32).masked_fill(~mask.unsqueeze(-1), 0)
-        return VideoBatch(vectors, mask, self._targets[chosen].to(torch.float32))
-
-
-def _select(videos: VideoSet, head: StandardisedHead) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
-    ends = videos.row_counts.cumsum()
-    pieces = np.split(videos.vectors, ends[:-1])
-    chosen = [head.select(piece, video_id) for video_id, piece in zip(videos.ids, pieces, strict=True)]
-    return np.concatenate(chosen), np.array([len(piece) for piece in chosen], dtype=np.int64)

@@ -25,12 +25,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from classify.batches import VideoSet
+from classify.batches import Videos
 from classify.calibration import calibrate
 from classify.errors import ClassifyError, EncoderMismatch, HeadError
 from classify.heads import StandardisedHead, build_head
 from classify.metrics import decide_labels
-from classify.training import TrainConfig, predict_probabilities
+from classify.recipe import TrainConfig
+from classify.training import predict_probabilities
 from embed.provenance import Provenance, library_versions
 
 FORMAT = "framehead head 1"
@@ -61,7 +62,7 @@ class VideoClassifier:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
 
-    def predict_probabilities(self, videos: VideoSet, *, device: str = "cpu") -> NDArray[np.floating]:
+    def predict_probabilities(self, videos: Videos, *, device: str = "cpu") -> NDArray[np.floating]:
         """Return the calibrated probability of each label for each of N videos, (N, C)."""
         if not len(videos):
             return np.zeros((0, len(self.names)), dtype=np.float32)
@@ -151,7 +152,7 @@ class VideoClassifier:
                 raise ValueError(f"{len(thresholds)} thresholds for {len(names)} labels")
         provenance = Provenance.from_json(description["provenance"])
         config = TrainConfig(**description["config"])
-        head = _fill_head(config.arch, provenance.encoder.dimension, len(names), weights)
+        head = _fill_head(config, provenance.encoder.dimension, len(names), weights)
         temperature = float(description["temperature"])
         if not temperature > 0:
             raise ValueError(f"the temperature {temperature}")
@@ -212,15 +213,24 @@ def _read_weights(folder: Path, description: Mapping[str, Any]) -> dict[str, tor
     return tensors
 
 
-def _fill_head(arch: str, dimension: int, class_count: int, weights: Mapping[str, torch.Tensor]) -> StandardisedHead:
+def _fill_head(
+    config: TrainConfig, dimension: int, class_count: int, weights: Mapping[str, torch.Tensor]
+) -> StandardisedHead:
     """Build a head around weights whose names, shapes and types are checked before any memory is taken."""
     with torch.device("meta"):
-        head = build_head(arch, dimension, class_count)
+        head = build_head(
+            config.arch,
+            dimension,
+            class_count,
+            project=config.project,
+            max_frames=config.max_frames,
+            options=config.head_options,
+        )
     expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in head.state_dict().items()}
     found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
     if found != expected:
         raise HeadError(
-            f"The weights in {WEIGHTS_FILE} are not those of a {arch} head for {dimension} dimensions and "
+            f"The weights in {WEIGHTS_FILE} are not those of a {config.arch} head for {dimension} dimensions and "
             f"{class_count} labels. Train the head again."
         )
     head.load_state_dict(weights, assign=True)

@@ -7,14 +7,17 @@ nothing could be done. Libraries load inside the commands, so that --help answer
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from classify.recipe import TrainConfig
+
 if TYPE_CHECKING:
-    from classify.training import EpochRecord
+    from classify.history import EpochRecord
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _LABEL_OPTIONS = (
@@ -46,6 +49,37 @@ class ClassifyCommand(click.Command):
         except (ClassifyError, EmbedError) as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(2)
+
+
+class GroupedCommand(ClassifyCommand):
+    """A command with so many options that its help shows those of a recipe in groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the recipe's groups, then the other options."""
+        group_of = {setting.name: setting.metadata["group"] for setting in fields(TrainConfig)}
+        sections: dict[str, list[tuple[str, str]]] = {group: [] for group in group_of.values()}
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if row is not None:
+                sections.setdefault(group_of.get(parameter.name or "", "Options"), []).append(row)
+        for group, rows in sections.items():
+            with formatter.section(group):
+                formatter.write_dl(rows)
+
+
+def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command an option for each setting of TrainConfig, with its default and help."""
+    for setting in reversed(fields(TrainConfig)):
+        kind, choices = setting.metadata.get("kind", type(setting.default)), setting.metadata.get("choices")
+        name = setting.name.replace("_", "-")
+        command = click.option(
+            f"--{name}/--no-{name}" if kind is bool else f"--{name}",
+            default=setting.default,
+            type=click.Choice(choices) if choices else kind,
+            show_default=setting.default is not None,
+            help=setting.metadata["help"],
+        )(command)
+    return command
 
 
 @click.command(cls=ClassifyCommand)
@@ -88,23 +122,11 @@ def split_videos(
     click.echo(json.dumps(summary.to_json(), indent=2) if as_json else split_text(summary))
 
 
-@click.command(cls=ClassifyCommand)
+@click.command(cls=GroupedCommand)
 @click.argument("store", type=click.Path())
 @_label_options
 @click.option("--split", required=True, type=click.Path(), help="Split file, made by split-videos.")
-@click.option("--arch", default="linear", show_default=True, help="The head; an unknown name lists all.")
-@click.option("--mixup", default=0.4, show_default=True, help="Alpha of the mixing weights; 0 is off.")
-@click.option("--epochs", default=10, show_default=True, help="Passes over the training videos.")
-@click.option("--batch-size", default=16, show_default=True, help="Videos a step.")
-@click.option("--learning-rate", default=1e-3, show_default=True, help="Of Adam.")
-@click.option("--seed", default=0, show_default=True, help="Of fresh weights, order, mixup and dropout.")
-@click.option(
-    "--standardise/--no-standardise",
-    default=True,
-    show_default=True,
-    help="Bring each dimension to mean 0 and deviation 1 over the training videos.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@_recipe_options
 @click.option("-o", "--output", default="head", show_default=True, help="Folder for the head.")
 @_json_option
 @click.version_option(package_name="framehead")
@@ -119,7 +141,7 @@ def train_head(store: str, split: str, output: str, as_json: bool, **options: An
     from classify.texts import report_text
 
     labels = classify.LabelConfig(options.pop("labels"), options.pop("min_count"), options.pop("vocabulary"))
-    config = classify.TrainConfig(**options)
+    config = TrainConfig(**options)
     with _EpochBar(config.epochs) as bar:
         report = classify.train_head(store, split, output, labels=labels, config=config, on_epoch=bar.show)
     _warn(report.notes)

@@ -17,10 +17,12 @@ from classify.calibration import fit_temperature, move_thresholds
 from classify.classifier import VideoClassifier, refuse_foreign_folder
 from classify.errors import SplitError
 from classify.evaluation import Evaluation, Outcome, evaluate
+from classify.history import EpochRecord
 from classify.labels import Labels, read_labels
 from classify.metrics import Metrics
+from classify.recipe import TrainConfig
 from classify.splits import PARTS, Split, describe_gaps, read_split
-from classify.training import EpochRecord, TrainConfig, TrainingRun, fit_head, predict_probabilities
+from classify.training import TrainingRun, fit_head, predict_probabilities
 from embed.store import EmbeddingStore
 
 
@@ -33,6 +35,7 @@ class TrainingReport:
         classifier: the head, ready for use.
         evaluations: "train", "validation", "test" -> figures; a part without videos is absent.
         history: one record an epoch.
+        best_epoch: the epoch whose weights the head has.
         seconds: wall time of the training, without reading and writing.
         notes: sentences about videos and classes that were left out or say little.
     """
@@ -41,6 +44,7 @@ class TrainingReport:
     classifier: VideoClassifier
     evaluations: Mapping[str, Evaluation]
     history: tuple[EpochRecord, ...]
+    best_epoch: int
     seconds: float
     notes: tuple[str, ...]
 
@@ -65,6 +69,7 @@ class TrainingReport:
             "test_videos": test.videos,
             "test_evaluations": 1,
             "seconds": self.seconds,
+            "best_epoch": self.best_epoch,
             "is_multi_label": self.classifier.thresholds is not None,
             "loss": self.loss,
             "config": asdict(self.classifier.config),
@@ -104,10 +109,10 @@ def train_head(
         table = read_labels(opened, labels)
         parts = read_split(split, table)
         _refuse_without_test(parts, split)
-        dataset = LabelledSet.read(opened, table)
+        dataset = LabelledSet.read(opened, table, stream=config.stream)
+        run = fit_head(dataset, parts.indices("train"), parts.indices("validation"), config, on_epoch=on_epoch)
+        probabilities = predict_probabilities(run.head, dataset.videos, run.thresholds)
         provenance = opened.provenance
-    run = fit_head(dataset, parts.indices("train"), parts.indices("validation"), config, on_epoch=on_epoch)
-    probabilities = predict_probabilities(run.head, dataset.videos, run.thresholds)
     temperature = _fit_temperature(dataset.targets, probabilities, parts, run)
     thresholds = move_thresholds(run.thresholds, temperature)
     evaluations = _evaluate_parts(
@@ -116,7 +121,7 @@ def train_head(
     metrics = {part: asdict(found.metrics) for part, found in evaluations.items()}
     classifier = VideoClassifier(run.head, table.names, thresholds, provenance, config, metrics, temperature)
     notes = (*table.notes, *describe_gaps(parts, table))
-    report = TrainingReport(output, classifier, evaluations, run.history, run.seconds, notes)
+    report = TrainingReport(output, classifier, evaluations, run.history, run.best_epoch, run.seconds, notes)
     classifier.save(output, reports=_reports(report))
     return report
 

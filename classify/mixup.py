@@ -1,11 +1,46 @@
-"""Mixup on embeddings: train on weighted sums of two videos and of their labels."""
+"""Mixup on embeddings: train on weighted sums of two videos and of their labels.
+
+An epoch is planned before it runs (`plan_epoch`), so that its batches can be made ahead.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from classify.batches import VideoBatch
+
+
+@dataclass(frozen=True)
+class Step:
+    """Which videos one step trains on.
+
+    Args:
+        first: (B,) indices.
+        second: (B,) indices of the videos that are mixed with them; None mixes nothing.
+        weight: of the first videos, in [0, 1]; the second have the rest.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64] | None = None
+    weight: float = 1.0
+
+
+def plan_epoch(videos: NDArray[np.int64], batch_size: int, alpha: float, rng: np.random.Generator) -> list[Step]:
+    """Give each video once, in random order, mixed with a second random order where alpha is above 0."""
+    firsts = _shuffle(videos, batch_size, rng)
+    if not alpha:
+        return [Step(first) for first in firsts]
+    seconds = _shuffle(videos, batch_size, rng)
+    return [Step(first, second, draw_weight(alpha, rng)) for first, second in zip(firsts, seconds, strict=True)]
+
+
+def _shuffle(videos: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    order = rng.permutation(videos)
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
 def draw_weight(alpha: float, rng: np.random.Generator) -> float:
@@ -30,6 +65,8 @@ def mix_batches(first: VideoBatch, second: VideoBatch, weight: float) -> VideoBa
     """
     if weight in (0, 1):
         return first if weight == 1 else second
+    assert first.mask is not None, "pooled rows are mixed by pool_mix"
+    assert second.mask is not None, "pooled rows are mixed by pool_mix"
     time = max(first.mask.shape[1], second.mask.shape[1])
     mask_1, mask_2 = _pad(first.mask, time), _pad(second.mask, time)
     vectors_1, vectors_2 = (_pad_rows(batch.vectors, time) for batch in (first, second))

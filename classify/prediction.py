@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from classify.batches import VideoSet
+from classify.batches import open_videos
 from classify.classifier import VideoClassifier
 from classify.files import write_whole
 from classify.label_files import SEPARATOR
@@ -161,7 +161,7 @@ def _label_videos(
 
 def _label(classifier: VideoClassifier, store: EmbeddingStore, ids: Sequence[str]) -> Predictions:
     """Label the videos at the ids that have vectors, and list the failures of the others."""
-    videos = VideoSet.read(store, [video_id for video_id in ids if video_id in store])
+    videos = open_videos(store, [video_id for video_id in ids if video_id in store])
     probabilities = classifier.predict_probabilities(videos)
     decided = classifier.decide(probabilities)
     asked = set(ids)

@@ -1,82 +1,32 @@
-"""Train a head on vectors in memory.
+"""Train a head on videos in memory or on disk.
 
 A video has one label: softmax and cross-entropy with soft targets. Some video has several (or none): a sigmoid a class
-and binary cross-entropy. The training videos' labels choose. The weights of the last epoch are the result: nothing is
-chosen by validation, and nothing here sees a test video.
+and binary cross-entropy. The training videos' labels choose. Validation videos choose nothing but, where that is asked
+for, the epoch whose weights are kept (`patience`) and the thresholds; nothing here sees a test video.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
-from classify.batches import DeviceSet, LabelledSet, VideoBatch, VideoSet
+from classify.batches import LabelledSet, VideoBatch, Videos, blocks_of
+from classify.device_sets import BatchSource, place_videos
 from classify.errors import TrainError
 from classify.heads import StandardisedHead, build_head
-from classify.metrics import decide_labels, micro_f1
-from classify.mixup import draw_weight, mix_batches
+from classify.history import Course, EpochRecord, Tally
+from classify.mixup import Step, plan_epoch
+from classify.objective import Objective, balance_classes
+from classify.optimisation import Descent
+from classify.recipe import TrainConfig
+from classify.thresholds import HALF, tune_thresholds
 
 _PREDICTION_BATCH = 64  # videos; bounds memory, and changes no result
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How a head is trained. The defaults are the recipe of the project's first experiment (README, results).
-
-    Args:
-        arch: the head, one of `classify.list_heads()`.
-        mixup: alpha of Beta(alpha, alpha), which draws the weights of mixed videos; 0 mixes nothing.
-        epochs: passes over the training videos.
-        batch_size: videos a step.
-        learning_rate: of Adam.
-        seed: of fresh weights, order, mixup and dropout.
-        device: "cpu", "cuda", or "auto" for a GPU where there is one.
-        standardise: bring each dimension to mean 0 and deviation 1 over the training videos (heads/standardised.py).
-    """
-
-    arch: str = "linear"
-    mixup: float = 0.4
-    epochs: int = 10
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-    seed: int = 0
-    device: str = "auto"
-    standardise: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise TrainError(f"{name} is {getattr(self, name)}. Give a number above 0.")
-        if not self.mixup >= 0 or not self.seed >= 0:
-            raise TrainError(f"mixup is {self.mixup} and seed {self.seed}. Give numbers from 0; mixup 0 is off.")
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """Figures at the end of one epoch.
-
-    Args:
-        epoch: from 1.
-        step: batches seen so far.
-        train_loss: mean over the epoch's batches, as they were seen: mixed, and with dropout.
-        train_f1: micro-F1 over the same batches, a mixed video counted for the labels that have half its weight
-            or, with one label a video, the most.
-        validation_loss: None without validation videos.
-        validation_f1: micro-F1; None without validation videos.
-    """
-
-    epoch: int
-    step: int
-    train_loss: float
-    train_f1: float
-    validation_loss: float | None = None
-    validation_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,16 +35,19 @@ class TrainingRun:
 
     Args:
         head: on the CPU, in evaluation mode.
-        thresholds: (C,) 0.5 for each label where a video may have several; None where it has one, the likeliest.
+        thresholds: (C,) lowest probability at which each label is given, where a video may have several; None where it
+            has one, the likeliest.
         config: as asked.
         history: one record an epoch.
-        seconds: wall time of the training.
+        best_epoch: the epoch whose weights the head has: the last, or with `patience` the best on validation.
+        seconds: wall time of the training; an equal share of it where several heads trained at once.
     """
 
     head: StandardisedHead
     thresholds: tuple[float, ...] | None
     config: TrainConfig
     history: tuple[EpochRecord, ...]
+    best_epoch: int
     seconds: float
 
 
@@ -102,15 +55,15 @@ def fit_head(
     dataset: LabelledSet,
     train: NDArray[np.int64],
     validation: NDArray[np.int64],
-    config: TrainConfig = TrainConfig(),
+    config: TrainConfig = TrainConfig(),  # noqa: B008 - frozen
     *,
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> TrainingRun:
     """Train a head on the videos at `train`, and follow it on those at `validation`.
 
-    The same arguments on the same machine's CPU give the same weights, bit by bit; on a GPU, as far as torch's own
-    kernels repeat themselves. torch's global random generator draws fresh weights and dropout, since its modules take
-    no other; it is seeded here and restored afterwards.
+    The same arguments on the same machine's CPU give the same weights, bit by bit, whether videos are in memory or on
+    disk; on a GPU, as far as torch's own kernels repeat themselves. torch's global random generator draws fresh weights
+    and dropout, since its modules take no other; it is seeded here and restored afterwards.
 
     Args:
         dataset: videos and labels. No other videos than those at the indices are looked at.
@@ -120,29 +73,25 @@ def fit_head(
         on_epoch: called with each epoch's record.
 
     Raises:
-        TrainError: there is nothing to train on, the device is absent, or the loss leaves the numbers.
-        HeadError: there is no such head, or it cannot take such vectors.
+        TrainError: there is nothing to train on, or to validate on though that is asked for; the device is absent, or
+            the loss leaves the numbers.
+        HeadError: there is no such head, or it cannot take such vectors or options.
     """
-    _refuse_untrainable(dataset, train)
-    device = find_device(config.device)
     started = time.perf_counter()
-    thresholds = _thresholds(dataset.targets[train])
-    with _seeded(config.seed, device):
-        head = build_head(config.arch, dataset.videos.dimension, len(dataset.names)).to(device)
-        if config.standardise:
-            head.learn_scale(dataset.videos.rows_of(train))
-        data = DeviceSet(dataset.videos, head, device, targets=dataset.targets)
-        history = []
-        for record in _epochs(_Fit(head, data, train, validation, thresholds, config)):
-            history.append(record)
+    device = find_device(config.device)
+    course = Course(config)
+    with seeded(config.seed, device):
+        fit = prepare_fit(dataset, train, validation, config)
+        fit.learn_scale(dataset.videos)
+        data = place_videos(dataset.videos, fit.head, device, targets=dataset.targets)
+        for record in _epochs(fit, data, course):
             if on_epoch is not None:
                 on_epoch(record)
-    head = head.to(torch.device("cpu")).eval()
-    return TrainingRun(head, thresholds, config, tuple(history), time.perf_counter() - started)
+        return finish_fit(fit, data, course, time.perf_counter() - started)
 
 
 def predict_probabilities(
-    head: StandardisedHead, videos: VideoSet, thresholds: tuple[float, ...] | None, *, device: str = "cpu"
+    head: StandardisedHead, videos: Videos, thresholds: tuple[float, ...] | None, *, device: str = "cpu"
 ) -> NDArray[np.float32]:
     """Return the probability of each label for each video.
 
@@ -156,9 +105,9 @@ def predict_probabilities(
         (N, C) float32.
     """
     place = find_device(device)
-    head = head.to(place).eval()
-    logits, _ = _logits(head, DeviceSet(videos, head, place), np.arange(len(videos)))
-    return _probabilities(logits, thresholds)
+    head = head.to(place)
+    logits, _ = _logits(head, place_videos(videos, head, place), np.arange(len(videos)))
+    return Objective(thresholds is not None).probabilities(logits)
 
 
 def find_device(name: str) -> torch.device:
@@ -176,128 +125,163 @@ def find_device(name: str) -> torch.device:
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """All that the training loop works on."""
+class Fit:
+    """A head before its training, and what it trains on.
+
+    Args:
+        head: fresh, on the device.
+        objective: its loss.
+        train: (n,) indices of its training videos.
+        validation: (m,) indices; may be empty.
+        class_count: C.
+        config: as asked.
+        device: where it trains.
+    """
 
     head: StandardisedHead
-    data: DeviceSet
+    objective: Objective
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
-    thresholds: tuple[float, ...] | None
+    class_count: int
     config: TrainConfig
+    device: torch.device
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Batches that an epoch has."""
+        return -(-len(self.train) // self.config.batch_size)
+
+    def learn_scale(self, videos: Videos) -> None:
+        """Have the head learn from its training videos' rows what its configuration asks for."""
+        if self.config.standardise or self.config.project:
+            blocks = map(videos.rows_of, blocks_of(np.sort(self.train)))
+            self.head.learn_scale(blocks, standardise=self.config.standardise)
+
+    def plan_epoch(self, rng: np.random.Generator) -> list[Step]:
+        """Draw the order and the mixes of the next epoch."""
+        return plan_epoch(self.train, self.config.batch_size, self.config.mixup, rng)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What came out of one batch."""
+def prepare_fit(
+    dataset: LabelledSet, train: NDArray[np.int64], validation: NDArray[np.int64], config: TrainConfig
+) -> Fit:
+    """Build a head and its objective, with weights drawn from torch's global random generator.
 
-    loss: Tensor
-    logits: Tensor
-    targets: Tensor
-
-
-def _epochs(fit: _Fit) -> Iterator[EpochRecord]:
-    rng = np.random.default_rng(fit.config.seed)
-    optimizer = torch.optim.Adam(fit.head.parameters(), lr=fit.config.learning_rate, fused=True)
-    step = 0
-    for epoch in range(1, fit.config.epochs + 1):
-        fit.head.train()
-        seen = [_step(fit, optimizer, batch) for batch in _epoch_batches(fit, rng)]
-        step += len(seen)
-        yield _record(fit, epoch, step, seen)
-
-
-def _step(fit: _Fit, optimizer: torch.optim.Optimizer, batch: VideoBatch) -> _Seen:
-    logits = fit.head(batch.vectors, batch.mask)
-    loss = _loss(logits, batch.targets, fit.thresholds)
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return _Seen(loss.detach(), logits.detach(), batch.targets)
-
-
-def _epoch_batches(fit: _Fit, rng: np.random.Generator) -> Iterator[VideoBatch]:
-    """Give each training video once, in random order, mixed with a second random order where mixup is on."""
-    firsts = _shuffled(fit, rng)
-    if not fit.config.mixup:
-        yield from map(fit.data.batch, firsts)
-        return
-    for first, second in zip(firsts, _shuffled(fit, rng), strict=True):
-        weight = draw_weight(fit.config.mixup, rng)
-        yield mix_batches(fit.data.batch(first), fit.data.batch(second), weight)
+    Raises:
+        TrainError: as in `fit_head`.
+        HeadError: as in `fit_head`.
+    """
+    device = find_device(config.device)
+    _refuse_untrainable(dataset, train, validation, config)
+    if config.mixed_precision and device.type != "cuda":
+        raise TrainError("Mixed precision needs a GPU; a CPU only becomes slower by it. Leave it out.")
+    head = build_head(
+        config.arch,
+        dataset.videos.dimension,
+        len(dataset.names),
+        project=config.project,
+        max_frames=config.max_frames,
+        options=config.head_options,
+    ).to(device)
+    targets = dataset.targets[train]
+    is_multi_label = not (targets.sum(axis=1) == 1).all()
+    weights = None
+    if config.class_weights == "balanced":
+        weights = balance_classes(targets, is_multi_label=is_multi_label).to(device)
+    objective = Objective(is_multi_label, config.label_smoothing, weights)
+    return Fit(head, objective, train, validation, len(dataset.names), config, device)
 
 
-def _shuffled(fit: _Fit, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    order = rng.permutation(fit.train)
-    size = fit.config.batch_size
-    return [order[start : start + size] for start in range(0, len(order), size)]
+def finish_fit(fit: Fit, data: BatchSource, course: Course, seconds: float) -> TrainingRun:
+    """Take the best epoch's weights and choose the thresholds."""
+    if course.best_weights:
+        fit.head.load_state_dict(course.best_weights)
+    thresholds = _choose_thresholds(fit, data)
+    head = fit.head.to(torch.device("cpu")).eval()
+    return TrainingRun(head, thresholds, fit.config, tuple(course.records), course.best_epoch, seconds)
 
 
-def _record(fit: _Fit, epoch: int, step: int, seen: list[_Seen]) -> EpochRecord:
-    loss = float(torch.stack([batch.loss for batch in seen]).mean())
-    if not np.isfinite(loss):
-        raise TrainError(
-            f"The loss is {loss} in epoch {epoch}. Lower learning_rate ({fit.config.learning_rate}), or look for "
-            "vectors that are not finite with inspect-embeddings --verify."
-        )
-    logits, targets = (torch.cat([getattr(batch, name) for batch in seen]) for name in ("logits", "targets"))
-    record = EpochRecord(epoch, step, loss, _f1(logits, targets, fit.thresholds))
+def validate(fit: Fit, data: BatchSource) -> Tally | None:
+    """Measure the head on its validation videos, without dropout; None where there are none."""
     if not len(fit.validation):
-        return record
-    logits, targets = _logits(fit.head, fit.data, fit.validation)
-    loss = float(_loss(logits, targets, fit.thresholds))
-    return replace(record, validation_loss=loss, validation_f1=_f1(logits, targets, fit.thresholds))
+        return None
+    logits, targets = _logits(fit.head, data, fit.validation)
+    tally = Tally(is_multi_label=fit.objective.is_multi_label)
+    tally.add(Objective(fit.objective.is_multi_label).losses(logits, targets).mean(), logits, targets)
+    return tally
 
 
-def _loss(logits: Tensor, targets: Tensor, thresholds: tuple[float, ...] | None) -> Tensor:
-    if thresholds is None:
-        return F.cross_entropy(logits, targets)
-    return F.binary_cross_entropy_with_logits(logits, targets)
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global random generators, and put them back afterwards."""
+    gpus = [torch.cuda.current_device()] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.manual_seed(seed)
+        yield
 
 
-def _probabilities(logits: Tensor, thresholds: tuple[float, ...] | None) -> NDArray[np.float32]:
-    probabilities = logits.softmax(dim=1) if thresholds is None else logits.sigmoid()
-    return np.asarray(probabilities.cpu().numpy(), dtype=np.float32)
+def _epochs(fit: Fit, data: BatchSource, course: Course) -> Iterator[EpochRecord]:
+    rng = np.random.default_rng(fit.config.seed)
+    step_count = fit.config.epochs * fit.steps_an_epoch
+    descent = Descent(list(fit.head.parameters()), fit.config, step_count)
+    while not course.is_over:
+        fit.head.train()
+        tally = Tally(is_multi_label=fit.objective.is_multi_label)
+        for batch in data.batches(fit.plan_epoch(rng)):
+            logits = _forward(fit, batch)
+            loss = fit.objective.losses(logits, batch.targets).mean()
+            descent.step(loss)
+            tally.add(loss, logits, batch.targets)
+        steps_done = (len(course.records) + 1) * fit.steps_an_epoch
+        yield course.note(tally, validate(fit, data), steps_done, fit.head.state_dict)
 
 
-def _f1(logits: Tensor, targets: Tensor, thresholds: tuple[float, ...] | None) -> float:
-    """Return the micro-F1 of logits (n, C) against shares of labels (n, C)."""
-    predicted = decide_labels(_probabilities(logits, thresholds), thresholds)
-    return micro_f1(decide_labels(targets.cpu().numpy(), thresholds), predicted)
+def _forward(fit: Fit, batch: VideoBatch) -> Tensor:
+    if not fit.config.mixed_precision:
+        return head_logits(fit.head, batch)
+    with torch.autocast(fit.device.type, dtype=torch.bfloat16):
+        return head_logits(fit.head, batch).float()
+
+
+def head_logits(head: StandardisedHead, batch: VideoBatch) -> Tensor:
+    """Return a head's logits (B, C) of a batch."""
+    if batch.mask is None:
+        return head.classify(batch.vectors)
+    logits: Tensor = head(batch.vectors, batch.mask)
+    return logits
 
 
 @torch.inference_mode()
-def _logits(head: StandardisedHead, data: DeviceSet, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def _logits(head: StandardisedHead, data: BatchSource, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """Return logits (n, C) and targets (n, C) of the videos at the indices, without dropout."""
     head.eval()
-    logits, targets = [], []
-    for start in range(0, len(indices), _PREDICTION_BATCH):
-        batch = data.batch(indices[start : start + _PREDICTION_BATCH])
-        logits.append(head(batch.vectors, batch.mask))
-        targets.append(batch.targets)
-    return torch.cat(logits), torch.cat(targets)
+    starts = range(0, len(indices), _PREDICTION_BATCH)
+    batches = data.batches([Step(indices[start : start + _PREDICTION_BATCH]) for start in starts])
+    found = [(head_logits(head, batch), batch.targets) for batch in batches]
+    return torch.cat([logits for logits, _ in found]), torch.cat([targets for _, targets in found])
 
 
-def _thresholds(targets: NDArray[np.bool_]) -> tuple[float, ...] | None:
-    """Return None where every video has one label, and 0.5 for each label otherwise."""
-    if (targets.sum(axis=1) == 1).all():
+def _choose_thresholds(fit: Fit, data: BatchSource) -> tuple[float, ...] | None:
+    """Return None where every video has one label, and otherwise a threshold for each label."""
+    if not fit.objective.is_multi_label:
         return None
-    return tuple([0.5] * targets.shape[1])
+    if fit.config.thresholds == "half":
+        return (HALF,) * fit.class_count
+    logits, targets = _logits(fit.head, data, fit.validation)
+    return tune_thresholds(fit.objective.probabilities(logits), targets.cpu().numpy() >= HALF, fit.config.thresholds)
 
 
-def _refuse_untrainable(dataset: LabelledSet, train: NDArray[np.int64]) -> None:
+def _refuse_untrainable(
+    dataset: LabelledSet, train: NDArray[np.int64], validation: NDArray[np.int64], config: TrainConfig
+) -> None:
     present = int(dataset.targets[train].any(axis=0).sum())
     if present < 2:
         raise TrainError(
             f"The {len(train)} training videos show {present} of {len(dataset.names)} labels. "
             "Give videos of two labels at least."
         )
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global random generators, and put them back afterwards."""
-    gpus = [torch.cuda.current_device()] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=gpus):
-        torch.manual_seed(seed)
-        yield
+    if not len(validation) and (config.patience is not None or config.thresholds != "half"):
+        raise TrainError(
+            "There are no validation videos to choose an epoch or thresholds by. Split with a --validation-size above "
+            "0, or leave out patience and thresholds."
+        )

@@ -5,12 +5,19 @@ returns logits (B, C). Every video has a real vector, its real vectors come firs
 hold anything and change nothing. A head that looks at some of a video's vectors only has a method
 `select(vectors, video_id)` besides, which is called once for each video.
 
+A head that first makes one row of each video without any weight, such as the mean, has two methods besides:
+`pool(vectors, mask)` gives these rows (pooling.Pooled), and `classify(rows)` their logits (B, C). They are then made
+once, and several heads may train at once; its dropout, if any, is by torch.nn.Dropout.
+
 A head of another package registers under the entry point group `classify.heads`: its name is the architecture's, its
-value a callable (dimension, class_count) -> head. It passes tests/classify/heads/test_heads.py when it is installed.
+value a callable (dimension, class_count, **options) -> head. It passes tests/classify/heads/test_heads.py when it is
+installed. A head that drops out in training may take the option `dropout`, a share.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
+from typing import Any
 
 from torch import nn
 
@@ -30,7 +37,7 @@ from classify.heads.transformer import TransformerHead
 
 __all__ = ["HEADS", "StandardisedHead", "build_head", "list_heads"]
 
-HEADS: dict[str, Callable[[int, int], nn.Module]] = {
+HEADS: dict[str, Callable[..., nn.Module]] = {
     "linear": LinearHead,
     "mlp": MlpHead,
     "random-frame": RandomFrameHead,
@@ -45,7 +52,7 @@ HEADS: dict[str, Callable[[int, int], nn.Module]] = {
     "dbof": DbofHead,
     "nextvlad": NextvladHead,
 }
-"""Architecture -> what builds its head for (dimension, class_count)."""
+"""Architecture -> what builds its head for (dimension, class_count) and options by name."""
 
 
 def list_heads() -> list[str]:
@@ -53,19 +60,40 @@ def list_heads() -> list[str]:
     return [*HEADS, *sorted(point.name for point in entry_points(group="classify.heads"))]
 
 
-def build_head(arch: str, dimension: int, class_count: int) -> StandardisedHead:
+def build_head(
+    arch: str,
+    dimension: int,
+    class_count: int,
+    *,
+    project: int | None = None,
+    max_frames: int | None = None,
+    options: Mapping[str, Any] = {},
+) -> StandardisedHead:
     """Build a head with fresh weights, drawn from torch's random generator.
 
     Args:
         arch: one of `list_heads`.
         dimension: D, the length of one vector.
         class_count: C.
+        project: as in `StandardisedHead`.
+        max_frames: as in `StandardisedHead`.
+        options: what the head itself takes besides, such as its dropout.
 
     Raises:
-        HeadError: no head has that name, or it cannot take such vectors.
+        HeadError: no head has that name, it lacks an option, or it cannot take such vectors.
     """
+    build = _builder(arch)
+    lacking = sorted(set(options) - set(inspect.signature(build).parameters))
+    if lacking:
+        raise HeadError(f"The {arch} head has no {lacking[0]}. Leave it out, or choose another head.")
+    head = build(project or dimension, class_count, **options)
+    return StandardisedHead(head, dimension, project=project, max_frames=max_frames)
+
+
+def _builder(arch: str) -> Callable[..., nn.Module]:
     if arch in HEADS:
-        return StandardisedHead(HEADS[arch](dimension, class_count), dimension)
+        return HEADS[arch]
     for point in entry_points(group="classify.heads", name=arch):
-        return StandardisedHead(point.load()(dimension, class_count), dimension)
+        builder: Callable[..., nn.Module] = point.load()
+        return builder
     raise HeadError(f"There is no head called {arch!r}. Choose one of: {', '.join(list_heads())}.")

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from classify.heads.masked_norm import MaskedBatchNorm
 from classify.heads.moe import MixtureOfExperts
 from classify.heads.pooling import clear_padding, pool_max
+from classify.heads.thinning import thin
 
 FRAMES = 30
 CLUSTERS = 8192
@@ -36,10 +37,7 @@ class DbofHead(nn.Module):
 
     def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:  # noqa: ARG002
         """Keep at most 30 vectors, those at the centres of equal parts."""
-        count = len(vectors)
-        if count <= FRAMES:
-            return vectors
-        return vectors[(2 * np.arange(FRAMES) + 1) * count // (2 * FRAMES)]
+        return thin(vectors, FRAMES)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from classify.heads.pooling import pool_mean
+from classify.heads.pooling import Pooled, pool_mean_once
 
 
 class LinearHead(nn.Module):
@@ -19,5 +19,13 @@ class LinearHead(nn.Module):
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
-        logits: Tensor = self.linear(pool_mean(vectors, mask))
+        return self.classify(self.pool(vectors, mask).rows)
+
+    def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:
+        """Return each video's mean."""
+        return pool_mean_once(vectors, mask)
+
+    def classify(self, rows: Tensor) -> Tensor:
+        """Return logits (B, C) of pooled rows (B, D)."""
+        logits: Tensor = self.linear(rows)
         return logits

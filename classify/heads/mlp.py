@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from classify.heads.pooling import pool_mean
+from classify.heads.pooling import Pooled, pool_mean_once
 
 HIDDEN = 1024
 DROPOUT = 0.5
@@ -14,17 +14,26 @@ class MlpHead(nn.Module):
     Args:
         dimension: D, the length of one vector.
         class_count: C.
+        dropout: share of the hidden layer that is dropped in training.
 
     Source: the one-hidden-layer baseline of YouTube-8M's 2017 challenge on video-level means.
     """
 
-    def __init__(self, dimension: int, class_count: int) -> None:
+    def __init__(self, dimension: int, class_count: int, *, dropout: float = DROPOUT) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(dimension, HIDDEN), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(HIDDEN, class_count)
+            nn.Linear(dimension, HIDDEN), nn.ReLU(), nn.Dropout(dropout), nn.Linear(HIDDEN, class_count)
         )
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
-        logits: Tensor = self.layers(pool_mean(vectors, mask))
+        return self.classify(self.pool(vectors, mask).rows)
+
+    def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:
+        """Return each video's mean."""
+        return pool_mean_once(vectors, mask)
+
+    def classify(self, rows: Tensor) -> Tensor:
+        """Return logits (B, C) of pooled rows (B, D)."""
+        logits: Tensor = self.layers(rows)
         return logits

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classify.heads.pooling import pool_mean
+from classify.heads.pooling import Pooled, pool_mean_once
 
 EXPERTS = 2
 
@@ -23,7 +23,15 @@ class MoeHead(nn.Module):
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
-        logits: Tensor = self.mixture(pool_mean(vectors, mask))
+        return self.classify(self.pool(vectors, mask).rows)
+
+    def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:
+        """Return each video's mean."""
+        return pool_mean_once(vectors, mask)
+
+    def classify(self, rows: Tensor) -> Tensor:
+        """Return logits (B, C) of pooled rows (B, D)."""
+        logits: Tensor = self.mixture(rows)
         return logits
 
 

@@ -24,10 +24,12 @@ class NextvladHead(nn.Module):
     Args:
         dimension: D, the length of one vector.
         class_count: C.
+        dropout: share of the descriptors that is dropped in training.
     """
 
-    def __init__(self, dimension: int, class_count: int) -> None:
+    def __init__(self, dimension: int, class_count: int, *, dropout: float = DROPOUT) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         # Rounded up, so that any dimension falls into whole groups.
         self.group_size = -(-EXPANSION * dimension // GROUPS)
         expanded = GROUPS * self.group_size
@@ -47,7 +49,7 @@ class NextvladHead(nn.Module):
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
-        described = F.dropout(self._aggregate(clear_padding(vectors, mask), mask), DROPOUT, self.training)
+        described = self.dropout(self._aggregate(clear_padding(vectors, mask), mask))
         hidden = F.relu(self.hidden_norm(self.hidden(described)))
         logits: Tensor = self.linear(hidden * self.gate(hidden))
         return logits

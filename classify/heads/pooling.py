@@ -4,7 +4,22 @@ Shapes as everywhere: vectors (B, T, D) float, mask (B, T) bool, True where a ve
 vector, its real vectors come first, and rows where the mask is False may hold anything, also what is no number.
 """
 
+from typing import NamedTuple
+
+import torch
 from torch import Tensor
+
+
+class Pooled(NamedTuple):
+    """Each video as one row, which a head computes once and keeps.
+
+    Args:
+        rows: (B, D).
+        weights: (B,) by how much a row counts in a mix of two videos, beside its share of the mix.
+    """
+
+    rows: Tensor
+    weights: Tensor
 
 
 def clear_padding(vectors: Tensor, mask: Tensor) -> Tensor:
@@ -36,3 +51,25 @@ def take_last(vectors: Tensor, mask: Tensor) -> Tensor:
     """Take the last real vector of each video: (B, D)."""
     last = mask.sum(dim=1) - 1
     return vectors.gather(1, last[:, None, None].expand(-1, 1, vectors.shape[2])).squeeze(1)
+
+
+def pool_mean_once(vectors: Tensor, mask: Tensor) -> Pooled:
+    """Average the real vectors of each video, and weigh it by how many they are.
+
+    The mean of two mixed videos divides by the longer one's length. So it is the mix of their means, each weighed by
+    its own length over the longer.
+    """
+    return Pooled(pool_mean(vectors, mask), mask.sum(dim=1).to(vectors.dtype))
+
+
+def pool_mix(first: Pooled, second: Pooled, share: Tensor) -> Tensor:
+    """Mix the rows of two batches, video by video: (B, D).
+
+    Args:
+        first: B videos.
+        second: B videos.
+        share: (B,) of the first, in [0, 1]; the second has the rest. At 1 the first comes back, and at 0 the second.
+    """
+    longer = torch.maximum(first.weights * (share > 0), second.weights * (share < 1))
+    factors = share * first.weights / longer, (1 - share) * second.weights / longer
+    return factors[0].unsqueeze(1) * first.rows + factors[1].unsqueeze(1) * second.rows

@@ -63,12 +63,13 @@ class CnnLstmHead(nn.Module):
     Args:
         dimension: D, the length of one vector.
         class_count: C.
+        dropout: share of both joining layers that is dropped in training.
 
     The sizes are those of a classifier of personal videos on YouTube-8M's features: 3 x [Conv1d of 10 channels and
     kernel 5, batch norm, LeakyReLU 0.1] and a global average; dropout 0.5 twice.
     """
 
-    def __init__(self, dimension: int, class_count: int) -> None:
+    def __init__(self, dimension: int, class_count: int, *, dropout: float = 0.5) -> None:
         super().__init__()
         channels = (dimension, 10, 10, 10)
         self.convolutions = nn.ModuleList(
@@ -78,7 +79,7 @@ class CnnLstmHead(nn.Module):
         sizes = (dimension, 512, 256, 128)
         self.lstms = nn.ModuleList(nn.LSTM(before, after, batch_first=True) for before, after in pairwise(sizes))
         self.joined = nn.Sequential(
-            nn.Linear(138, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 64), nn.ReLU(), nn.Dropout(0.5)
+            nn.Linear(138, 128), nn.ReLU(), nn.Dropout(dropout), nn.Linear(128, 64), nn.ReLU(), nn.Dropout(dropout)
         )
         self.linear = nn.Linear(64, class_count)
 

@@ -3,14 +3,23 @@
 One learning rate then fits every encoder: CLIP's vectors and EfficientNet's differ ten times in scale. Measured on
 ut_interaction6 (EfficientNet-Lite0, 32 frames, 5 folds by group, 3 seeds), row A's recipe gives the linear head a
 micro-F1 of 0.73 with it and 0.57 without (mixup 0.4), 0.72 and 0.68 (no mixup).
+
+What a head sees of a video is made in this order: its vectors are thinned, the head's own choice is taken, these are
+projected on the principal components, and then standardised.
 """
 
-from typing import final
+from collections.abc import Iterable
+from typing import cast, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from classify.errors import HeadError
+from classify.heads.moments import Moments
+from classify.heads.pooling import Pooled
+from classify.heads.thinning import thin
 
 # A dimension that hardly changes in training would swamp all others in the first video where it does.
 _SMALLEST_SHARE = 0.1  # of the root mean square deviation of all dimensions
@@ -18,38 +27,78 @@ _SMALLEST_SHARE = 0.1  # of the root mean square deviation of all dimensions
 
 @final
 class StandardisedHead(nn.Module):
-    """Wrap a head: its vectors are standardised once, as they are selected. Fresh ones change nothing.
+    """Wrap a head: what it sees of a video is made once. Fresh ones change nothing.
 
     Args:
-        head: the head within.
+        head: the head within; it takes vectors of `project` dimensions, or of D.
         dimension: D.
+        project: principal components that vectors are projected on, at most D; None projects on nothing.
+        max_frames: vectors that are taken of a video at most, evenly spaced; None takes all.
+
+    Raises:
+        HeadError: there are more components than dimensions.
     """
 
     mean: Tensor
     deviation: Tensor
+    components: Tensor | None
 
-    def __init__(self, head: nn.Module, dimension: int) -> None:
+    def __init__(
+        self, head: nn.Module, dimension: int, *, project: int | None = None, max_frames: int | None = None
+    ) -> None:
         super().__init__()
+        if project is not None and project > dimension:
+            raise HeadError(f"Vectors of {dimension} dimensions have no {project} components. Project on fewer.")
         self.head = head
-        self.register_buffer("mean", torch.zeros(dimension))
-        self.register_buffer("deviation", torch.ones(dimension))
+        self.max_frames = max_frames
+        self.register_buffer("components", None if project is None else torch.eye(dimension, project))
+        self.register_buffer("mean", torch.zeros(project or dimension))
+        self.register_buffer("deviation", torch.ones(project or dimension))
 
-    def learn_scale(self, vectors: NDArray[np.floating]) -> None:
-        """Take mean and deviation from the training videos' rows (R, D)."""
-        rows = torch.from_numpy(np.asarray(vectors, dtype=np.float32)).to(self.mean.device)
-        self.mean.copy_(rows.mean(dim=0))
-        deviation = rows.std(dim=0, correction=0)
-        smallest = _SMALLEST_SHARE * deviation.square().mean().sqrt()
-        self.deviation.copy_(deviation.clamp_min(smallest.clamp_min(torch.finfo(torch.float32).tiny)))
+    @property
+    def pools(self) -> bool:
+        """Whether the head within makes one row of each video, which can be kept: see `pool` and `classify`."""
+        return callable(getattr(self.head, "pool", None))
 
-    def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:
-        """Choose what the head within chooses, standardised, as float32 (T, D)."""
+    def learn_scale(self, blocks: Iterable[NDArray[np.floating]], *, standardise: bool = True) -> None:
+        """Take components, mean and deviation from the training videos' rows.
+
+        Args:
+            blocks: the rows, (R, D) each. The same blocks give the same bits.
+            standardise: learn mean and deviation; otherwise the components alone.
+        """
+        moments = Moments(with_covariance=self.components is not None)
+        for block in blocks:
+            moments.add(torch.from_numpy(np.asarray(block, dtype=np.float32)).to(self.mean.device))
+        mean, variance = moments.mean, moments.variance
+        if self.components is not None:
+            variance, components = moments.principal(self.components.shape[1])
+            self.components.copy_(components)
+            mean = mean @ components
+        if standardise:
+            self.mean.copy_(mean)
+            deviation = variance.sqrt()
+            smallest = _SMALLEST_SHARE * deviation.square().mean().sqrt()
+            self.deviation.copy_(deviation.clamp_min(smallest.clamp_min(torch.finfo(torch.float32).tiny)))
+
+    def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.float32]:
+        """Make of one video's vectors (T, D) what the head sees of it, float32."""
+        chosen = vectors if self.max_frames is None else thin(vectors, self.max_frames)
         choose = getattr(self.head, "select", None)
-        chosen = choose(vectors, video_id) if callable(choose) else vectors
-        mean, deviation = self.mean.cpu().numpy(), self.deviation.cpu().numpy()
-        return np.asarray((chosen.astype(np.float32) - mean) / deviation, dtype=np.float32)
+        chosen = (choose(chosen, video_id) if callable(choose) else chosen).astype(np.float32)
+        if self.components is not None:
+            chosen = chosen @ self.components.cpu().numpy()
+        return np.asarray((chosen - self.mean.cpu().numpy()) / self.deviation.cpu().numpy(), dtype=np.float32)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of selected vectors (B, T, D) where `mask` (B, T) is True."""
         logits: Tensor = self.head(vectors, mask)
         return logits
+
+    def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:
+        """Make one row of each video's selected vectors (B, T, D); for heads that pool."""
+        return cast("Pooled", self.head.pool(vectors, mask))  # type: ignore[operator]
+
+    def classify(self, rows: Tensor) -> Tensor:
+        """Return logits (B, C) of pooled rows (B, D'); for heads that pool."""
+        return cast("Tensor", self.head.classify(rows))  # type: ignore[operator]

@@ -7,7 +7,7 @@ next how fast. The last sees order, as the first two do not.
 import torch
 from torch import Tensor, nn
 
-from classify.heads.pooling import clear_padding, pool_mean
+from classify.heads.pooling import Pooled, clear_padding, pool_mean
 
 _SMALLEST_VARIANCE = 1e-8  # the square root's slope is infinite at 0, where videos of one vector stand
 
@@ -26,7 +26,16 @@ class StatisticsHead(nn.Module):
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
-        logits: Tensor = self.linear(describe(vectors, mask))
+        return self.classify(self.pool(vectors, mask).rows)
+
+    def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:
+        """Return each video's statistics. A mix of two videos is the mix of these, and not those of mixed vectors."""
+        described = describe(vectors, mask)
+        return Pooled(described, torch.ones_like(described[:, 0]))
+
+    def classify(self, rows: Tensor) -> Tensor:
+        """Return logits (B, C) of pooled rows (B, D)."""
+        logits: Tensor = self.linear(rows)
         return logits
 
 

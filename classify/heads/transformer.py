@@ -26,22 +26,24 @@ class TransformerHead(nn.Module):
     Args:
         dimension: D, the length of one vector; a multiple of the 8 attention heads.
         class_count: C.
+        dropout: share that is dropped in training: of the input, the attention, and what each part gives.
 
     Raises:
         HeadError: the attention heads cannot share D out.
     """
 
-    def __init__(self, dimension: int, class_count: int) -> None:
+    def __init__(self, dimension: int, class_count: int, *, dropout: float = DROPOUT) -> None:
         super().__init__()
         refuse_indivisible(dimension)
-        self.layer = EncoderLayer(dimension)
+        self.dropout = nn.Dropout(dropout)
+        self.layer = EncoderLayer(dimension, dropout=dropout)
         self.linear = nn.Linear(dimension, class_count)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
         # Padding takes part in nothing, but a nan in it would spread through the attention's products with 0.
         real = clear_padding(vectors, mask)
-        placed = F.dropout(real + sinusoidal_positions(real), DROPOUT, self.training)
+        placed = self.dropout(real + sinusoidal_positions(real))
         logits: Tensor = self.linear(pool_mean(self.layer(placed, mask), mask))
         return logits
 
@@ -51,10 +53,12 @@ class EncoderLayer(nn.Module):
 
     Args:
         dimension: D.
+        dropout: share that is dropped in training.
     """
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, *, dropout: float = DROPOUT) -> None:
         super().__init__()
+        self.dropout = dropout
         self.attention_in = nn.Linear(dimension, 3 * dimension)
         self.attention_out = nn.Linear(dimension, dimension)
         self.attention_norm = nn.LayerNorm(dimension)
@@ -74,12 +78,12 @@ class EncoderLayer(nn.Module):
         return normed
 
     def _attend(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        dropout = DROPOUT if self.training else 0.0
+        dropout = self.dropout if self.training else 0.0
         out: Tensor = self.attention_out(attend(self.attention_in(vectors), mask, dropout=dropout))
         return out
 
     def _drop(self, values: Tensor) -> Tensor:
-        return F.dropout(values, DROPOUT, self.training)
+        return F.dropout(values, self.dropout, self.training)
 
 
 def attend(projected: Tensor, mask: Tensor, *, dropout: float = 0.0) -> Tensor:

@@ -1,13 +1,12 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
-import torch
 
-from classify.batches import DeviceSet, LabelledSet, VideoSet
+from classify.batches import LabelledSet, StoredVideos, VideoSet, open_videos
 from classify.errors import ClassifyError
-from classify.heads import build_head
-from classify.heads.random_frame import choose_row
-
-CPU = torch.device("cpu")
+from embed import EmbeddingStore
 
 
 @pytest.fixture
@@ -17,28 +16,34 @@ def videos() -> VideoSet:
     return VideoSet(("a", "b", "c"), vectors, np.array([1, 3, 2]))
 
 
-def test_a_batch_holds_the_videos_at_its_indices_padded_to_their_longest(videos: VideoSet) -> None:
-    targets = np.array([[True, False], [False, True], [True, True]])
-
-    batch = DeviceSet(videos, build_head("linear", 2, 2), CPU, targets=targets).batch(np.array([2, 0]))
-
-    assert batch.vectors.tolist() == [[[8, 9], [10, 11]], [[0, 1], [0, 0]]]
-    assert batch.mask.tolist() == [[True, True], [True, False]]
-    assert batch.targets.tolist() == [[1, 1], [1, 0]]
+def test_rows_come_in_the_order_asked_for(videos: VideoSet) -> None:
+    assert videos.rows_of(np.array([2, 0]))[:, 0].tolist() == [8, 10, 0]
 
 
-def test_a_batch_is_float32_whatever_the_store_holds(videos: VideoSet) -> None:
-    batch = DeviceSet(videos, build_head("linear", 2, 2), CPU).batch(np.array([1]))
+def test_videos_on_disk_are_those_in_memory(toy_store: Path) -> None:
+    chosen = np.array([30, 2, 59, 2])
 
-    assert batch.vectors.dtype == torch.float32
+    with EmbeddingStore(toy_store) as store:
+        ids = store.ids[::-1]
+        in_memory, on_disk = open_videos(store, ids, stream=False), open_videos(store, ids, stream=True)
+        assert isinstance(on_disk, StoredVideos)
+        assert (on_disk.ids, on_disk.dimension) == (in_memory.ids, in_memory.dimension)
+        np.testing.assert_array_equal(on_disk.row_counts, in_memory.row_counts)
+        np.testing.assert_array_equal(on_disk.rows_of(chosen), in_memory.rows_of(chosen))
 
 
-def test_a_head_that_selects_makes_batches_of_what_it_selected(videos: VideoSet) -> None:
-    batch = DeviceSet(videos, build_head("random-frame", 2, 2), CPU).batch(np.array([0, 1, 2]))
+def test_a_small_store_is_read_into_memory(toy_store: Path) -> None:
+    with EmbeddingStore(toy_store) as store:
+        assert isinstance(open_videos(store, store.ids), VideoSet)
 
-    rows = [choose_row("a", 1), 1 + choose_row("b", 3), 4 + choose_row("c", 2)]
-    assert batch.mask.tolist() == [[True]] * 3
-    assert batch.vectors[:, 0].tolist() == videos.vectors[rows].tolist()
+
+def test_a_store_that_would_take_more_than_half_of_the_memory_stays_on_disk(
+    toy_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddingStore(toy_store) as store:
+        needed = int(store.row_counts.sum()) * store.dimension * 6
+        monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 2 * needed - 2, "SC_PAGE_SIZE": 1}.get)
+        assert isinstance(open_videos(store, store.ids), StoredVideos)
 
 
 def test_row_counts_that_do_not_fit_the_rows_are_refused() -> None:

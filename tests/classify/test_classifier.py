@@ -13,7 +13,7 @@ from classify.batches import LabelledSet, VideoSet
 from classify.classifier import VideoClassifier
 from classify.errors import EncoderMismatch, HeadError
 from classify.heads import build_head, list_heads
-from classify.training import TrainConfig
+from classify.recipe import TrainConfig
 from embed import Provenance
 
 Edit = Callable[[dict[str, Any]], object]

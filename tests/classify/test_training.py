@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,11 +7,15 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from classify.batches import LabelledSet, VideoSet
+from classify.batches import LabelledSet, VideoSet, open_videos
 from classify.errors import TrainError
 from classify.heads import list_heads
+from classify.history import EpochRecord
 from classify.metrics import decide_labels, micro_f1
-from classify.training import EpochRecord, TrainConfig, TrainingRun, find_device, fit_head, predict_probabilities
+from classify.recipe import TrainConfig
+from classify.training import TrainingRun, find_device, fit_head, predict_probabilities
+from embed import EmbeddingStore
+from tests.classify.conftest import CLASSES
 
 NOBODY = np.array([], dtype=np.int64)
 
@@ -196,22 +201,6 @@ def test_without_validation_videos_the_history_says_nothing_of_them(separable: L
     assert run.history[0].validation_f1 is None
 
 
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ({"epochs": 0}, "epochs is 0. Give a number above 0"),
-        ({"batch_size": -1}, "batch_size is -1. Give a number above 0"),
-        ({"learning_rate": float("nan")}, "learning_rate is nan. Give a number above 0"),
-        ({"mixup": -0.1}, "mixup is -0.1 and seed 0. Give numbers from 0; mixup 0 is off"),
-        ({"seed": -1}, "seed -1. Give numbers from 0"),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
-)
-def test_a_setting_out_of_range_is_refused(setting: dict[str, float], message: str) -> None:
-    with pytest.raises(TrainError, match=message):
-        TrainConfig(**setting)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("train", [NOBODY, np.array([0, 3])], ids=["nobody", "one-label"])
 def test_training_videos_of_fewer_than_two_labels_are_refused(separable: LabelledSet, train: NDArray[np.int64]) -> None:
     with pytest.raises(TrainError, match=r"training videos show [01] of 3 labels. Give videos of two labels"):
@@ -229,3 +218,118 @@ def test_a_loss_that_leaves_the_numbers_is_refused(separable: LabelledSet) -> No
 def test_an_absent_device_is_refused_with_those_there_are() -> None:
     with pytest.raises(TrainError, match=r"no device 'tpu' here. Choose one of: auto, cpu"):
         find_device("tpu")
+
+
+EVERYTHING = {
+    "optimizer": "adamw",
+    "weight_decay": 0.01,
+    "schedule": "cosine",
+    "warm_up": 0.2,
+    "clip_norm": 1.0,
+    "label_smoothing": 0.05,
+    "class_weights": "balanced",
+    "patience": 10,
+    "thresholds": "micro-f1",
+}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [*({name: value} for name, value in EVERYTHING.items()), {"project": 8}, {"max_frames": 2}, EVERYTHING],
+    ids=lambda setting: "all" if len(setting) > 1 else next(iter(setting)),
+)
+def test_each_setting_leaves_what_can_be_learned_learnable(
+    several_labels: LabelledSet, setting: dict[str, float | str]
+) -> None:
+    config = TrainConfig(epochs=20, learning_rate=0.02, **setting)  # type: ignore[arg-type]
+
+    run = fit_head(several_labels, np.arange(140), np.arange(140, 160), config)
+
+    predicted = decide_labels(predict_probabilities(run.head, several_labels.videos, run.thresholds), run.thresholds)
+    assert micro_f1(several_labels.targets[160:], predicted[160:]) >= 0.99
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"weight_decay": 0.01},
+        {"weight_decay": 0.01, "optimizer": "adamw"},
+        *({name: EVERYTHING[name]} for name in ("schedule", "warm_up", "label_smoothing", "class_weights")),
+        {"clip_norm": 1e-6},
+    ],
+    ids=lambda setting: "-".join(setting),
+)
+def test_each_setting_changes_the_weights(separable: LabelledSet, setting: dict[str, float | str]) -> None:
+    plain, changed = (
+        fit_head(separable, np.arange(79), np.arange(79, 120), TrainConfig(epochs=2, **more))  # type: ignore[arg-type]
+        for more in ({}, setting)
+    )
+
+    assert weights_of(plain) != weights_of(changed)
+
+
+def test_patience_ends_the_training_and_keeps_the_best_epochs_weights(separable: LabelledSet) -> None:
+    shuffled = np.random.default_rng(1).permutation(separable.targets)
+    dataset, validation = replace(separable, targets=shuffled), np.arange(80, 120)
+    config = TrainConfig(mixup=0, learning_rate=0.05, epochs=50, patience=4)
+
+    run = fit_head(dataset, np.arange(80), validation, config)
+
+    reached = [(record.validation_f1, -(record.validation_loss or 0)) for record in run.history]
+    assert run.best_epoch == 1 + reached.index(max(reached))
+    assert len(run.history) == run.best_epoch + 4
+    again = fit_head(dataset, np.arange(80), validation, replace(config, epochs=run.best_epoch, patience=None))
+    assert weights_of(run) == weights_of(again)
+
+
+def test_thresholds_that_were_tuned_are_at_least_as_good_on_validation(several_labels: LabelledSet) -> None:
+    noisy = replace(several_labels, targets=several_labels.targets & (np.random.default_rng(0).random((240, 3)) < 0.6))
+    train, validation = np.arange(120), np.arange(120, 240)
+
+    half, tuned = (fit_head(noisy, train, validation, TrainConfig(thresholds=goal)) for goal in ("half", "micro-f1"))
+
+    assert weights_of(half) == weights_of(tuned)
+    probabilities = predict_probabilities(half.head, noisy.videos, half.thresholds)[validation]
+    figures = [
+        micro_f1(noisy.targets[validation], decide_labels(probabilities, run.thresholds)) for run in (half, tuned)
+    ]
+    assert figures[1] > figures[0]
+
+
+@pytest.mark.parametrize("setting", [{"patience": 2}, {"thresholds": "micro-f1"}], ids=["patience", "thresholds"])
+def test_what_validation_would_choose_is_refused_without_it(
+    separable: LabelledSet, setting: dict[str, int | str]
+) -> None:
+    with pytest.raises(TrainError, match=r"no validation videos to choose .*--validation-size above 0"):
+        fit_head(separable, np.arange(80), NOBODY, TrainConfig(**setting))  # type: ignore[arg-type]
+
+
+def test_mixed_precision_is_refused_on_a_cpu(separable: LabelledSet) -> None:
+    with pytest.raises(TrainError, match=r"Mixed precision needs a GPU.*Leave it out"):
+        fit_head(separable, np.arange(80), NOBODY, TrainConfig(device="cpu", mixed_precision=True))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_mixed_precision_learns_on_a_gpu(separable: LabelledSet) -> None:
+    config = TrainConfig(arch="transformer", epochs=20, device="cuda", mixed_precision=True)
+
+    assert held_out_f1(separable, config) == 1.0
+
+
+@every_head
+def test_training_from_disk_gives_the_bytes_of_training_from_memory(toy_store: Path, arch: str) -> None:
+    config = TrainConfig(arch=arch, epochs=2, project=8)
+    with EmbeddingStore(toy_store) as store:
+        targets = np.array([[video_id.startswith(name) for name in CLASSES] for video_id in store.ids])
+        runs = [
+            fit_head(
+                LabelledSet(open_videos(store, store.ids, stream=stream), CLASSES, targets),
+                np.arange(10, 50),
+                np.arange(10),
+                config,
+            )
+            for stream in (False, True)
+        ]
+
+    assert weights_of(runs[0]) == weights_of(runs[1])
+    assert runs[0].history == runs[1].history

@@ -1,9 +1,12 @@
 import numpy as np
+import pytest
 import torch
 
+from classify.errors import HeadError
 from classify.heads import StandardisedHead, build_head
 from classify.heads.linear import LinearHead
 from classify.heads.pooling import pool_mean
+from classify.heads.random_frame import choose_row
 
 D, C = 6, 3
 
@@ -11,7 +14,7 @@ D, C = 6, 3
 def test_selected_vectors_have_mean_0_and_deviation_1_over_the_training_rows() -> None:
     rows = np.random.default_rng(0).normal(5, 3, (200, D)).astype(np.float32)
     head = StandardisedHead(LinearHead(D, C), D)
-    head.learn_scale(rows)
+    head.learn_scale([rows])
 
     selected = head.select(rows, "a.mp4")
 
@@ -21,7 +24,7 @@ def test_selected_vectors_have_mean_0_and_deviation_1_over_the_training_rows() -
 
 def test_a_dimension_that_never_changes_becomes_zero_and_not_nan() -> None:
     head = StandardisedHead(LinearHead(D, C), D)
-    head.learn_scale(np.full((4, D), 7, dtype=np.float16))
+    head.learn_scale([np.full((4, D), 7, dtype=np.float16)])
 
     assert head.select(np.full((4, D), 7, dtype=np.float16), "a.mp4").tolist() == np.zeros((4, D)).tolist()
 
@@ -29,7 +32,7 @@ def test_a_dimension_that_never_changes_becomes_zero_and_not_nan() -> None:
 def test_a_dimension_that_hardly_changes_is_not_blown_up() -> None:
     rows = np.random.default_rng(0).normal(0, [1, 1, 1, 1, 1, 1e-5], (200, D))
     head = StandardisedHead(LinearHead(D, C), D)
-    head.learn_scale(rows)
+    head.learn_scale([rows])
 
     assert np.abs(head.select(np.full((1, D), 0.5), "a.mp4")).max() < 10
 
@@ -43,9 +46,49 @@ def test_a_fresh_head_changes_nothing() -> None:
 def test_the_scale_is_saved_with_the_weights() -> None:
     rows = np.random.default_rng(0).normal(5, 3, (20, D)).astype(np.float32)
     one, other = build_head("linear", D, C), build_head("linear", D, C)
-    one.learn_scale(rows)
+    one.learn_scale([rows])
     other.load_state_dict(one.state_dict())
     vectors, mask = torch.from_numpy(other.select(rows, "a.mp4")).unsqueeze(0), torch.ones(1, 20, dtype=torch.bool)
 
     assert pool_mean(vectors, mask).abs().max() < 1e-5
     assert torch.equal(one(vectors, mask), other(vectors, mask))
+
+
+def test_projected_vectors_have_mean_0_deviation_1_and_no_correlation() -> None:
+    rng = np.random.default_rng(0)
+    rows = (rng.normal(5, 3, (200, D)) @ rng.normal(size=(D, D))).astype(np.float32)
+    head = build_head("linear", D, C, project=2)
+    head.learn_scale(np.split(rows, 4))
+
+    selected = head.select(rows, "a.mp4")
+
+    assert selected.shape == (200, 2)
+    np.testing.assert_allclose(selected.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(selected.T @ selected / 200, np.eye(2), atol=1e-3)
+
+
+def test_more_components_than_dimensions_are_refused() -> None:
+    with pytest.raises(HeadError, match=r"Vectors of 6 dimensions have no 7 components. Project on fewer"):
+        build_head("linear", D, C, project=7)
+
+
+def test_a_video_is_thinned_before_its_head_chooses() -> None:
+    vectors = np.arange(100 * D, dtype=np.float32).reshape(100, D)
+    head = build_head("random-frame", D, C, max_frames=4)
+
+    chosen = head.select(vectors, "a.mp4")
+
+    assert chosen.tolist() == vectors[[12, 37, 62, 87]][[choose_row("a.mp4", 4)]].tolist()
+
+
+def test_an_option_that_a_head_lacks_is_refused() -> None:
+    with pytest.raises(HeadError, match=r"The linear head has no dropout. Leave it out, or choose another head"):
+        build_head("linear", D, C, options={"dropout": 0.1})
+
+
+@pytest.mark.parametrize("arch", ["mlp", "transformer", "nextvlad"])
+def test_without_dropout_training_changes_no_logit(arch: str) -> None:
+    vectors, mask = torch.randn(2, 5, 16), torch.ones(2, 5, dtype=torch.bool)
+    head = build_head(arch, 16, C, options={"dropout": 0.0})
+
+    torch.testing.assert_close(head.train()(vectors, mask), head.eval()(vectors, mask))

@@ -1,0 +1,231 @@
+"""Videos as a head sees them, on the device that trains, batch by batch.
+
+- `PooledSet`: for heads that pool, one row a video, made once.
+- `DeviceSet`: for the others, all rows one after another, without padding; a batch is one gather.
+- `StreamedSet`: the same batches, bit by bit, read from disk ahead of the step that needs them.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from classify.batches import StoredVideos, VideoBatch, Videos, blocks_of
+from classify.heads import StandardisedHead
+from classify.heads.pooling import Pooled, pool_mix
+from classify.mixup import Step, mix_batches
+
+_STEPS_AT_ONCE = 64  # of pooled rows; bounds memory where there are thousands of labels
+_STEPS_AHEAD = 4  # of a streamed set
+
+
+class BatchSource(Protocol):
+    """N videos that come as batches."""
+
+    def batches(self, steps: Sequence[Step]) -> Iterator[VideoBatch]:
+        """Give one batch a step."""
+
+
+def place_videos(
+    videos: Videos, head: StandardisedHead, device: torch.device, *, targets: NDArray[np.bool_] | None = None
+) -> BatchSource:
+    """Put videos where a head trains on them or labels them.
+
+    Args:
+        videos: N videos, 1 or more.
+        head: chooses and standardises the vectors of each video, once.
+        device: where the tensors lie.
+        targets: (N, C) bool; None leaves batches with targets (B, 0).
+    """
+    labels = np.zeros((len(videos), 0), dtype=np.bool_) if targets is None else targets
+    if head.pools:
+        return PooledSet(pool_videos(videos, head, device), torch.from_numpy(labels).to(device))
+    if isinstance(videos, StoredVideos):
+        return StreamedSet(videos, head, device, labels)
+    return DeviceSet(videos, head, device, labels)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Selected rows of some videos, one video after another.
+
+    Args:
+        vectors: (R, D) float32.
+        counts: (B,) int64, rows of each video.
+    """
+
+    vectors: NDArray[np.float32]
+    counts: NDArray[np.int64]
+
+    def padded(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return vectors (B, T, D), zeros where a video has ended, and the mask (B, T)."""
+        counts = torch.from_numpy(self.counts).to(device)
+        vectors, longest = torch.from_numpy(self.vectors).to(device), int(self.counts.max())
+        return _pad(vectors, counts.cumsum(0) - counts, counts, longest)
+
+
+def select_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64]) -> Rows:
+    """Read the videos at `indices`, and make of each what the head sees."""
+    pieces = np.split(videos.rows_of(indices), videos.row_counts[indices].cumsum()[:-1])
+    names = [videos.ids[index] for index in indices.tolist()]
+    chosen = [head.select(piece, name) for name, piece in zip(names, pieces, strict=True)]
+    return Rows(np.concatenate(chosen), np.array([len(piece) for piece in chosen], dtype=np.int64))
+
+
+@torch.no_grad()
+def pool_videos(videos: Videos, head: StandardisedHead, device: torch.device) -> Pooled:
+    """Make one row of each video, (N, D)."""
+    blocks = [
+        head.pool(*select_rows(videos, head, block).padded(device)) for block in blocks_of(np.arange(len(videos)))
+    ]
+    return Pooled(torch.cat([block.rows for block in blocks]), torch.cat([block.weights for block in blocks]))
+
+
+@final
+class PooledSet:
+    """Videos as one row each.
+
+    Args:
+        pooled: N rows.
+        targets: (N, C) bool.
+    """
+
+    def __init__(self, pooled: Pooled, targets: Tensor) -> None:
+        self._pooled = pooled
+        self._targets = targets
+
+    def batches(self, steps: Sequence[Step]) -> Iterator[VideoBatch]:
+        """Give one batch a step; many are gathered and mixed at once."""
+        for start in range(0, len(steps), _STEPS_AT_ONCE):
+            several = steps[start : start + _STEPS_AT_ONCE]
+            rows, targets = self.gather(several)
+            sizes = [len(step.first) for step in several]
+            for some_rows, some_targets in zip(torch.split(rows, sizes), torch.split(targets, sizes), strict=True):
+                yield VideoBatch(some_rows, None, some_targets)
+
+    def gather(self, steps: Sequence[Step]) -> tuple[Tensor, Tensor]:
+        """Return rows and targets of the steps, one after another."""
+        first, first_targets = self._take([step.first for step in steps])
+        seconds = [step.second for step in steps if step.second is not None]
+        if not seconds:
+            return first.rows, first_targets
+        second, second_targets = self._take(seconds)
+        shares = np.repeat([step.weight for step in steps], [len(step.first) for step in steps]).astype(np.float32)
+        share = torch.from_numpy(shares).to(first.rows.device)
+        targets = share.unsqueeze(1) * first_targets + (1 - share).unsqueeze(1) * second_targets
+        return pool_mix(first, second, share), targets
+
+    def _take(self, indices: Sequence[NDArray[np.int64]]) -> tuple[Pooled, Tensor]:
+        chosen = torch.from_numpy(np.concatenate(indices)).to(self._targets.device)
+        pooled = Pooled(self._pooled.rows[chosen], self._pooled.weights[chosen])
+        return pooled, self._targets[chosen].to(torch.float32)
+
+
+@final
+class DeviceSet:
+    """Videos on a device, all their selected rows one after another.
+
+    Args:
+        videos: N videos.
+        head: chooses the vectors of each video, once.
+        device: where the tensors lie.
+        targets: (N, C) bool.
+    """
+
+    def __init__(
+        self, videos: Videos, head: StandardisedHead, device: torch.device, targets: NDArray[np.bool_]
+    ) -> None:
+        rows = _select_all(videos, head)
+        self._row_counts = rows.counts
+        self._vectors = torch.from_numpy(rows.vectors).to(device)
+        self._counts = torch.from_numpy(rows.counts).to(device)
+        self._first_rows = self._counts.cumsum(0) - self._counts
+        self._targets = torch.from_numpy(targets).to(device)
+
+    def batches(self, steps: Sequence[Step]) -> Iterator[VideoBatch]:
+        """Give one batch a step."""
+        for step in steps:
+            yield _mixed(self._batch(step.first), None if step.second is None else self._batch(step.second), step)
+
+    def _batch(self, indices: NDArray[np.int64]) -> VideoBatch:
+        chosen = torch.from_numpy(indices).to(self._vectors.device)
+        longest = int(self._row_counts[indices].max())
+        vectors, mask = _pad(self._vectors, self._first_rows[chosen], self._counts[chosen], longest)
+        return VideoBatch(vectors, mask, self._targets[chosen].to(torch.float32))
+
+
+@final
+class StreamedSet:
+    """Videos on disk, of which a few batches are read ahead in a thread.
+
+    Args:
+        videos: N videos.
+        head: chooses the vectors of each video, each time.
+        device: where the batches go.
+        targets: (N, C) bool.
+    """
+
+    def __init__(
+        self, videos: Videos, head: StandardisedHead, device: torch.device, targets: NDArray[np.bool_]
+    ) -> None:
+        self._videos = videos
+        self._head = head
+        self._device = device
+        self._targets = torch.from_numpy(targets).to(device)
+
+    def batches(self, steps: Sequence[Step]) -> Iterator[VideoBatch]:
+        """Give one batch a step, as soon as it has been read."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-batches") as reader:
+            ahead = (reader.submit(self._read, step) for step in steps)
+            waiting = deque(islice(ahead, _STEPS_AHEAD))
+            for step in steps:
+                first, second = waiting.popleft().result()
+                waiting.extend(islice(ahead, 1))
+                yield _mixed(
+                    self._batch(step.first, first),
+                    None if step.second is None or second is None else self._batch(step.second, second),
+                    step,
+                )
+
+    def _read(self, step: Step) -> tuple[Rows, Rows | None]:
+        first = select_rows(self._videos, self._head, step.first)
+        return first, None if step.second is None else select_rows(self._videos, self._head, step.second)
+
+    def _batch(self, indices: NDArray[np.int64], rows: Rows) -> VideoBatch:
+        vectors, mask = rows.padded(self._device)
+        chosen = torch.from_numpy(indices).to(self._device)
+        return VideoBatch(vectors, mask, self._targets[chosen].to(torch.float32))
+
+
+def _select_all(videos: Videos, head: StandardisedHead) -> Rows:
+    """Select the rows of all videos, into one array that is made once: they may take half of the memory."""
+    vectors = np.empty((0, 0), dtype=np.float32)
+    counts, used = [], 0
+    for block in blocks_of(np.arange(len(videos))):
+        rows = select_rows(videos, head, block)
+        if not used:  # as many rows as there can be; pages that are never written cost nothing
+            vectors = np.empty((int(videos.row_counts.sum()), rows.vectors.shape[1]), dtype=np.float32)
+        vectors[used : used + len(rows.vectors)] = rows.vectors
+        used += len(rows.vectors)
+        counts.append(rows.counts)
+    return Rows(vectors[:used], np.concatenate(counts))
+
+
+def _pad(vectors: Tensor, first_rows: Tensor, counts: Tensor, longest: int) -> tuple[Tensor, Tensor]:
+    """Gather B videos from flat rows (R, D): vectors (B, T, D), and the mask (B, T)."""
+    places = torch.arange(longest, device=vectors.device)
+    mask = places < counts.unsqueeze(1)
+    # Places beyond a video's end read its first row, which the mask then clears.
+    rows = first_rows.unsqueeze(1) + places * mask
+    return vectors[rows].masked_fill(~mask.unsqueeze(-1), 0), mask
+
+
+def _mixed(first: VideoBatch, second: VideoBatch | None, step: Step) -> VideoBatch:
+    return first if second is None else mix_batches(first, second, step.weight)

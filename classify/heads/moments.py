@@ -1,0 +1,56 @@
+"""Mean, variance and principal components of rows that come in blocks, since all may not fit into memory."""
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+
+@final
+class Moments:
+    """The first two moments of the rows added so far, in float64.
+
+    Args:
+        with_covariance: keep all of it, for `principal`, and not its diagonal alone.
+
+    Source: Chan, Golub, LeVeque 1979, Updating formulae and a pairwise algorithm for computing sample variances.
+    """
+
+    def __init__(self, *, with_covariance: bool = False) -> None:
+        self._with_covariance = with_covariance
+        self._count = 0
+        self._mean = torch.zeros((), dtype=torch.float64)
+        self._scatter = torch.zeros((), dtype=torch.float64)
+
+    def add(self, rows: Tensor) -> None:
+        """Count in rows (R, D)."""
+        mean = rows.mean(dim=0)
+        centred = rows - mean
+        scatter = centred.T @ centred if self._with_covariance else centred.square().sum(dim=0)
+        step = mean.double() - self._mean.to(mean.device)
+        total = self._count + len(rows)
+        between = torch.outer(step, step) if self._with_covariance else step.square()
+        self._scatter = self._scatter.to(mean.device) + scatter.double() + between * (self._count * len(rows) / total)
+        self._mean = self._mean.to(mean.device) + step * (len(rows) / total)
+        self._count = total
+
+    @property
+    def mean(self) -> Tensor:
+        """(D,) float32."""
+        return self._mean.float()
+
+    @property
+    def variance(self) -> Tensor:
+        """(D,) float32, of each dimension."""
+        scatter = self._scatter.diagonal() if self._with_covariance else self._scatter
+        return (scatter / self._count).float()
+
+    def principal(self, count: int) -> tuple[Tensor, Tensor]:
+        """Return the largest variances (count,) along any directions, and those directions (D, count), both float32.
+
+        A direction points where its largest entry is positive, so that it is the same on every machine.
+        """
+        variances, directions = torch.linalg.eigh(self._scatter / self._count)
+        variances, directions = variances.flip(0)[:count], directions.flip(1)[:, :count]
+        largest = directions.gather(0, directions.abs().argmax(dim=0, keepdim=True))
+        return variances.clamp_min(0).float(), (directions * largest.sign()).float()

@@ -1,0 +1,67 @@
+"""What training makes small: cross-entropy between logits and shares of labels.
+
+One label a video: a softmax over the classes. Several, or none: a sigmoid a class. Shapes: logits and targets
+(..., n, C), with any dimensions before those of the n videos; losses (..., n).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss of a video.
+
+    Args:
+        is_multi_label: a sigmoid a class, and not one softmax.
+        label_smoothing: share of each label that is spread evenly: over all classes, or over yes and no.
+        class_weights: (..., 1, C) how much each label counts: its own term of a softmax's loss, or the videos that have
+            it beside those that do not; None counts all alike.
+
+    Source of the smoothing: Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, section 7.
+    """
+
+    is_multi_label: bool
+    label_smoothing: float = 0.0
+    class_weights: Tensor | None = None
+
+    def losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each video."""
+        count = 2 if self.is_multi_label else targets.shape[-1]
+        wanted = targets
+        if self.label_smoothing:
+            wanted = targets * (1 - self.label_smoothing) + self.label_smoothing / count
+        if self.is_multi_label:
+            terms = F.binary_cross_entropy_with_logits(logits, wanted, pos_weight=self.class_weights, reduction="none")
+            return terms.mean(dim=-1)
+        if self.class_weights is not None:
+            wanted = wanted * self.class_weights
+        return -(wanted * logits.log_softmax(dim=-1)).sum(dim=-1)
+
+    def probabilities(self, logits: Tensor) -> NDArray[np.float32]:
+        """Return the probability of each label, as float32 on the CPU."""
+        found = logits.sigmoid() if self.is_multi_label else logits.softmax(dim=-1)
+        return np.asarray(found.cpu().numpy(), dtype=np.float32)
+
+
+def balance_classes(targets: NDArray[np.bool_], *, is_multi_label: bool) -> Tensor:
+    """Return (1, C) weights that let rare labels count as much as common ones; labels without a video get 1.
+
+    Args:
+        targets: (n, C) labels of the training videos.
+        is_multi_label: videos without the label over videos with it; otherwise all videos over C times those with it,
+            as scikit-learn's `class_weight="balanced"`.
+
+    >>> balance_classes(np.array([[1, 0], [1, 0], [1, 0], [0, 1]], dtype=bool), is_multi_label=False)
+    tensor([[0.6667, 2.0000]])
+    """
+    videos, positives = len(targets), targets.sum(axis=0)
+    present = positives > 0
+    shares = (videos - positives) if is_multi_label else np.full(len(positives), videos / max(present.sum(), 1))
+    weights = np.where(present & (shares > 0), shares / np.maximum(positives, 1), 1.0)
+    return torch.from_numpy(weights.astype(np.float32)).unsqueeze(0)

@@ -1,0 +1,95 @@
+"""From which probability on a label is given, where a video may have several.
+
+Thresholds are chosen on validation videos. Each lies half-way between two probabilities that the label had there; of
+several that do equally well, the one nearest to 0.5 is taken. A label that no validation video has keeps 0.5.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+HALF = 0.5
+
+
+def tune_thresholds(probabilities: NDArray[np.floating], targets: NDArray[np.bool_], goal: str) -> tuple[float, ...]:
+    """Choose a threshold for each label.
+
+    Args:
+        probabilities: (n, C) of validation videos.
+        targets: (n, C) bool, their labels.
+        goal: "micro-f1", the highest over all labels together, or "label-f1", the highest of each label alone.
+
+    Returns:
+        (C,) thresholds.
+
+    >>> tune_thresholds(np.array([[0.1], [0.2], [0.3], [0.4]]), np.array([[0], [0], [1], [1]], dtype=bool), "label-f1")
+    (0.25,)
+    """
+    shown = np.flatnonzero(targets.any(axis=0)).tolist()
+    curves = {label: _trace(probabilities[:, label], targets[:, label]) for label in shown}
+    if goal == "label-f1":
+        chosen = {label: curve.best(curve.f1) for label, curve in curves.items()}
+    else:
+        wrong = int((probabilities[:, ~targets.any(axis=0)] >= HALF).sum())
+        chosen = _maximise_micro_f1(curves, wrong)
+    found = np.full(targets.shape[1], HALF)
+    for label, place in chosen.items():
+        found[label] = curves[label].thresholds[place]
+    return tuple(found.tolist())
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """What each of K thresholds gives on one label.
+
+    Args:
+        thresholds: (K,).
+        hits: (K,) videos that have the label and are given it: TP.
+        given: (K,) videos that are given it: TP + FP.
+        positives: videos that have it: TP + FN.
+    """
+
+    thresholds: NDArray[np.float64]
+    hits: NDArray[np.int64]
+    given: NDArray[np.int64]
+    positives: int
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        return 2 * self.hits / (self.given + self.positives)
+
+    def best(self, figures: NDArray[np.float64]) -> int:
+        """Return the place of the highest figure whose threshold is nearest to 0.5."""
+        highest = np.flatnonzero(figures >= figures.max() - 1e-12)
+        return int(highest[np.abs(self.thresholds[highest] - HALF).argmin()])
+
+
+def _trace(probabilities: NDArray[np.floating], has_label: NDArray[np.bool_]) -> _Curve:
+    order = np.argsort(-probabilities, kind="stable")
+    falling = np.concatenate([[1.0], probabilities[order].astype(np.float64), [0.0]])
+    thresholds = (falling[:-1] + falling[1:]) / 2
+    hits = np.concatenate([[0], has_label[order].cumsum()])
+    splits = np.flatnonzero(falling[:-1] > falling[1:])  # no threshold parts equal probabilities
+    return _Curve(thresholds[splits], hits[splits], splits, int(has_label.sum()))
+
+
+def _maximise_micro_f1(curves: dict[int, _Curve], wrong: int) -> dict[int, int]:
+    """Choose each label's place on its curve so that all together, and `wrong` ones given besides, do best.
+
+    Source: Dinkelbach 1967, On nonlinear fractional programming, Management Science 13 (7). With F the ratio reached so
+    far, the choice that maximises 2 TP - F (2 TP + FP + FN) falls apart into one choice a label; its own ratio is the
+    next F, and the best has been found once F grows no more.
+    """
+    f1, previous = 0.0, -1.0
+    chosen: dict[int, int] = {}
+    while f1 > previous:
+        chosen = {
+            label: curve.best(2 * curve.hits - f1 * (curve.given + curve.positives)) for label, curve in curves.items()
+        }
+        previous = f1
+        counted = [(curves[label], place) for label, place in chosen.items()]
+        hits = sum(int(curve.hits[place]) for curve, place in counted)
+        size = sum(int(curve.given[place]) + curve.positives for curve, place in counted) + wrong
+        f1 = 2 * hits / size if size else 0.0
+    return chosen
