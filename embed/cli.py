@@ -68,6 +68,13 @@ class EmbedCommand(click.Command):
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps ...")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Frames encoded at once.")
 @click.option("--decoder", default="pyav", show_default=True, type=click.Choice(["pyav", "opencv"]))
+@click.option(
+    "--decode-device",
+    default="cpu",
+    show_default=True,
+    type=click.Choice(["cpu", "cuda"]),
+    help="cuda: decode on an NVIDIA GPU, to the same pixels; what it cannot decode, the CPU does.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Videos decoded at once.  [default: one a core, at most 16]")
 @click.option(
     "--timeout",
@@ -99,6 +106,7 @@ def embed_videos(
     device: str,
     batch_size: int,
     decoder: Any,
+    decode_device: Any,
     workers: int | None,
     timeout: float,
     memory_limit: float,
@@ -126,6 +134,7 @@ def embed_videos(
         device=device,
         batch_size=batch_size,
         decoder=decoder,
+        decode_device=decode_device,
         is_retrying=retry_failed,
         workers=workers,
         limits=DecodeLimits(timeout, int(memory_limit * (1 << 30))),
@@ -232,6 +241,7 @@ def _summary_text(summary: "EmbedSummary") -> str:
     repeated = f" ({summary.repeated} of frames that repeat the one before)" if summary.repeated else ""
     speed = f"{summary.vectors} vectors{repeated} in {summary.seconds:.1f} s"
     lines = [f"{counts}; {speed} -> {Path(summary.store)}"]
+    lines += [f"{count} decoded on the CPU: {reason}" for reason, count in summary.decoded_on_cpu.items()]
     if summary.hint:
         lines.append(f"To go faster: {summary.hint}")
     return "\n".join(lines)

@@ -96,7 +96,10 @@ class DecodePool:
         """Yield every video, decoded or failed; ends early when the pool is closed."""
         suspects: list[Video] = []
         yield from self._pass(videos, self._workers, suspects)
-        yield from self._pass(suspects, 1, None)
+        for result in self._pass(suspects, 1, None):
+            if isinstance(result, DecodedVideo) and self._plan.decode_device != "cpu":
+                result = replace(result, cpu_reason="its process died or was killed when the GPU was to decode it")
+            yield result
 
     def _pass(
         self, videos: Iterable[Video], workers: int, suspects: list[Video] | None
@@ -105,6 +108,8 @@ class DecodePool:
         work = _Pass(iter(videos), slots=2 * workers, suspects=suspects)
         # Several videos at once keep the cores busier than several threads on one, and pay for no hand-overs.
         plan = replace(self._plan, thread_count=max(1, (os.cpu_count() or 1) // workers))
+        if suspects is None:  # a GPU's driver may be what hung or crashed
+            plan = replace(plan, decode_device="cpu")
         with self._lock:
             if self._is_closed:
                 return

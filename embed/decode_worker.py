@@ -22,8 +22,9 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.decoding import Decoder, Frames, read_frames
+from embed.decoding import DecodeDevice, Decoder, Frames, read_frames
 from embed.errors import VideoError
+from embed.nvdec import read_frames_by_nvdec
 from embed.preprocessing import Preprocessing
 from embed.sampling import Sampling
 from embed.sparse_copies import END_BYTES, Span
@@ -43,12 +44,14 @@ class DecodePlan:
         preprocessing: how they are cut.
         decoder: by which library.
         thread_count: of the decoder; 0 takes one a core.
+        decode_device: "cpu", or "cuda" for an NVIDIA GPU's video engine where it can (`embed.nvdec`).
     """
 
     sampling: Sampling
     preprocessing: Preprocessing
     decoder: Decoder = "pyav"
     thread_count: int = 0
+    decode_device: DecodeDevice = "cpu"
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class DecodedVideo:
         cpu_s: processor time of decoding, all threads.
         fetch_s: wall time until what was needed of its file was at hand.
         fetched_bytes: what came from afar.
+        cpu_reason: why the CPU decoded it though a GPU was asked to, else "".
     """
 
     record: VideoRecord
@@ -72,6 +76,7 @@ class DecodedVideo:
     cpu_s: float = 0.0
     fetch_s: float = 0.0
     fetched_bytes: int = 0
+    cpu_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def decode_video(
     """
     started, cpu_started = time.monotonic(), time.process_time()
     try:
-        frames = _read_frames(path, plan, sparse_file)
+        frames, cpu_reason = _read_frames(path, plan, sparse_file)
         content_hash = hash_content(path)
     except VideoError as error:
         return Failure(video.id, video.location, error.reason, error.detail)
@@ -119,10 +124,22 @@ def decode_video(
     )
     fetch_s = sparse_file.waited_s if sparse_file else 0.0
     decode_s, cpu_s = time.monotonic() - started - fetch_s, time.process_time() - cpu_started
-    return DecodedVideo(record, frames.rgb, frames.timestamps_s, decode_s, cpu_s, fetch_s)
+    return DecodedVideo(
+        record, frames.rgb, frames.timestamps_s, decode_s, cpu_s, fetch_s=fetch_s, cpu_reason=cpu_reason
+    )
 
 
-def _read_frames(path: str, plan: DecodePlan, sparse_file: SparseFile | None) -> Frames:
+def _read_frames(path: str, plan: DecodePlan, sparse_file: SparseFile | None) -> tuple[Frames, str]:
+    """Return a video's frames, and why they are not from the GPU if they should be."""
+    if plan.decode_device == "cpu":
+        return _read_frames_by_cpu(path, plan, sparse_file), ""
+    if sparse_file:
+        return _read_frames_by_cpu(path, plan, sparse_file), "only parts of a far file were fetched"
+    found = read_frames_by_nvdec(path, plan.sampling, plan.preprocessing)
+    return (_read_frames_by_cpu(path, plan, None), found) if isinstance(found, str) else (found, "")
+
+
+def _read_frames_by_cpu(path: str, plan: DecodePlan, sparse_file: SparseFile | None) -> Frames:
     if sparse_file:
         if plan.decoder == "pyav":
             few = read_few_frames(sparse_file, plan.sampling, plan.preprocessing, thread_count=plan.thread_count)

@@ -34,11 +34,13 @@ from embed.timeline import (
 )
 
 if TYPE_CHECKING:
+    from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 Decoder = Literal["pyav", "opencv"]
+DecodeDevice = Literal["cpu", "cuda"]
 
 ShownFrame = tuple[int, NDArray[np.uint8]]
 """A frame's index on the timeline and its upright (H, W_px, 3) RGB pixels."""
@@ -153,14 +155,17 @@ def shown_by_plan(
     thread_count: int = 0,
     *,
     seek_bytes: int = SEEK_BYTES,
+    accelerator: "HWAccel | None" = None,
 ) -> Generator[ShownFrame]:
     """Yield the wanted frames from the packets of a plan, reading over gaps of at most `seek_bytes`.
+
+    They are decoded by the CPU, or an accelerator.
 
     Raises:
         PlanFailed: something else came than was planned. What was yielded before may be wrong too.
     """
     index_of = dict(zip(packets.ticks.tolist(), packets.frame_of.tolist(), strict=True))
-    with open_video(path) as (container, stream):
+    with open_video(path, accelerator) as (container, stream):
         picture = PictureReader(stream.sample_aspect_ratio)
         _set_threads(stream, thread_count)
         for frame in PacketFeed(container, stream, packets, seek_bytes=seek_bytes).decode(plan):
@@ -170,7 +175,12 @@ def shown_by_plan(
 
 
 def shown_in_order(
-    path: str, timeline: Timeline, wanted: frozenset[int], thread_count: int = 0
+    path: str,
+    timeline: Timeline,
+    wanted: frozenset[int],
+    thread_count: int = 0,
+    *,
+    accelerator: "HWAccel | None" = None,
 ) -> Generator[ShownFrame]:
     """Yield the wanted frames, decoding all up to the last of them.
 
@@ -178,7 +188,7 @@ def shown_in_order(
     """
     index_of = None if timeline.ticks is None else {tick: i for i, tick in enumerate(timeline.ticks.tolist())}
     left = set(wanted)
-    with open_video(path) as (container, stream):
+    with open_video(path, accelerator) as (container, stream):
         picture = PictureReader(stream.sample_aspect_ratio)
         _set_threads(stream, thread_count)
         for order, frame in enumerate(_decoded(container, stream)):

@@ -3,6 +3,8 @@
 - The matrix (BT.601, 709, 2020) and the range (full, limited) are the frame's own. Where a file is silent they are
   BT.601 and limited, as FFmpeg takes them.
 - PQ and HLG (HDR) are mapped to BT.709: a white of 203 cd/m2 is where SDR's white is, highlights are rolled off.
+- Frames from a GPU are fetched, and their interleaved colours put into planes of their own, as a CPU's decoder gives
+  them: FFmpeg turns planes to RGB by another way, and pixels would differ (by 0.7 to 3 levels where measured).
 - 10 and 12 bits come out as 8. Transparent parts stand on black.
 - Anamorphic pixels are made square by enlarging the shorter side, so nothing is lost. Then the display matrix turns
   the picture upright.
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 _PQ, _HLG = 16, 18  # transfer characteristics of ITU-T H.273, table 3
 _WIDEST_PIXEL = 16  # a ratio beyond this is a broken header, not a lens
 _LUT_SIDE = 33
+
+PLANES_OF = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
+"""Pixel formats of a GPU -> those of a CPU with the same samples."""
 _WHITE_NITS, _PEAK_NITS = 203.0, 1000.0  # BT.2408: HDR reference white, and the display it is graded for
 
 
@@ -35,12 +40,15 @@ class PictureReader:
     def __init__(self, pixel_aspect: Fraction | None = None) -> None:
         from av.video.reformatter import VideoReformatter
 
-        self._scaler = VideoReformatter()
+        self._scaler, self._separator = VideoReformatter(), VideoReformatter()
         ratio = pixel_aspect or Fraction(1)
         self._aspect = ratio if Fraction(1, _WIDEST_PIXEL) <= ratio <= _WIDEST_PIXEL else Fraction(1)
 
     def read(self, frame: "VideoFrame") -> NDArray[np.uint8]:
-        """Return a frame's (H, W_px, 3) RGB pixels."""
+        """Return a frame's (H, W_px, 3) RGB pixels, wherever it lies."""
+        planes = PLANES_OF.get((frame.sw_format or frame.format).name)
+        if planes:
+            frame = self._separator.reformat(frame, format=planes, threads=1)
         has_alpha = any(component.is_alpha for component in frame.format.components)
         width_px, height_px = square_size(frame.width, frame.height, self._aspect)
         converted = self._scaler.reformat(

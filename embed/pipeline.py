@@ -1,6 +1,7 @@
 """Embed videos: fetch | decode | encode | write, overlapped, and resumable at any moment."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from embed.background import in_background
 from embed.decode_pool import DecodeLimits, DecodePlan, DecodePool, default_worker_count
-from embed.decoding import Decoder
+from embed.decoding import DecodeDevice, Decoder
 from embed.encoders import Encoder, PendingVectors, begin_encoding, load_encoder
 from embed.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.fetching import Fetcher
@@ -36,6 +37,7 @@ class EmbedConfig:
         device: "auto", or a torch device.
         batch_size: frames encoded at once.
         decoder: "pyav" or "opencv".
+        decode_device: "cpu", or "cuda": decode on an NVIDIA GPU what it decodes to the same pixels (`embed.nvdec`).
         is_retrying: try videos again that failed in an earlier run.
         workers: videos decoded at once; None takes one a core, at most 16, since one thread each wastes least.
         limits: seconds and bytes that decoding one video may take.
@@ -48,6 +50,7 @@ class EmbedConfig:
     device: str = "auto"
     batch_size: int = 32
     decoder: Decoder = "pyav"
+    decode_device: DecodeDevice = "cpu"
     is_retrying: bool = False
     workers: int | None = None
     limits: DecodeLimits = field(default_factory=DecodeLimits)
@@ -58,6 +61,8 @@ class EmbedConfig:
             raise ValueError(f"batch_size is at least 1, got {self.batch_size}")
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers is at least 1, got {self.workers}")
+        if self.decode_device != "cpu" and self.decoder != "pyav":
+            raise ValueError(f"decode_device {self.decode_device} wants decoder pyav, got {self.decoder}")
 
     @classmethod
     def from_provenance(
@@ -99,6 +104,7 @@ class EmbedSummary:
         decode_cpu_seconds, encode_cpu_seconds: processor time of the two, all threads of all processes.
         shares: the share of the time that each stage made the run wait (`embed.progress`).
         failures: why each failed video failed.
+        decoded_on_cpu: reason -> videos that were to be decoded on a GPU, and were not.
     """
 
     store: str
@@ -113,6 +119,7 @@ class EmbedSummary:
     encode_cpu_seconds: float
     shares: Mapping[Stage, float]
     failures: tuple[Failure, ...]
+    decoded_on_cpu: Mapping[str, int]
 
     @property
     def hint(self) -> str | None:
@@ -172,6 +179,7 @@ def embed_videos(
         encode_cpu_seconds=run.clock.encode_cpu_s,
         shares=run.clock.shares(),
         failures=failures,
+        decoded_on_cpu=dict(run.decoded_on_cpu),
     )
 
 
@@ -183,6 +191,7 @@ class _Run:
         self._started = time.monotonic()
         self.clock = StageClock()
         self.embedded = self.vectors = self.encoded = self.failed = 0
+        self.decoded_on_cpu: Counter[str] = Counter()
 
     def is_settled(self, video: Video) -> bool:
         """Say whether an earlier run has dealt with the video."""
@@ -210,7 +219,12 @@ class _Run:
 
     def _pool(self, video_count: int, fetcher: Fetcher) -> DecodePool:
         config = self._config
-        plan = DecodePlan(config.sampling, self._encoder.identity.preprocessing, config.decoder)
+        plan = DecodePlan(
+            config.sampling,
+            self._encoder.identity.preprocessing,
+            config.decoder,
+            decode_device=config.decode_device,
+        )
         workers = min(config.workers or default_worker_count(), video_count)
         return DecodePool(plan, workers=workers, limits=config.limits, fetch=fetcher.local_file)
 
@@ -239,6 +253,8 @@ class _Run:
         self.embedded += 1
         self.vectors += len(vectors)
         self.encoded += result.encoded_count
+        if result.video.cpu_reason:
+            self.decoded_on_cpu[result.video.cpu_reason] += 1
         self.clock.write_s += time.monotonic() - started
 
     def _begin_encoding(self, rgb: NDArray[np.uint8]) -> PendingVectors:

@@ -4,7 +4,8 @@
      "fetch_s": 0.0, "fetched_bytes": 0, "decode_s": 2.3, "decode_cpu_s": 3.9}
     {"time": ..., "id": ..., "location": ..., "status": "failed", "reason": "timeout", "detail": ..., "attempts": 1}
 
-`encoded` counts the frames that differ from the one before. `time` is ISO 8601, UTC.
+`encoded` counts the frames that differ from the one before. `cpu_reason` is there where a GPU was to decode a video and
+the CPU did. `time` is ISO 8601, UTC.
 """
 
 import json
@@ -52,6 +53,7 @@ class RunLog:
             fetched_bytes=video.fetched_bytes,
             decode_s=round(video.decode_s, 3),
             decode_cpu_s=round(video.cpu_s, 3),
+            **({"cpu_reason": video.cpu_reason} if video.cpu_reason else {}),
         )
 
     def failed(self, failure: Failure) -> None:

@@ -27,6 +27,7 @@ from embed.bitstreams import (
 from embed.errors import VideoError
 
 if TYPE_CHECKING:
+    from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
@@ -229,8 +230,8 @@ def timeline_without_timestamps(stream: "VideoStream", is_keyframe: NDArray[np.b
 
 
 @contextmanager
-def open_video(path: str) -> Iterator[tuple["InputContainer", "VideoStream"]]:
-    """Open a local file's best video stream.
+def open_video(path: str, accelerator: "HWAccel | None" = None) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    """Open a local file's best video stream, to be decoded by the CPU or an accelerator.
 
     Raises:
         VideoError: not_found, unreadable or no_video_stream; also when FFmpeg fails inside the `with` block.
@@ -239,7 +240,7 @@ def open_video(path: str) -> Iterator[tuple["InputContainer", "VideoStream"]]:
 
     try:
         # Titles and comments in any encoding must not fail a video whose frames are fine.
-        with av.open(path, metadata_errors="replace") as container:
+        with av.open(path, metadata_errors="replace", hwaccel=accelerator) as container:
             yield container, _best_video_stream(container, path)
     except FileNotFoundError as error:
         raise VideoError("not_found", f"{path} does not exist") from error

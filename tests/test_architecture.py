@@ -29,7 +29,7 @@ LAYERS = {
         {"writing"},
         {"store"},
         {"decoding", "encoders", "inspection", "merging"},
-        {"repair", "sparse_reading"},
+        {"nvdec", "repair", "sparse_reading"},
         {"decode_worker"},
         {"decode_process"},
         {"decode_pool"},

@@ -40,7 +40,8 @@ class TorchImageEncoder:
         self._forward = forward
         self._copying = Stream(self._device) if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
         # Weights in the pixels' own order (channels last), so that no convolution turns either round first.
-        model.requires_grad_(False).eval().to(self._device).to(memory_format=torch.channels_last)
+        model.requires_grad_(False).eval().to(self._device)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # Per channel: pixel / 255 - mean, over std, folded into one product and one sum.
         mean, std = (torch.tensor(v) for v in (identity.preprocessing.mean, identity.preprocessing.std))
         self._scale = (1 / (255 * std)).to(self._device)[:, None, None]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from embed.decoding import read_frames
 from embed.pictures import PictureReader
 from embed.sampling import UniformFrames
+from tests.media import write_moving_video
 
 BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)  # weights of red and blue
 SWATCHES = [(255, 255, 255), (0, 0, 0), (200, 40, 40), (40, 180, 60), (30, 60, 200), (128, 128, 128), (230, 200, 30)]
@@ -133,3 +134,42 @@ def test_rotated_files_stand_upright(odd_videos: Path, name: str, size: tuple[in
     frames = read_frames(str(odd_videos / name), UniformFrames(1))
     stored_size = (frames.timeline.height_px, frames.timeline.width_px)
     assert frames.rgb.shape[2:4] == (size or stored_size[::-1])
+
+
+@pytest.mark.parametrize(
+    ("codec", "planes", "interleaved"),
+    [
+        pytest.param("libx264", "yuv420p", "nv12", id="8 bits"),
+        pytest.param("mjpeg", "yuvj420p", "nv12", id="full range"),
+        pytest.param("libx265", "yuv420p10le", "p010le", id="10 bits"),
+    ],
+)
+def test_colours_interleaved_as_by_a_gpu_give_the_pixels_of_planes(
+    tmp_path: Path, codec: str, planes: str, interleaved: str
+) -> None:
+    options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    path = write_moving_video(tmp_path / "a.mkv", 3, codec=codec, options=options, pixel_format=planes)
+    with av.open(str(path)) as container:
+        frame = list(container.decode(video=0))[1]
+    assert frame.format.name == planes
+    reader = PictureReader()
+    np.testing.assert_array_equal(reader.read(frame.reformat(format=interleaved)), reader.read(frame))
+
+
+@pytest.mark.parametrize(
+    ("name", "interleaved"),
+    [
+        ("nasa_13013_rotated.mp4", "nv12"),
+        ("bt601_full_range.mp4", "nv12"),
+        ("testsrc2_odd_height_and_width_vp9.mp4", "nv12"),
+        ("nasa_13013_hdr.mp4", "p010le"),
+        ("bt2020_10bit.mp4", "p010le"),
+    ],
+)
+def test_colours_of_real_files_interleaved_as_by_a_gpu_give_the_pixels_of_planes(
+    odd_videos: Path, name: str, interleaved: str
+) -> None:
+    with av.open(str(odd_videos / "torchcodec" / name)) as container:
+        frame = next(container.decode(video=0))
+    reader = PictureReader()
+    np.testing.assert_array_equal(reader.read(frame.reformat(format=interleaved)), reader.read(frame))
