@@ -46,11 +46,12 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.ranking import RankingMetrics as RankingMetrics
     from classify.ranking import rank as rank
     from classify.recipe import TrainConfig as TrainConfig
-    from classify.splits import Split as Split
+    from classify.split_files import Split as Split
+    from classify.split_files import SplitSummary as SplitSummary
+    from classify.split_files import read_split as read_split
     from classify.splits import SplitConfig as SplitConfig
-    from classify.splits import SplitSummary as SplitSummary
     from classify.splits import fold_videos as fold_videos
-    from classify.splits import read_split as read_split
+    from classify.splits import split_folds as split_folds
     from classify.splits import split_table as split_table
     from classify.splits import split_videos as split_videos
     from classify.training import TrainingRun as TrainingRun
@@ -74,10 +75,10 @@ _HOME_OF = {
     "Prediction": "prediction",
     "Predictions": "prediction",
     "RankingMetrics": "ranking",
-    "Split": "splits",
+    "Split": "split_files",
     "SplitConfig": "splits",
     "SplitError": "errors",
-    "SplitSummary": "splits",
+    "SplitSummary": "split_files",
     "StandardisedHead": "heads",
     "TrainConfig": "recipe",
     "TrainError": "errors",
@@ -97,7 +98,8 @@ _HOME_OF = {
     "predict_videos": "prediction",
     "rank": "ranking",
     "read_labels": "labels",
-    "read_split": "splits",
+    "read_split": "split_files",
+    "split_folds": "splits",
     "split_table": "splits",
     "split_videos": "splits",
     "train_head": "experiment",

@@ -18,6 +18,7 @@ from classify.recipe import TrainConfig
 
 if TYPE_CHECKING:
     from classify.history import EpochRecord
+    from classify.labels import LabelConfig
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _LABEL_OPTIONS = (
@@ -89,21 +90,12 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--validation-size", default=0.1, show_default=True, help="Share that validates; may be 0.")
 @click.option("--group-by", help="Column of the label file; its groups stay whole.")
 @click.option("--seed", default=0, show_default=True, help="Chooses between equally good splits.")
+@click.option("--by-folder", is_flag=True, help="Follow the folders train/, val/ and test/ that the videos lie in.")
+@click.option("--folds", type=click.IntRange(2), help="Write a split for each of so many folds: split-1.csv, ...")
 @click.option("-o", "--output", default="split.csv", show_default=True, help="The split file to write.")
 @_json_option
 @click.version_option(package_name="framehead")
-def split_videos(
-    store: str,
-    labels: str | None,
-    min_count: int,
-    vocabulary: str | None,
-    test_size: float,
-    validation_size: float,
-    group_by: str | None,
-    seed: int,
-    output: str,
-    as_json: bool,
-) -> None:
+def split_videos(store: str, output: str, folds: int | None, as_json: bool, **options: Any) -> None:
     """Split the labelled videos of STORE into train, validation and test.
 
     The parts are stratified by label, also where a video has several, and keep groups whole.
@@ -111,15 +103,22 @@ def split_videos(
     \b
     split-videos embeddings.h5
     split-videos embeddings.h5 --labels labels.csv --group-by group -o split.csv
+    split-videos embeddings.h5 --folds 5
     """  # noqa: D301 (click wants a real backspace)
     import classify
-    from classify.texts import split_text
+    from classify.texts import folds_text, split_text
 
-    config = classify.SplitConfig(test_size, validation_size, group_by, seed)
-    chosen = classify.LabelConfig(labels, min_count, vocabulary)
-    summary = classify.split_videos(store, output, labels=chosen, config=config)
-    _warn(summary.notes)
-    click.echo(json.dumps(summary.to_json(), indent=2) if as_json else split_text(summary))
+    labels = _take_labels(options)
+    config = classify.SplitConfig(**options)
+    if folds is None:
+        summary = classify.split_videos(store, output, labels=labels, config=config)
+        text, figures, notes = split_text(summary), summary.to_json(), summary.notes
+    else:
+        summaries = classify.split_folds(store, output, folds, labels=labels, config=config)
+        text, figures = folds_text(summaries), {"folds": [found.to_json() for found in summaries]}
+        notes = tuple(dict.fromkeys(note for found in summaries for note in found.notes))
+    _warn(notes)
+    click.echo(json.dumps(figures, indent=2) if as_json else text)
 
 
 @click.command(cls=GroupedCommand)
@@ -140,7 +139,7 @@ def train_head(store: str, split: str, output: str, as_json: bool, **options: An
     import classify
     from classify.texts import report_text
 
-    labels = classify.LabelConfig(options.pop("labels"), options.pop("min_count"), options.pop("vocabulary"))
+    labels = _take_labels(options)
     config = TrainConfig(**options)
     with _EpochBar(config.epochs) as bar:
         report = classify.train_head(store, split, output, labels=labels, config=config, on_epoch=bar.show)
@@ -206,6 +205,13 @@ class _EpochBar:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def _take_labels(options: dict[str, Any]) -> "LabelConfig":
+    """Take the values of `_label_options` out of a command's options."""
+    from classify.labels import LabelConfig
+
+    return LabelConfig(options.pop("labels"), options.pop("min_count"), options.pop("vocabulary"))
 
 
 def _warn(notes: tuple[str, ...]) -> None:

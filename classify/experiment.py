@@ -21,7 +21,7 @@ from classify.history import EpochRecord
 from classify.labels import Labels, read_labels
 from classify.metrics import Metrics
 from classify.recipe import TrainConfig
-from classify.splits import PARTS, Split, describe_gaps, read_split
+from classify.split_files import PARTS, Split, describe_gaps, read_split
 from classify.training import TrainingRun, fit_head, predict_probabilities
 from embed.store import EmbeddingStore
 

@@ -77,6 +77,11 @@ class LabelTable:
         """Return the labels of one video as a label file would write them."""
         return SEPARATOR.join(name for name, has in zip(self.names, self.targets[index], strict=True) if has)
 
+    def take(self, rows: NDArray[np.int64]) -> "LabelTable":
+        """Return the table of the videos at `rows`, with all label names."""
+        groups = None if self.groups is None else tuple(self.groups[row] for row in rows)
+        return LabelTable(tuple(self.ids[row] for row in rows), self.names, self.targets[rows], groups, self.notes)
+
     @classmethod
     def from_labels(
         cls,

@@ -1,31 +1,21 @@
-"""Which videos train a head, which validate it, and which test it: seeded, stratified, groups kept whole.
+"""Which videos train a head, which validate it, and which test it: seeded, stratified, groups kept whole."""
 
-A split file is a CSV with the columns id, part (train, validation or test), labels and, where videos are grouped,
-group.
-"""
-
-import csv
-import io
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import SplitError
-from classify.files import write_whole
 from classify.labels import Labels, LabelTable, read_labels
+from classify.split_files import PARTS, Split, SplitSummary, summarise_split, write_split
 from classify.stratification import share_out
 from embed.store import EmbeddingStore
 
-PARTS = ("train", "validation", "test")
-
-_GAPS = {
-    "train": "A head cannot learn them.",
-    "validation": "Validation figures say nothing about them.",
-    "test": "Test figures say nothing about them.",
+_FOLDERS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
 }
 
 
@@ -38,12 +28,15 @@ class SplitConfig:
         validation_size: share of the videos that validate, in [0, 1); 0 leaves that part empty.
         group_by: column of the label file whose groups stay whole, or None.
         seed: chooses between equally good splits.
+        by_folder: the folders train, val (or validation) and test in the ids say which part a video is in. Without a
+            test folder, val tests. Without both, or where val tests, `validation_size` is drawn from train.
     """
 
     test_size: float = 0.1
     validation_size: float = 0.1
     group_by: str | None = None
     seed: int = 0
+    by_folder: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.test_size < 1 or not 0 <= self.validation_size < 1:
@@ -58,65 +51,6 @@ class SplitConfig:
             )
         if self.seed < 0:
             raise SplitError(f"The seed is {self.seed}. Give a whole number from 0.")
-
-
-@dataclass(frozen=True)
-class Split:
-    """The part of each of N videos.
-
-    Args:
-        ids: (N,) ids of the videos.
-        parts: (N,) "train", "validation" or "test".
-        groups: (N,) group of each video, or None. No group lies in two parts.
-    """
-
-    ids: tuple[str, ...]
-    parts: tuple[str, ...]
-    groups: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.parts) - set(PARTS))
-        if unknown:
-            raise SplitError(f"A split has the part {unknown[0]!r}. Parts are: {', '.join(PARTS)}.")
-        if len(set(self.ids)) != len(self.ids):
-            twice = next(video_id for video_id in self.ids if self.ids.count(video_id) > 1)
-            raise SplitError(f"A split names {twice!r} twice. Keep one line a video.")
-        _refuse_straddling(self)
-
-    def indices(self, part: str) -> NDArray[np.int64]:
-        """Return where the videos of a part stand in `ids`."""
-        return np.flatnonzero(np.array(self.parts) == part)
-
-
-@dataclass(frozen=True)
-class SplitSummary:
-    """What `split_videos` made.
-
-    Args:
-        path: the split file.
-        names: (C,) label names.
-        class_counts: part -> (C,) videos of each class.
-        video_counts: part -> videos.
-        group_counts: part -> groups, or None where videos are not grouped.
-        notes: sentences about what was left out, or is too small to say much.
-    """
-
-    path: Path
-    names: tuple[str, ...]
-    class_counts: Mapping[str, tuple[int, ...]]
-    video_counts: Mapping[str, int]
-    group_counts: Mapping[str, int] | None
-    notes: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the summary JSON-ready."""
-        return {
-            "split": str(self.path),
-            "videos": self.video_counts,
-            "groups": self.group_counts,
-            "classes": {part: dict(zip(self.names, counts, strict=True)) for part, counts in self.class_counts.items()},
-            "notes": self.notes,
-        }
 
 
 def split_videos(
@@ -140,9 +74,46 @@ def split_videos(
     """
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels, group_by=config.group_by)
-    split = split_table(table, config)
+    split, notes = _split_by_folder(table, config) if config.by_folder else (split_table(table, config), ())
     write_split(Path(output), split, table)
-    return summarise_split(Path(output), split, table)
+    return summarise_split(Path(output), split, table, notes)
+
+
+def split_folds(
+    store: str | Path,
+    output: str | Path,
+    folds: int,
+    *,
+    labels: Labels = None,
+    config: SplitConfig = SplitConfig(),
+) -> tuple[SplitSummary, ...]:
+    """Write a split file for each fold, so that every video tests once.
+
+    Args:
+        store: the store's path.
+        output: `split.csv` writes split-1.csv, split-2.csv and so on.
+        folds: how many; each tests an equal share, and validates with `validation_size` of all videos.
+        labels: label file, or which labels to take; None takes the folders' names.
+        config: grouping, seed and size of validation; its `test_size` is not looked at.
+
+    Raises:
+        LabelError: labels cannot be read, or fit no video.
+        SplitError: there are too few videos or groups for the folds, or `config` splits by folder.
+    """
+    if config.by_folder:
+        raise SplitError("Folders name one split, not folds. Ask for one of the two.")
+    with EmbeddingStore(store) as opened:
+        table = read_labels(opened, labels, group_by=config.group_by)
+    fold_of = fold_videos(table, folds, seed=config.seed)
+    summaries = []
+    for fold in range(folds):
+        parts = np.where(fold_of == fold, "test", "train").astype(object)
+        _draw_validation(parts, table, config)
+        split = Split(table.ids, tuple(parts.tolist()), table.groups)
+        path = Path(output).with_stem(f"{Path(output).stem}-{fold + 1}")
+        write_split(path, split, table)
+        summaries.append(summarise_split(path, split, table))
+    return tuple(summaries)
 
 
 def split_table(table: LabelTable, config: SplitConfig) -> Split:
@@ -181,58 +152,47 @@ def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.i
     return _share_videos(table, sizes, seed)
 
 
-def write_split(path: Path, split: Split, table: LabelTable) -> None:
-    """Write a split file, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "part", "labels", *(["group"] if split.groups else [])])
-    for index, (video_id, part) in enumerate(zip(split.ids, split.parts, strict=True)):
-        group = [split.groups[index]] if split.groups else []
-        writer.writerow([video_id, part, table.labels_of(index), *group])
-    write_whole(path, text.getvalue())
+def _split_by_folder(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str, ...]]:
+    """Split as the folders in the ids say; also return what is to be known of it."""
+    found = [_folder_part(video_id) for video_id in table.ids]
+    if None in found or "train" not in found or len(set(found)) == 1:
+        example = table.ids[found.index(None)] if None in found else table.ids[0]
+        raise SplitError(
+            f"The ids do not say which videos train and which test, e.g. {example!r}. Embed a folder that holds "
+            "train/, val/ and perhaps test/, with the classes' folders in them, or split without by_folder."
+        )
+    parts = np.array(found, dtype=object)
+    notes: tuple[str, ...] = ()
+    if "test" not in found:
+        parts[parts == "validation"] = "test"
+        notes = ("There is no test folder, so the videos of the validation folder test: choose nothing by them.",)
+    if "validation" not in parts:
+        _draw_validation(parts, table, config)
+    return Split(table.ids, tuple(parts.tolist()), table.groups), notes
 
 
-def read_split(path: str | Path, table: LabelTable) -> Split:
-    """Read a split file and check it against the labelled videos of a store.
+def _folder_part(video_id: str) -> str | None:
+    """Return the part that the outermost folder with a part's name says; the class may be called so too.
 
-    Returns:
-        The split in the order of the table.
-
-    Raises:
-        SplitError: the file cannot be read, lacks a labelled video or has one too many, or tears a group apart.
+    >>> _folder_part("val/Cooking/a.mp4"), _folder_part("train/test/b.mp4"), _folder_part("Cooking/a.mp4")
+    ('validation', 'train', None)
     """
-    split = _read_split_file(Path(path))
-    _refuse_other_videos(Path(path), split, table)
-    order = {video_id: index for index, video_id in enumerate(split.ids)}
-    rows = [order[video_id] for video_id in table.ids]
-    groups = tuple(split.groups[row] for row in rows) if split.groups else None
-    return Split(table.ids, tuple(split.parts[row] for row in rows), groups)
+    folders = PurePosixPath(video_id).parts[:-1]
+    return next((_FOLDERS[folder.lower()] for folder in folders if folder.lower() in _FOLDERS), None)
 
 
-def summarise_split(path: Path, split: Split, table: LabelTable) -> SplitSummary:
-    """Count classes, videos and groups of each part, and note what is too small to say much."""
-    rows = {part: split.indices(part) for part in PARTS}
-    counts = {part: tuple(table.targets[rows[part]].sum(axis=0).tolist()) for part in PARTS}
-    groups = split.groups
-    return SplitSummary(
-        path=path,
-        names=table.names,
-        class_counts=counts,
-        video_counts={part: len(rows[part]) for part in PARTS},
-        group_counts=None if groups is None else {part: len({groups[row] for row in rows[part]}) for part in PARTS},
-        notes=(*table.notes, *describe_gaps(split, table)),
-    )
-
-
-def describe_gaps(split: Split, table: LabelTable) -> list[str]:
-    """Name the classes that some part with videos has none of, a sentence a part."""
-    notes = []
-    for part, consequence in _GAPS.items():
-        targets = table.targets[split.indices(part)]
-        missing = [name for name, count in zip(table.names, targets.sum(axis=0), strict=True) if not count]
-        if len(targets) and missing:
-            notes.append(f"Classes without a video in {part}: {', '.join(missing)}. {consequence}")
-    return notes
+def _draw_validation(parts: NDArray[np.object_], table: LabelTable, config: SplitConfig) -> None:
+    """Turn `validation_size` of all videos from train to validation, in place."""
+    if not config.validation_size:
+        return
+    rows = np.flatnonzero(parts == "train")
+    rest = table.take(rows)
+    count = max(1, round(config.validation_size * len(parts)))
+    _refuse_too_few(rest, 2)
+    if count >= len(rows):
+        raise SplitError(f"{len(rows)} videos leave none to train on beside {count} to validate. Ask for fewer.")
+    drawn = _share_videos(rest, np.array([len(rows) - count, count]), config.seed)
+    parts[rows[drawn == 1]] = "validation"
 
 
 def _share_videos(table: LabelTable, part_sizes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
@@ -252,49 +212,3 @@ def _refuse_too_few(table: LabelTable, part_count: int) -> None:
         raise SplitError(
             f"There are {found} labelled {what} for {part_count} parts. Add {what}, or ask for fewer parts."
         )
-
-
-def _refuse_straddling(split: Split) -> None:
-    parts_of: dict[str, set[str]] = {}
-    for group, part in zip(split.groups or (), split.parts if split.groups else (), strict=True):
-        parts_of.setdefault(group, set()).add(part)
-    torn = next((group for group, parts in parts_of.items() if len(parts) > 1), None)
-    if torn is not None:
-        raise SplitError(
-            f"The group {torn!r} lies in {' and '.join(sorted(parts_of[torn]))}: what a head saw in training would "
-            "test it. Make the split again with split-videos."
-        )
-
-
-def _refuse_other_videos(path: Path, split: Split, table: LabelTable) -> None:
-    for where, ids in (
-        (f"{path} has no part for", sorted(set(table.ids) - set(split.ids))),
-        (f"The store or its labels lack, but {path} names,", sorted(set(split.ids) - set(table.ids))),
-    ):
-        if ids:
-            raise SplitError(
-                f"{where} {len(ids)} video{'s' if len(ids) > 1 else ''}, e.g. {ids[0]!r}. "
-                "Give the same --labels and --min-count as to split-videos, or make the split again."
-            )
-
-
-def _read_split_file(path: Path) -> Split:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or ()
-            rows = list(reader)
-    except OSError as error:
-        raise SplitError(f"{path} cannot be read: {error.strerror}. Make it with split-videos.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SplitError(f"{path} is not a CSV file in UTF-8: {error}. Make it with split-videos.") from error
-    if "id" not in columns or "part" not in columns:
-        raise SplitError(
-            f"{path} has the columns {', '.join(columns) or '(none)'}, but needs id and part. "
-            "Make it with split-videos."
-        )
-    groups = tuple(row["group"] or "" for row in rows) if "group" in columns else None
-    try:
-        return Split(tuple(row["id"] or "" for row in rows), tuple(row["part"] or "" for row in rows), groups)
-    except SplitError as error:
-        raise SplitError(f"{path}: {error}") from error

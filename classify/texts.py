@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from classify.evaluation import Evaluation
 from classify.experiment import TrainingReport
-from classify.splits import SplitSummary
+from classify.split_files import SplitSummary
 
 
 def split_text(summary: SplitSummary) -> str:
@@ -17,6 +17,12 @@ def split_text(summary: SplitSummary) -> str:
     if summary.group_counts is not None:
         rows.append(("groups", *(str(summary.group_counts[part]) for part in parts)))
     return f"{_table(('label', *parts), rows)}\n\n-> {summary.path}    Next: train-head"
+
+
+def folds_text(summaries: Sequence[SplitSummary]) -> str:
+    """Return the videos of each part in each fold, and its file."""
+    rows = [(str(found.path), *map(str, found.video_counts.values())) for found in summaries]
+    return f"{_table(('fold', *summaries[0].video_counts), rows)}\n\nNext: train-head with each of them"
 
 
 def report_text(report: TrainingReport) -> str:

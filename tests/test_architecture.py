@@ -42,7 +42,7 @@ LAYERS = {
         {"errors", "files"},
         {"calibration", "label_files", "metrics", "ranking", "recipe", "stratification", "thresholds"},
         {"bootstrap", "history", "labels", "objective", "optimisation"},
-        {"evaluation"},
+        {"evaluation", "split_files"},
         {"heads", "splits"},
         {"batches"},
         {"mixup"},

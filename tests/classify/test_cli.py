@@ -53,6 +53,17 @@ def test_split_videos_prints_json_for_programs(run: Callable[..., Result], toy_s
     assert json.loads(result.stdout)["videos"] == {"train": 48, "validation": 6, "test": 6}
 
 
+def test_split_videos_writes_a_file_for_each_fold(run: Callable[..., Result], toy_store: Path, tmp_path: Path) -> None:
+    result = run("split_videos", toy_store, "--folds", 3, "--validation-size", 0)
+
+    assert result.stdout.splitlines()[:3] == [
+        "fold         train  validation  test",
+        "split-1.csv     40           0    20",
+        "split-2.csv     40           0    20",
+    ]
+    assert run("train_head", toy_store, "--split", tmp_path / "split-3.csv").exit_code == 0
+
+
 def test_split_videos_keeps_groups_and_says_how_many(
     run: Callable[..., Result], toy_store: Path, tmp_path: Path
 ) -> None:

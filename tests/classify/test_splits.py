@@ -6,17 +6,10 @@ import numpy as np
 import pytest
 
 from classify.errors import SplitError
-from classify.labels import LabelTable
-from classify.splits import (
-    Split,
-    SplitConfig,
-    fold_videos,
-    read_split,
-    split_table,
-    split_videos,
-    summarise_split,
-    write_split,
-)
+from classify.labels import LabelTable, read_labels
+from classify.split_files import read_split
+from classify.splits import SplitConfig, fold_videos, split_folds, split_table, split_videos
+from embed import EmbeddingStore
 
 
 @pytest.fixture
@@ -121,60 +114,6 @@ def test_fold_counts_that_cannot_be_are_refused(table: LabelTable, folds: int, m
         fold_videos(table, folds)
 
 
-def test_a_written_split_is_read_back(table: LabelTable, tmp_path: Path) -> None:
-    split = split_table(table, SplitConfig())
-
-    write_split(tmp_path / "split.csv", split, table)
-
-    assert read_split(tmp_path / "split.csv", table) == split
-
-
-def test_a_split_file_can_be_read_by_people(tmp_path: Path) -> None:
-    table = LabelTable.from_labels({"a": ["x", "y"], "b": ["x"]}, groups={"a": "g1", "b": "g2"})
-
-    write_split(tmp_path / "split.csv", Split(table.ids, ("train", "test"), table.groups), table)
-
-    assert (tmp_path / "split.csv").read_text() == "id,part,labels,group\na,train,x|y,g1\nb,test,x,g2\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("id,part\na,train\n", r"has no part for 1 video, e.g. 'b'.*split again"),
-        ("id,part\na,train\nb,test\nc,test\n", r"store or its labels lack, .* names, 1 video, e.g. 'c'.*split again"),
-        ("id,part,group\na,train,g\nb,test,g\n", r"group 'g' lies in test and train.*split again"),
-        ("id,part\na,train\nb,holdout\n", "has the part 'holdout'. Parts are: train, validation, test"),
-        ("id,part\na,train\nb,test\na,test\n", "names 'a' twice. Keep one line a video"),
-        ("video,part\na,train\n", "has the columns video, part, but needs id and part. Make it with split-videos"),
-        ("", r"has the columns \(none\)"),
-    ],
-    ids=["missing", "extra", "straddling", "part", "twice", "columns", "empty"],
-)
-def test_a_split_file_that_does_not_fit_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    table = LabelTable.from_labels({"a": ["x"], "b": ["y"]})
-    (tmp_path / "split.csv").write_text(text)
-
-    with pytest.raises(SplitError, match=message):
-        read_split(tmp_path / "split.csv", table)
-
-
-def test_a_split_file_that_is_absent_or_no_text_is_refused(table: LabelTable, tmp_path: Path) -> None:
-    (tmp_path / "split.h5").write_bytes(b"\x89HDF\xff")
-
-    with pytest.raises(SplitError, match=r"not a CSV file in UTF-8.*Make it with split-videos"):
-        read_split(tmp_path / "split.h5", table)
-    with pytest.raises(SplitError, match=r"absent.csv cannot be read: No such file.*Make it with split-videos"):
-        read_split(tmp_path / "absent.csv", table)
-
-
-def test_classes_that_a_part_lacks_are_noted() -> None:
-    table = LabelTable.from_labels({"a": ["x"], "b": ["y"], "c": ["x"]})
-
-    summary = summarise_split(Path("split.csv"), Split(table.ids, ("train", "test", "test")), table)
-
-    assert summary.notes == ("Classes without a video in train: y. A head cannot learn them.",)
-
-
 def test_split_videos_splits_a_store_by_its_folders(toy_store: Path, tmp_path: Path) -> None:
     summary = split_videos(toy_store, tmp_path / "new" / "split.csv")
 
@@ -194,3 +133,74 @@ def test_split_videos_keeps_the_groups_of_the_label_file(make_store: Callable[..
 
     assert summary.group_counts == {"train": 8, "validation": 1, "test": 1}
     assert summary.class_counts == {"train": (16, 16), "validation": (2, 2), "test": (2, 2)}
+
+
+def test_folds_are_split_files_that_test_every_video_once_and_keep_groups_whole(
+    make_store: Callable[..., Path], tmp_path: Path
+) -> None:
+    store = make_store({f"{index:02d}": np.zeros((1, 16)) for index in range(60)})
+    rows = "".join(f"{index:02d},{'xy'[index % 2]},g{index // 3}\n" for index in range(60))
+    (tmp_path / "labels.csv").write_text(f"id,label,group\n{rows}")
+    config = SplitConfig(group_by="group", validation_size=0.1)
+
+    found = split_folds(store, tmp_path / "split.csv", 5, labels=tmp_path / "labels.csv", config=config)
+
+    assert [summary.path.name for summary in found] == [f"split-{fold}.csv" for fold in range(1, 6)]
+    assert {tuple(summary.video_counts.values()) for summary in found} == {(42, 6, 12)}
+    with EmbeddingStore(store) as opened:
+        table = read_labels(opened, tmp_path / "labels.csv", group_by="group")
+    tested = [video_id for s in found for video_id, part in _parts(s.path, table).items() if part == "test"]
+    assert sorted(tested) == list(table.ids)
+
+
+def _parts(path: Path, table: LabelTable) -> dict[str, str]:
+    """Read a split file, which refuses groups in two parts."""
+    split = read_split(path, table)
+    return dict(zip(split.ids, split.parts, strict=True))
+
+
+def _videos_in(folders: dict[str, int]) -> dict[str, np.ndarray]:
+    return {
+        f"{folder}/{index:02d}.mp4": np.zeros((1, 16)) for folder, count in folders.items() for index in range(count)
+    }
+
+
+def test_folders_named_train_val_and_test_are_the_parts(make_store: Callable[..., Path], tmp_path: Path) -> None:
+    store = make_store(_videos_in({"train/x": 5, "train/y": 4, "val/x": 2, "val/y": 2, "test/x": 1, "test/y": 3}))
+
+    summary = split_videos(store, tmp_path / "split.csv", config=SplitConfig(by_folder=True))
+
+    assert summary.names == ("x", "y")
+    assert summary.class_counts == {"train": (5, 4), "validation": (2, 2), "test": (1, 3)}
+    assert summary.notes == ()
+
+
+@pytest.mark.parametrize(("validation_size", "counts"), [(0, (20, 20)), (0.1, (18, 17))])
+def test_without_a_test_folder_val_tests_and_validation_comes_from_train(
+    make_store: Callable[..., Path], tmp_path: Path, validation_size: float, counts: tuple[int, int]
+) -> None:
+    store = make_store(_videos_in({"coin/train/x": 20, "coin/train/y": 20, "coin/val/x": 6, "coin/val/y": 6}))
+    config = SplitConfig(by_folder=True, validation_size=validation_size)
+
+    summary = split_videos(store, tmp_path / "split.csv", config=config)
+
+    assert sorted(summary.class_counts["train"]) == sorted(counts)
+    assert summary.class_counts["test"] == (6, 6)
+    assert "so the videos of the validation folder test: choose nothing by them" in summary.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("folders", "example"),
+    [({"x": 3, "y": 3}, "x/00.mp4"), ({"train/x": 3, "train/y": 3}, "train/x/00.mp4"), ({"val/x": 2, "z": 1}, "z/00")],
+    ids=["none", "train-only", "one-outside"],
+)
+def test_folders_that_name_no_parts_are_refused(
+    make_store: Callable[..., Path], tmp_path: Path, folders: dict[str, int], example: str
+) -> None:
+    with pytest.raises(SplitError, match=rf"ids do not say which videos train .* e.g. '{example}.*Embed a folder"):
+        split_videos(make_store(_videos_in(folders)), tmp_path / "split.csv", config=SplitConfig(by_folder=True))
+
+
+def test_folds_by_folder_are_refused(toy_store: Path, tmp_path: Path) -> None:
+    with pytest.raises(SplitError, match="Folders name one split, not folds"):
+        split_folds(toy_store, tmp_path / "split.csv", 5, config=SplitConfig(by_folder=True))
