@@ -28,7 +28,7 @@ from embed.nvdec import read_frames_by_nvdec
 from embed.preprocessing import Preprocessing
 from embed.sampling import Sampling
 from embed.sparse_copies import END_BYTES, Span
-from embed.sparse_reading import SparseFile, read_few_frames
+from embed.sparse_reading import NotFetched, SparseFile, read_few_frames
 from embed.tables import Failure, VideoRecord
 from embed.videos import Video
 
@@ -192,11 +192,11 @@ def _ask(connection: Connection, spans: list[Span]) -> None:
     """Have spans of a file brought.
 
     Raises:
-        OSError: they cannot be.
+        NotFetched: they cannot be.
     """
     connection.send((Wanted(spans), None))
     if not connection.recv():
-        raise OSError("what is needed of the file cannot be fetched")
+        raise NotFetched("what is needed of the file cannot be had")
 
 
 def send_decoded(channel: socket.socket, connection: Connection, result: DecodedVideo | Failure) -> None:

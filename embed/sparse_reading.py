@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.bitstreams import ENTRY, PARAMETERS, rule_for
+from embed.bitstreams import ENTRY, PARAMETERS, UNPROVEN, Rule, rule_for
 from embed.decoding import Frames, frames_of, shown_by_plan
 from embed.errors import VideoError
 from embed.planning import Run, plan_packets
@@ -28,15 +28,24 @@ from embed.sampling import Sampling
 from embed.sparse_copies import Span, holes_in, join_spans
 from embed.timeline import Packets, open_video, packet_row, packets_of, whole_packets
 
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
 _FORMAT = "mov,mp4,m4a,3gp,3g2,mj2"
 # One packet, one shown frame: of others the index does not tell how many frames there are.
 _CODECS = ("h264", "hevc", "av1")
 _PARSED_CODECS = ("h264",)  # FFmpeg takes their key frames from the packets, not from the index
+_SIZE, _KEY, _MARKS = 3, 4, 6  # columns of a packet's row
 _INDEX_BOXES = (b"ftyp", b"moov", b"uuid", b"meta", b"sidx", b"pdin", b"udta")
 _PASSED_BOXES = (b"mdat", b"free", b"skip", b"wide")
 _MOST_BOXES = 32
 _MOST_SHARE = 0.5  # of a file: more is fetched whole, in one request that a server answers at its best
 _BLOCK_BYTES = 1 << 18
+
+
+class NotFetched(Exception):
+    """What is needed of a far file cannot be had."""
 
 
 @final
@@ -46,7 +55,7 @@ class SparseFile(io.RawIOBase):
     Args:
         path: of the file.
         spans: what is here, as `join_spans` leaves them.
-        ask: brings spans, or raises OSError.
+        ask: brings spans, or raises NotFetched.
     """
 
     def __init__(self, path: str, spans: Sequence[Span], ask: Callable[[list[Span]], None]) -> None:
@@ -68,9 +77,9 @@ class SparseFile(io.RawIOBase):
         """Return when the file has no holes."""
         self.need([(0, self.size_bytes)])
 
-    def has(self, span: Span) -> bool:
-        """Tell whether a span is here."""
-        return not holes_in([span], self.spans)
+    def read_span(self, span: Span) -> bytes:
+        """Return a span that is here."""
+        return os.pread(self._file.fileno(), span[1] - span[0], span[0])
 
     def readable(self) -> bool:
         """Say that this file can be read."""
@@ -94,7 +103,7 @@ class SparseFile(io.RawIOBase):
         stop = self.size_bytes if size < 0 else min(self._at + size, self.size_bytes)
         if holes_in([(self._at, stop)], self.spans):
             self.need([(self._at, min(max(stop, self._at + _BLOCK_BYTES), self.size_bytes))])
-        content = os.pread(self._file.fileno(), max(0, stop - self._at), self._at)
+        content = self.read_span((self._at, max(self._at, stop)))
         self._at += len(content)
         return content
 
@@ -128,7 +137,7 @@ def read_few_frames(
         None where the whole file is needed, or so much of it that it may as well be had.
 
     Raises:
-        OSError: what was asked for did not come.
+        NotFetched: what was asked for did not come.
     """
     try:
         choice = _choose(file, sampling) if _bring_index(file) else None
@@ -164,26 +173,27 @@ def _bring_index(file: SparseFile) -> bool:
 def _choose(file: SparseFile, sampling: Sampling) -> _Choice | None:
     """Choose frames and plan their packets, until all packets that the plan sends are here."""
     _open_once(file)
-    while True:
-        read = _read_packets(file)
-        if read is None or not read[0].is_plannable:
-            return None
-        packets, spans, are_keys_certain = read
-        indices = sampling.indices(packets.timeline)
-        if not are_keys_certain and not _is_blind_to_keys(sampling, packets, indices):
-            return None
-        plan = plan_packets(packets, np.unique(indices))
-        if plan is None:
-            return None
-        needed = np.unique(np.concatenate([_leading_at_the_start(packets), *(run.orders for run in plan)]))
-        holes = holes_in([spans[order] for order in needed.tolist()], file.spans)
-        if not holes:
-            return _Choice(packets, indices, plan)
-        # A gap costs less than another request; a thousandth of the file keeps the sum of them small.
-        wanted = join_spans(holes, gap_bytes=file.size_bytes // 1000)
-        if sum(stop - start for start, stop in [*wanted, *file.spans]) > _MOST_SHARE * file.size_bytes:
-            return None
-        file.need(wanted)
+    with open_video(file.path) as (container, stream):
+        listed = _list_packets(container, stream)
+        while listed:
+            packets = packets_of(listed.table, stream, container.format.name, has_rule=True)
+            indices = sampling.indices(packets.timeline)
+            if not packets.is_plannable or not listed.decides(sampling, packets, indices):
+                return None
+            plan = plan_packets(packets, np.unique(indices))
+            if plan is None:
+                return None
+            needed = np.unique(np.concatenate([_leading_at_the_start(packets), *(run.orders for run in plan)]))
+            unseen = needed[~listed.is_seen[needed]]
+            if not len(unseen):
+                return _Choice(packets, indices, plan)
+            # A gap costs less than another request; a thousandth of the file keeps the sum of them small.
+            wanted = join_spans([listed.span(order) for order in unseen.tolist()], gap_bytes=file.size_bytes // 1000)
+            if sum(stop - start for start, stop in [*wanted, *file.spans]) > _MOST_SHARE * file.size_bytes:
+                return None
+            file.need(wanted)
+            listed.see(file, unseen)
+    return None
 
 
 def _open_once(file: SparseFile) -> None:
@@ -197,42 +207,63 @@ def _open_once(file: SparseFile) -> None:
         raise VideoError("unreadable", f"{file.path} cannot be read as a video: {error}") from error
 
 
-def _read_packets(file: SparseFile) -> tuple[Packets, list[Span], bool] | None:
-    """List packets. Those that are not here are marked as the index has it: key frames begin groups."""
-    with open_video(file.path) as (container, stream):
-        codec = stream.codec.canonical_name
-        rule = rule_for(codec, stream.codec_context.extradata)
-        if codec not in _CODECS or container.format.name != _FORMAT or rule is None:
+@final
+class _Listed:
+    """The packets that an index lists, and what those that are here say of themselves.
+
+    Args:
+        table: (N, 7) rows of `embed.timeline.packet_row`; before a packet is seen, its marks are what the index claims.
+        places: (N,) where each begins.
+        codec: FFmpeg's name of it.
+        rule: reads marks.
+    """
+
+    def __init__(self, table: NDArray[np.int64], places: NDArray[np.int64], codec: str, rule: Rule) -> None:
+        self.table, self._places, self._rule = table, places, rule
+        self.is_seen = np.zeros(len(table), dtype=np.bool_)
+        self._is_parsed = codec in _PARSED_CODECS
+
+    def span(self, order: int) -> Span:
+        """Return where a packet lies."""
+        return int(self._places[order]), int(self._places[order] + self.table[order, _SIZE])
+
+    def see(self, file: SparseFile, orders: NDArray[np.int64]) -> None:
+        """Read packets that are here, and take the other groups to begin with parameter sets where theirs do."""
+        for order in orders.tolist():
+            is_key = self._is_parsed or bool(self.table[order, _KEY])
+            seen = self._rule(file.read_span(self.span(order)), is_key)
+            self.table[order, _MARKS] = seen | self.table[order, _MARKS] & UNPROVEN
+        self.is_seen[orders] = True
+        marks = self.table[:, _MARKS]
+        if (marks[1:][self.is_seen[1:]] & PARAMETERS).any():
+            marks[~self.is_seen & (marks & ENTRY != 0)] |= PARAMETERS
+
+    def decides(self, sampling: Sampling, packets: Packets, indices: NDArray[np.int64]) -> bool:
+        """Tell whether a rule chooses from the list what it would choose from the whole file."""
+        if not self._is_parsed:
+            return True
+        others = replace(packets.timeline, is_keyframe=~packets.timeline.is_keyframe)
+        return np.array_equal(indices, sampling.indices(others))
+
+
+def _list_packets(container: "InputContainer", stream: "VideoStream") -> _Listed | None:
+    """List the packets of an open file with holes; None where its index does not tell all that is to be known."""
+    codec = stream.codec.canonical_name
+    rule = rule_for(codec, stream.codec_context.extradata)
+    if codec not in _CODECS or container.format.name != _FORMAT or rule is None:
+        return None
+    rows, places = [], []
+    for order, packet in enumerate(whole_packets(container, stream)):
+        if packet.pos is None:
             return None
-        key_places = {entry.pos for entry in stream.index_entries if entry.is_keyframe}
-        rows, spans, is_claimed = [], [], []
-        for order, packet in enumerate(whole_packets(container, stream)):
-            if packet.pos is None:
-                return None
-            spans.append((packet.pos, packet.pos + packet.size))
-            is_claimed.append(not file.has(spans[-1]))
-            row = packet_row(packet, None if is_claimed[-1] else rule, order)
-            is_key = packet.pos in key_places
-            rows.append((*row[:4], is_key, row[5], row[6] | ENTRY * is_key) if is_claimed[-1] else row)
-        if not rows:
-            return None
-        table = _with_likely_parameters(np.array(rows, dtype=np.int64), np.array(is_claimed))
-        packets = packets_of(table, stream, container.format.name, has_rule=True)
-        return packets, spans, codec not in _PARSED_CODECS
-
-
-def _with_likely_parameters(table: NDArray[np.int64], is_claimed: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Take the groups that are not here to begin with parameter sets where those that are here do."""
-    marks = table[:, 6]
-    are_there = bool((marks[1:][~is_claimed[1:]] & PARAMETERS).any())
-    marks[is_claimed & (marks & ENTRY != 0)] |= PARAMETERS * are_there
-    return table
-
-
-def _is_blind_to_keys(sampling: Sampling, packets: Packets, indices: NDArray[np.int64]) -> bool:
-    """Tell whether a rule chooses the same whichever frames are key frames."""
-    others = replace(packets.timeline, is_keyframe=~packets.timeline.is_keyframe)
-    return np.array_equal(indices, sampling.indices(others))
+        rows.append(packet_row(packet, None, order))
+        places.append(packet.pos)
+    if not rows:
+        return None
+    table, at = np.array(rows, dtype=np.int64), np.array(places, dtype=np.int64)
+    table[:, _KEY] = np.isin(at, [entry.pos for entry in stream.index_entries if entry.is_keyframe])
+    table[:, _MARKS] |= ENTRY * table[:, _KEY]
+    return _Listed(table, at, codec, rule)
 
 
 def _leading_at_the_start(packets: Packets) -> NDArray[np.int64]:

@@ -75,13 +75,12 @@ def far_copy(source: Path, folder: Path) -> SparseCopy:
     """Return a copy that takes its bytes from a file beside it, as a server would give them."""
     content = source.read_bytes()
     path = folder / f"copy-{source.name}"
-    copy = SparseCopy(
+    return SparseCopy(
         path,
         len(content),
         read=lambda spans: [content[start:stop] for start, stop in spans],
         copy=lambda: path.write_bytes(content),
     )
-    return copy
 
 
 def read_few(copy: SparseCopy, sampling: Sampling) -> np.ndarray | None:
