@@ -167,7 +167,8 @@ def _trials(arguments: argparse.Namespace) -> list[Trial]:
 def _mean_vectors(dataset: LabelledSet) -> NDArray[np.float64]:
     """Average each video's vectors, (N, D)."""
     ends = dataset.videos.row_counts.cumsum()
-    pieces = np.split(dataset.videos.vectors.astype(np.float64), ends[:-1])
+    rows = dataset.videos.rows_of(np.arange(len(dataset.videos)))
+    pieces = np.split(rows.astype(np.float64), ends[:-1])
     return np.stack([piece.mean(axis=0) for piece in pieces])
 
 
