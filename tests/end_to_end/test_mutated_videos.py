@@ -10,6 +10,7 @@ import pytest
 
 from embed.inspection import inspect_embeddings
 from embed.store import EmbeddingStore
+from embed.videos import VIDEO_SUFFIXES
 from tests.mutations import write_mutants, write_originals
 from tests.processes import Traced
 
@@ -60,7 +61,8 @@ def test_5000_damaged_files_give_vectors_or_a_reason(
     tmp_path: Path, odd_videos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     originals = write_originals(tmp_path / "originals")
-    originals += [path for path in sorted(odd_videos.rglob("*.*")) if path.stat().st_size < 1_000_000]
+    odd = [path for path in sorted(odd_videos.rglob("*.*")) if path.suffix in VIDEO_SUFFIXES]
+    originals += [path for path in odd if path.stat().st_size < 1_000_000]
     outcomes = embed_mutants(tmp_path, originals, 5000, limit_s=900)
     with capsys.disabled():
         print(f"\n5000 damaged files: {dict(outcomes)}")
