@@ -237,11 +237,15 @@ def open_video(path: str, accelerator: "HWAccel | None" = None) -> Iterator[tupl
         VideoError: not_found, unreadable or no_video_stream; also when FFmpeg fails inside the `with` block.
     """
     import av
+    from av.codec.context import Flags
 
     try:
         # Titles and comments in any encoding must not fail a video whose frames are fine.
         with av.open(path, metadata_errors="replace", hwaccel=accelerator) as container:
-            yield container, _best_video_stream(container, path)
+            stream = _best_video_stream(container, path)
+            # Else FFmpeg crops the left in steps of 64 pixels or so, and leaves the rest of what should be hidden.
+            stream.codec_context.flags |= Flags.unaligned
+            yield container, stream
     except FileNotFoundError as error:
         raise VideoError("not_found", f"{path} does not exist") from error
     except (av.FFmpegError, OSError) as error:

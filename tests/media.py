@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.bitstream import BitStreamFilterContext
 from numpy.typing import NDArray
 
 from embed.preprocessing import Preprocessing
@@ -112,6 +113,19 @@ def copy_packets(source: Path, goal: Path, *, first: int) -> Path:
         for packet in [packet for packet in reading.demux(video=0) if packet.size][first:]:
             packet.stream = stream
             writing.mux(packet)
+    return goal
+
+
+def crop_packets(source: Path, goal: Path, *, left_px: int, top_px: int) -> Path:
+    """Tell players of an H.264 file to leave out its left and its top."""
+    with av.open(str(source)) as reading, av.open(str(goal), "w") as writing:
+        video = reading.streams.video[0]
+        stream = writing.add_stream_from_template(video)
+        cropping = BitStreamFilterContext(f"h264_metadata=crop_left={left_px}:crop_top={top_px}", video, stream)
+        for packet in reading.demux(video):
+            for cropped in cropping.filter(packet if packet.size else None):
+                cropped.stream = stream
+                writing.mux(cropped)
     return goal
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from embed.decoding import read_frames
 from embed.pictures import PictureReader
 from embed.sampling import UniformFrames
-from tests.media import write_moving_video
+from tests.media import crop_packets, write_moving_video
 
 BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)  # weights of red and blue
 SWATCHES = [(255, 255, 255), (0, 0, 0), (200, 40, 40), (40, 180, 60), (30, 60, 200), (128, 128, 128), (230, 200, 30)]
@@ -173,3 +173,11 @@ def test_colours_of_real_files_interleaved_as_by_a_gpu_give_the_pixels_of_planes
         frame = next(container.decode(video=0))
     reader = PictureReader()
     np.testing.assert_array_equal(reader.read(frame.reformat(format=interleaved)), reader.read(frame))
+
+
+@pytest.mark.parametrize(("left_px", "top_px"), [(2, 2), (32, 16), (64, 0)])
+def test_what_a_stream_crops_is_cropped_to_the_pixel(tmp_path: Path, left_px: int, top_px: int) -> None:
+    whole = write_moving_video(tmp_path / "a.mp4", 12, codec="libx264", options={})
+    cropped = crop_packets(whole, tmp_path / "cropped.mp4", left_px=left_px, top_px=top_px)
+    pixels, expected = (read_frames(str(path), UniformFrames(3)).rgb.astype(int) for path in (cropped, whole))
+    assert np.abs(pixels - expected[:, :, top_px:, left_px:]).max() <= 6  # chroma at the edges is interpolated anew
