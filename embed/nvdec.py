@@ -8,14 +8,16 @@ stand in one store. One thing differs: the engine does not say where a stream is
 All else is decoded on the CPU, and the reason told. AV1 is: FFmpeg prefers dav1d for it, which knows no GPU.
 """
 
+from collections.abc import Generator
+from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed.decoding import Frames, frames_of, shown_by_plan, shown_in_order
+from embed.decoding import Frames, ShownFrame, frames_of, shown_by_plan, shown_in_order
 from embed.errors import VideoError
-from embed.pictures import PLANES_OF
+from embed.pictures import PLANES_OF, PictureReader
 from embed.planning import plan_packets
 from embed.preprocessing import Preprocessing
 from embed.sampling import Sampling
@@ -40,9 +42,9 @@ def read_frames_by_nvdec(path: str, sampling: Sampling, preprocessing: Preproces
     Raises:
         VideoError: the file is no video, which the CPU would not change.
     """
-    why_not = why_no_gpu() or why_not_this(path)
-    if why_not:
-        return why_not
+    sides_px = why_no_gpu() or _sides_px(path)
+    if isinstance(sides_px, str):
+        return sides_px
     packets = read_packets(path)
     indices = sampling.indices(packets.timeline)
     wanted = frozenset(indices.ravel().tolist())
@@ -52,9 +54,19 @@ def read_frames_by_nvdec(path: str, sampling: Sampling, preprocessing: Preproces
     else:
         shown = shown_by_plan(path, packets, plan, wanted, _THREAD_COUNT, accelerator=_accelerator())
     try:
-        return frames_of(packets.timeline, indices, shown, preprocessing) or "NVDEC does not give all its frames"
+        frames = frames_of(packets.timeline, indices, _of_size(shown, sides_px), preprocessing)
     except VideoError as error:
         return f"NVDEC does not decode it: {error.__cause__}"
+    return frames or "NVDEC does not give all its frames"
+
+
+def _of_size(shown: Generator[ShownFrame], sides_px: frozenset[int]) -> Generator[ShownFrame]:
+    """Pass on pictures up to one of another size: on a GPU, FFmpeg leaves what a stream crops on its left and top."""
+    with closing(shown):
+        for index, rgb in shown:
+            if sides_px != {*rgb.shape[:2]}:
+                return
+            yield index, rgb
 
 
 def why_no_gpu() -> str | None:
@@ -69,13 +81,20 @@ def why_not_this(path: str) -> str | None:
     Raises:
         VideoError: the file is no video.
     """
+    found = _sides_px(path)
+    return found if isinstance(found, str) else None
+
+
+def _sides_px(path: str) -> frozenset[int] | str:
+    """Return the lengths of a picture's sides, or say why a video is not for NVDEC."""
     with open_video(path) as (_, stream):
         codec, pixel_format = stream.codec.name, stream.codec_context.pix_fmt
+        sides_px = frozenset(PictureReader(stream.sample_aspect_ratio).size(stream.width, stream.height))
     if codec not in _CODECS:
         return f"NVDEC is used for {', '.join(_CODECS)}, not for {codec}"
     if pixel_format not in _PIXEL_FORMATS:
         return f"NVDEC is used for 4:2:0 in 8 or 10 bits, not for {pixel_format}"
-    return None
+    return sides_px
 
 
 @cache

