@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.bootstrap import bootstrap_difference as bootstrap_difference
     from classify.bootstrap import bootstrap_intervals as bootstrap_intervals
     from classify.classifier import VideoClassifier as VideoClassifier
+    from classify.dataset import describe_dataset as describe_dataset
+    from classify.description import DatasetDescription as DatasetDescription
     from classify.errors import ClassifyError as ClassifyError
     from classify.errors import EncoderMismatch as EncoderMismatch
     from classify.errors import HeadError as HeadError
@@ -61,6 +63,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
 _HOME_OF = {
     "BootstrapConfig": "bootstrap",
     "ClassifyError": "errors",
+    "DatasetDescription": "description",
     "EncoderMismatch": "errors",
     "Evaluation": "evaluation",
     "HeadError": "errors",
@@ -89,6 +92,7 @@ _HOME_OF = {
     "bootstrap_difference": "bootstrap",
     "bootstrap_intervals": "bootstrap",
     "decide_labels": "metrics",
+    "describe_dataset": "dataset",
     "evaluate": "evaluation",
     "fit_head": "training",
     "fold_videos": "splits",

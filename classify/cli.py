@@ -86,6 +86,30 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(cls=ClassifyCommand)
 @click.argument("store", type=click.Path())
 @_label_options
+@click.option("--split", type=click.Path(), help="Split file; counts each of its parts as well.")
+@click.option("-o", "--output", help="Folder for pictures (PNG) and dataset.json.  [default: none are made]")
+@_json_option
+@click.version_option(package_name="framehead")
+def describe_dataset(store: str, output: str | None, split: str | None, as_json: bool, **options: Any) -> None:
+    """Describe the labelled videos of STORE: classes, labels, durations, resolutions.
+
+    \b
+    describe-dataset embeddings.h5
+    describe-dataset embeddings.h5 --labels labels.csv --split split.csv -o dataset/
+    """  # noqa: D301 (click wants a real backspace)
+    import classify
+    from classify.texts import description_text
+
+    description = classify.describe_dataset(store, output, labels=_take_labels(options), split=split)
+    _warn(description.notes)
+    click.echo(json.dumps(description.to_json(), indent=2) if as_json else description_text(description))
+    if output is not None:
+        click.echo(f"-> {output}", err=as_json)
+
+
+@click.command(cls=ClassifyCommand)
+@click.argument("store", type=click.Path())
+@_label_options
 @click.option("--test-size", default=0.1, show_default=True, help="Share of the videos that test.")
 @click.option("--validation-size", default=0.1, show_default=True, help="Share that validates; may be 0.")
 @click.option("--group-by", help="Column of the label file; its groups stay whole.")

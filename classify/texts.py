@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from classify.description import WHOLE, DatasetDescription, Spread
 from classify.evaluation import Evaluation
 from classify.experiment import TrainingReport
 from classify.split_files import SplitSummary
@@ -23,6 +24,69 @@ def folds_text(summaries: Sequence[SplitSummary]) -> str:
     """Return the videos of each part in each fold, and its file."""
     rows = [(str(found.path), *map(str, found.video_counts.values())) for found in summaries]
     return f"{_table(('fold', *summaries[0].video_counts), rows)}\n\nNext: train-head with each of them"
+
+
+def description_text(found: DatasetDescription) -> str:
+    """Return the tables of a labelled set; of very many classes or pairs, the most frequent."""
+    whole = found.durations[WHOLE]
+    videos = f"{whole.videos} videos, {len(found.table.names)} labels, {_duration(whole.sum_s)}"
+    sections = [
+        f"{found.store}: {videos}; {found.failure_count} videos failed",
+        _class_counts_table(found),
+        _label_counts_table(found),
+        _table(("duration (s)", *_SPREAD), [_spread_row(name, row) for name, row in found.durations.items()]),
+        _resolutions_table(found),
+    ]
+    if found.pairs:
+        rows = [(f"{one} + {other}", str(count)) for one, other, count in found.pairs]
+        sections.insert(3, _table(("labels together", "videos"), _first(rows, _SHOWN_FEW)))
+    return "\n\n".join(sections)
+
+
+_SHOWN, _SHOWN_FEW = 40, 10  # rows of a table that people read; --json has them all
+_SPREAD = ("shortest", "25%", "median", "75%", "longest")
+
+
+def _class_counts_table(found: DatasetDescription) -> str:
+    durations = [*found.class_durations.values()]
+    order = sorted(range(len(durations)), key=lambda index: -durations[index].videos)
+    rows = [
+        (
+            found.table.names[index],
+            *(str(counts[index]) for counts in found.class_counts.values()),
+            *_spread_row("", durations[index])[1:],
+        )
+        for index in order
+    ]
+    return _table(("label", *found.rows, *(f"{name} (s)" for name in _SPREAD)), _first(rows, _SHOWN))
+
+
+def _label_counts_table(found: DatasetDescription) -> str:
+    parts = found.label_counts
+    rows = [(str(number), *(str(parts[part].get(number, 0)) for part in parts)) for number in parts[WHOLE]]
+    return _table(("labels per video", *parts), rows)
+
+
+def _resolutions_table(found: DatasetDescription) -> str:
+    sizes = [(f"{width}x{height}", str(count)) for (width, height), count in found.resolutions.items()]
+    return _table(("resolution (px)", "videos"), _first(sizes, _SHOWN_FEW))
+
+
+def _spread_row(name: str, found: Spread) -> tuple[str, ...]:
+    figures = (found.shortest_s, found.lower_quartile_s, found.median_s, found.upper_quartile_s, found.longest_s)
+    return (name, *(f"{figure:.1f}" for figure in figures))
+
+
+def _first(rows: Sequence[tuple[str, ...]], count: int) -> Sequence[tuple[str, ...]]:
+    """Cut a table, and say how much was cut."""
+    if len(rows) <= count:
+        return rows
+    blank = ("",) * (len(rows[0]) - 1)
+    return [*rows[:count], (f"... and {len(rows) - count} more", *blank)]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
 
 
 def report_text(report: TrainingReport) -> str:

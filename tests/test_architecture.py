@@ -43,9 +43,9 @@ LAYERS = {
         {"calibration", "label_files", "metrics", "ranking", "recipe", "stratification", "thresholds"},
         {"bootstrap", "history", "labels", "objective", "optimisation"},
         {"evaluation", "split_files"},
-        {"heads", "splits"},
-        {"batches"},
-        {"mixup"},
+        {"description", "heads", "splits"},
+        {"batches", "plots"},
+        {"dataset", "mixup"},
         {"device_sets"},
         {"training"},
         {"classifier"},
@@ -59,7 +59,7 @@ MORE_THAN_THE_STORE = {
     "classify.prediction": {"embed"},
     "classify.cli": {"embed", "embed.errors", "embed.cli"},
 }
-HEAVY = {"av", "cv2", "h5py", "open_clip", "scipy", "sklearn", "timm", "torch", "torchvision"}
+HEAVY = {"av", "cv2", "h5py", "matplotlib", "open_clip", "scipy", "sklearn", "timm", "torch", "torchvision"}
 NAMES_OF_NOTHING = {
     *("base", "common", "core", "handler", "handlers", "helper", "helpers", "manager", "misc", "processor"),
     *("util", "utils", "wrapper", "wrappers"),

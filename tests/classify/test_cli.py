@@ -94,6 +94,30 @@ def test_split_videos_and_train_head_drop_rare_labels_and_extend_a_heads_vocabul
     assert names == ["hug", "kick", "wave", "a", "b"]
 
 
+def test_describe_dataset_prints_tables_and_names_the_folder(
+    trained: Callable[..., Result], toy_store: Path, tmp_path: Path
+) -> None:
+    result = trained("describe_dataset", toy_store, "--split", "split.csv", "-o", "dataset")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0].endswith("60 videos, 3 labels, 0.0 minutes; 0 videos failed")
+    assert "labels per video  all  train  validation  test" in result.stdout
+    assert result.stdout.splitlines()[-1] == "-> dataset"
+    assert (tmp_path / "dataset" / "videos_per_class.png").exists()
+
+
+def test_describe_dataset_prints_json_for_programs(run: Callable[..., Result], toy_store: Path) -> None:
+    result = run("describe_dataset", toy_store, "--json")
+
+    assert json.loads(result.stdout)["classes"] == {"all": {"hug": 20, "kick": 20, "wave": 20}}
+
+
+def test_describe_dataset_cuts_long_tables(run: Callable[..., Result], make_store: Callable[..., Path]) -> None:
+    store = make_store({f"c{index:02d}/a.mp4": np.zeros((1, 16)) for index in range(50)})
+
+    assert "\n... and 10 more" in run("describe_dataset", store).stdout
+
+
 def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
     run: Callable[..., Result], toy_store: Path
 ) -> None:
@@ -214,7 +238,7 @@ def test_an_unknown_arch_is_refused_with_the_list(run: Callable[..., Result], to
     assert "no head called 'lineal'. Choose one of: linear, mlp, random-frame, transformer" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["split_videos", "train_head", "predict_videos"])
+@pytest.mark.parametrize("command", ["describe_dataset", "split_videos", "train_head", "predict_videos"])
 def test_every_option_has_help(run: Callable[..., Result], command: str) -> None:
     result = run(command, "--help")
 
