@@ -1,0 +1,257 @@
+"""Measure whole runs on a machine with an NVIDIA GPU: videos a second, how idle the GPU is, and what NVDEC gains.
+
+usage: benchmark_gpu.py [FOLDER] [--models ViT-B-32 efficientnet-lite0] [--decode-devices cpu cuda] [--workers 4 8 16]
+                        [--frames-count 100] [--batch-size 32] [--rounds 3] [--pretrained FILE]
+                        [--videos 32] [--seconds 60] [--height 1080] [--made FOLDER] [--tiny]
+
+FOLDER holds videos. Without it clips are made, one of H.264 and one of HEVC, and kept under --videos names. Without
+--pretrained, ViT-B-32 gets random weights, which are as fast as any others. The encoder is loaded before the clock
+starts. All ways to run it take turns, so that other load meets them alike.
+
+Prints a Markdown table of medians for each encoder. "GPU idle" is the share of the time without a kernel on the first
+GPU, and "NVDEC busy" that of its video engine, as nvidia-smi tells them each second. "cosine" is the smallest between a
+vector and the same one of the table's first row: NVDEC promises the CPU's pixels. Without a GPU all runs on the CPU.
+--tiny does it all with next to nothing.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from math import isnan
+from pathlib import Path
+from statistics import mean, median
+from time import perf_counter
+from typing import Any, Self
+
+import numpy as np
+import torch
+from decoding_clips import default_footage, make_clip
+from numpy.typing import NDArray
+
+from embed.encoders import Encoder, begin_encoding, load_encoder
+from embed.encoding import Batch, encode_batches
+from embed.nvdec import why_no_gpu
+from embed.pipeline import EmbedConfig, EmbedSummary, embed_videos
+from embed.progress import slowest
+from embed.sampling import UniformFrames
+from embed.store import EmbeddingStore
+
+CLIP, LITE = "ViT-B-32", "efficientnet-lite0"
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+ENCODED_ALONE = 20  # batches, after as many to warm up
+SAMPLE_INTERVAL_S = 1.0
+
+Vectors = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run an encoder."""
+
+    decode_device: Any
+    workers: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one run gave: (N, D) vectors in the order of the videos' ids, and shares of the time, NaN where unknown."""
+
+    summary: EmbedSummary
+    vectors: Vectors
+    idle: float
+    engine: float
+
+
+class GpuMeter:
+    """Samples the first GPU while it is open."""
+
+    def __enter__(self) -> Self:
+        self._samples: list[list[float]] = []
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+        self._thread.start()
+        return self
+
+    def _sample(self) -> None:
+        program = shutil.which("nvidia-smi")
+        query = "--query-gpu=utilization.gpu,utilization.decoder"
+        is_last = False
+        while program and not is_last:
+            is_last = self._is_over.wait(SAMPLE_INTERVAL_S)
+            command = [program, "-i", "0", query, "--format=csv,noheader,nounits"]
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            if result.returncode == 0 and "[" not in result.stdout:  # else "[N/A]", or no such query
+                self._samples.append([float(cell) / 100 for cell in result.stdout.split(",")])
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    @property
+    def idle(self) -> float:
+        """The share of the time in which no kernel ran."""
+        return 1 - mean(kernels for kernels, _ in self._samples) if self._samples else float("nan")
+
+    @property
+    def engine(self) -> float:
+        """The share of the time in which the video engine ran."""
+        return mean(engine for _, engine in self._samples) if self._samples else float("nan")
+
+
+def main() -> None:
+    options = parse()
+    with tempfile.TemporaryDirectory() as temporary:
+        made = options.made or Path(temporary)
+        made.mkdir(parents=True, exist_ok=True)
+        videos = options.folder or make_videos(made, options)
+        print_machine()
+        decode_devices = ["cpu"] if why_no_gpu() else options.decode_devices
+        ways = [Way(device, workers) for device in decode_devices for workers in options.workers]
+        for model in options.models:
+            pretrained = (options.pretrained or make_checkpoint(made)) if model == CLIP else None
+            encoder = load_encoder(model, pretrained=pretrained)
+            alone = encoded_alone(encoder, options.batch_size)
+            print(f"\n{model}, {encoder.identity.precision}; without decoding {alone:.0f} frames/s\n")
+            print_rows(in_turns(ways, videos, encoder, options))
+
+
+def in_turns(ways: list[Way], videos: Path, encoder: Encoder, options: argparse.Namespace) -> dict[Way, list[Round]]:
+    rounds: dict[Way, list[Round]] = {way: [] for way in ways}
+    for _ in range(options.rounds):
+        for way in ways:
+            rounds[way].append(run(way, videos, encoder, options))
+    return rounds
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--models", nargs="+", default=[CLIP, LITE])
+    parser.add_argument("--decode-devices", nargs="+", choices=("cpu", "cuda"), default=["cpu", "cuda"])
+    parser.add_argument("--workers", nargs="+", type=int, default=sorted({max(1, CORES // part) for part in (4, 2, 1)}))
+    parser.add_argument("--frames-count", type=int, default=100)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pretrained", help=f"a tag or checkpoint of {CLIP}")
+    parser.add_argument("--made", type=Path, help="where clips and checkpoint are kept for the next time")
+    parser.add_argument("--videos", type=int, default=32)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--height", type=int, default=1080)
+    parser.add_argument("--tiny", action="store_true")
+    options = parser.parse_args()
+    if options.tiny:
+        small = {"videos": 3, "seconds": 1, "height": 90, "frames_count": 4, "batch_size": 4, "rounds": 1}
+        vars(options).update(small, models=[LITE], workers=[1, 2])
+    return options
+
+
+def make_videos(folder: Path, options: argparse.Namespace) -> Path:
+    """Make two clips, and give them many names."""
+    clips = [
+        make_clip(folder, codec, options.height, 250, options.seconds, default_footage()) for codec in ("h264", "hevc")
+    ]
+    videos = folder / f"{options.videos}-of-{options.height}p-{options.seconds}s"
+    videos.mkdir(exist_ok=True)
+    for number in range(options.videos):
+        path = videos / f"{number}.mp4"
+        if not path.exists():
+            os.link(clips[number % len(clips)], path)
+    return videos
+
+
+def make_checkpoint(folder: Path) -> str:
+    """Save a CLIP with random weights, unless it is there."""
+    from embed.torchvision_operators import declare_missing_operators
+
+    path = folder / f"{CLIP}-random.pt"
+    if not path.exists():
+        declare_missing_operators()
+        import open_clip
+
+        torch.save(open_clip.create_model(CLIP).state_dict(), path)
+    return str(path)
+
+
+def print_machine() -> None:
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    print(f"{gpu}; {CORES} cores of {platform.machine()}, torch {torch.__version__}, {date.today()}")
+    if not torch.cuda.is_available():
+        print("torch sees no NVIDIA GPU here: what follows are figures of the CPU.")
+    if reason := why_no_gpu():
+        print(f"Decoding stays on the CPU: {reason}.")
+
+
+def encoded_alone(encoder: Encoder, batch_size: int) -> float:
+    """Return the frames a second that come out where nothing has to be decoded."""
+    side_px = encoder.identity.preprocessing.side_px
+    rgb = np.random.default_rng(0).integers(0, 256, (batch_size, 1, side_px, side_px, 3), dtype=np.uint8)
+    batches = [Batch(rgb, batch_size, ())] * (ENCODED_ALONE if torch.cuda.is_available() else 2)
+    seconds = []
+    for _ in range(2):  # the first warms up
+        started = perf_counter()
+        for _ in encode_batches(batches, lambda rgb: begin_encoding(encoder, rgb)):
+            pass
+        seconds.append(perf_counter() - started)
+    return batch_size * len(batches) / seconds[-1]
+
+
+def run(way: Way, videos: Path, encoder: Encoder, options: argparse.Namespace) -> Round:
+    config = EmbedConfig(
+        sampling=UniformFrames(options.frames_count),
+        batch_size=options.batch_size,
+        decode_device=way.decode_device,
+        workers=way.workers,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "store.h5"
+        with GpuMeter() as meter:
+            summary = embed_videos([videos], store, config, encoder=encoder)
+        opened = EmbeddingStore(store)
+        vectors = np.concatenate([opened.read(name).vectors for name in sorted(opened.ids)])
+    return Round(summary, vectors, meter.idle, meter.engine)
+
+
+def print_rows(rounds: dict[Way, list[Round]]) -> None:
+    first = next(iter(rounds.values()))[0].vectors
+    print("| decoded on | workers | videos/s | frames/s | GPU idle | NVDEC busy | slowest stage | cosine |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for way, found in rounds.items():
+        summary = found[0].summary
+        seconds = median(one.summary.seconds for one in found)
+        cells: Sequence[object] = (
+            way.decode_device,
+            way.workers,
+            f"{summary.embedded / seconds:.2f}",
+            f"{summary.vectors / seconds:.1f}",
+            share(one.idle for one in found),
+            share(one.engine for one in found),
+            slowest(summary.shares),
+            f"{smallest_cosine(first, found[0].vectors):.5f}",
+        )
+        print(f"| {' | '.join(map(str, cells))} |", flush=True)
+        for failure in summary.failures:
+            print(f"failed: {failure.id}: {failure.detail}", file=sys.stderr)
+        for reason, count in summary.decoded_on_cpu.items():
+            print(f"{count} videos of this row were decoded on the CPU: {reason}", file=sys.stderr)
+
+
+def share(values: Iterable[float]) -> str:
+    middle = median(values)
+    return "-" if isnan(middle) else f"{middle:.0%}"
+
+
+def smallest_cosine(a: Vectors, b: Vectors) -> float:
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    return float(((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min())
+
+
+if __name__ == "__main__":
+    main()
