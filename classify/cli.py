@@ -114,6 +114,8 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
 @click.option("--validation-size", default=0.1, show_default=True, help="Share that validates; may be 0.")
 @click.option("--group-by", help="Column of the label file; its groups stay whole.")
 @click.option("--seed", default=0, show_default=True, help="Chooses between equally good splits.")
+@click.option("--group-near-duplicates", is_flag=True, help="Keep copies of one video (re-uploads) in one part.")
+@click.option("--similarity", default=0.93, show_default=True, help="Cosine from which two videos count as copies.")
 @click.option("--by-folder", is_flag=True, help="Follow the folders train/, val/ and test/ that the videos lie in.")
 @click.option("--folds", type=click.IntRange(2), help="Write a split for each of so many folds: split-1.csv, ...")
 @click.option("-o", "--output", default="split.csv", show_default=True, help="The split file to write.")
@@ -133,7 +135,8 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
     from classify.texts import folds_text, split_text
 
     labels = _take_labels(options)
-    config = classify.SplitConfig(**options)
+    similarity, is_grouping = options.pop("similarity"), options.pop("group_near_duplicates")
+    config = classify.SplitConfig(**options, near_duplicates=similarity if is_grouping else None)
     if folds is None:
         summary = classify.split_videos(store, output, labels=labels, config=config)
         text, figures, notes = split_text(summary), summary.to_json(), summary.notes

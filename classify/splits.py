@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from classify.errors import SplitError
 from classify.labels import Labels, LabelTable, read_labels
+from classify.near_duplicates import find_near_duplicates, group_near_duplicates
 from classify.split_files import PARTS, Split, SplitSummary, summarise_split, write_split
 from classify.stratification import share_out
 from embed.store import EmbeddingStore
@@ -30,6 +31,8 @@ class SplitConfig:
         seed: chooses between equally good splits.
         by_folder: the folders train, val (or validation) and test in the ids say which part a video is in. Without a
             test folder, val tests. Without both, or where val tests, `validation_size` is drawn from train.
+        near_duplicates: cosine similarity from which videos count as copies of each other, which stay in one part; None
+            does not look for copies.
     """
 
     test_size: float = 0.1
@@ -37,6 +40,7 @@ class SplitConfig:
     group_by: str | None = None
     seed: int = 0
     by_folder: bool = False
+    near_duplicates: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.test_size < 1 or not 0 <= self.validation_size < 1:
@@ -49,6 +53,8 @@ class SplitConfig:
                 f"{self.test_size} for test and {self.validation_size} for validation leave nothing to train on. "
                 "Give shares that sum to less than 1."
             )
+        if self.near_duplicates is not None and not 0 < self.near_duplicates <= 1:
+            raise SplitError(f"The similarity is {self.near_duplicates}. Give a cosine above 0 and up to 1.")
         if self.seed < 0:
             raise SplitError(f"The seed is {self.seed}. Give a whole number from 0.")
 
@@ -72,8 +78,7 @@ def split_videos(
         LabelError: labels cannot be read, or fit no video.
         SplitError: there are too few videos or groups for the parts.
     """
-    with EmbeddingStore(store) as opened:
-        table = read_labels(opened, labels, group_by=config.group_by)
+    table = _read_table(store, labels, config)
     split, notes = _split_by_folder(table, config) if config.by_folder else (split_table(table, config), ())
     write_split(Path(output), split, table)
     return summarise_split(Path(output), split, table, notes)
@@ -102,8 +107,7 @@ def split_folds(
     """
     if config.by_folder:
         raise SplitError("Folders name one split, not folds. Ask for one of the two.")
-    with EmbeddingStore(store) as opened:
-        table = read_labels(opened, labels, group_by=config.group_by)
+    table = _read_table(store, labels, config)
     fold_of = fold_videos(table, folds, seed=config.seed)
     summaries = []
     for fold in range(folds):
@@ -150,6 +154,15 @@ def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.i
     sizes = np.full(folds, len(table.ids) // folds)
     sizes[: len(table.ids) % folds] += 1
     return _share_videos(table, sizes, seed)
+
+
+def _read_table(store: str | Path, labels: Labels, config: SplitConfig) -> LabelTable:
+    """Read the labels and groups of a store, near duplicates in one group where they are to be."""
+    with EmbeddingStore(store) as opened:
+        table = read_labels(opened, labels, group_by=config.group_by)
+        if config.near_duplicates is None:
+            return table
+        return group_near_duplicates(table, find_near_duplicates(opened, table.ids, similarity=config.near_duplicates))
 
 
 def _split_by_folder(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str, ...]]:

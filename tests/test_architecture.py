@@ -42,7 +42,7 @@ LAYERS = {
         {"errors", "files"},
         {"calibration", "label_files", "metrics", "ranking", "recipe", "stratification", "thresholds"},
         {"bootstrap", "history", "labels", "objective", "optimisation"},
-        {"evaluation", "split_files"},
+        {"evaluation", "near_duplicates", "split_files"},
         {"description", "heads", "splits"},
         {"batches", "plots"},
         {"dataset", "mixup"},

@@ -64,6 +64,18 @@ def test_split_videos_writes_a_file_for_each_fold(run: Callable[..., Result], to
     assert run("train_head", toy_store, "--split", tmp_path / "split-3.csv").exit_code == 0
 
 
+def test_split_videos_groups_copies_and_says_which(run: Callable[..., Result], make_store: Callable[..., Path]) -> None:
+    rng = np.random.default_rng(0)
+    videos = {f"{'xy'[number % 2]}/{number:02d}": rng.standard_normal((8, 16)) for number in range(20)}
+    store = make_store({**videos, "x/copy": videos["x/00"] * 1.01})
+
+    result = run("split_videos", store, "--group-near-duplicates", "--similarity", 0.99)
+
+    assert result.exit_code == 0, result.output
+    assert "groups     16" in result.stdout
+    assert "1 pair of near duplicates (the least alike: x/00 and x/copy, 1.000)" in result.stderr
+
+
 def test_split_videos_keeps_groups_and_says_how_many(
     run: Callable[..., Result], toy_store: Path, tmp_path: Path
 ) -> None:
@@ -210,6 +222,11 @@ def test_predict_videos_refuses_a_store_of_another_encoder(
     [
         ("split_videos", ["absent.h5"], "Error: There is no store absent.h5"),
         ("split_videos", ["embeddings.h5", "--test-size", "2"], "Error: Part sizes are 2.0 (test)"),
+        (
+            "split_videos",
+            ["embeddings.h5", "--group-near-duplicates", "--similarity", "1.1"],
+            "Error: The similarity is 1.1. Give a cosine above 0",
+        ),
         ("split_videos", ["embeddings.h5", "--group-by", "g"], "Error: There is no label file"),
         ("split_videos", ["embeddings.h5", "--labels", "none.csv"], "Error: none.csv cannot be read"),
         ("train_head", ["embeddings.h5"], "Missing option '--split'"),
