@@ -35,6 +35,8 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.experiment import train_head as train_head
     from classify.heads import StandardisedHead as StandardisedHead
     from classify.heads import list_heads as list_heads
+    from classify.joint_training import TrainJob as TrainJob
+    from classify.joint_training import fit_heads as fit_heads
     from classify.labels import LabelConfig as LabelConfig
     from classify.labels import LabelTable as LabelTable
     from classify.labels import read_labels as read_labels
@@ -85,6 +87,7 @@ _HOME_OF = {
     "StandardisedHead": "heads",
     "TrainConfig": "recipe",
     "TrainError": "errors",
+    "TrainJob": "joint_training",
     "TrainingReport": "experiment",
     "TrainingRun": "training",
     "VideoClassifier": "classifier",
@@ -95,6 +98,7 @@ _HOME_OF = {
     "describe_dataset": "dataset",
     "evaluate": "evaluation",
     "fit_head": "training",
+    "fit_heads": "joint_training",
     "fold_videos": "splits",
     "list_heads": "heads",
     "measure": "metrics",

@@ -80,6 +80,9 @@ class VideoSet:
     def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
         """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
         counts = self.row_counts[indices]
+        if len(indices) and (np.diff(indices) == 1).all():  # neighbours lie together
+            first = int(self.row_counts[: indices[0]].sum())
+            return self.vectors[first : first + int(counts.sum())]
         shifts = self.row_counts.cumsum()[indices] - counts.cumsum()
         rows: NDArray[np.floating] = self.vectors[np.arange(counts.sum()) + np.repeat(shifts, counts)]
         return rows

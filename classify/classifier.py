@@ -28,10 +28,10 @@ from safetensors import SafetensorError
 from classify.batches import Videos
 from classify.calibration import calibrate
 from classify.errors import ClassifyError, EncoderMismatch, HeadError
-from classify.heads import StandardisedHead, build_head
+from classify.heads import StandardisedHead
 from classify.metrics import decide_labels
 from classify.recipe import TrainConfig
-from classify.training import predict_probabilities
+from classify.training import configure_head, predict_probabilities
 from embed.provenance import Provenance, library_versions
 
 FORMAT = "framehead head 1"
@@ -218,14 +218,7 @@ def _fill_head(
 ) -> StandardisedHead:
     """Build a head around weights whose names, shapes and types are checked before any memory is taken."""
     with torch.device("meta"):
-        head = build_head(
-            config.arch,
-            dimension,
-            class_count,
-            project=config.project,
-            max_frames=config.max_frames,
-            options=config.head_options,
-        )
+        head = configure_head(config, dimension, class_count)
     expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in head.state_dict().items()}
     found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
     if found != expected:

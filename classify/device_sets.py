@@ -73,19 +73,36 @@ class Rows:
 
 def select_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64]) -> Rows:
     """Read the videos at `indices`, and make of each what the head sees."""
+    # Video by video: what a product gives a row may depend, in its last digits, on how many rows there are.
+    chosen = [head.scale(rows) for rows in _choose_rows(videos, head, indices)]
+    return Rows(np.concatenate(chosen), np.array([len(rows) for rows in chosen], dtype=np.int64))
+
+
+def _choose_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64]) -> list[NDArray[np.floating]]:
+    """Read the videos at `indices`, and keep of each the vectors that the head looks at."""
     pieces = np.split(videos.rows_of(indices), videos.row_counts[indices].cumsum()[:-1])
     names = [videos.ids[index] for index in indices.tolist()]
-    chosen = [head.select(piece, name) for name, piece in zip(names, pieces, strict=True)]
-    return Rows(np.concatenate(chosen), np.array([len(piece) for piece in chosen], dtype=np.int64))
+    return [head.choose(piece, name) for name, piece in zip(names, pieces, strict=True)]
 
 
 @torch.no_grad()
 def pool_videos(videos: Videos, head: StandardisedHead, device: torch.device) -> Pooled:
     """Make one row of each video, (N, D)."""
-    blocks = [
-        head.pool(*select_rows(videos, head, block).padded(device)) for block in blocks_of(np.arange(len(videos)))
-    ]
+    pool = _pool_means if head.pools_mean else _pool_rows
+    blocks = [pool(videos, head, block, device) for block in blocks_of(np.arange(len(videos)))]
     return Pooled(torch.cat([block.rows for block in blocks]), torch.cat([block.weights for block in blocks]))
+
+
+def _pool_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64], device: torch.device) -> Pooled:
+    return head.pool(*select_rows(videos, head, indices).padded(device))
+
+
+def _pool_means(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64], device: torch.device) -> Pooled:
+    """Standardise the means, of which there are fewer than vectors."""
+    chosen = _choose_rows(videos, head, indices)
+    means = np.stack([rows.astype(np.float32).mean(axis=0) for rows in chosen])
+    weights = torch.tensor([len(rows) for rows in chosen], dtype=torch.float32, device=device)
+    return Pooled(torch.from_numpy(head.scale(means)).to(device), weights)
 
 
 @final

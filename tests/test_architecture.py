@@ -48,7 +48,7 @@ LAYERS = {
         {"dataset", "mixup"},
         {"device_sets"},
         {"training"},
-        {"classifier"},
+        {"classifier", "joint_training"},
         {"experiment"},
         {"prediction", "texts"},
         {"cli"},

@@ -13,6 +13,8 @@ class LinearHead(nn.Module):
         class_count: C.
     """
 
+    pools_mean = True
+
     def __init__(self, dimension: int, class_count: int) -> None:
         super().__init__()
         self.linear = nn.Linear(dimension, class_count)

@@ -19,6 +19,8 @@ class MlpHead(nn.Module):
     Source: the one-hidden-layer baseline of YouTube-8M's 2017 challenge on video-level means.
     """
 
+    pools_mean = True
+
     def __init__(self, dimension: int, class_count: int, *, dropout: float = DROPOUT) -> None:
         super().__init__()
         self.layers = nn.Sequential(

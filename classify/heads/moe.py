@@ -17,6 +17,8 @@ class MoeHead(nn.Module):
         class_count: C.
     """
 
+    pools_mean = True
+
     def __init__(self, dimension: int, class_count: int) -> None:
         super().__init__()
         self.mixture = MixtureOfExperts(dimension, class_count)

@@ -26,7 +26,7 @@ class Moments:
         """Count in rows (R, D)."""
         mean = rows.mean(dim=0)
         centred = rows - mean
-        scatter = centred.T @ centred if self._with_covariance else centred.square().sum(dim=0)
+        scatter = centred.T @ centred if self._with_covariance else centred.square_().sum(dim=0)
         step = mean.double() - self._mean.to(mean.device)
         total = self._count + len(rows)
         between = torch.outer(step, step) if self._with_covariance else step.square()

@@ -60,6 +60,11 @@ class StandardisedHead(nn.Module):
         """Whether the head within makes one row of each video, which can be kept: see `pool` and `classify`."""
         return callable(getattr(self.head, "pool", None))
 
+    @property
+    def pools_mean(self) -> bool:
+        """Whether that row is the mean of what the head sees."""
+        return self.pools and bool(getattr(self.head, "pools_mean", False))
+
     def learn_scale(self, blocks: Iterable[NDArray[np.floating]], *, standardise: bool = True) -> None:
         """Take components, mean and deviation from the training videos' rows.
 
@@ -81,14 +86,29 @@ class StandardisedHead(nn.Module):
             smallest = _SMALLEST_SHARE * deviation.square().mean().sqrt()
             self.deviation.copy_(deviation.clamp_min(smallest.clamp_min(torch.finfo(torch.float32).tiny)))
 
+    def copy_scale(self, other: "StandardisedHead") -> None:
+        """Take what another head has learned of the same rows."""
+        for own, found in zip(self.buffers(recurse=False), other.buffers(recurse=False), strict=True):
+            own.copy_(found)
+
     def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.float32]:
         """Make of one video's vectors (T, D) what the head sees of it, float32."""
+        return self.scale(self.choose(vectors, video_id))
+
+    def choose(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:
+        """Return those of one video's vectors (T, D) that the head looks at, as they are."""
         chosen = vectors if self.max_frames is None else thin(vectors, self.max_frames)
         choose = getattr(self.head, "select", None)
-        chosen = (choose(chosen, video_id) if callable(choose) else chosen).astype(np.float32)
+        return choose(chosen, video_id) if callable(choose) else chosen
+
+    def scale(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Project vectors (T, D), and standardise them: float32."""
+        rows = vectors.astype(np.float32)
         if self.components is not None:
-            chosen = chosen @ self.components.cpu().numpy()
-        return np.asarray((chosen - self.mean.cpu().numpy()) / self.deviation.cpu().numpy(), dtype=np.float32)
+            rows = rows @ self.components.cpu().numpy()
+        rows -= self.mean.cpu().numpy()
+        rows /= self.deviation.cpu().numpy()
+        return rows
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of selected vectors (B, T, D) where `mask` (B, T) is True."""

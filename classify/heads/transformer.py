@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from classify.errors import HeadError
+from classify.heads.dropout import drop, relu_and_drop
 from classify.heads.pooling import clear_padding, pool_mean
 
 ATTENTION_HEADS = 8
@@ -35,7 +36,7 @@ class TransformerHead(nn.Module):
     def __init__(self, dimension: int, class_count: int, *, dropout: float = DROPOUT) -> None:
         super().__init__()
         refuse_indivisible(dimension)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.layer = EncoderLayer(dimension, dropout=dropout)
         self.linear = nn.Linear(dimension, class_count)
 
@@ -43,7 +44,7 @@ class TransformerHead(nn.Module):
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
         # Padding takes part in nothing, but a nan in it would spread through the attention's products with 0.
         real = clear_padding(vectors, mask)
-        placed = self.dropout(real + sinusoidal_positions(real))
+        placed = drop(real + sinusoidal_positions(real), self.dropout, training=self.training)
         logits: Tensor = self.linear(pool_mean(self.layer(placed, mask), mask))
         return logits
 
@@ -73,7 +74,7 @@ class EncoderLayer(nn.Module):
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return (B, T, D); rows where `mask` (B, T) is False mean nothing."""
         attended = self.attention_norm(vectors + self._drop(self._attend(vectors, mask)))
-        inner = self._drop(F.relu(self.feed_forward_in(attended)))
+        inner = relu_and_drop(self.feed_forward_in(attended), self.dropout, training=self.training)
         normed: Tensor = self.feed_forward_norm(attended + self._drop(self.feed_forward_out(inner)))
         return normed
 
@@ -83,7 +84,7 @@ class EncoderLayer(nn.Module):
         return out
 
     def _drop(self, values: Tensor) -> Tensor:
-        return F.dropout(values, self.dropout, self.training)
+        return drop(values, self.dropout, training=self.training)
 
 
 def attend(projected: Tensor, mask: Tensor, *, dropout: float = 0.0) -> Tensor:
@@ -98,11 +99,16 @@ def attend(projected: Tensor, mask: Tensor, *, dropout: float = 0.0) -> Tensor:
         (B, T, D).
     """
     batch, time, tripled = projected.shape
-    shape = (batch, time, 3, ATTENTION_HEADS, tripled // 3 // ATTENTION_HEADS)
-    queries, keys, values = projected.view(shape).permute(2, 0, 3, 1, 4)
+    size = tripled // 3 // ATTENTION_HEADS
+    queries, keys, values = projected.view(batch, time, 3, ATTENTION_HEADS, size).permute(2, 0, 3, 1, 4)
     # True takes part, as in `mask`: torch's other attentions want the inverse.
     attn_mask = mask[:, None, None, :]
-    attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=attn_mask, dropout_p=dropout)
+    if not dropout or projected.device.type != "cpu":
+        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=attn_mask, dropout_p=dropout)
+    else:  # which torch computes step by step too, with dearer random numbers
+        scores = (queries / math.sqrt(size)) @ keys.transpose(2, 3)
+        weights = scores.masked_fill_(~attn_mask, float("-inf")).softmax(dim=3)
+        attended = drop(weights, dropout, training=True) @ values
     return attended.transpose(1, 2).reshape(batch, time, tripled // 3)
 
 

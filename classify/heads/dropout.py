@@ -1,0 +1,75 @@
+"""Dropout whose random numbers are cheap on a CPU.
+
+torch draws one Bernoulli number after another there, which took 15% of a transformer's training. Here one draw of 64
+bits decides over four values, each by 16 bits: a share of 0.1 becomes 6,554 / 65,536. On a GPU it is torch's own.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_LEVELS = 1 << 16
+
+
+def drop(values: Tensor, share: float, *, training: bool) -> Tensor:
+    """Set a random share of the values to 0 and scale the others up, in training only.
+
+    Source: Srivastava et al. 2014, Dropout, Journal of Machine Learning Research 15.
+    """
+    if not training or share == 0:
+        return values
+    if values.device.type != "cpu":
+        return F.dropout(values, share, training=True)
+    dropped: Tensor = _Drop.apply(values, share)  # type: ignore[no-untyped-call]
+    return dropped
+
+
+def relu_and_drop(values: Tensor, share: float, *, training: bool) -> Tensor:
+    """Return `drop(relu(values))`. On a CPU in training `values` is overwritten, so nothing else may need it."""
+    if not training or share == 0 or values.device.type != "cpu":
+        return drop(F.relu(values), share, training=training)
+    dropped: Tensor = _ReluDrop.apply(values, share)  # type: ignore[no-untyped-call]
+    return dropped
+
+
+def _draw_kept(values: Tensor, share: float) -> tuple[Tensor, float]:
+    """Return which values stay, bool, and the factor that makes up for the others."""
+    dropped_levels = round(share * _LEVELS)
+    bits = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    levels = bits.view(torch.int16)[: values.numel()].view(values.shape)
+    return levels >= dropped_levels - _LEVELS // 2, _LEVELS / (_LEVELS - dropped_levels)
+
+
+class _Drop(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, share: float) -> Tensor:
+        is_kept, ctx.factor = _draw_kept(values, share)
+        ctx.save_for_backward(is_kept)
+        kept: Tensor = values * ctx.factor
+        return kept.mul_(is_kept)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
+        (is_kept,) = ctx.saved_tensors
+        passed: Tensor = slopes[0] * ctx.factor
+        return passed.mul_(is_kept), None
+
+
+class _ReluDrop(torch.autograd.Function):
+    """What stays above 0 was kept and was above 0: the result itself is the mask of the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, share: float) -> Tensor:
+        is_kept, ctx.factor = _draw_kept(values, share)
+        ctx.mark_dirty(values)
+        values.relu_().mul_(ctx.factor).mul_(is_kept)
+        ctx.save_for_backward(values)
+        return values
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
+        (result,) = ctx.saved_tensors
+        passed: Tensor = torch.ops.aten.threshold_backward(slopes[0], result, 0)
+        return passed.mul_(ctx.factor), None

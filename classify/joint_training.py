@@ -1,0 +1,249 @@
+"""Train many heads: those that are small and alike at once, as one batched model, and the others one after another.
+
+Heads can train at once where they pool (see `classify.heads`), drop nothing out, and differ in their seed and their
+videos alone, with as many steps an epoch. Their weights lie side by side in tensors with a first dimension of J heads,
+and one step is one for all. Each has its own fresh weights, order, mixes and scale, the same as alone: its weights then
+differ from those that `fit_head` gives in their last digits only, since sums are taken in another order.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
+
+from classify.batches import LabelledSet
+from classify.device_sets import PooledSet, pool_videos
+from classify.heads import StandardisedHead
+from classify.heads.pooling import Pooled
+from classify.history import Course, EpochRecord, Tally
+from classify.optimisation import Descent
+from classify.recipe import TrainConfig
+from classify.training import (
+    Fit,
+    TrainingRun,
+    configure_head,
+    finish_fit,
+    fit_head,
+    has_several_labels,
+    prepare_fit,
+    refuse_untrainable,
+    seeded,
+    validate,
+    with_fitting_threads,
+)
+
+_STEPS_AT_ONCE = 64  # whose rows are gathered together
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """One head to train: what `fit_head` takes beside the dataset.
+
+    Args:
+        train: (n,) indices into the dataset.
+        validation: (m,) indices into the dataset; may be empty.
+        config: how to train.
+    """
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    config: TrainConfig
+
+
+def fit_heads(
+    dataset: LabelledSet,
+    jobs: Sequence[TrainJob],
+    *,
+    on_epoch: Callable[[int, EpochRecord], None] | None = None,
+) -> list[TrainingRun]:
+    """Train a head for each job, in the order of the jobs.
+
+    Args:
+        dataset: videos and labels.
+        jobs: seeds, folds and recipes, in any order.
+        on_epoch: called with the number of a job and each of its epochs' records.
+
+    Raises:
+        TrainError: as in `fit_head`.
+        HeadError: as in `fit_head`.
+    """
+    runs: dict[int, TrainingRun] = {}
+    for numbers in _alike(dataset, jobs):
+        tell = [_teller(on_epoch, number) for number in numbers]
+        if len(numbers) == 1:
+            job = jobs[numbers[0]]
+            runs[numbers[0]] = fit_head(dataset, job.train, job.validation, job.config, on_epoch=tell[0])
+        else:
+            together = _fit_together(dataset, [jobs[number] for number in numbers], tell)
+            runs.update(zip(numbers, together, strict=True))
+    return [runs[number] for number in range(len(jobs))]
+
+
+def _teller(on_epoch: Callable[[int, EpochRecord], None] | None, number: int) -> Callable[[EpochRecord], None]:
+    return lambda record: None if on_epoch is None else on_epoch(number, record)
+
+
+def _alike(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> Iterator[list[int]]:
+    """Give the numbers of jobs that can train at once, each job once."""
+    groups: dict[object, list[int]] = defaultdict(list)
+    for number, job in enumerate(jobs):
+        refuse_untrainable(dataset, job.train, job.validation, job.config)
+        with torch.device("meta"):
+            head = configure_head(job.config, dataset.videos.dimension, len(dataset.names))
+        drops = any(isinstance(module, nn.Dropout) and module.p > 0 for module in head.modules())
+        step_count = -(-len(job.train) // job.config.batch_size)
+        likeness = replace(job.config, seed=0), step_count, has_several_labels(dataset.targets[job.train])
+        groups[likeness if head.pools and not drops else number].append(number)
+    yield from groups.values()
+
+
+def _fit_together(
+    dataset: LabelledSet, jobs: Sequence[TrainJob], tell: Sequence[Callable[[EpochRecord], None]]
+) -> list[TrainingRun]:
+    started = time.perf_counter()
+    fits, sets = _prepare(dataset, jobs)
+    together = _Together(fits, sets)
+    courses = [Course(fit.config) for fit in fits]
+    with with_fitting_threads(fits[0].head, fits[0].config.batch_size * len(fits)):
+        while not all(course.is_over for course in courses):
+            tallies = together.train_epoch()
+            together.unstack()
+            for fit, data, course, tally, on_epoch in zip(fits, sets, courses, tallies, tell, strict=True):
+                if not course.is_over:
+                    steps_done = (len(course.records) + 1) * fit.steps_an_epoch
+                    on_epoch(course.note(tally, validate(fit, data), steps_done, fit.head.state_dict))
+                    fit.head.train()
+    seconds = (time.perf_counter() - started) / len(fits)
+    return [finish_fit(fit, data, course, seconds) for fit, data, course in zip(fits, sets, courses, strict=True)]
+
+
+def _prepare(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> tuple[list[Fit], list[PooledSet]]:
+    """Build each job's head and its rows; jobs of the same training videos share scale and rows."""
+    fits: list[Fit] = []
+    sets: list[PooledSet] = []
+    first_of: dict[bytes, tuple[StandardisedHead, Pooled]] = {}
+    for job in jobs:
+        with seeded(job.config.seed, torch.device("cpu")):
+            fit = prepare_fit(dataset, job.train, job.validation, job.config)
+        key = np.sort(job.train).tobytes()
+        if key not in first_of:
+            fit.learn_scale(dataset.videos)
+            first_of[key] = fit.head, pool_videos(dataset.videos, fit.head, fit.device)
+        head, pooled = first_of[key]
+        fit.head.copy_scale(head)
+        fits.append(fit)
+        sets.append(PooledSet(pooled, torch.from_numpy(dataset.targets).to(fit.device)))
+    return fits, sets
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """What J heads see in S steps of B videos.
+
+    Args:
+        rows: (S, J, B, D).
+        targets: (S, J, B, C).
+        is_real: (S, J, B) 1 where there is a video: the last step of an epoch may have fewer.
+    """
+
+    rows: Tensor
+    targets: Tensor
+    is_real: Tensor
+
+
+@final
+class _Together:
+    """J heads as one batched model.
+
+    Args:
+        fits: of the same architecture and steps.
+        sets: the rows of each.
+    """
+
+    def __init__(self, fits: Sequence[Fit], sets: Sequence[PooledSet]) -> None:
+        self._fits, self._sets = fits, sets
+        self._rngs = [np.random.default_rng(fit.config.seed) for fit in fits]
+        modules = [_Classifying(fit.head) for fit in fits]
+        self._modules = modules
+        self._weights, self._buffers = stack_module_state(modules)
+        config, weights = fits[0].config, fits[0].objective.class_weights
+        if weights is not None:
+            weights = torch.stack([fit.objective.class_weights for fit in fits])  # type: ignore[misc]
+        self._objective = replace(fits[0].objective, class_weights=weights)
+        step_count = config.epochs * fits[0].steps_an_epoch
+        self._descent = Descent(list(self._weights.values()), config, step_count, are_stacked=True)
+
+    def train_epoch(self) -> list[Tally]:
+        """Step once over the training videos of each head; count what they saw."""
+        plans = [fit.plan_epoch(rng) for fit, rng in zip(self._fits, self._rngs, strict=True)]
+        tallies = [Tally(is_multi_label=self._objective.is_multi_label) for _ in self._fits]
+        for start in range(0, len(plans[0]), _STEPS_AT_ONCE):
+            chunks = [plan[start : start + _STEPS_AT_ONCE] for plan in plans]
+            rows = [data.gather(chunk) for data, chunk in zip(self._sets, chunks, strict=True)]
+            self._train(_side_by_side(rows, len(chunks[0]), self._fits[0].config.batch_size), tallies)
+        return tallies
+
+    def unstack(self) -> None:
+        """Bring the weights into the heads that they belong to."""
+        for number, module in enumerate(self._modules):
+            with torch.no_grad():
+                for name, parameter in module.named_parameters():
+                    parameter.copy_(self._weights[name][number])
+
+    def _train(self, steps: _Steps, tallies: Sequence[Tally]) -> None:
+        losses, logits = [], []
+        for rows, targets, is_real in zip(steps.rows, steps.targets, steps.is_real, strict=True):
+            found = self._logits(rows)
+            loss = (self._objective.losses(found, targets) * is_real).sum(dim=1) / is_real.sum(dim=1)
+            self._descent.step(loss.sum())
+            losses.append(loss.detach())
+            logits.append(found.detach())
+        loss_of, logits_of = torch.stack(losses), torch.stack(logits)
+        for number, tally in enumerate(tallies):
+            is_real = steps.is_real[:, number].bool()
+            tally.add(loss_of[:, number], logits_of[:, number][is_real], steps.targets[:, number][is_real])
+
+    def _logits(self, rows: Tensor) -> Tensor:
+        """Return (J, B, C) logits of rows (J, B, D)."""
+
+        def classify(weights: dict[str, Tensor], buffers: dict[str, Tensor], own: Tensor) -> Tensor:
+            logits: Tensor = functional_call(self._modules[0], (weights, buffers), (own,))
+            return logits
+
+        found: Tensor = torch.vmap(classify)(self._weights, self._buffers, rows)
+        return found
+
+
+@final
+class _Classifying(nn.Module):
+    """The part of a head that works on pooled rows."""
+
+    def __init__(self, head: StandardisedHead) -> None:
+        super().__init__()
+        self.head = head.head
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return logits (B, C) of pooled rows (B, D)."""
+        logits: Tensor = self.head.classify(rows)  # type: ignore[operator]
+        return logits
+
+
+def _side_by_side(heads: Sequence[tuple[Tensor, Tensor]], step_count: int, batch_size: int) -> _Steps:
+    """Stack rows (n, D) and targets (n, C) of each head; where n falls short of the steps' places, zeros follow."""
+    size = step_count * batch_size
+
+    def stack(tensors: Sequence[Tensor]) -> Tensor:
+        full = [nn.functional.pad(tensor, (0, 0, 0, size - len(tensor))) for tensor in tensors]
+        stacked = torch.stack(full)
+        return stacked.view(len(full), step_count, batch_size, -1).transpose(0, 1).contiguous()
+
+    rows, targets = zip(*heads, strict=True)
+    real = [torch.ones(len(own), 1, device=own.device) for own in rows]
+    return _Steps(stack(rows), stack(targets), stack(real).squeeze(-1))

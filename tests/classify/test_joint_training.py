@@ -1,0 +1,114 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from classify.batches import LabelledSet
+from classify.errors import TrainError
+from classify.history import EpochRecord
+from classify.joint_training import TrainJob, fit_heads
+from classify.recipe import TrainConfig
+from classify.training import TrainingRun, fit_head
+
+NOBODY = np.array([], dtype=np.int64)
+POOLING = ["linear", "random-frame", "statistics", "moe"]
+
+
+def assert_same(joint: TrainingRun, alone: TrainingRun) -> None:
+    """Compare weights and histories up to the last digits."""
+    weights = alone.head.state_dict()
+    for name, tensor in joint.head.state_dict().items():
+        torch.testing.assert_close(tensor, weights[name], atol=1e-4, rtol=1e-3)
+    losses = [[record.train_loss for record in run.history] for run in (joint, alone)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
+    assert joint.best_epoch == alone.best_epoch
+
+
+@pytest.mark.parametrize("arch", POOLING)
+@pytest.mark.parametrize("mixup", [0.0, 0.4], ids=["plain", "mixup"])
+def test_seeds_that_train_at_once_give_the_heads_they_give_alone(
+    separable: LabelledSet, arch: str, mixup: float
+) -> None:
+    train, validation = np.arange(90), np.arange(90, 120)  # 90 = 5 x 16 + 10: the last step is a short one
+    jobs = [TrainJob(train, validation, TrainConfig(arch=arch, mixup=mixup, epochs=3, seed=seed)) for seed in (0, 1, 2)]
+
+    joint = fit_heads(separable, jobs)
+
+    for run, job in zip(joint, jobs, strict=True):
+        assert_same(run, fit_head(separable, job.train, job.validation, job.config))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"clip_norm": 0.1},
+        {"class_weights": "balanced", "label_smoothing": 0.1},
+        {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "warm_up": 0.2},
+        {"project": 4, "max_frames": 2},
+    ],
+    ids=lambda setting: "-".join(setting),
+)
+def test_folds_that_train_at_once_have_each_their_own_scale_weights_and_length(
+    separable: LabelledSet, setting: dict[str, float | str]
+) -> None:
+    rare = replace(separable, targets=np.eye(3, dtype=np.bool_)[[0] * 70 + [1] * 30 + [2] * 20])
+    folds = [np.random.default_rng(seed).permutation(120)[: 78 + seed] for seed in range(3)]
+    config = TrainConfig(epochs=3, **setting)  # type: ignore[arg-type]
+    jobs = [TrainJob(fold, NOBODY, replace(config, seed=seed)) for seed, fold in enumerate(folds)]
+
+    joint = fit_heads(rare, jobs)
+
+    for run, job in zip(joint, jobs, strict=True):
+        assert_same(run, fit_head(rare, job.train, job.validation, job.config))
+
+
+def test_each_of_several_heads_ends_where_its_own_patience_does(separable: LabelledSet) -> None:
+    shuffled = replace(separable, targets=np.random.default_rng(1).permutation(separable.targets))
+    config = TrainConfig(mixup=0, learning_rate=0.03, epochs=30, patience=2)
+    jobs = [TrainJob(np.arange(80), np.arange(80, 120), replace(config, seed=seed)) for seed in range(3)]
+
+    joint = fit_heads(shuffled, jobs)
+
+    assert len({len(run.history) for run in joint}) > 1
+    for run, job in zip(joint, jobs, strict=True):
+        assert_same(run, fit_head(shuffled, job.train, job.validation, job.config))
+
+
+def test_jobs_of_all_kinds_come_back_in_their_order(separable: LabelledSet) -> None:
+    configs = [
+        TrainConfig(arch=arch, epochs=epochs, seed=seed)
+        for arch, epochs, seed in [("linear", 2, 0), ("mlp", 2, 0), ("linear", 3, 1), ("rnn", 1, 0), ("linear", 2, 1)]
+    ]
+    seen: list[tuple[int, EpochRecord]] = []
+
+    runs = fit_heads(
+        separable,
+        [TrainJob(np.arange(80), NOBODY, config) for config in configs],
+        on_epoch=lambda number, record: seen.append((number, record)),
+    )
+
+    assert [run.config for run in runs] == configs
+    assert [tuple(record for job, record in seen if job == number) for number in range(5)] == [
+        run.history for run in runs
+    ]
+
+
+def test_training_at_once_leaves_the_global_random_generator_as_it_was(separable: LabelledSet) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+
+    fit_heads(separable, [TrainJob(np.arange(80), NOBODY, TrainConfig(epochs=1, seed=seed)) for seed in (0, 1)])
+
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_job_that_cannot_be_trained_is_refused_before_any_is(separable: LabelledSet) -> None:
+    seen: list[int] = []
+    jobs = [TrainJob(np.arange(80), NOBODY, TrainConfig(epochs=1)), TrainJob(NOBODY, NOBODY, TrainConfig(epochs=1))]
+
+    with pytest.raises(TrainError, match=r"training videos show 0 of 3 labels"):
+        fit_heads(separable, jobs, on_epoch=lambda number, _: seen.append(number))
+
+    assert seen == []
