@@ -241,7 +241,7 @@ def _summary_text(summary: "EmbedSummary") -> str:
     repeated = f" ({summary.repeated} of frames that repeat the one before)" if summary.repeated else ""
     speed = f"{summary.vectors} vectors{repeated} in {summary.seconds:.1f} s"
     lines = [f"{counts}; {speed} -> {Path(summary.store)}"]
-    lines += [f"{count} decoded on the CPU: {reason}" for reason, count in summary.decoded_on_cpu.items()]
+    lines += [f"{count} videos decoded on the CPU: {reason}" for reason, count in summary.decoded_on_cpu.items()]
     if summary.hint:
         lines.append(f"To go faster: {summary.hint}")
     return "\n".join(lines)

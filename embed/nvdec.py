@@ -105,7 +105,8 @@ def _gpu() -> "HWAccel | str":
     try:
         return _accelerator().create(av.Codec("h264", "r"))
     except (av.FFmpegError, OSError, NotImplementedError) as error:
-        return f"FFmpeg finds no NVIDIA GPU with a video engine here ({error})"
+        cause = getattr(error, "strerror", None) or error
+        return f"FFmpeg finds no NVIDIA GPU with a video engine here ({cause})"
 
 
 def _accelerator() -> "HWAccel":

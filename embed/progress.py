@@ -14,7 +14,8 @@ Stage = Literal["fetch", "decode", "encode", "write"]
 
 HINTS: dict[Stage, str] = {
     "fetch": "bring the videos nearer to this machine, or fetch through a faster line",
-    "decode": "--sampling keyframes decodes key frames alone; more cores decode more videos at once",
+    "decode": "--sampling keyframes decodes key frames alone; more cores decode more videos at once; "
+    "an NVIDIA GPU may decode faster (--decode-device cuda)",
     "encode": "encode on a GPU (--device cuda), with a smaller --model, or fewer frames",
     "write": "write the store to a local disk",
 }

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from embed.cli import embed_videos, inspect_embeddings
+from embed.nvdec import why_no_gpu
 from tests.embed.stores import write_store
 from tests.media import write_video
 
@@ -54,6 +55,14 @@ def test_a_broken_video_makes_the_exit_code_1_and_is_named(folder: Path, tmp_pat
 def test_other_samplings_choose_other_frames(folder: Path, tmp_path: Path, options: list[str], vectors: int) -> None:
     arguments = [str(folder), *LITE0, *options, "-o", str(tmp_path / "s.h5"), "--json"]
     assert json.loads(CliRunner().invoke(embed_videos, arguments).stdout)["vectors"] == vectors
+
+
+@pytest.mark.skipif(why_no_gpu() is None, reason="needs a machine without an NVIDIA GPU")
+def test_videos_that_a_gpu_was_to_decode_and_did_not_are_counted_with_the_reason(folder: Path, tmp_path: Path) -> None:
+    arguments = [str(folder), *LITE0, "--decode-device", "cuda", "-o", str(tmp_path / "s.h5")]
+    result = CliRunner().invoke(embed_videos, arguments)
+    assert result.exit_code == 0, result.output
+    assert "2 videos decoded on the CPU: FFmpeg finds no NVIDIA GPU" in result.stdout
 
 
 def test_fps_belongs_to_its_sampling(folder: Path) -> None:
