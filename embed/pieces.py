@@ -10,13 +10,12 @@
 
 Rows lie flat and unchunked, and texts in fixed-length fields, because h5py slows from 9,000 to 200 dataset opens a
 second on the way to a million datasets (h5py issue 2540); measured on 10,000 videos, a flat file reads 3 to 10 times
-quicker than one dataset a video. The file is of HDF5's 1.8 format, whose own structures carry checksums. A file may
-come from anywhere, so nothing in it is followed out of it, and nothing is read that does not lie in it.
+quicker than one dataset a video. A file may come from anywhere, so it is read with suspicion (`embed.hdf5_reading`).
 """
 
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import StoreDamaged, StoreError
+from embed.hdf5_reading import fixed_text, is_checksummed, own_dataset, read_attribute, read_column
+from embed.isolation import read_apart
 from embed.provenance import Provenance
 from embed.tables import (
     Columns,
@@ -75,6 +76,8 @@ class Piece:
         self.path = path
         self._columns: dict[tuple[str, str], NDArray[Any]] = {}
         with damage_of(path):
+            if not is_checksummed(path):
+                raise _foreign(path)
             self._file = h5py.File(path, "r")
         try:
             with damage_of(path):
@@ -85,14 +88,14 @@ class Piece:
 
     def _read_tables(self) -> None:
         check_is_piece(self._file, self.path)
-        attributes = self._file.attrs
+        attributes = {name: read_attribute(self._file, name) for name in _ATTRIBUTES}
         self.rows = own_dataset(self._file, "embeddings")
         self.timestamps_s = own_dataset(self._file, "timestamps_s")
-        if attributes.get("crc32") != _header_checksum(self._file):
+        if attributes["crc32"] != _header_checksum(attributes, self.rows.shape):
             raise ValueError("its attributes are not the ones that were written (checksum)")
-        self.provenance = Provenance.from_json(json.loads(attributes["provenance"]))
+        self.provenance = Provenance.from_json(json.loads(str(attributes["provenance"])))
         self.created = str(attributes["created"])
-        self.merged_through = int(attributes["merged_through"])
+        self.merged_through = int(attributes["merged_through"] or 0)
         row_count, dimension = self.rows.shape
         if dimension != self.provenance.encoder.dimension or self.rows.dtype != np.float16:
             raise ValueError(f"rows are {self.rows.dtype} of {dimension} dimensions, which the provenance denies")
@@ -112,7 +115,7 @@ class Piece:
             with damage_of(self.path):
                 dataset = own_dataset(self._file, f"{table}/{name}")
                 column = read_column(dataset, COLUMNS[table][name])
-                if dataset.attrs.get("crc32") != checksum_column(column):
+                if read_attribute(dataset, "crc32") != checksum_column(column):
                     raise ValueError(f"the column {dataset.name} is not the one that was written (checksum)")
                 if name != "id" and len(column) != len(self.column(table, "id")):
                     raise ValueError(f"the column {dataset.name} has {len(column)} entries")
@@ -191,44 +194,27 @@ def merge_pieces(path: Path, pieces: Sequence[Piece], *, merged_through: int = -
             start += count
 
 
-def own_dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """Return a dataset whose bytes lie in this very file, all of them, one after another.
-
-    Raises:
-        ValueError: there is none. What it claims is compared with the file's size before anything is read, since a
-            few bytes can claim an array that no memory holds.
-    """
-    link = file.get(name, getlink=True)
-    dataset = file.get(name) if isinstance(link, h5py.HardLink) else None
-    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-        raise ValueError(f"the dataset /{name} is missing")
-    offset = dataset.id.get_offset() if dataset.chunks is None else None
-    if dataset.size and (offset is None or offset + dataset.nbytes > file.id.get_filesize()):
-        raise ValueError(f"the dataset /{name} does not lie in the file in one run")
-    return dataset
-
-
-def read_column(dataset: h5py.Dataset, dtype: str) -> NDArray[Any]:
-    """Read a column of text ("S") or numbers ("i8", "f8")."""
-    if dataset.dtype.kind != dtype[0] or dataset.ndim != 1 or (dtype != "S" and dataset.dtype.itemsize != 8):
-        raise ValueError(f"{dataset.name} is {dataset.dtype} {dataset.shape}")
-    column: NDArray[Any] = dataset[:]
-    return column
-
-
 def check_is_piece(file: h5py.File, path: Path) -> None:
     """Tell another program's HDF5 file from a damaged one.
 
     Raises:
         StoreDamaged: it is not of this format; says what it lacks.
     """
-    found = file.attrs.get("format")
-    if found == FORMAT:
-        return
-    lacks = [f"the attribute {name}" for name in _ATTRIBUTES if name not in file.attrs]
-    lacks += [f"the dataset /{name}" for name in ("embeddings", "timestamps_s", "videos/id") if name not in file]
-    what = f"it lacks {', '.join(lacks)}" if lacks else f"its format is {found!r}, not {FORMAT!r}"
-    raise StoreDamaged(f"{path} is an HDF5 file, but no store of embeddings: {what}.")
+    if read_attribute(file, "format") != FORMAT:
+        raise _foreign(path)
+
+
+def _foreign(path: Path) -> StoreDamaged:
+    return StoreDamaged(f"{path} is an HDF5 file, but no store of embeddings: {read_apart(what_it_lacks, path)}.")
+
+
+def what_it_lacks(path: Path) -> str:
+    """Say what another program's HDF5 file lacks. Such a file may crash or hang the library that reads it."""
+    with damage_of(path), h5py.File(path, "r") as file:
+        lacks = [f"the attribute {name}" for name in _ATTRIBUTES if name not in file.attrs]
+        lacks += [f"the dataset /{name}" for name in ("embeddings", "timestamps_s") if name not in file]
+        lacks += [] if "videos" in file else ["the group /videos"]
+        return f"it lacks {', '.join(lacks)}" if lacks else f"its attribute format is not {FORMAT!r}"
 
 
 @contextmanager
@@ -260,24 +246,28 @@ def _new_piece(
     videos = {**videos, "first_row": np.cumsum(counts) - counts}
     total = int(counts.sum())
     with replaced_hdf5(path) as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["provenance"] = json.dumps(provenance.to_json())
-        file.attrs["created"] = datetime.now(UTC).isoformat(timespec="seconds")
-        file.attrs["merged_through"] = merged_through
+        attributes: dict[str, str | int | None] = {
+            "format": FORMAT,
+            "provenance": json.dumps(provenance.to_json()),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "merged_through": merged_through,
+        }
+        attributes["crc32"] = _header_checksum(attributes, (total, provenance.encoder.dimension))
+        for name, value in attributes.items():
+            file.attrs[name] = fixed_text(value) if isinstance(value, str) else value
         for table, columns in (("videos", videos), ("failures", failures)):
             for name, column in columns.items():
                 file[f"{table}/{name}"] = column
                 file[f"{table}/{name}"].attrs["crc32"] = checksum_column(column)
         rows = file.create_dataset("embeddings", (total, provenance.encoder.dimension), np.float16)
         timestamps_s = file.create_dataset("timestamps_s", (total,), np.float32)
-        file.attrs["crc32"] = _header_checksum(file)
         file.flush()  # gives room to what describes the file, before the rows get theirs
         yield timestamps_s, rows
 
 
-def _header_checksum(file: h5py.File) -> int:
-    values = [str(file.attrs.get(name)) for name in _ATTRIBUTES[:-1]]
-    return zlib.crc32("\0".join([*values, str(file["embeddings"].shape)]).encode("utf-8", "surrogateescape"))
+def _header_checksum(attributes: Mapping[str, str | int | None], shape: tuple[int, ...]) -> int:
+    values = [str(attributes[name]) for name in _ATTRIBUTES[:-1]]
+    return zlib.crc32("\0".join([*values, str(shape)]).encode("utf-8", "surrogateescape"))
 
 
 def _joined(pieces: Sequence[Piece], table: str, kept: NDArray[np.int64]) -> Columns:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import StoreDamaged, StoreError
+from embed.hdf5_reading import is_hdf5
 from embed.parts import parts_folder, parts_in, piece_files
 from embed.pieces import Piece
 from embed.tables import (
@@ -29,8 +30,6 @@ from embed.tables import (
     row_spans,
 )
 
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
 
 @dataclass(frozen=True)
 class VideoVectors:
@@ -44,8 +43,7 @@ def is_store(path: str | Path) -> bool:
     """Say whether a path is a store to read, rather than videos to embed."""
     path = Path(path)
     if path.is_file():
-        with path.open("rb") as file:
-            return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
+        return is_hdf5(path)
     return bool(parts_in(parts_folder(path)))
 
 

@@ -17,10 +17,11 @@ import h5py
 import numpy as np
 
 from embed.errors import EmbedError, StoreDamaged, StoreError
+from embed.hdf5_reading import own_dataset, read_attribute, read_column
 from embed.isolation import read_apart
 from embed.merging import check_is_new, merge_embeddings
 from embed.parts import parts_folder, parts_in
-from embed.pieces import COLUMNS, check_is_piece, damage_of, own_dataset, read_column
+from embed.pieces import COLUMNS, check_is_piece, damage_of
 from embed.provenance import Provenance
 from embed.reading import EmbeddingStore
 from embed.tables import (
@@ -102,7 +103,7 @@ def salvage_piece(path: Path, output: Path) -> list[str]:
     """
     with damage_of(path), _opened(path) as file:
         check_is_piece(file, path)
-        provenance = Provenance.from_json(json.loads(file.attrs["provenance"]))
+        provenance = Provenance.from_json(json.loads(str(read_attribute(file, "provenance"))))
         videos: Columns = {
             name: read_column(own_dataset(file, f"videos/{name}"), dtype) for name, dtype in COLUMNS["videos"].items()
         }
@@ -144,7 +145,7 @@ def _whole_failures(file: h5py.File) -> list[Failure]:
         for name, dtype in COLUMNS["failures"].items():
             dataset = own_dataset(file, f"failures/{name}")
             columns[name] = read_column(dataset, dtype)
-            if dataset.attrs.get("crc32") != checksum_column(columns[name]):
+            if read_attribute(dataset, "crc32") != checksum_column(columns[name]):
                 return []
     except (OSError, LookupError, RuntimeError, TypeError, ValueError):
         return []

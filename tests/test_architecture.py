@@ -19,7 +19,7 @@ LAYERS = {
     "embed": (
         {"allocation", "background", "progress"},
         {"bitstreams", "errors", "pictures", "torchvision_operators"},
-        {"copies", "isolation", "locations", "video_lists", "whole_files"},
+        {"copies", "hdf5_reading", "isolation", "locations", "video_lists", "whole_files"},
         {"page_links", "preprocessing", "sparse_copies", "timeline", "videos"},
         {"fetching", "planning", "provenance", "sampling"},
         {"packet_feed", "tables"},

@@ -49,6 +49,17 @@ def cut(path: Path, seed: int) -> None:
     os.truncate(path, random.Random(seed).randrange(path.stat().st_size))
 
 
+def zero_pages(path: Path, seed: int) -> None:
+    """Zero a few pages of 4 KB or sectors of 512 bytes, half of them where the structure lies."""
+    draw = random.Random(seed)
+    content = bytearray(path.read_bytes())
+    for _ in range(draw.randint(1, 4)):
+        size = draw.choice([512, 4096])
+        start = draw.randrange(0, draw.choice([len(content), 8192]), size)
+        content[start : start + size] = bytes(len(content[start : start + size]))
+    path.write_bytes(content)
+
+
 def read_all(path: Path) -> tuple[list[str], list[str]]:
     """Read every video; return the ids whose vectors came, and of these the ones whose vectors are wrong."""
     came, wrong = [], []
@@ -97,11 +108,13 @@ def check_is_refused_or_repaired(path: Path) -> None:
 DAMAGE = [
     *(pytest.param(flip_blocks, first, id=f"every 64th block from block {first}") for first in (0, 7, 40, 63)),
     *(pytest.param(flip_bits, seed, id=f"some bits, seed {seed}") for seed in range(6)),
+    *(pytest.param(zero_pages, seed, id=f"zeroed pages, seed {seed}") for seed in range(3)),
     *(pytest.param(cut, seed, id=f"cut off, seed {seed}") for seed in range(3)),
 ]
 MUCH_DAMAGE = [
     *(pytest.param(flip_blocks, first, id=f"every 64th block from block {first}") for first in range(64)),
     *(pytest.param(flip_bits, seed, id=f"some bits, seed {seed}") for seed in range(6, 206)),
+    *(pytest.param(zero_pages, seed, id=f"zeroed pages, seed {seed}") for seed in range(3, 53)),
     *(pytest.param(cut, seed, id=f"cut off, seed {seed}") for seed in range(3, 53)),
 ]
 
@@ -117,6 +130,13 @@ def test_a_damaged_store_is_refused_or_repaired(tmp_path: Path, damage: Callable
 def test_much_damage_is_refused_or_repaired(tmp_path: Path, damage: Callable[[Path, int], None], seed: int) -> None:
     damage(write(tmp_path / "s.h5"), seed)
     check_is_refused_or_repaired(tmp_path / "s.h5")
+
+
+@pytest.mark.parametrize(("damage", "seed"), [(flip_blocks, 0), (flip_bits, 1), (zero_pages, 2), (cut, 3)])
+def test_a_damaged_shard_is_refused_or_repaired(tmp_path: Path, damage: Callable[[Path, int], None], seed: int) -> None:
+    path = write(tmp_path / "shards", shard_bytes=20_000)
+    damage(sorted(path.glob("*.h5"))[2], seed)
+    check_is_refused_or_repaired(path)
 
 
 def test_a_store_without_damage_is_saved_whole(tmp_path: Path) -> None:

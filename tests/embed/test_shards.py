@@ -10,7 +10,7 @@ from embed.parts import group_parts
 from embed.store import EmbeddingStore, StoreWriter
 from tests.embed.stores import PROVENANCE, append, vectors_of, write_store
 
-SHARD_BYTES = 60_000  # an empty piece has 16 KB
+SHARD_BYTES = 65_000  # an empty piece has 8 KB
 
 
 def write_shards(path: Path, first: int, last: int) -> None:
