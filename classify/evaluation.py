@@ -23,7 +23,8 @@ class Evaluation:
         calibration: of the probabilities themselves.
         confusion: (C, C) videos by true label (rows) and given label; None where videos have several.
         intervals: name of a figure -> its bootstrap interval; empty for videos that trained the head.
-        units: how many of what the intervals' draws are made of, in words.
+        unit: what the intervals' draws are made of, "groups" or "videos".
+        unit_count: how many of them there are.
     """
 
     metrics: Metrics
@@ -31,7 +32,8 @@ class Evaluation:
     calibration: Calibration
     confusion: tuple[tuple[int, ...], ...] | None
     intervals: Mapping[str, Interval]
-    units: str
+    unit: str
+    unit_count: int
 
     def to_json(self) -> dict[str, Any]:
         """Return all figures JSON-ready, those of a class beside each other."""
@@ -96,11 +98,6 @@ def evaluate(outcome: Outcome, names: Sequence[str], *, bootstrap: BootstrapConf
         ),
         confusion=tuple(map(tuple, confuse(targets, predicted).tolist())) if metrics.is_single_label else None,
         intervals=drawn,
-        units=_count_units(outcome),
+        unit="videos" if outcome.groups is None else "groups",
+        unit_count=len(targets) if outcome.groups is None else len(set(outcome.groups)),
     )
-
-
-def _count_units(outcome: Outcome) -> str:
-    if outcome.groups is None:
-        return f"{len(outcome.targets)} videos"
-    return f"{len(set(outcome.groups))} groups"

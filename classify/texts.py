@@ -43,6 +43,7 @@ def description_text(found: DatasetDescription) -> str:
     return "\n\n".join(sections)
 
 
+_FEW_UNITS = 10  # groups below which a bootstrap cannot show how they vary
 _SHOWN, _SHOWN_FEW = 40, 10  # rows of a table that people read; --json has them all
 _SPREAD = ("shortest", "25%", "median", "75%", "longest")
 
@@ -97,7 +98,7 @@ def report_text(report: TrainingReport) -> str:
         f"{report.classifier.config.arch} head, trained in {report.seconds:.1f} s; {report.loss}",
         _table(header, [_part_row(part, found) for part, found in report.evaluations.items()]),
         _class_table(test),
-        "\n".join(_remarks(test)),
+        "\n".join(_remarks(report)),
         f"-> {report.folder}    Next: predict-videos {report.folder} NEW_VIDEOS",
     ]
     return "\n\n".join(sections)
@@ -110,16 +111,19 @@ def _part_row(part: str, found: Evaluation) -> tuple[str, ...]:
     return (part, f"{metrics.micro_f1:.3f}", drawn, *(f"{figure:.3f}" for figure in figures), str(metrics.videos))
 
 
-def _remarks(test: Evaluation) -> list[str]:
+def _remarks(report: TrainingReport) -> list[str]:
+    test = report.evaluations["test"]
     found = test.calibration
-    remarks = [
-        f"Test videos were looked at once, after training. Interval: bootstrap over {test.units}.",
-        f"Probabilities: calibration error {found.error:.3f} on test ({found.error_before:.3f} before temperature "
-        f"{found.temperature:.2f}, fitted on validation; {found.bins} bins).",
+    calibrated = "without validation videos, no temperature was fitted"
+    if "validation" in report.evaluations:
+        calibrated = f"{found.error_before:.3f} before temperature {found.temperature:.2f}, fitted on validation"
+    drawn = f"bootstrap over {test.unit_count} {test.unit}."
+    return [
+        "Test videos were looked at once, after training.",
+        f"Interval: {drawn} So few say little." if test.unit_count < _FEW_UNITS else f"Interval: {drawn}",
+        f"Calibration error on test ({found.bins} bins): {found.error:.3f}; {calibrated}.",
+        *(["With one label a video, micro-F1 is accuracy."] if test.metrics.is_single_label else []),
     ]
-    if test.metrics.is_single_label:
-        remarks.append("With one label a video, micro-F1 is accuracy.")
-    return remarks
 
 
 def _class_table(test: Evaluation) -> str:

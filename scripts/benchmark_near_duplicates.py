@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Copy:
-    """A way to encode a clip again with H.264: sides of the picture as a share, and x264's crf, of which 23 is usual."""
+    """A way to encode a clip again with H.264: sides as a share of its own, and x264's crf (23 is usual)."""
 
     side: float
     crf: int

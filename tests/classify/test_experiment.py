@@ -1,12 +1,22 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from classify import ClassifyError, HeadError, SplitError, TrainConfig, VideoClassifier, split_videos, train_head
+from classify import (
+    ClassifyError,
+    HeadError,
+    SplitConfig,
+    SplitError,
+    TrainConfig,
+    VideoClassifier,
+    split_videos,
+    train_head,
+)
 from classify.batches import VideoSet
 from embed import EmbeddingStore, Failure
 
@@ -52,6 +62,65 @@ def test_the_report_file_says_what_was_measured_and_how_often(toy_store: Path, s
     assert report["micro_f1"] == report["parts"]["test"]["micro_f1"]
     assert report["config"]["arch"] == "random-frame"
     assert report["loss"].startswith("softmax and cross-entropy")
+
+
+def test_the_report_file_has_all_figures_of_each_part(toy_store: Path, split: Path, tmp_path: Path) -> None:
+    train_head(toy_store, split, tmp_path / "head", config=TrainConfig(learning_rate=0.02))
+
+    parts = json.loads((tmp_path / "head" / "report.json").read_text())["parts"]
+    assert parts["test"]["confusion"] == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
+    assert parts["test"]["intervals"]["micro_f1"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert parts["train"]["intervals"] == {}
+    assert [found["average_precision"] for found in parts["test"]["classes"]] == [1.0, 1.0, 1.0]
+    figures = {"micro_precision", "macro_recall", "mean_average_precision", "hit_at_1", "perr", "gap_at_20"}
+    assert {name: parts["test"][name] for name in figures} == dict.fromkeys(figures, 1.0)
+    assert parts["test"]["is_single_label"]
+
+
+def test_the_written_head_gives_probabilities_at_the_temperature_of_the_report(
+    toy_store: Path, split: Path, tmp_path: Path
+) -> None:
+    report = train_head(toy_store, split, tmp_path / "head")
+
+    loaded = VideoClassifier.load(tmp_path / "head")
+    assert loaded.temperature == report.evaluations["test"].calibration.temperature != 1.0
+    with EmbeddingStore(toy_store) as store:
+        videos = VideoSet.read(store, store.ids)
+        plain = replace(loaded, temperature=1.0)
+        changed = np.abs(loaded.predict_probabilities(videos) - plain.predict_probabilities(videos)).max()
+        decided = [head.decide(head.predict_probabilities(videos)) for head in (loaded, plain)]
+    assert changed > 0.01
+    assert (decided[0] == decided[1]).all()
+
+
+def test_without_validation_videos_no_temperature_is_fitted(toy_store: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv", config=SplitConfig(validation_size=0))
+
+    report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=TrainConfig(epochs=1))
+
+    assert report.classifier.temperature == 1.0
+
+
+def test_labels_of_test_videos_change_nothing_of_the_head(toy_store: Path, split: Path, tmp_path: Path) -> None:
+    with split.open() as file:
+        rows = list(csv.DictReader(file))
+    names = ("hug", "kick", "wave")
+    for poisoned in (False, True):
+        wrong = {row["id"]: names[names.index(row["labels"]) - 1] for row in rows if row["part"] == "test"}
+        labels = "".join(f"{r['id']},{wrong.get(r['id'], r['labels']) if poisoned else r['labels']}\n" for r in rows)
+        (tmp_path / f"labels-{poisoned}.csv").write_text(f"id,label\n{labels}")
+    config = TrainConfig(learning_rate=0.02)
+
+    true, poisoned_too = (
+        train_head(toy_store, split, tmp_path / f"head-{kind}", labels=tmp_path / f"labels-{kind}.csv", config=config)
+        for kind in (False, True)
+    )
+
+    weights = [(tmp_path / f"head-{kind}" / "head.safetensors").read_bytes() for kind in (False, True)]
+    assert weights[0] == weights[1]
+    assert true.classifier.temperature == poisoned_too.classifier.temperature
+    assert true.parts["validation"] == poisoned_too.parts["validation"]
+    assert [found.parts["test"].micro_f1 for found in (true, poisoned_too)] == [1.0, 0.0]
 
 
 def test_the_history_file_has_a_row_an_epoch(toy_store: Path, split: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from classify.errors import LabelError
 from classify.labels import LabelConfig, LabelTable, read_labels
-from embed import EmbeddingStore, Failure
+from embed import EmbeddingStore, Failure, Provenance, StoreWriter, VideoRecord
 
 
 @pytest.fixture
@@ -77,6 +77,25 @@ def test_a_label_file_is_read_in_any_of_its_shapes(
     table = read_labels(store, label_file(text))
 
     assert labels_of(table) == {"hug/a.mp4": "x", "kick/b.mp4": "y", "kick/c.mp4": "y"}
+    assert table.notes == ()
+
+
+def test_a_list_of_links_labels_the_videos_that_came_from_them(
+    tmp_path: Path, provenance: Provenance, label_file: Callable[[str], Path]
+) -> None:
+    with StoreWriter(tmp_path / "embeddings.h5", provenance) as writer:
+        for name in ("one", "two"):
+            record = VideoRecord(f"watch/{name}", location=f"https://videos.example/watch/{name}")
+            writer.append(record, np.zeros((1, 16)), np.zeros(1))
+    path = label_file(
+        "link,title,description,category\n"
+        "https://videos.example/watch/one,Ramen at home,So good #food,food\n"
+        "https://videos.example/watch/two,Fjords,By train,travel\n"
+    )
+
+    table = read_labels(EmbeddingStore(tmp_path / "embeddings.h5"), path)
+
+    assert labels_of(table) == {"watch/one": "food", "watch/two": "travel"}
     assert table.notes == ()
 
 
