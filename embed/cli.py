@@ -117,7 +117,7 @@ def embed_videos(
     """Embed videos once: some frames of each, through a frozen encoder, into one HDF5 store.
 
     SOURCES are folders (searched recursively), video files, patterns, links, or CSV, TXT or Parquet lists of these.
-    Running again embeds only what is missing.
+    Running again embeds only what is missing, and local files that have changed.
 
     \b
     embed-videos videos/ --frames-count 100
@@ -237,7 +237,10 @@ def _sampling(
 
 
 def _summary_text(summary: "EmbedSummary") -> str:
-    counts = f"{summary.embedded} videos embedded, {summary.skipped} in the store already, {summary.failed} failed"
+    changed = f" ({summary.changed} of them anew, since their files changed)" if summary.changed else ""
+    counts = (
+        f"{summary.embedded} videos embedded{changed}, {summary.skipped} in the store already, {summary.failed} failed"
+    )
     repeated = f" ({summary.repeated} of frames that repeat the one before)" if summary.repeated else ""
     speed = f"{summary.vectors} vectors{repeated} in {summary.seconds:.1f} s"
     lines = [f"{counts}; {speed} -> {Path(summary.store)}"]

@@ -105,6 +105,7 @@ def decode_video(
     try:
         frames, cpu_reason = _read_frames(path, plan, sparse_file)
         content_hash = hash_content(path)
+        modified_s = Path(path).stat().st_mtime if path == video.location else 0.0
     except VideoError as error:
         return Failure(video.id, video.location, error.reason, error.detail)
     except MemoryError as error:
@@ -121,6 +122,7 @@ def decode_video(
         fps=timeline.fps,
         width_px=timeline.width_px,
         height_px=timeline.height_px,
+        modified_s=modified_s,
     )
     fetch_s = sparse_file.waited_s if sparse_file else 0.0
     decode_s, cpu_s = time.monotonic() - started - fetch_s, time.process_time() - cpu_started

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.background import in_background
+from embed.changes import changed_videos
 from embed.decode_pool import DecodeLimits, DecodePlan, DecodePool, default_worker_count
 from embed.decoding import DecodeDevice, Decoder
 from embed.encoders import Encoder, PendingVectors, begin_encoding, load_encoder
@@ -95,6 +96,7 @@ class EmbedSummary:
     Args:
         store: the store's path.
         embedded: videos embedded by this run.
+        changed: of these, those that an earlier run had embedded from other content.
         skipped: videos that were in the store already.
         failed: videos of these sources without vectors, from this run or an earlier one.
         vectors: vectors written by this run.
@@ -109,6 +111,7 @@ class EmbedSummary:
 
     store: str
     embedded: int
+    changed: int
     skipped: int
     failed: int
     vectors: int
@@ -142,7 +145,8 @@ def embed_videos(
 ) -> EmbedSummary:
     """Embed the frames of videos into a store, which is made, or continued where it stands.
 
-    Videos that the store holds are skipped, so an interrupted run goes on where it was. A video that cannot be read is
+    Videos that the store holds are skipped, so an interrupted run goes on where it was; local files whose content has
+    changed since are embedded anew. A video that cannot be read is
     stored as a failure and the run goes on.
 
     Args:
@@ -163,12 +167,15 @@ def embed_videos(
     encoder = encoder or load_encoder(config.model, pretrained=config.pretrained, device=config.device)
     provenance = Provenance(encoder.identity, config.sampling.to_json(), config.decoder, library_versions())
     with RunLog(config.log) as log, StoreWriter(store, provenance) as writer:
+        changed = changed_videos(store, videos) if writer.embedded else set[str]()
+        writer.embedded -= changed  # what is appended anew takes the place of what is there
         run = _Run(writer, encoder, config, log)
         run.embed([video for video in videos if not run.is_settled(video)], on_progress)
         failures = tuple(writer.failed[video.id] for video in videos if video.id in writer.failed)
     return EmbedSummary(
         store=str(store),
         embedded=run.embedded,
+        changed=len(changed & writer.embedded),
         skipped=len(videos) - run.embedded - len(failures),
         failed=len(failures),
         vectors=run.vectors,

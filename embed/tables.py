@@ -29,10 +29,11 @@ class VideoRecord:
     Args:
         id: its name in the store.
         location: where it was read from.
-        content_hash: `embed.pipeline.hash_content` of the file, which tells re-uploads and changed files.
+        content_hash: `embed.decode_worker.hash_content` of the file, which tells re-uploads and changed files.
         frame_count: frames on its timeline.
         duration_s, fps: from its packets.
         width_px, height_px: as stored, before any rotation.
+        modified_s: when a local file was last changed, seconds since 1970; 0 for a far one.
     """
 
     id: str
@@ -43,6 +44,7 @@ class VideoRecord:
     fps: float = 0.0
     width_px: int = 0
     height_px: int = 0
+    modified_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ LAYERS = {
         {"decoding", "encoders", "inspection", "merging"},
         {"nvdec", "repair", "sparse_reading"},
         {"decode_worker"},
-        {"decode_process"},
+        {"changes", "decode_process"},
         {"decode_pool"},
         {"encoding"},
         {"run_log"},

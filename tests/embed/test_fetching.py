@@ -248,7 +248,8 @@ def test_a_page_without_the_extra_names_it(
 def test_a_list_of_links_is_embedded_and_the_dead_ones_are_told(server: FaultyServer, tmp_path: Path) -> None:
     server.files["/v/a.mp4"] = write_video(tmp_path / "a.mp4", 12).read_bytes()
     links = [f"{server.url}/v/{name}.mp4?Signature=hush" for name in ("a", "gone")]
-    (tmp_path / "topics.csv").write_text("link,title,category\n" + "".join(f"{link},a title,food\n" for link in links))
+    rows = "".join(f'{link},a title,"two lines,\none with a ""quote""",food\n' for link in links)
+    (tmp_path / "topics.csv").write_text(f"link,title,description,category\n{rows}")
     config = EmbedConfig(sampling=UniformFrames(3))
     summary = embed_videos([tmp_path / "topics.csv"], tmp_path / "v.h5", config, encoder=BarReader())
     assert [(failure.id, failure.reason) for failure in summary.failures] == [("v/gone.mp4", "not_found")]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from embed.errors import StoreMismatch
+from embed.inspection import inspect_embeddings
 from embed.pipeline import EmbedConfig, embed_videos
 from embed.progress import Progress
 from embed.provenance import Provenance
@@ -40,6 +41,29 @@ def test_a_second_run_embeds_only_what_is_missing(folder: Path, tmp_path: Path) 
     summary = embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
     assert (summary.embedded, summary.skipped, summary.failed, summary.vectors) == (1, 5, 0, 6)
     assert len(EmbeddingStore(tmp_path / "s.h5")) == 6
+
+
+def test_a_file_with_other_content_is_embedded_anew(folder: Path, tmp_path: Path) -> None:
+    embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+    write_video(folder / "4.mp4", 20)
+    (folder / "3.mp4").touch()
+    (folder / "2.mp4").unlink()
+    summary = embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+    assert (summary.embedded, summary.changed, summary.skipped, summary.vectors) == (1, 1, 3, 6)
+    store = EmbeddingStore(tmp_path / "s.h5")
+    assert spelled_numbers(store.read("4.mp4").vectors) == UniformFrames(6).choose(20).tolist()
+    assert (len(store), store.row_counts.tolist()) == (5, [3, 6, 6, 6, 6])
+    assert inspect_embeddings(tmp_path / "s.h5", is_verifying=True).problems == ()
+
+
+def test_a_file_that_was_broken_since_keeps_its_vectors_and_is_named(folder: Path, tmp_path: Path) -> None:
+    embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+    (folder / "4.mp4").write_text("x")
+    for _ in range(2):
+        summary = embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+        assert [failure.id for failure in summary.failures] == ["4.mp4"]
+        assert (summary.embedded, summary.changed, summary.skipped) == (0, 0, 4)
+    assert len(EmbeddingStore(tmp_path / "s.h5").read("4.mp4").vectors) == 6
 
 
 def test_two_runs_give_the_same_vectors_whatever_the_batches(folder: Path, tmp_path: Path) -> None:
