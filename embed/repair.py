@@ -83,9 +83,11 @@ def repair_embeddings(store: str | Path, output: str | Path) -> RepairReport:
             try:
                 lost |= set(read_apart(salvage_piece, file, folder / "saved"))
             except EmbedError as error:
-                problems.append(str(error))
+                problems.append(str(error).partition(" Run inspect-embeddings")[0])  # which is what is running
         if not _has_videos(folder / "saved"):
-            raise StoreDamaged(f"Nothing of {store} can be saved. {' '.join(problems)}")
+            raise StoreDamaged(
+                f"Nothing of {store} can be saved. {' '.join(problems)} Embed the videos again, into a new store."
+            )
         merge_embeddings([folder / "saved"], output)
     with EmbeddingStore(output) as saved:
         lost = {video_id for video_id in lost if video_id not in saved}
