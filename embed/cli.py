@@ -194,6 +194,8 @@ class ProgressBar:
         self._bar: Any = None
 
     def __enter__(self) -> "ProgressBar":
+        if sys.stderr.isatty():  # seconds pass before there is anything to count
+            click.echo("Finding the videos and loading the encoder ...", err=True)
         return self
 
     def show(self, progress: "Progress") -> None:
@@ -205,7 +207,7 @@ class ProgressBar:
         rate = progress.frames / progress.seconds if progress.seconds else 0.0
         failed = f", {progress.failed} failed" if progress.failed else ""
         stage = progress.bottleneck
-        waiting = f", {stage} {progress.shares[stage]:.0%}" if stage else ""
+        waiting = f", slowest: {stage} {progress.shares[stage]:.0%}" if stage else ""
         self._bar.set_postfix_str(f"{rate:.0f} frames/s{failed}{waiting}", refresh=False)
         self._bar.update(progress.videos_done - self._bar.n)
 
@@ -246,6 +248,8 @@ def _summary_text(summary: "EmbedSummary") -> str:
     lines = [f"{counts}; {speed} -> {Path(summary.store)}"]
     lines += [f"{count} videos decoded on the CPU: {reason}" for reason, count in summary.decoded_on_cpu.items()]
     if summary.hint:
+        work = f"{summary.decode_cpu_seconds:.1f} s decoding and {summary.encode_cpu_seconds:.1f} s encoding"
+        lines.append(f"Processor time: {work}, {summary.cores_used:.1f} of {os.cpu_count()} cores on average")
         lines.append(f"To go faster: {summary.hint}")
     return "\n".join(lines)
 

@@ -102,6 +102,7 @@ class EmbedSummary:
         vectors: vectors written by this run.
         repeated: of these, those of a frame that equals the one before, which were not computed again.
         seconds: wall time, loading the encoder included.
+        load_seconds: of these, the time until the encoder was loaded.
         encode_seconds: of these, the time inside the encoder.
         decode_cpu_seconds, encode_cpu_seconds: processor time of the two, all threads of all processes.
         shares: the share of the time that each stage made the run wait (`embed.progress`).
@@ -117,6 +118,7 @@ class EmbedSummary:
     vectors: int
     repeated: int
     seconds: float
+    load_seconds: float
     encode_seconds: float
     decode_cpu_seconds: float
     encode_cpu_seconds: float
@@ -125,14 +127,21 @@ class EmbedSummary:
     decoded_on_cpu: Mapping[str, int]
 
     @property
+    def cores_used(self) -> float:
+        """How many cores decoding and encoding kept busy on average; near all of them, the machine does what it can."""
+        return (self.decode_cpu_seconds + self.encode_cpu_seconds) / self.seconds
+
+    @property
     def hint(self) -> str | None:
         """What would make such a run faster; None where this one embedded nothing."""
         stage = slowest(self.shares)
+        if stage and self.load_seconds > self.seconds / 2:
+            return f"loading the encoder took {self.load_seconds / self.seconds:.0%} of the time: embed more in one run"
         return f"{stage} took {self.shares[stage]:.0%} of the time: {HINTS[stage]}" if stage else None
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready description."""
-        return {**asdict(self), "hint": self.hint}
+        return {**asdict(self), "cores_used": self.cores_used, "hint": self.hint}
 
 
 def embed_videos(
@@ -154,7 +163,7 @@ def embed_videos(
         store: path of the `.h5` file.
         config: how; None takes the defaults (CLIP ViT-B/32, 100 frames).
         encoder: an encoder at hand, in place of `config.model`.
-        on_progress: called after every video.
+        on_progress: called when the encoder is loaded, and after every video.
 
     Raises:
         SourceError: there is nothing to embed.
@@ -165,6 +174,7 @@ def embed_videos(
     config = config or EmbedConfig()
     videos = find_videos(sources)
     encoder = encoder or load_encoder(config.model, pretrained=config.pretrained, device=config.device)
+    load_seconds = time.monotonic() - started
     provenance = Provenance(encoder.identity, config.sampling.to_json(), config.decoder, library_versions())
     with RunLog(config.log) as log, StoreWriter(store, provenance) as writer:
         changed = changed_videos(store, videos) if writer.embedded else set[str]()
@@ -181,6 +191,7 @@ def embed_videos(
         vectors=run.vectors,
         repeated=run.vectors - run.encoded,
         seconds=time.monotonic() - started,
+        load_seconds=load_seconds,
         encode_seconds=run.clock.encode_s,
         decode_cpu_seconds=run.clock.decode_cpu_s,
         encode_cpu_seconds=run.clock.encode_cpu_s,
@@ -212,11 +223,12 @@ class _Run:
         with Fetcher() as fetcher, self._pool(len(videos), fetcher) as pool:
             batches = in_background(fill_batches(pool.decode(fetcher.ahead(videos)), self._config.batch_size))
             encoded = in_background(encode_batches(self.clock.waited_for(batches), self._begin_encoding))
+            report = on_progress or (lambda _: None)
             with closing(encoded):
+                report(self._progress(len(videos)))
                 for result in vectors_of_videos(encoded):
                     self._settle(result)
-                    if on_progress:
-                        on_progress(self._progress(len(videos)))
+                    report(self._progress(len(videos)))
 
     def _settle(self, result: EncodedVideo | Failure) -> None:
         if isinstance(result, Failure):

@@ -174,7 +174,7 @@ def middle(values: Iterable[float | None], digits: int = 1) -> str:
 def print_memory(folder: Path, options: argparse.Namespace) -> None:
     """Compare a long file with a short one of the same packets."""
     seconds, height_px, frame_count = (1, 96, 4) if options.tiny else (2, 2160, 100)
-    clip = make_clip(folder / f"{height_px}p-{seconds}s.mp4", seconds=seconds, height_px=height_px, gop=seconds * FPS)
+    clip = make_clip(folder / f"{height_px}p-{seconds}s.mp4", seconds=seconds, height_px=height_px, gop=FPS // 2)
     print(f"| {height_px}p H.264, {frame_count} frames by {LITE} | MB on disk | wall, s | peak memory, MB |")
     print("| --- | --: | --: | --: |")
     for minutes in (2, 20):

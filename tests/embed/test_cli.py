@@ -26,6 +26,7 @@ def test_a_folder_is_embedded_and_described(folder: Path, tmp_path: Path) -> Non
     store = str(tmp_path / "s.h5")
     result = CliRunner().invoke(embed_videos, [str(folder), *LITE0, "-o", store, "--json"])
     assert result.exit_code == 0, result.output
+    assert result.stderr == ""
     summary = json.loads(result.stdout)
     assert {"embedded", "skipped", "failed", "vectors", "seconds", "store"} <= summary.keys()
     assert (summary["embedded"], summary["vectors"], summary["store"]) == (2, 6, store)

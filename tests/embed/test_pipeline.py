@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,7 @@ def test_an_encoder_that_gives_no_number_fails_the_video_not_the_run(folder: Pat
 def test_progress_counts_videos_and_frames(folder: Path, tmp_path: Path) -> None:
     seen: list[Progress] = []
     embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader(), on_progress=seen.append)
-    assert [progress.videos_done for progress in seen] == [1, 2, 3, 4, 5]
+    assert [progress.videos_done for progress in seen] == [0, 1, 2, 3, 4, 5]
     assert seen[-1].frames == 3 + 6 + 6 + 6 + 6
     assert seen[-1].videos_total == 5
 
@@ -176,3 +177,13 @@ def test_a_config_can_be_made_from_what_made_a_store() -> None:
     config = EmbedConfig.from_provenance(provenance, pretrained="moved.pt")
     assert (config.model, config.pretrained, config.decoder) == ("bar-reader", "moved.pt", "opencv")
     assert config.sampling == UniformFrames(9)
+
+
+def test_a_summary_tells_processor_time_and_what_would_make_the_run_faster(folder: Path, tmp_path: Path) -> None:
+    summary = embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
+    work_s = summary.decode_cpu_seconds + summary.encode_cpu_seconds
+    assert summary.decode_cpu_seconds > 0
+    assert summary.encode_cpu_seconds > 0
+    assert summary.to_json()["cores_used"] == pytest.approx(work_s / summary.seconds)
+    most_of_it_loading = replace(summary, seconds=10.0, load_seconds=8.0)
+    assert most_of_it_loading.hint == "loading the encoder took 80% of the time: embed more in one run"

@@ -1,0 +1,44 @@
+"""What a person sees: a command that runs on a terminal, made with a pseudo-terminal."""
+
+import os
+import pty
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+from tests.media import write_video
+
+
+def seen_on_a_terminal(command: list[str | Path]) -> str:
+    """Run a command on a terminal and return all that it wrote, with what it wrote over."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 120))
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        written = b""
+        try:
+            while part := os.read(ours, 4096):
+                written += part
+        except OSError:  # Linux's way to say that the other side is closed
+            pass
+    os.close(ours)
+    return written.decode()
+
+
+def test_a_terminal_shows_the_count_the_failures_the_slowest_stage_and_what_would_help(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    for number in range(3):
+        write_video(tmp_path / "videos" / f"{number}.mp4", 10)
+    (tmp_path / "videos" / "broken.mp4").write_text("x")
+    command = [Path(sys.executable).with_name("embed-videos"), tmp_path / "videos", "-o", tmp_path / "s.h5"]
+    seen = seen_on_a_terminal([*command, "--model", "efficientnet-lite0", "--frames-count", "3"])
+    lines = seen.replace("\r\n", "\n").split("\r")
+    assert lines[0].endswith("loading the encoder ...\n")
+    assert "0/4" in lines[1]
+    bar, summary = lines[-1].split("\n", 1) if "4/4" in lines[-1] else (lines[-2], lines[-1])
+    assert "4/4" in bar
+    assert "1 failed, slowest: encode" in bar
+    assert "3 videos embedded, 0 in the store already, 1 failed; 9 vectors in" in summary
+    assert "cores on average\nTo go faster: " in summary
+    assert "failed  broken.mp4  unreadable" in summary
