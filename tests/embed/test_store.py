@@ -193,6 +193,23 @@ def test_a_second_writer_in_another_process_is_refused(tmp_path: Path, name: str
     assert "StoreBusy: Another process is writing to" in other.stderr
 
 
+HOLDING = ANOTHER_WRITER.replace("StoreWriter(", "writer = StoreWriter(") + "print(flush=True); sys.stdin.read()"
+
+
+@pytest.mark.parametrize("name", ["s.h5", "shards"])
+def test_a_killed_writer_lets_the_next_one_in(tmp_path: Path, name: str) -> None:
+    killed = subprocess.Popen(
+        [sys.executable, "-c", HOLDING, str(tmp_path / name)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with killed:
+        assert killed.stdout is not None
+        killed.stdout.readline()
+        with pytest.raises(StoreBusy, match="Another process is writing"):
+            StoreWriter(tmp_path / name, PROVENANCE)
+        killed.kill()
+    assert EmbeddingStore(write_store(tmp_path / name, ["a"])).ids == ["a"]
+
+
 def test_a_file_that_is_no_store_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "holiday.mp4").write_bytes(b"dear")
     with pytest.raises(StoreDamaged, match=r"holiday.mp4 is not a whole store"):
