@@ -8,7 +8,7 @@ Sources: ITU-T H.264 (7.3.1, 7.4.1, D.2.8), H.265 (7.3.1.2, 7.4.2.2), H.262 (6.2
 (VP8, 9.1), the VP9 bitstream specification (6.2), the AV1 bitstream specification (5.3, 5.9.2).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 ENTRY = 1  # decoding can begin here: what follows leans on nothing before it, LEADING pictures excepted
 OPEN = 2  # beside ENTRY: pictures shown before this one may follow it, and lean on what came before it
@@ -19,6 +19,7 @@ PARAMETERS = 32  # carries parameter sets, which later pictures are read with
 LAYERED = 64  # of a higher sub-layer, whose pictures may lean on those that are DISPOSABLE below it
 UNPROVEN = 128  # outside the rules: decode the whole stream in its order
 PREDICTED = 256  # leans on another picture, though its container may call it a key frame (AVI without an index does)
+PYRAMIDAL = 512  # an H.264 B-picture that others may lean on
 
 Rule = Callable[[bytes, bool], int]
 """A packet's bytes, and whether its container marks it as a key frame -> its marks."""
@@ -41,12 +42,46 @@ def rule_for(codec: str, extradata: bytes | None) -> Rule | None:
 
 
 def _unit_splitter(codec: str, extradata: bytes) -> Callable[[bytes], Iterator[bytes]]:
-    """Choose between start codes and the length fields that avcC and hvcC announce."""
+    """Return what cuts an H.264 or HEVC packet into the heads of its units: at start codes, or at length fields."""
     if extradata[:1] != b"\1":
         return _units_after_start_codes
     length_at = {"h264": 4, "hevc": 21}[codec]
     length_bytes = (extradata[length_at] & 3) + 1 if len(extradata) > length_at else 4
     return lambda data: _units_after_lengths(data, length_bytes)
+
+
+def heads_for(codec: str, extradata: bytes) -> Callable[[bytes], tuple[bytes, ...]] | None:
+    """Return what takes from a packet the heads of its slices and parameter sets; None but for H.264."""
+    if codec != "h264":
+        return None
+    split = _unit_splitter(codec, extradata)
+    return lambda data: tuple(unit for unit in split(data) if unit and unit[0] & 31 in _SLICES_AND_PARAMETERS)
+
+
+def join_h264_units(units: Iterable[bytes], extradata: bytes) -> bytes:
+    """Return units as a packet of the stream with this header holds them."""
+    if extradata[:1] != b"\1":
+        return b"".join(_START_CODE + unit for unit in units)
+    length_bytes = (extradata[4] & 3) + 1
+    return b"".join(len(unit).to_bytes(length_bytes, "big") + unit for unit in units)
+
+
+_SLICES_AND_PARAMETERS = frozenset({1, 2, 3, 4, 5, 7, 8})
+
+
+def h264_parameter_units(extradata: bytes) -> list[bytes]:
+    """Return the sequence and picture parameter sets of a stream's header. Source: ISO/IEC 14496-15, 5.3.3.1 (avcC)."""
+    if extradata[:1] != b"\1":
+        return list(_units_after_start_codes(extradata))
+    units, at = [], 5
+    for count_mask in (31, 255):
+        count = extradata[at] & count_mask if at < len(extradata) else 0
+        at += 1
+        for _ in range(count):
+            begin = at + 2
+            at = begin + int.from_bytes(extradata[at:begin], "big")
+            units.append(extradata[begin:at])
+    return units
 
 
 _UNIT_HEAD_BYTES = 64
@@ -81,8 +116,12 @@ def _h264_marks(units: list[bytes], is_key: bool) -> int:
         return ENTRY | parameters
     if is_key and _is_recovery_point(units) and all(_is_intra_slice(unit) for unit in pictures):
         return ENTRY | OPEN | parameters
-    predicted = 0 if not is_key or all(_is_intra_slice(unit) for unit in pictures) else PREDICTED
-    return parameters | predicted | (0 if any(unit[0] >> 5 & 3 for unit in pictures) else DISPOSABLE)
+    marks = parameters
+    if is_key and not all(_is_intra_slice(unit) for unit in pictures):
+        marks |= PREDICTED
+    if not any(unit[0] >> 5 & 3 for unit in pictures):
+        return marks | DISPOSABLE
+    return marks | (PYRAMIDAL if all(_slice_kind(unit) in _B_SLICES for unit in pictures) else 0)
 
 
 def _is_recovery_point(units: list[bytes]) -> bool:
@@ -105,12 +144,18 @@ def _is_recovery_point(units: list[bytes]) -> bool:
     return False
 
 
+_B_SLICES, _I_SLICES = (1, 6), (2, 7)
+
+
 def _is_intra_slice(unit: bytes) -> bool:
-    """Read first_mb_in_slice and slice_type (2 and 7 are I), two Exp-Golomb codes after the unit's header byte."""
+    return _slice_kind(unit) in _I_SLICES
+
+
+def _slice_kind(unit: bytes) -> int:
+    """Read first_mb_in_slice and slice_type, two Exp-Golomb codes after the unit's header byte."""
     bits = int.from_bytes(unit[1:9].ljust(8, b"\0"), "big")
     _, at = _exp_golomb(bits, 0)
-    kind, _ = _exp_golomb(bits, at)
-    return kind in (2, 7)
+    return _exp_golomb(bits, at)[0]
 
 
 def _exp_golomb(bits: int, at: int) -> tuple[int, int]:

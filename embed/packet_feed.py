@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from embed.bitstreams import join_h264_units
 from embed.planning import Run
 from embed.timeline import Packets, whole_packets
 
@@ -81,7 +82,10 @@ class PacketFeed:
                 self._seek(int(run.orders[0]))
             self._is_fresh = False
             for order in run.orders.tolist():
-                yield from decoder.decode(self._packet(order))
+                packet = self._packet(order)
+                if order in run.stand_ins:
+                    packet = self._stand_in(packet, run.stand_ins[order])
+                yield from decoder.decode(packet)
         yield from decoder.decode(None)
 
     def _packet(self, order: int) -> "Packet[VideoStream]":
@@ -96,6 +100,14 @@ class PacketFeed:
         if packet.size != self._packets.sizes_bytes[order] or packet.pts != self._packets.ticks[order]:
             raise PlanFailed(f"packet {order} is another one than before")
         return packet
+
+    def _stand_in(self, packet: "Packet[VideoStream]", units: tuple[bytes, ...]) -> "Packet[VideoStream]":
+        import av
+
+        other = cast("Packet[VideoStream]", av.Packet(join_h264_units(units, self._packets.extradata)))
+        other.stream, other.time_base = packet.stream, packet.time_base
+        other.pts, other.dts, other.duration = packet.pts, packet.dts, packet.duration
+        return other
 
     def _is_far(self, order: int) -> bool:
         return bool(self._bytes_before[order] - self._bytes_before[self._next] > self._seek_bytes)

@@ -3,15 +3,25 @@
 Packets come in groups: each begins with an entry (`embed.bitstreams.ENTRY`), from which decoding can begin. Of a group
 without a target nothing is sent. Of another, what stands before its last target is sent, less the pictures that are
 disposable and no targets themselves. Where a target is shown before an open entry that it follows, it leans on the
-group before, and that one is decoded to its end.
+group before, and that one is decoded to its end. In place of H.264's B-pictures
+that others may lean on, but no needed one does, a few bytes are sent (`embed.h264_references`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.bitstreams import DISPOSABLE, ENTRY, OPEN, SKIPPED
+from embed.bitstreams import (
+    DISPOSABLE,
+    ENTRY,
+    OPEN,
+    PYRAMIDAL,
+    SKIPPED,
+    h264_parameter_units,
+)
+from embed.h264_references import stand_ins
 from embed.timeline import Packets
 
 WORTHWHILE_SHARE = 0.95  # of the packets that sequential decoding sends; above it, planning only costs its flushes
@@ -26,11 +36,13 @@ class Run:
         expected: (P,) bool, True where a packet must give its frame, sound and whole. Pictures that lean on what is
             not sent are sent where the decoder counts them, and whatever comes of them is thrown away.
         needs_flush: the decoder must forget what it holds before the run.
+        stand_ins: by a packet's order, the units that are sent in its place.
     """
 
     orders: NDArray[np.int64]
     expected: NDArray[np.bool_]
     needs_flush: bool
+    stand_ins: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)
 
 
 # Encoders sign their work in the first packet, and decoders bend their reading by it: without x264's version, H.264 in
@@ -109,5 +121,20 @@ def _run(
     is_adrift = is_leading[orders] & (orders < first_group_end)
     is_sent = is_target[orders] | (marks & DISPOSABLE == 0) & ~(is_adrift & (marks & SKIPPED != 0))
     expected = (packets.frame_of[orders] >= 0) & ~is_adrift
-    needs_flush = bool(packets.marks[span.start] & OPEN)
-    return Run(orders[is_sent], expected[is_sent], needs_flush)
+    orders, expected = orders[is_sent], expected[is_sent]
+    replaced = _stand_ins(packets, orders, is_target)
+    expected &= ~np.isin(orders, list(replaced))
+    return Run(orders, expected, bool(packets.marks[span.start] & OPEN), replaced)
+
+
+def _stand_ins(
+    packets: Packets, orders: NDArray[np.int64], is_target: NDArray[np.bool_]
+) -> dict[int, tuple[bytes, ...]]:
+    """Return units in place of those packets of one run that none that is needed leans on, by the packets' orders."""
+    marks = packets.marks[orders]
+    begins_closed = marks[0] & (ENTRY | OPEN) == ENTRY
+    if not packets.heads or not begins_closed or not ((marks & PYRAMIDAL != 0) & ~is_target[orders]).any():
+        return {}
+    units_of = [packets.heads[order] for order in orders.tolist()]
+    found = stand_ins(units_of, h264_parameter_units(packets.extradata), is_target[orders].tolist())
+    return {int(orders[place]): units for place, units in found.items()}

@@ -22,6 +22,7 @@ from embed.bitstreams import (
     SKIPPED,
     UNPROVEN,
     Rule,
+    heads_for,
     rule_for,
 )
 from embed.errors import VideoError
@@ -84,6 +85,8 @@ class Packets:
         marks: (N,) int64, the marks of `embed.bitstreams`.
         container_format: FFmpeg's name of it.
         is_plannable: True where every packet is known by its timestamp and covered by its codec's rule.
+        extradata: the stream's header bytes.
+        heads: of each packet, the heads of those units that H.264's reference lists are built from; else none.
     """
 
     timeline: Timeline
@@ -94,6 +97,8 @@ class Packets:
     marks: NDArray[np.int64]
     container_format: str
     is_plannable: bool
+    extradata: bytes = b""
+    heads: tuple[tuple[bytes, ...], ...] = ()
 
 
 NO_TICK = -(1 << 62)
@@ -116,14 +121,18 @@ def read_packets(path: str) -> Packets:
         VideoError: as of `read_timeline`.
     """
     with open_video(path) as (container, stream):
-        rule = rule_for(stream.codec.canonical_name, stream.codec_context.extradata)
-        table = np.array(
-            [packet_row(packet, rule, order) for order, packet in enumerate(whole_packets(container, stream))],
-            dtype=np.int64,
-        )
-        if not len(table):
+        codec, extradata = stream.codec.canonical_name, stream.codec_context.extradata or b""
+        rule, heads_of = rule_for(codec, extradata), heads_for(codec, extradata)
+        rows, heads = [], []
+        for order, packet in enumerate(whole_packets(container, stream)):
+            rows.append(packet_row(packet, rule, order))
+            if heads_of:
+                heads.append(heads_of(bytes(packet)))
+        if not rows:
             raise VideoError("no_frames", f"{path} has a video stream without a single frame")
-        return packets_of(table, stream, container.format.name, has_rule=rule is not None)
+        table = np.array(rows, dtype=np.int64)
+        packets = packets_of(table, stream, container.format.name, has_rule=rule is not None)
+        return replace(packets, extradata=extradata, heads=tuple(heads))
 
 
 def packet_row(packet: "Packet[VideoStream]", rule: Rule | None, order: int) -> tuple[int, ...]:

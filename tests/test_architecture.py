@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[1]
 LAYERS = {
     "embed": (
         {"allocation", "background", "progress"},
-        {"bitstreams", "errors", "pictures", "torchvision_operators"},
+        {"bitstreams", "errors", "h264_headers", "pictures", "torchvision_operators"},
         {"copies", "hdf5_reading", "isolation", "locations", "video_lists", "whole_files"},
-        {"page_links", "preprocessing", "sparse_copies", "timeline", "videos"},
+        {"h264_references", "page_links", "preprocessing", "sparse_copies", "timeline", "videos"},
         {"fetching", "planning", "provenance", "sampling"},
         {"packet_feed", "tables"},
         {"pieces"},

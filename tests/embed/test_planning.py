@@ -21,6 +21,11 @@ CODECS: dict[str, tuple[str, dict[str, str], str]] = {
     "H.264 open": ("libx264", X264 | {"bf": "3", "x264-params": "open-gop=1:b-pyramid=none:b-adapt=0"}, "yuv420p"),
     "H.264 open pyramid": ("libx264", X264 | {"bf": "5", "x264-params": "open-gop=1:b-pyramid=normal"}, "yuv420p"),
     "H.264 pyramid": ("libx264", X264 | {"bf": "5", "x264-params": "b-pyramid=normal:b-adapt=0"}, "yuv420p"),
+    "H.264 pyramid of one reference": (
+        "libx264",
+        X264 | {"bf": "3", "refs": "1", "x264-params": "b-pyramid=normal:b-adapt=0"},
+        "yuv420p",
+    ),
     "H.264 no B": ("libx264", X264 | {"bf": "0"}, "yuv420p"),
     "H.264 slices": ("libx264", X264 | {"bf": "2", "x264-params": "slices=4"}, "yuv420p"),
     "H.264 interlaced": ("libx264", X264 | {"bf": "2", "x264-params": "interlaced=1"}, "yuv420p"),
