@@ -1,0 +1,132 @@
+"""Measure what `--sampling keyframes` saves in embedding and costs in micro-F1, on real clips.
+
+usage: benchmark_keyframes.py [FOLDER] [--gop 12 30 ...] [--work FOLDER] [--arch linear,transformer] [--seeds 3] ...
+
+FOLDER holds the clips and labels.csv, as for benchmark_accuracy.py, by whose method micro-F1 is measured: folds by
+group, several seeds, no choice made by the held-out videos. The clips are embedded as they are, and encoded anew in
+H.264 with a key frame every --gop frames, each time with evenly spaced frames and with the key frames nearest to them.
+Stores and clips are made below --work, which must be empty for the seconds to be those of a whole run. Prints a
+Markdown table.
+"""
+
+import argparse
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from datetime import date
+from fractions import Fraction
+from itertools import product
+from pathlib import Path
+from statistics import mean
+from time import perf_counter
+
+import av
+import benchmark_accuracy as accuracy
+import numpy as np
+
+from classify import measure
+from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
+from embed.sampling import KeyFrames
+
+SAMPLINGS: dict[str, type[UniformFrames] | type[KeyFrames]] = {"uniform": UniformFrames, "keyframes": KeyFrames}
+
+
+def main() -> None:
+    arguments = parse()
+    heads = ["scikit-learn", *arguments.arch.split(",")]
+    cores = os.cpu_count()
+    print(
+        f"{arguments.folder.name}, {arguments.model}, {arguments.frames_count} frames at most; {arguments.folds} folds"
+    )
+    print(f"by group x {arguments.seeds} seeds; {cores} cores, {date.today()}.\n")
+    names = ["logistic regression" if head == "scikit-learn" else head for head in heads]
+    print(f"| clips | sampling | frames a video | seconds | CPU | {' | '.join(names)} |")
+    print("| --- | --- | --- | --- | --- |" + " --- |" * len(heads))
+    for (title, folder), sampling in product(clip_sets(arguments), SAMPLINGS):
+        store = arguments.work / f"{title.replace(' ', '-')}-{sampling}.h5"
+        config = EmbedConfig(model=arguments.model, sampling=SAMPLINGS[sampling](arguments.frames_count))
+        begun, cpu_before = perf_counter(), sum(os.times()[:4])
+        embed_videos([folder], store, config)
+        seconds, cpu_s = perf_counter() - begun, sum(os.times()[:4]) - cpu_before
+        with EmbeddingStore(store) as opened:
+            frames = mean(opened.row_counts.tolist())
+        scores = " | ".join(f"{micro_f1(store, folder, head, arguments):.3f}" for head in heads)
+        print(f"| {title} | {sampling} | {frames:.1f} | {seconds:.1f} | {cpu_s:.1f} | {scores} |", flush=True)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=accuracy.ROOT.parent / "shared/data/ut_interaction6")
+    parser.add_argument("--gop", nargs="*", type=int, default=(12, 30), help="frames between key frames")
+    parser.add_argument("--work", type=Path, default=accuracy.ROOT / "build" / "benchmark-keyframes")
+    parser.add_argument("--model", default="efficientnet-lite0")
+    parser.add_argument("--frames-count", type=int, default=32)
+    parser.add_argument("--arch", default="linear,transformer", help="heads")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trainings at once")
+    return parser.parse_args()
+
+
+def clip_sets(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """Yield what the clips are called and where they lie, encoded anew where they are not there yet."""
+    yield "as they are", arguments.folder
+    for gop in arguments.gop:
+        folder = arguments.work / f"gop-{gop}"
+        if not (folder / "labels.csv").exists():
+            encode_anew(arguments.folder, folder, gop)
+        yield f"GOP {gop}", folder
+
+
+def encode_anew(source: Path, goal: Path, gop: int) -> None:
+    """Write every clip of a folder in H.264, and then labels.csv."""
+    with (source / "labels.csv").open(encoding="utf-8", newline="") as file:
+        labels = list(csv.DictReader(file))
+    for row in labels:
+        path = goal / Path(row["path"]).with_suffix(".mp4")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        encode(source / row["path"], path, gop)
+    with (goal / "labels.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("path", "label", "group"))
+        writer.writerows((str(Path(row["path"]).with_suffix(".mp4")), row["label"], row["group"]) for row in labels)
+
+
+def encode(source: Path, goal: Path, gop: int) -> None:
+    with av.open(str(source)) as reading, av.open(str(goal), "w") as writing:
+        video = reading.streams.video[0]
+        fps = video.average_rate or Fraction(30)
+        options = {"g": str(gop), "sc_threshold": "0", "preset": "veryfast", "crf": "18"}
+        stream = writing.add_stream("libx264", rate=fps, options=options)
+        stream.width, stream.height, stream.pix_fmt = video.width // 2 * 2, video.height // 2 * 2, "yuv420p"
+        for number, frame in enumerate(reading.decode(video)):
+            picture = frame.reformat(stream.width, stream.height, "yuv420p")
+            picture.pts, picture.time_base, picture.pict_type = number, 1 / fps, 0
+            writing.mux(stream.encode(picture))
+        writing.mux(stream.encode(None))
+
+
+def micro_f1(store: Path, folder: Path, head: str, arguments: argparse.Namespace) -> float:
+    """Train and test a head on every fold of every seed; return the mean over the seeds."""
+    settings = (store, folder / "labels.csv", arguments.folds, arguments.epochs, arguments.learning_rate)
+    trials = [
+        accuracy.Trial(head, 0.0, seed, fold) for seed in range(arguments.seeds) for fold in range(arguments.folds)
+    ]
+    outcomes = accuracy.run_trials(trials, settings, arguments.jobs)
+    bench = accuracy.load_bench(*settings)
+    return mean(
+        seed_score([outcome for outcome in outcomes if outcome.trial.seed == seed], bench)
+        for seed in range(arguments.seeds)
+    )
+
+
+def seed_score(outcomes: Sequence[accuracy.Outcome], bench: accuracy.Bench) -> float:
+    rows = np.concatenate([outcome.rows for outcome in outcomes])
+    predicted = np.concatenate([outcome.predicted for outcome in outcomes])
+    return measure(bench.dataset.targets[rows], predicted, bench.dataset.names).micro_f1
+
+
+if __name__ == "__main__":
+    main()
