@@ -149,7 +149,12 @@ def _label_videos(
         device=config.device,
         batch_size=config.batch_size,
     )
-    encoder = load_encoder(embedding.model, pretrained=embedding.pretrained, device=embedding.device)
+    encoder = load_encoder(
+        embedding.model,
+        pretrained=embedding.pretrained,
+        device=embedding.device,
+        precision=embedding.precision,
+    )
     made_here = replace(classifier.provenance, encoder=encoder.identity)
     classifier.check(made_here, f"{config.pretrained or embedding.model}")
     with ExitStack() as stack:

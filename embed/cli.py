@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from embed.inspection import StoreReport
     from embed.pipeline import EmbedSummary
     from embed.progress import Progress
+    from embed.provenance import Provenance
     from embed.repair import RepairReport
     from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
     from embed.tables import Failure
@@ -66,6 +67,11 @@ class EmbedCommand(click.Command):
 )
 @click.option("--pretrained", help="Its weights: an open_clip tag or a checkpoint file.  [default: openai]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps ...")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16", "int8"]),
+    help="Arithmetic of the encoder.  [default: the store's; a new one's is bfloat16 for CLIP on CUDA, else float32]",
+)
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Frames encoded at once.")
 @click.option("--decoder", default="pyav", show_default=True, type=click.Choice(["pyav", "opencv"]))
 @click.option(
@@ -104,6 +110,7 @@ def embed_videos(
     model: str,
     pretrained: str | None,
     device: str,
+    precision: Any,
     batch_size: int,
     decoder: Any,
     decode_device: Any,
@@ -132,6 +139,7 @@ def embed_videos(
         pretrained=pretrained,
         sampling=_sampling(sampling, frame_count=frames_count, fps=fps, first_seconds=first_seconds),
         device=device,
+        precision=precision,
         batch_size=batch_size,
         decoder=decoder,
         decode_device=decode_device,
@@ -264,6 +272,16 @@ def _print_losses(repaired: "RepairReport") -> None:
         click.echo(f"  ... and {len(repaired.lost) - _SHOWN_FAILURES} more: --json lists them", err=True)
 
 
+def _precision_text(provenance: "Provenance") -> str:
+    fidelity = provenance.fidelity
+    if fidelity is None:
+        return provenance.encoder.precision
+    return (
+        f"{provenance.encoder.precision}, cosine to float32 {fidelity.cosine_min:.5f} at worst, "
+        f"{fidelity.cosine_mean:.5f} on average of {fidelity.frame_count} frames"
+    )
+
+
 def _report_text(report: "StoreReport") -> str:
     encoder, sampling = report.provenance.encoder, dict(report.provenance.sampling)
     rows: list[tuple[str, object]] = [
@@ -275,6 +293,7 @@ def _report_text(report: "StoreReport") -> str:
             "encoder",
             f"{encoder.model} ({encoder.family}), weights {encoder.pretrained}, sha256 {encoder.weights_sha256[:12]}",
         ),
+        ("precision", _precision_text(report.provenance)),
         ("sampling", f"{sampling.pop('name')} {sampling}; decoded by {report.provenance.decoder}"),
         ("failed", len(report.failures)),
     ]

@@ -18,11 +18,12 @@ from embed.decoding import DecodeDevice, Decoder
 from embed.encoders import Encoder, PendingVectors, begin_encoding, load_encoder
 from embed.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.fetching import Fetcher
+from embed.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
 from embed.progress import HINTS, Progress, Stage, StageClock, slowest
-from embed.provenance import Provenance, library_versions
+from embed.provenance import Fidelity, Precision, Provenance, library_versions
 from embed.run_log import RunLog
 from embed.sampling import Sampling, UniformFrames, sampling_from_json
-from embed.store import StoreWriter
+from embed.store import EmbeddingStore, StoreWriter, is_store
 from embed.tables import Failure
 from embed.videos import Video, find_videos
 
@@ -36,6 +37,8 @@ class EmbedConfig:
         pretrained: its weights: a tag or a file; None takes the family's default.
         sampling: which frames are embedded.
         device: "auto", or a torch device.
+        precision: of the encoder's arithmetic. None takes the store's; for a new one bfloat16 for CLIP on CUDA where it
+            keeps the vectors (`embed.fidelity`), else float32.
         batch_size: frames encoded at once.
         decoder: "pyav" or "opencv".
         decode_device: "cpu", or "cuda": decode on an NVIDIA GPU what it decodes to the same pixels (`embed.nvdec`).
@@ -49,6 +52,7 @@ class EmbedConfig:
     pretrained: str | None = None
     sampling: Sampling = field(default_factory=UniformFrames)
     device: str = "auto"
+    precision: Precision | None = None
     batch_size: int = 32
     decoder: Decoder = "pyav"
     decode_device: DecodeDevice = "cpu"
@@ -84,6 +88,7 @@ class EmbedConfig:
             pretrained=pretrained or (None if bundled else encoder.pretrained),
             sampling=sampling_from_json(provenance.sampling),
             device=device,
+            precision=encoder.precision,
             batch_size=batch_size,
             decoder="opencv" if provenance.decoder == "opencv" else "pyav",
         )
@@ -167,15 +172,15 @@ def embed_videos(
 
     Raises:
         SourceError: there is nothing to embed.
-        EncoderError: the encoder cannot be built.
+        EncoderError: the encoder cannot be built, or `config.precision` changes its vectors too much.
         StoreError: the store cannot be written; StoreMismatch where its vectors were made otherwise.
     """
     started = time.monotonic()
     config = config or EmbedConfig()
     videos = find_videos(sources)
-    encoder = encoder or load_encoder(config.model, pretrained=config.pretrained, device=config.device)
+    encoder, fidelity = (encoder, None) if encoder else _choose_encoder(config, store, videos)
     load_seconds = time.monotonic() - started
-    provenance = Provenance(encoder.identity, config.sampling.to_json(), config.decoder, library_versions())
+    provenance = Provenance(encoder.identity, config.sampling.to_json(), config.decoder, library_versions(), fidelity)
     with RunLog(config.log) as log, StoreWriter(store, provenance) as writer:
         changed = changed_videos(store, videos) if writer.embedded else set[str]()
         writer.embedded -= changed  # what is appended anew takes the place of what is there
@@ -199,6 +204,37 @@ def embed_videos(
         failures=failures,
         decoded_on_cpu=dict(run.decoded_on_cpu),
     )
+
+
+def _choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> tuple[Encoder, Fidelity | None]:
+    """Load the encoder. Before a store is made in a lower precision, measure what that costs."""
+
+    def load(precision: Precision | None) -> Encoder:
+        return load_encoder(config.model, pretrained=config.pretrained, device=config.device, precision=precision)
+
+    known = _provenance_of(store)
+    is_continued = known is not None and known.encoder.model == config.model
+    encoder = load(config.precision or (known.encoder.precision if known and is_continued else None))
+    if encoder.identity.precision == "float32" or known:
+        return encoder, known.fidelity if known else None
+    plan = DecodePlan(config.sampling, encoder.identity.preprocessing, config.decoder)
+    rgb = first_frames(videos, plan, config.limits)
+    if rgb is None:
+        return encoder, None
+    reference = load("float32")
+    fidelity = measure_fidelity(encoder, reference, rgb)
+    if is_faithful(fidelity):
+        return encoder, fidelity
+    if config.precision is None:
+        return reference, None
+    raise too_unfaithful(fidelity, encoder.identity)
+
+
+def _provenance_of(store: str | Path) -> Provenance | None:
+    if not is_store(store):
+        return None
+    with EmbeddingStore(store) as made:
+        return made.provenance
 
 
 class _Run:

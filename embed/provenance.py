@@ -5,7 +5,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,10 @@ _LIBRARIES = (
 )
 
 
+Precision = Literal["float32", "bfloat16", "int8"]
+"""The arithmetic of an encoder."""
+
+
 @dataclass(frozen=True)
 class EncoderIdentity:
     """Everything about an encoder that changes its vectors.
@@ -39,7 +43,7 @@ class EncoderIdentity:
         dimension: D, the length of one vector.
         window: W, the frames behind one vector.
         is_normalised: vectors have length 1.
-        precision: arithmetic of the encoder, "float32" unless said.
+        precision: the encoder's arithmetic.
         preprocessing: how frames become its input.
     """
 
@@ -52,7 +56,21 @@ class EncoderIdentity:
     activation: str = ""
     window: int = 1
     is_normalised: bool = False
-    precision: str = "float32"
+    precision: Precision = "float32"
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How near vectors of a lower precision came to those of float32, before the first of them were stored.
+
+    Args:
+        frame_count: frames that both encoded, of the first videos.
+        cosine_min, cosine_mean: between the two vectors of a frame.
+    """
+
+    frame_count: int
+    cosine_min: float
+    cosine_mean: float
 
 
 @dataclass(frozen=True)
@@ -64,12 +82,14 @@ class Provenance:
         sampling: `Sampling.to_json` of the rule that chose the frames.
         decoder: the library that decoded them. Not compared: decoders are held to the same frames.
         versions: library -> version when the store was made. Not compared.
+        fidelity: where the precision is not float32, what it costs, if that was measured. Not compared.
     """
 
     encoder: EncoderIdentity
     sampling: Mapping[str, Any]
     decoder: str = "pyav"
     versions: Mapping[str, str] = field(default_factory=dict)
+    fidelity: Fidelity | None = None
 
     def difference(self, other: "Provenance") -> str | None:
         """Say what keeps these vectors from mixing with the other's: "dimension is 512, not 1280".
@@ -95,7 +115,8 @@ class Provenance:
         encoder = dict(description["encoder"])
         encoder["preprocessing"] = Preprocessing.from_json(encoder["preprocessing"])
         rest = {key: description[key] for key in ("sampling", "decoder", "versions")}
-        return cls(encoder=EncoderIdentity(**encoder), **rest)
+        fidelity = description.get("fidelity")
+        return cls(encoder=EncoderIdentity(**encoder), fidelity=Fidelity(**fidelity) if fidelity else None, **rest)
 
 
 def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:

@@ -33,7 +33,7 @@ LAYERS = {
         {"decode_worker"},
         {"changes", "decode_process"},
         {"decode_pool"},
-        {"encoding"},
+        {"encoding", "fidelity"},
         {"run_log"},
         {"pipeline"},
         {"cli"},

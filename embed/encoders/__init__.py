@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Protocol, final, runtime_checkable
+from typing import Protocol, final, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import EncoderError
-from embed.provenance import EncoderIdentity
+from embed.provenance import EncoderIdentity, Precision
 
 
 class Encoder(Protocol):
@@ -69,7 +69,7 @@ def begin_encoding(encoder: Encoder, rgb: NDArray[np.uint8]) -> PendingVectors:
 
 
 EncoderFactory = Callable[..., Encoder]
-"""factory(model, pretrained=None, device="auto") -> Encoder; raises EncoderError."""
+"""factory(model, pretrained=None, device="auto", precision=None) -> Encoder; raises EncoderError."""
 
 _FAMILIES = {
     "efficientnet-lite0": "efficientnet_lite",
@@ -79,7 +79,9 @@ _FAMILIES = {
 """Names that belong to a family of our own. Every other name is open_clip's to know."""
 
 
-def load_encoder(model: str, *, pretrained: str | None = None, device: str = "auto") -> Encoder:
+def load_encoder(
+    model: str, *, pretrained: str | None = None, device: str = "auto", precision: Precision | None = None
+) -> Encoder:
     """Build an encoder and load its weights.
 
     Args:
@@ -87,13 +89,22 @@ def load_encoder(model: str, *, pretrained: str | None = None, device: str = "au
             hub name ("hf-hub:..."); or a name that another package registers under the entry point group
             `embed.encoders`.
         pretrained: for open_clip a tag ("openai") or a checkpoint file; None takes the family's default.
-        device: "auto" takes CUDA, else Apple's GPU, else the CPU; or a torch device.
+        device: "auto" takes CUDA, else Apple's GPU, else the CPU; or a torch device. With int8 it takes the CPU.
+        precision: of its arithmetic; None takes bfloat16 for open_clip's models on CUDA, and float32 elsewhere.
 
     Raises:
-        EncoderError: the model or device is unknown.
+        EncoderError: the model or device is unknown, or does not go with the precision.
         WeightsUnavailable: the weights can be had neither from a hub nor from a file.
     """
-    return _factory(model)(model, pretrained=pretrained, device=device)
+    if precision is not None and precision not in get_args(Precision):
+        raise EncoderError(f"There is no precision {precision!r}. Use one of {', '.join(get_args(Precision))}.")
+    if precision == "int8":
+        device = "cpu" if device == "auto" else device
+        if device != "cpu":
+            raise EncoderError(
+                f"int8 is for CPUs, but the device is {device}. Use --precision bfloat16 there, or --device cpu."
+            )
+    return _factory(model)(model, pretrained=pretrained, device=device, precision=precision)
 
 
 def _factory(model: str) -> EncoderFactory:

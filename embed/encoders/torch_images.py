@@ -16,6 +16,7 @@ from torch.cuda import Event, Stream
 
 from embed.allocation import keep_freed_memory
 from embed.encoders import PendingVectors, ReadyVectors
+from embed.encoders.int8 import quantise_transformer
 from embed.provenance import EncoderIdentity, hash_weights
 
 
@@ -25,7 +26,7 @@ class TorchImageEncoder:
 
     Args:
         identity: what the model is.
-        model: moved to `device` and kept there, frozen, in eval mode.
+        model: moved to `device` and kept there, frozen, in eval mode; `apply_precision` has been over it.
         forward: (B, 3, side_px, side_px) float -> (B, D), using the model.
         device: a torch device.
     """
@@ -72,7 +73,9 @@ class TorchImageEncoder:
 
     def _vectors(self, pixels: Tensor) -> Tensor:
         """(B, side_px, side_px, 3) uint8 -> (B, D) float32, on the device."""
-        return self._forward(pixels.permute(0, 3, 1, 2) * self._scale + self._shift).float()
+        is_bfloat16 = self.identity.precision == "bfloat16"
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=is_bfloat16):
+            return self._forward(pixels.permute(0, 3, 1, 2) * self._scale + self._shift).float()
 
 
 @final
@@ -100,6 +103,21 @@ def _fetch(vectors: Tensor) -> _FetchedVectors:
     arrived = Event(blocking=True)  # type: ignore[no-untyped-call]
     arrived.record(torch.cuda.current_stream(vectors.device))
     return _FetchedVectors(here, arrived)
+
+
+def apply_precision(identity: EncoderIdentity, model: nn.Module) -> None:
+    """Give a model's weights, in place, the precision of its identity.
+
+    Raises:
+        EncoderError: the model has nothing to gain from it, or torch cannot do it here.
+    """
+    if identity.precision == "int8":
+        quantise_transformer(model, identity.model)
+    elif identity.precision == "bfloat16":
+        # What autocast would turn to bfloat16 again in every batch. Normalisation stays float32.
+        for module in model.modules():
+            if isinstance(module, (nn.Linear, nn.Conv2d, nn.MultiheadAttention)):
+                module.to(torch.bfloat16)
 
 
 def hash_module(model: nn.Module) -> str:

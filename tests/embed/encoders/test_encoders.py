@@ -5,29 +5,14 @@ import av
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from embed.decoding import read_frames
 from embed.encoders import Encoder, begin_encoding, load_encoder, resolve_device
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.sampling import UniformFrames
-from embed.torchvision_operators import declare_missing_operators
+from tests.embed.encoders.frames import SMALL_CLIP, pictures, prepared, smallest_cosine
 
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
-SMALL_CLIP = "ViT-S-32-alt"  # the smallest ViT that open_clip lists: 256 dimensions
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of a small CLIP with random weights."""
-    declare_missing_operators()
-    import open_clip
-
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "clip.pt"
-    model = open_clip.create_model(SMALL_CLIP)
-    torch.save(model.state_dict(), path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -44,24 +29,6 @@ def lite0() -> Encoder:
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     found: Encoder = request.getfixturevalue(request.param)
     return found
-
-
-def pictures(count: int, height_px: int = 300, width_px: int = 420, *, seed: int = 0) -> NDArray[np.uint8]:
-    """Smooth coloured pictures, as video frames are, of (count, H, W_px, 3)."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (count, 6, 8, 3), dtype=np.uint8)
-    image = torch.nn.functional.interpolate(
-        torch.from_numpy(coarse).permute(0, 3, 1, 2).float(), (height_px, width_px), mode="bicubic"
-    )
-    smooth: NDArray[np.uint8] = image.clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
-    return smooth
-
-
-def prepared(encoder: Encoder, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.stack([encoder.identity.preprocessing.apply(image) for image in images])[:, None]
-
-
-def smallest_cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    return float(((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min())
 
 
 def test_an_encoder_gives_one_finite_vector_a_frame(encoder: Encoder) -> None:
@@ -98,7 +65,7 @@ def test_a_frame_may_be_changed_once_its_batch_has_begun(encoder: Encoder) -> No
 @on_a_gpu
 def test_a_gpu_gives_the_vectors_of_the_cpu(checkpoint: Path, clip: Encoder) -> None:
     images = prepared(clip, pictures(8))
-    on_gpu = load_encoder(SMALL_CLIP, pretrained=str(checkpoint), device="cuda")
+    on_gpu = load_encoder(SMALL_CLIP, pretrained=str(checkpoint), device="cuda", precision="float32")
     assert smallest_cosine(on_gpu.encode(images), clip.encode(images)) >= 0.9999
 
 

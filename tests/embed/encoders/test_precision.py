@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from embed.encoders import Encoder, load_encoder
+from embed.encoders.int8 import Int8Attention, Int8Linear
+from embed.errors import EncoderError
+from embed.provenance import Precision
+from tests.embed.encoders.frames import SMALL_CLIP, pictures, prepared, smallest_cosine
+
+
+@pytest.fixture(scope="module", params=["bfloat16", "int8"])
+def lower(request: pytest.FixtureRequest, checkpoint: Path) -> Encoder:
+    """The small CLIP in a precision below float32."""
+    return load_encoder(SMALL_CLIP, pretrained=str(checkpoint), device="cpu", precision=request.param)
+
+
+@pytest.fixture(scope="module")
+def full(checkpoint: Path) -> Encoder:
+    return load_encoder(SMALL_CLIP, pretrained=str(checkpoint), device="cpu")
+
+
+def test_clip_in_a_lower_precision_gives_nearly_the_same_vectors_and_not_the_same(
+    lower: Encoder, full: Encoder
+) -> None:
+    images = prepared(full, pictures(8))
+    ours, theirs = lower.encode(images), full.encode(images)
+    assert smallest_cosine(ours, theirs) >= 0.999
+    assert not np.array_equal(ours, theirs)
+
+
+def test_a_lower_precision_shows_in_the_identity_and_the_weights_do_not(lower: Encoder, full: Encoder) -> None:
+    assert lower.identity.precision in ("bfloat16", "int8")
+    assert full.identity.precision == "float32"
+    assert lower.identity.weights_sha256 == full.identity.weights_sha256
+
+
+@pytest.mark.parametrize("place", [0, 3, 7])
+def test_a_vector_of_a_lower_precision_does_not_depend_on_its_neighbours(lower: Encoder, place: int) -> None:
+    images = prepared(lower, pictures(8))
+    others = prepared(lower, pictures(8, seed=1)) // 3
+    others[place] = images[place]
+    np.testing.assert_array_equal(lower.encode(others)[place], lower.encode(images)[place])
+
+
+def test_an_int8_layer_is_exact_where_integers_say_it_all() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight, inputs = (torch.randint(-127, 128, size, generator=generator).float() for size in ((5, 64), (2, 3, 64)))
+    weight[:, 0] = inputs[..., 0] = 127  # so that every scale is 1
+    bias = torch.arange(5.0)
+    torch.testing.assert_close(Int8Linear(weight, bias)(inputs), inputs @ weight.T + bias, rtol=1e-6, atol=0)
+
+
+def test_an_int8_layer_gives_each_row_and_channel_a_scale_of_its_own() -> None:
+    weight, inputs = torch.diag(torch.tensor([1e-6, 1.0, 1e6])), torch.diag(torch.tensor([1e6, 1.0, 1e-6]))
+    torch.testing.assert_close(Int8Linear(weight, torch.zeros(3))(inputs), torch.eye(3))
+
+
+def test_int8_attention_is_near_torchs_own() -> None:
+    torch.manual_seed(0)
+    theirs = torch.nn.MultiheadAttention(64, 4, batch_first=True).eval()
+    x = torch.randn(3, 10, 64)
+    with torch.inference_mode():
+        expected = theirs(x, x, x, need_weights=False)[0]
+        found = Int8Attention(theirs)(x, x, x, need_weights=False, attn_mask=None)[0]
+    assert smallest_cosine(found.flatten(0, 1).numpy(), expected.flatten(0, 1).numpy()) >= 0.999
+
+
+def test_int8_on_a_gpu_says_what_to_use_there() -> None:
+    with pytest.raises(EncoderError, match=r"int8 is for CPUs, but the device is cuda. Use --precision bfloat16"):
+        load_encoder("efficientnet-lite0", device="cuda", precision="int8")
+
+
+@pytest.mark.parametrize("precision", ["float16", "fp32"])
+def test_an_unknown_precision_lists_those_there_are(precision: Precision) -> None:
+    with pytest.raises(EncoderError, match=f"no precision '{precision}'. Use one of float32, bfloat16, int8"):
+        load_encoder("efficientnet-lite0", precision=precision)
+
+
+def test_convolutions_have_no_int8_form() -> None:
+    with pytest.raises(EncoderError, match=r"efficientnet-lite0 has no int8 form.*Use --precision float32"):
+        load_encoder("efficientnet-lite0", precision="int8")
