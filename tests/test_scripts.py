@@ -170,3 +170,20 @@ def test_quickstart_stops_where_a_command_fails(quickstart: Path, tmp_path: Path
     assert "holds no video file" in result.stderr
     assert "quickstart: embed-videos failed, as said above (exit code 2)" in result.stderr
     assert "split-videos" not in result.stdout
+
+
+def test_the_training_benchmark_measures_every_row_also_of_a_tiny_set(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "benchmark_training.py"), "--tiny", "--folder", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert result.returncode == 0, result.stderr
+    rows = [line.split("|")[1].strip() for line in result.stdout.splitlines() if line.startswith("| ")]
+    assert {"linear", "statistics", "attention"} <= set(rows)
+    assert {"transformer", "transformer, --max-frames 3", "transformer, --project 16"} <= set(rows)
+    assert [row for row in rows if "20 labels" in row] == [
+        "moe, 64 videos, 20 labels",
+        "nextvlad, 64 videos, 20 labels",
+    ]
+    assert list(tmp_path.iterdir()) == []
