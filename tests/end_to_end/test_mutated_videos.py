@@ -1,4 +1,4 @@
-"""Hundreds of damaged files of many kinds: each gives vectors or a reason, and the run ends as it should."""
+"""Odd files, and hundreds of damaged ones: each gives vectors or a reason, and the run ends as it should."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 from embed.inspection import inspect_embeddings
 from embed.store import EmbeddingStore
-from embed.videos import VIDEO_SUFFIXES
+from embed.videos import VIDEO_SUFFIXES, find_videos
 from tests.mutations import write_mutants, write_originals
 from tests.processes import Traced
 
@@ -29,10 +29,15 @@ print(json.dumps(summary.to_json()))
 
 
 def embed_mutants(folder: Path, originals: list[Path], count: int, *, limit_s: float) -> Counter[str]:
-    """Embed damaged copies of the originals, check that all is in order, and return how many ended how."""
+    """Embed damaged copies of the originals, and return how many ended how."""
     write_mutants(folder / "mutants", originals, count, seed=1)
+    return embed_checked(folder / "mutants", folder / "s.h5", limit_s=limit_s)
+
+
+def embed_checked(videos: Path, path: Path, *, limit_s: float) -> Counter[str]:
+    """Embed a folder, check that all its videos are accounted for and nothing is left, and count the outcomes."""
     traced = Traced()
-    run = traced.start([sys.executable, "-c", RUN, folder / "mutants", folder / "s.h5"])
+    run = traced.start([sys.executable, "-c", RUN, videos, path])
     try:
         output, complaints = run.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired:
@@ -41,12 +46,18 @@ def embed_mutants(folder: Path, originals: list[Path], count: int, *, limit_s: f
     assert (run.returncode, complaints) == (0, "")
     assert traced.leavings() == []
 
-    summary, store = json.loads(output), EmbeddingStore(folder / "s.h5")
+    summary, store = json.loads(output), EmbeddingStore(path)
     reasons = {failure.id: failure.reason for failure in store.failures}
     assert reasons == {failure["id"]: failure["reason"] for failure in summary["failures"]}
-    assert sorted([*store.ids, *reasons]) == sorted(path.name for path in (folder / "mutants").iterdir())
-    assert not inspect_embeddings(folder / "s.h5", is_verifying=True).problems
+    assert sorted([*store.ids, *reasons]) == sorted(video.id for video in find_videos([videos]))
+    assert not inspect_embeddings(path, is_verifying=True).problems
     return Counter({"embedded": len(store)}) + Counter(reasons.values())
+
+
+def test_every_odd_video_gives_vectors_or_a_reason(tmp_path: Path, odd_videos: Path) -> None:
+    outcomes = embed_checked(odd_videos, tmp_path / "s.h5", limit_s=120)
+    assert outcomes["embedded"] > 50
+    assert outcomes.keys() <= {"embedded", "no_video_stream"}
 
 
 def test_150_damaged_files_give_vectors_or_a_reason(tmp_path: Path) -> None:
