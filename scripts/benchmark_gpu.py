@@ -1,8 +1,9 @@
 """Measure whole runs on a machine with an NVIDIA GPU: videos a second, how idle the GPU is, and what NVDEC gains.
 
-usage: benchmark_gpu.py [FOLDER] [--models ViT-B-32 efficientnet-lite0] [--decode-devices cpu cuda] [--workers 4 8 16]
-                        [--frames-count 100] [--batch-size 32] [--rounds 3] [--pretrained FILE]
-                        [--videos 32] [--seconds 60] [--height 1080] [--made FOLDER] [--tiny]
+usage: benchmark_gpu.py [FOLDER] [--models ViT-B-32 efficientnet-lite0] [--precisions float32 bfloat16]
+                        [--decode-devices cpu cuda] [--workers 4 8 16] [--frames-count 100] [--batch-size 32]
+                        [--rounds 3] [--pretrained FILE] [--videos 32] [--seconds 60] [--height 1080]
+                        [--made FOLDER] [--tiny]
 
 FOLDER holds videos. Without it clips are made, one of H.264 and one of HEVC, and kept under --videos names. Without
 --pretrained, ViT-B-32 gets random weights, which are as fast as any others. The encoder is loaded before the clock
@@ -10,8 +11,8 @@ starts. All ways to run it take turns, so that other load meets them alike.
 
 Prints a Markdown table of medians for each encoder. "GPU idle" is the share of the time without a kernel on the first
 GPU, and "NVDEC busy" that of its video engine, as nvidia-smi tells them each second. "cosine" is the smallest between a
-vector and the same one of the table's first row: NVDEC promises the CPU's pixels. Without a GPU all runs on the CPU.
---tiny does it all with next to nothing.
+vector and the same one of its model's first row: NVDEC promises the CPU's pixels, bfloat16 does not. Without a GPU all
+runs on the CPU, in float32. --tiny does it all with next to nothing.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from math import isnan
 from pathlib import Path
 from statistics import mean, median
 from time import perf_counter
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 import torch
@@ -41,6 +42,7 @@ from embed.encoding import Batch, encode_batches
 from embed.nvdec import why_no_gpu
 from embed.pipeline import EmbedConfig, EmbedSummary, embed_videos
 from embed.progress import slowest
+from embed.provenance import Precision
 from embed.sampling import UniformFrames
 from embed.store import EmbeddingStore
 
@@ -117,10 +119,14 @@ def main() -> None:
         ways = [Way(device, workers) for device in decode_devices for workers in options.workers]
         for model in options.models:
             pretrained = (options.pretrained or make_checkpoint(made)) if model == CLIP else None
-            encoder = load_encoder(model, pretrained=pretrained)
-            alone = encoded_alone(encoder, options.batch_size)
-            print(f"\n{model}, {encoder.identity.precision}; without decoding {alone:.0f} frames/s\n")
-            print_rows(in_turns(ways, videos, encoder, options))
+            first: Vectors | None = None
+            for precision in options.precisions:
+                encoder = load_encoder(model, pretrained=pretrained, precision=precision)
+                alone = encoded_alone(encoder, options.batch_size)
+                print(f"\n{model}, {precision}; without decoding {alone:.0f} frames/s\n")
+                rounds = in_turns(ways, videos, encoder, options)
+                first = rounds[ways[0]][0].vectors if first is None else first
+                print_rows(rounds, first)
 
 
 def in_turns(ways: list[Way], videos: Path, encoder: Encoder, options: argparse.Namespace) -> dict[Way, list[Round]]:
@@ -135,6 +141,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--models", nargs="+", default=[CLIP, LITE])
+    precisions = ["float32", "bfloat16"] if torch.cuda.is_available() else ["float32"]
+    parser.add_argument("--precisions", nargs="+", choices=get_args(Precision), default=precisions)
     parser.add_argument("--decode-devices", nargs="+", choices=("cpu", "cuda"), default=["cpu", "cuda"])
     parser.add_argument("--workers", nargs="+", type=int, default=sorted({max(1, CORES // part) for part in (4, 2, 1)}))
     parser.add_argument("--frames-count", type=int, default=100)
@@ -219,8 +227,7 @@ def run(way: Way, videos: Path, encoder: Encoder, options: argparse.Namespace) -
     return Round(summary, vectors, meter.idle, meter.engine)
 
 
-def print_rows(rounds: dict[Way, list[Round]]) -> None:
-    first = next(iter(rounds.values()))[0].vectors
+def print_rows(rounds: dict[Way, list[Round]], first: Vectors) -> None:
     print("| decoded on | workers | videos/s | frames/s | GPU idle | NVDEC busy | slowest stage | cosine |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for way, found in rounds.items():
