@@ -18,7 +18,7 @@ from scipy import sparse
 from classify.ranking import class_average_precisions, global_average_precisions
 
 _BLOCK_WEIGHTS = 500_000  # draws x videos at once; GAP takes 20 times that, in several arrays
-_RANKING_WORK = 300_000_000  # draws x videos x classes: some ten seconds; above it, rankings get no interval
+_RANKING_WORK = 100_000_000  # draws x videos x classes: some seconds; above it, rankings get no interval
 
 Figures = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
 """Weights (R, N) of the videos -> name of a figure -> its values (R,)."""

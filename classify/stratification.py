@@ -8,10 +8,11 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 _TRIES = 64
 _CANDIDATES = 64  # items of each part that an exchange is sought among; the most promising ones
-_EXCHANGE_WORK = 2_000_000_000  # bounds exchanges x items x classes: some seconds
+_EXCHANGE_WORK = 40_000_000  # bounds exchanges x items: some ten seconds
 _TRIED_ITEMS = 20_000  # bounds tries x items, so that a big set takes seconds: one try of 20,000 videos is about 1 s
 
 
@@ -109,25 +110,26 @@ def _exchange(
     A class counts by the square of its distance over its videos, so that rare classes weigh as much as frequent ones.
     """
     scale = 1 / np.sqrt(np.maximum(counts.sum(axis=0), 1))
-    items = counts * scale
+    items = csr_array(counts * scale)  # sparse: of thousands of classes, an item has few
     wanted = part_sizes[:, None] / part_sizes.sum() * items.sum(axis=0)
     excess = np.stack([items[parts == part].sum(axis=0) for part in range(len(part_sizes))]) - wanted  # (P, C)
-    bulks = (items * items).sum(axis=1)
+    bulks = items.power(2).sum(axis=1)
     pairs = list(combinations(range(len(part_sizes)), 2))
     parts = parts.copy()
-    for _ in range(_EXCHANGE_WORK // max(1, items.size)):
+    for _ in range(_EXCHANGE_WORK // len(parts)):
         pulls = items @ excess.T  # (I, P): what an item adds to the excess of each part
         change, one, other = min(_best_exchange(items, bulks, sizes, parts, pulls, pair) for pair in pairs)
         if change > -1e-9:
             break
-        excess[parts[one]] += items[other] - items[one]
-        excess[parts[other]] += items[one] - items[other]
+        moved = (counts[other] - counts[one]) * scale
+        excess[parts[one]] += moved
+        excess[parts[other]] -= moved
         parts[one], parts[other] = parts[other], parts[one]
     return parts
 
 
 def _best_exchange(
-    items: NDArray[np.float64],
+    items: csr_array,
     bulks: NDArray[np.float64],
     sizes: NDArray[np.int64],
     parts: NDArray[np.int64],
@@ -141,7 +143,7 @@ def _best_exchange(
     )
     if not len(ones) or not len(others):
         return 0.0, 0, 0
-    change = (bulks - pull)[ones][:, None] + (bulks + pull)[others] - 2 * items[ones] @ items[others].T
+    change = (bulks - pull)[ones][:, None] + (bulks + pull)[others] - 2 * (items[ones] @ items[others].T).toarray()
     change[sizes[ones][:, None] != sizes[others]] = 0
     one, other = np.unravel_index(change.argmin(), change.shape)
     return float(change[one, other]), int(ones[one]), int(others[other])
