@@ -11,8 +11,8 @@ shared pages counted once, on Linux. Prints a Markdown table of medians.
 
 clip-video-encode 1.3.0 runs unchanged, on Python 3.11 and this project's own torch, open_clip and NumPy: `pip install
 --no-deps --target PATH clip-video-encode==1.3.0 video2numpy==2.3.0 webdataset==0.2.100 fire==0.4.0 ffmpeg-python future
-youtube_dl termcolor six braceexpand pandas python-dateutil`. The webdataset that it pins does not import there. It takes
-every n-th frame, and is told the n that comes nearest.
+youtube_dl termcolor six braceexpand pandas python-dateutil`. The webdataset that it pins does not import there. It
+takes every n-th frame, and is told the n that comes nearest.
 
 --memory compares a 4K H.264 file of 2 minutes with one of 20. --tiny does all with next to nothing.
 """
