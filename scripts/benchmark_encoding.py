@@ -1,0 +1,130 @@
+"""Measure what the precision of an encoder gains and costs: images a second, and the cosine to float32.
+
+usage: benchmark_encoding.py VIDEO... [--models ViT-B-32 efficientnet-lite0] [--precisions float32 bfloat16 int8]
+                             [--pretrained FILE] [--device cpu] [--threads 1] [--batch-size 32] [--rounds 5]
+
+The first batch of frames of the VIDEOs is encoded again and again, all precisions taking turns, so that other load
+meets them alike. Without --pretrained, open_clip's models get random weights, which are as fast as any others.
+
+Prints a Markdown table: medians of images a second of CPU time, and by the clock; the ratio to float32 is of CPU time
+on a CPU, which other processes change least, and else by the clock. A precision that a model has not is told as such.
+"""
+
+import argparse
+import os
+import platform
+import tempfile
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from statistics import median
+from time import perf_counter, process_time
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from embed.decoding import read_frames
+from embed.encoders import Encoder, load_encoder
+from embed.errors import EncoderError
+from embed.fidelity import measure_fidelity
+from embed.provenance import Precision
+from embed.sampling import UniformFrames
+from embed.torchvision_operators import declare_missing_operators
+
+_FRAMES_A_VIDEO = 8
+
+
+def main() -> None:
+    options = _options()
+    torch.set_num_threads(options.threads)
+    print(f"{options.threads} threads of {_processor()}, torch {torch.__version__}, {date.today()}.")
+    print(f"Batches of {options.batch_size}, medians of {options.rounds}.\n")
+    print("| encoder | precision | images / CPU second | images / second | x float32 | cosine, worst | mean |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for model in options.models:
+        _measure(model, options)
+
+
+def _measure(model: str, options: argparse.Namespace) -> None:
+    """Print the rows of one encoder."""
+    encoders: dict[Precision, Encoder] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        pretrained = _weights(model, options.pretrained, Path(folder))
+        for precision in dict.fromkeys(["float32", *options.precisions]):
+            try:
+                encoders[precision] = load_encoder(
+                    model, pretrained=pretrained, device=options.device, precision=precision
+                )
+            except EncoderError as error:
+                print(f"| {model} | {precision} | {str(error).split(':')[0]} | | | | |")
+    reference = encoders["float32"]
+    rgb = _frames(options.videos, reference, options.batch_size)
+    times = _times(encoders, rgb, options.rounds)
+    clock = 0 if options.device == "cpu" else 1
+    for precision, encoder in encoders.items():
+        fidelity = measure_fidelity(encoder, reference, rgb)
+        rates = [len(rgb) / seconds for seconds in times[precision]]
+        gain = times["float32"][clock] / times[precision][clock]
+        cosines = f"{fidelity.cosine_min:.5f} | {fidelity.cosine_mean:.5f}"
+        print(f"| {model} | {precision} | {rates[0]:.1f} | {rates[1]:.1f} | {gain:.2f} | {cosines} |", flush=True)
+
+
+def _times(
+    encoders: dict[Precision, Encoder], rgb: NDArray[np.uint8], rounds: int
+) -> dict[Precision, tuple[float, float]]:
+    """Return the median CPU seconds and seconds of a batch, after one to warm up."""
+    taken: dict[Precision, list[tuple[float, float]]] = {precision: [] for precision in encoders}
+    for _ in range(rounds + 1):
+        for precision, encoder in encoders.items():
+            cpu_started, started = process_time(), perf_counter()
+            encoder.encode(rgb)
+            taken[precision].append((process_time() - cpu_started, perf_counter() - started))
+    return {
+        precision: (median(cpu for cpu, _ in found[1:]), median(wall for _, wall in found[1:]))
+        for precision, found in taken.items()
+    }
+
+
+def _frames(videos: Sequence[str], encoder: Encoder, count: int) -> NDArray[np.uint8]:
+    """Decode the first frames, as many as a batch has; they repeat where there are too few."""
+    found: list[NDArray[np.uint8]] = []
+    for video in videos:
+        found.extend(read_frames(video, UniformFrames(_FRAMES_A_VIDEO), encoder.identity.preprocessing).rgb)
+        if len(found) >= count:
+            break
+    return np.resize(np.stack(found), (count, *found[0].shape))
+
+
+def _weights(model: str, pretrained: str | None, folder: Path) -> str | None:
+    """Return the weights asked for, or a file of random ones for open_clip's models."""
+    declare_missing_operators()
+    import open_clip
+
+    if pretrained or model not in open_clip.list_models():
+        return None if model.startswith("efficientnet-lite") else pretrained
+    torch.manual_seed(0)
+    torch.save(open_clip.create_model(model).state_dict(), folder / "random.pt")
+    return str(folder / "random.pt")
+
+
+def _processor() -> str:
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return names[0].split(": ")[1] if names else platform.processor()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("videos", nargs="+", metavar="VIDEO")
+    parser.add_argument("--models", nargs="+", default=["ViT-B-32", "efficientnet-lite0"])
+    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16", "int8"])
+    parser.add_argument("--pretrained")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=5)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
