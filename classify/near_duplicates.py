@@ -20,7 +20,7 @@ SIMILARITY = 0.93
 """Cosine similarity from which videos count as the same.
 
 Measured by scripts/benchmark_near_duplicates.py with efficientnet-lite0 on the hardest kind of set, clips of the same
-few people in the same two places: clips that differ reach 0.917, copies at usual quality (x264, crf 23) have 0.946 and
+few people in the same two places: clips that differ reach 0.923, copies at usual quality (x264, crf 23) have 0.943 and
 more. Another encoder may need another value.
 """
 
