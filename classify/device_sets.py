@@ -100,7 +100,8 @@ def _pool_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64
 def _pool_means(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64], device: torch.device) -> Pooled:
     """Standardise the means, of which there are fewer than vectors."""
     chosen = _choose_rows(videos, head, indices)
-    means = np.stack([rows.astype(np.float32).mean(axis=0) for rows in chosen])
+    # torch turns float16 into float32 several times faster than NumPy.
+    means = torch.stack([torch.from_numpy(rows).float().mean(dim=0) for rows in chosen]).numpy()
     weights = torch.tensor([len(rows) for rows in chosen], dtype=torch.float32, device=device)
     return Pooled(torch.from_numpy(head.scale(means)).to(device), weights)
 

@@ -1,22 +1,23 @@
 """Train many heads: those that are small and alike at once, as one batched model, and the others one after another.
 
-Heads can train at once where they pool (see `classify.heads`), drop nothing out, and differ in their seed and their
-videos alone, with as many steps an epoch. Their weights lie side by side in tensors with a first dimension of J heads,
-and one step is one for all. Each has its own fresh weights, order, mixes and scale, the same as alone: its weights then
-differ from those that `fit_head` gives in their last digits only, since sums are taken in another order.
+Heads can train at once where they pool (see `classify.heads`), drop nothing out, have all their weights in
+torch.nn.Linear, and differ in their seed and their videos alone, with as many steps an epoch. Their weights lie side by
+side in tensors with a first dimension of J heads, and one step is one for all. Each has its own fresh weights, order,
+mixes and scale, the same as alone: its weights then differ from those that `fit_head` gives in their last digits only,
+since sums are taken in another order.
 """
 
+import copy
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import final
+from typing import cast, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state
 
 from classify.batches import LabelledSet
 from classify.device_sets import PooledSet, pool_videos
@@ -97,10 +98,9 @@ def _alike(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> Iterator[list[int]
         refuse_untrainable(dataset, job.train, job.validation, job.config)
         with torch.device("meta"):
             head = configure_head(job.config, dataset.videos.dimension, len(dataset.names))
-        drops = any(isinstance(module, nn.Dropout) and module.p > 0 for module in head.modules())
         step_count = -(-len(job.train) // job.config.batch_size)
         likeness = replace(job.config, seed=0), step_count, has_several_labels(dataset.targets[job.train])
-        groups[likeness if head.pools and not drops else number].append(number)
+        groups[likeness if _can_join(head) else number].append(number)
     yield from groups.values()
 
 
@@ -150,12 +150,12 @@ class _Steps:
     Args:
         rows: (S, J, B, D).
         targets: (S, J, B, C).
-        is_real: (S, J, B) 1 where there is a video: the last step of an epoch may have fewer.
+        shares: (S, J, B) of each video in the step's loss; 0 where the last step of an epoch has none.
     """
 
     rows: Tensor
     targets: Tensor
-    is_real: Tensor
+    shares: Tensor
 
 
 @final
@@ -170,15 +170,14 @@ class _Together:
     def __init__(self, fits: Sequence[Fit], sets: Sequence[PooledSet]) -> None:
         self._fits, self._sets = fits, sets
         self._rngs = [np.random.default_rng(fit.config.seed) for fit in fits]
-        modules = [_Classifying(fit.head) for fit in fits]
-        self._modules = modules
-        self._weights, self._buffers = stack_module_state(modules)
+        self._model = copy.deepcopy(fits[0].head.head)
+        self._layers = _stack_layers(self._model, [fit.head.head for fit in fits])
         config, weights = fits[0].config, fits[0].objective.class_weights
         if weights is not None:
             weights = torch.stack([fit.objective.class_weights for fit in fits])  # type: ignore[misc]
         self._objective = replace(fits[0].objective, class_weights=weights)
         step_count = config.epochs * fits[0].steps_an_epoch
-        self._descent = Descent(list(self._weights.values()), config, step_count, are_stacked=True)
+        self._descent = Descent(list(self._model.parameters()), config, step_count, are_stacked=True)
 
     def train_epoch(self) -> list[Tally]:
         """Step once over the training videos of each head; count what they saw."""
@@ -192,47 +191,57 @@ class _Together:
 
     def unstack(self) -> None:
         """Bring the weights into the heads that they belong to."""
-        for number, module in enumerate(self._modules):
-            with torch.no_grad():
-                for name, parameter in module.named_parameters():
-                    parameter.copy_(self._weights[name][number])
+        with torch.no_grad():
+            for name, layer in self._layers.items():
+                for number, fit in enumerate(self._fits):
+                    own = fit.head.head.get_submodule(name)
+                    for parameter_name, parameter in own.named_parameters():
+                        parameter.copy_(getattr(layer, parameter_name)[number])
 
     def _train(self, steps: _Steps, tallies: Sequence[Tally]) -> None:
         losses, logits = [], []
-        for rows, targets, is_real in zip(steps.rows, steps.targets, steps.is_real, strict=True):
-            found = self._logits(rows)
-            loss = (self._objective.losses(found, targets) * is_real).sum(dim=1) / is_real.sum(dim=1)
+        for rows, targets, shares in zip(steps.rows, steps.targets, steps.shares, strict=True):
+            found = self._model.classify(rows)  # type: ignore[operator]
+            loss = (self._objective.losses(found, targets) * shares).sum(dim=1)
             self._descent.step(loss.sum())
             losses.append(loss.detach())
             logits.append(found.detach())
         loss_of, logits_of = torch.stack(losses), torch.stack(logits)
         for number, tally in enumerate(tallies):
-            is_real = steps.is_real[:, number].bool()
+            is_real = steps.shares[:, number] > 0
             tally.add(loss_of[:, number], logits_of[:, number][is_real], steps.targets[:, number][is_real])
-
-    def _logits(self, rows: Tensor) -> Tensor:
-        """Return (J, B, C) logits of rows (J, B, D)."""
-
-        def classify(weights: dict[str, Tensor], buffers: dict[str, Tensor], own: Tensor) -> Tensor:
-            logits: Tensor = functional_call(self._modules[0], (weights, buffers), (own,))
-            return logits
-
-        found: Tensor = torch.vmap(classify)(self._weights, self._buffers, rows)
-        return found
 
 
 @final
-class _Classifying(nn.Module):
-    """The part of a head that works on pooled rows."""
+class _StackedLinear(nn.Module):
+    """J linear layers, each on its own rows."""
 
-    def __init__(self, head: StandardisedHead) -> None:
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
         super().__init__()
-        self.head = head.head
+        self.weight = nn.Parameter(torch.stack([layer.weight.detach() for layer in layers]))
+        self.bias = nn.Parameter(torch.stack([layer.bias.detach() for layer in layers]))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Return logits (B, C) of pooled rows (B, D)."""
-        logits: Tensor = self.head.classify(rows)  # type: ignore[operator]
-        return logits
+        """Return (J, B, out) of rows (J, B, in)."""
+        return torch.baddbmm(self.bias.unsqueeze(1), rows, self.weight.transpose(1, 2))
+
+
+def _stack_layers(model: nn.Module, heads: Sequence[nn.Module]) -> dict[str, _StackedLinear]:
+    """Put in the place of each linear layer of a model those of J heads."""
+    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    stacked = {name: _StackedLinear([cast("nn.Linear", head.get_submodule(name)) for head in heads]) for name in names}
+    for name, layer in stacked.items():
+        parent, _, own = name.rpartition(".")
+        setattr(model.get_submodule(parent), own, layer)
+    return stacked
+
+
+def _can_join(head: StandardisedHead) -> bool:
+    """Say whether several such heads can be one model: see above."""
+    drops = any(isinstance(module, nn.Dropout) and module.p > 0 for module in head.modules())
+    layers = [module for module in head.modules() if isinstance(module, nn.Linear) and module.bias is not None]
+    stackable = sum(parameter.numel() for layer in layers for parameter in layer.parameters())
+    return head.pools and not drops and stackable == sum(parameter.numel() for parameter in head.parameters())
 
 
 def _side_by_side(heads: Sequence[tuple[Tensor, Tensor]], step_count: int, batch_size: int) -> _Steps:
@@ -246,4 +255,5 @@ def _side_by_side(heads: Sequence[tuple[Tensor, Tensor]], step_count: int, batch
 
     rows, targets = zip(*heads, strict=True)
     real = [torch.ones(len(own), 1, device=own.device) for own in rows]
-    return _Steps(stack(rows), stack(targets), stack(real).squeeze(-1))
+    is_real = stack(real).squeeze(-1)
+    return _Steps(stack(rows), stack(targets), is_real / is_real.sum(dim=-1, keepdim=True))

@@ -6,9 +6,10 @@ hold anything and change nothing. A head that looks at some of a video's vectors
 `select(vectors, video_id)` besides, which is called once for each video.
 
 A head that first makes one row of each video without any weight, such as the mean, has two methods besides:
-`pool(vectors, mask)` gives these rows (pooling.Pooled), and `classify(rows)` their logits (B, C). They are then made
-once, and several heads may train at once; its dropout, if any, is by torch.nn.Dropout. Where the rows are
-`pool_mean_once` of what the head selects, `pools_mean = True` says so: standardising then waits for the mean.
+`pool(vectors, mask)` gives these rows (pooling.Pooled), and `classify(rows)` their logits (..., B, C), with any
+dimensions before those of the rows (..., B, D). They are then made once, and several heads may train at once; its
+dropout, if any, is by torch.nn.Dropout. Where the rows are `pool_mean_once` of what the head selects, `pools_mean =
+True` says so: standardising then waits for the mean.
 
 A head of another package registers under the entry point group `classify.heads`: its name is the architecture's, its
 value a callable (dimension, class_count, **options) -> head. It passes tests/classify/heads/test_heads.py when it is

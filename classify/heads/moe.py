@@ -54,11 +54,11 @@ class MixtureOfExperts(nn.Module):
         self.experts = nn.Linear(dimension, class_count * EXPERTS)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return logits (B, C) of features (B, dimension): those whose sigmoid is the mixture's probability."""
-        gates = self.gates(features).unflatten(1, (-1, EXPERTS + 1)).log_softmax(dim=2)
-        experts = self.experts(features).unflatten(1, (-1, EXPERTS))
+        """Return logits (..., C) of features (..., dimension): those whose sigmoid is the mixture's probability."""
+        gates = self.gates(features).unflatten(-1, (-1, EXPERTS + 1)).log_softmax(dim=-1)
+        experts = self.experts(features).unflatten(-1, (-1, EXPERTS))
         # In logarithms, so that a probability near 0 or 1 keeps its digits: log p of yes, and of no.
-        yes = torch.logsumexp(gates[..., :EXPERTS] + F.logsigmoid(experts), dim=2)
+        yes = torch.logsumexp(gates[..., :EXPERTS] + F.logsigmoid(experts), dim=-1)
         no_by_experts = gates[..., :EXPERTS] + F.logsigmoid(-experts)
-        no = torch.logsumexp(torch.cat([no_by_experts, gates[..., EXPERTS:]], dim=2), dim=2)
+        no = torch.logsumexp(torch.cat([no_by_experts, gates[..., EXPERTS:]], dim=-1), dim=-1)
         return yes - no

@@ -23,6 +23,7 @@ from classify.heads.thinning import thin
 
 # A dimension that hardly changes in training would swamp all others in the first video where it does.
 _SMALLEST_SHARE = 0.1  # of the root mean square deviation of all dimensions
+_ROWS_AT_ONCE = 1024  # few enough for a processor's cache: four times faster than all rows of 64 videos
 
 
 @final
@@ -74,7 +75,8 @@ class StandardisedHead(nn.Module):
         """
         moments = Moments(with_covariance=self.components is not None)
         for block in blocks:
-            moments.add(torch.from_numpy(np.asarray(block, dtype=np.float32)).to(self.mean.device))
+            for rows in torch.split(torch.from_numpy(block), _ROWS_AT_ONCE):
+                moments.add(rows.to(self.mean.device, torch.float32))
         mean, variance = moments.mean, moments.variance
         if self.components is not None:
             variance, components = moments.principal(self.components.shape[1])
