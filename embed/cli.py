@@ -66,6 +66,14 @@ class EmbedCommand(click.Command):
     help="Encoder: efficientnet-lite0 (bundled), or any of open_clip's.",
 )
 @click.option("--pretrained", help="Its weights: an open_clip tag or a checkpoint file.  [default: openai]")
+@click.option(
+    "--views",
+    default="centre",
+    show_default=True,
+    metavar="NAMES",
+    help="Of each frame, joined by commas: centre, whole, left, right, each also as NAME-mirrored; or all. Eight views "
+    "are eight times the rows, and the encoding.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps ...")
 @click.option(
     "--precision",
@@ -109,6 +117,7 @@ def embed_videos(
     first_seconds: float | None,
     model: str,
     pretrained: str | None,
+    views: str,
     device: str,
     precision: Any,
     batch_size: int,
@@ -147,6 +156,7 @@ def embed_videos(
         workers=workers,
         limits=DecodeLimits(timeout, int(memory_limit * (1 << 30))),
         log=log,
+        views=_views(views),
     )
     with ProgressBar() as bar:
         summary = pipeline.embed_videos(sources, store, config, on_progress=bar.show)
@@ -246,6 +256,18 @@ def _sampling(
     return rule(frame_count or 100, first_seconds)
 
 
+def _views(names: str) -> tuple[str, ...]:
+    """Read the names of views."""
+    from embed.views import ALL_VIEWS, check_views
+
+    views = ALL_VIEWS if names == "all" else tuple(names.split(","))
+    try:
+        check_views(views)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return views
+
+
 def _summary_text(summary: "EmbedSummary") -> str:
     changed = f" ({summary.changed} of them anew, since their files changed)" if summary.changed else ""
     counts = (
@@ -295,6 +317,7 @@ def _report_text(report: "StoreReport") -> str:
         ),
         ("precision", _precision_text(report.provenance)),
         ("sampling", f"{sampling.pop('name')} {sampling}; decoded by {report.provenance.decoder}"),
+        ("views", ", ".join(report.provenance.views)),
         ("failed", len(report.failures)),
     ]
     lines = [f"{name:<9} {value}" for name, value in rows]

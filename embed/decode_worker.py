@@ -31,6 +31,7 @@ from embed.sparse_copies import END_BYTES, Span
 from embed.sparse_reading import NotFetched, SparseFile, read_few_frames
 from embed.tables import Failure, VideoRecord
 from embed.videos import Video
+from embed.views import CENTRE, ViewCutter, rows_by_view
 
 READY = "ready"
 
@@ -45,6 +46,7 @@ class DecodePlan:
         decoder: by which library.
         thread_count: of the decoder; 0 takes one a core.
         decode_device: "cpu", or "cuda" for an NVIDIA GPU's video engine where it can (`embed.nvdec`).
+        views: V names of `embed.views`.
     """
 
     sampling: Sampling
@@ -52,6 +54,12 @@ class DecodePlan:
     decoder: Decoder = "pyav"
     thread_count: int = 0
     decode_device: DecodeDevice = "cpu"
+    views: tuple[str, ...] = (CENTRE,)
+
+    @property
+    def cutter(self) -> ViewCutter:
+        """What cuts the views out of a frame."""
+        return ViewCutter(self.preprocessing, self.views)
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,8 @@ class DecodedVideo:
 
     Args:
         record: what is known of it.
-        rgb: (T, W, side_px, side_px, 3) uint8.
-        timestamps_s: (T,) float64.
+        rgb: (V x T, W, side_px, side_px, 3) uint8: all T windows of the first view, then those of the second, ...
+        timestamps_s: (V x T,) float64.
         decode_s: wall time of decoding.
         cpu_s: processor time of decoding, all threads.
         fetch_s: wall time until what was needed of its file was at hand.
@@ -126,8 +134,9 @@ def decode_video(
     )
     fetch_s = sparse_file.waited_s if sparse_file else 0.0
     decode_s, cpu_s = time.monotonic() - started - fetch_s, time.process_time() - cpu_started
+    timestamps_s = np.tile(frames.timestamps_s, len(plan.views))
     return DecodedVideo(
-        record, frames.rgb, frames.timestamps_s, decode_s, cpu_s, fetch_s=fetch_s, cpu_reason=cpu_reason
+        record, rows_by_view(frames.rgb), timestamps_s, decode_s, cpu_s, fetch_s=fetch_s, cpu_reason=cpu_reason
     )
 
 
@@ -137,18 +146,18 @@ def _read_frames(path: str, plan: DecodePlan, sparse_file: SparseFile | None) ->
         return _read_frames_by_cpu(path, plan, sparse_file), ""
     if sparse_file:
         return _read_frames_by_cpu(path, plan, sparse_file), "only parts of a far file were fetched"
-    found = read_frames_by_nvdec(path, plan.sampling, plan.preprocessing)
+    found = read_frames_by_nvdec(path, plan.sampling, plan.cutter)
     return (_read_frames_by_cpu(path, plan, None), found) if isinstance(found, str) else (found, "")
 
 
 def _read_frames_by_cpu(path: str, plan: DecodePlan, sparse_file: SparseFile | None) -> Frames:
     if sparse_file:
         if plan.decoder == "pyav":
-            few = read_few_frames(sparse_file, plan.sampling, plan.preprocessing, thread_count=plan.thread_count)
+            few = read_few_frames(sparse_file, plan.sampling, plan.cutter, thread_count=plan.thread_count)
             if few is not None:
                 return few
         sparse_file.need_all()
-    return read_frames(path, plan.sampling, plan.preprocessing, decoder=plan.decoder, thread_count=plan.thread_count)
+    return read_frames(path, plan.sampling, plan.cutter, decoder=plan.decoder, thread_count=plan.thread_count)
 
 
 def hash_content(path: str) -> str:

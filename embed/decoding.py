@@ -21,7 +21,7 @@ from embed.errors import VideoError
 from embed.packet_feed import SEEK_BYTES, PacketFeed, PlanFailed
 from embed.pictures import PictureReader
 from embed.planning import Run, plan_packets
-from embed.preprocessing import Preprocessing
+from embed.preprocessing import FrameCut
 from embed.sampling import Sampling
 from embed.timeline import (
     Packets,
@@ -51,7 +51,7 @@ class Frames:
     """The sampled frames of one video.
 
     Args:
-        rgb: (T, W, H, W_px, 3) uint8, upright.
+        rgb: (T, W, H, W_px, 3) uint8, upright; (T, W, ...) of what a cut gave where there was one.
         timestamps_s: (T,) float64, the mean moment of the W frames behind each vector, on the file's own clock.
         timeline: what they were chosen from.
     """
@@ -64,7 +64,7 @@ class Frames:
 def read_frames(
     path: str,
     sampling: Sampling,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: FrameCut | None = None,
     *,
     decoder: Decoder = "pyav",
     thread_count: int = 0,
@@ -93,7 +93,7 @@ def frames_of(
     timeline: Timeline,
     indices: NDArray[np.int64],
     shown: Generator[ShownFrame],
-    preprocessing: Preprocessing | None = None,
+    preprocessing: FrameCut | None = None,
 ) -> Frames | None:
     """Gather frames as they are shown; None where one of those at the (T, W) indices does not come."""
     found = _collect(shown, preprocessing)
@@ -138,7 +138,7 @@ def _attempts(path: str, sampling: Sampling, decoder: Decoder, thread_count: int
         yield timeline, indices, _SHOWN_BY[decoder](path, timeline, frozenset(indices.ravel().tolist()), thread_count)
 
 
-def _collect(shown: Generator[ShownFrame], preprocessing: Preprocessing | None) -> dict[int, NDArray[np.uint8]]:
+def _collect(shown: Generator[ShownFrame], preprocessing: FrameCut | None) -> dict[int, NDArray[np.uint8]]:
     """Return the frames that came, by index; none when they came against the plan."""
     with closing(shown):
         try:

@@ -19,7 +19,7 @@ from embed.decoding import Frames, ShownFrame, frames_of, shown_by_plan, shown_i
 from embed.errors import VideoError
 from embed.pictures import PLANES_OF, PictureReader
 from embed.planning import plan_packets
-from embed.preprocessing import Preprocessing
+from embed.preprocessing import FrameCut
 from embed.sampling import Sampling
 from embed.timeline import open_video, read_packets
 
@@ -31,7 +31,7 @@ _THREAD_COUNT = 1  # the engine does the work: a decoder's threads would only ta
 _PIXEL_FORMATS = ("yuvj420p", *PLANES_OF.values())
 
 
-def read_frames_by_nvdec(path: str, sampling: Sampling, preprocessing: Preprocessing | None = None) -> Frames | str:
+def read_frames_by_nvdec(path: str, sampling: Sampling, preprocessing: FrameCut | None = None) -> Frames | str:
     """Decode the frames of a local video that a sampling rule chooses, or say why the CPU must.
 
     Args:

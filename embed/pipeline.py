@@ -26,6 +26,7 @@ from embed.sampling import Sampling, UniformFrames, sampling_from_json
 from embed.store import EmbeddingStore, StoreWriter, is_store
 from embed.tables import Failure
 from embed.videos import Video, find_videos
+from embed.views import CENTRE, check_views
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class EmbedConfig:
         workers: videos decoded at once; None takes one a core, at most 16, since one thread each wastes least.
         limits: seconds and bytes that decoding one video may take.
         log: a file that gets one JSON object a video (`embed.run_log`); None keeps none.
+        views: of each frame, names of `embed.views`; V views cost V times the encoding.
     """
 
     model: str = "ViT-B-32"
@@ -60,6 +62,7 @@ class EmbedConfig:
     workers: int | None = None
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     log: str | None = None
+    views: tuple[str, ...] = (CENTRE,)
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -68,6 +71,7 @@ class EmbedConfig:
             raise ValueError(f"workers is at least 1, got {self.workers}")
         if self.decode_device != "cpu" and self.decoder != "pyav":
             raise ValueError(f"decode_device {self.decode_device} wants decoder pyav, got {self.decoder}")
+        check_views(self.views)
 
     @classmethod
     def from_provenance(
@@ -91,6 +95,7 @@ class EmbedConfig:
             precision=encoder.precision,
             batch_size=batch_size,
             decoder="opencv" if provenance.decoder == "opencv" else "pyav",
+            views=provenance.views,
         )
 
 
@@ -180,7 +185,9 @@ def embed_videos(
     videos = find_videos(sources)
     encoder, fidelity = (encoder, None) if encoder else _choose_encoder(config, store, videos)
     load_seconds = time.monotonic() - started
-    provenance = Provenance(encoder.identity, config.sampling.to_json(), config.decoder, library_versions(), fidelity)
+    provenance = Provenance(
+        encoder.identity, config.sampling.to_json(), config.decoder, library_versions(), fidelity, config.views
+    )
     with RunLog(config.log) as log, StoreWriter(store, provenance) as writer:
         changed = changed_videos(store, videos) if writer.embedded else set[str]()
         writer.embedded -= changed  # what is appended anew takes the place of what is there
@@ -279,6 +286,7 @@ class _Run:
             self._encoder.identity.preprocessing,
             config.decoder,
             decode_device=config.decode_device,
+            views=config.views,
         )
         workers = min(config.workers or default_worker_count(), video_count)
         return DecodePool(plan, workers=workers, limits=config.limits, fetch=fetcher.local_file)

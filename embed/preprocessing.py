@@ -7,7 +7,7 @@ scaling to floats happens on the encoder's device.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,13 @@ _PIL_KERNELS = {
     "bicubic": Image.Resampling.BICUBIC,
     "bilinear": Image.Resampling.BILINEAR,
 }
+
+
+class FrameCut(Protocol):
+    """What makes of a decoded frame what leaves the decoding process."""
+
+    def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Cut one frame (H, W_px, 3)."""
 
 
 @dataclass(frozen=True)

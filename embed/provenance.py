@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.preprocessing import Preprocessing
+from embed.views import CENTRE, check_views
 
 _LIBRARIES = (
     "framehead",
@@ -83,6 +84,10 @@ class Provenance:
         decoder: the library that decoded them. Not compared: decoders are held to the same frames.
         versions: library -> version when the store was made. Not compared.
         fidelity: where the precision is not float32, what it costs, if that was measured. Not compared.
+        views: V names of `embed.views`. A video's rows are all T of the first view, then all T of the second, ...
+
+    Raises:
+        ValueError: there is no such view.
     """
 
     encoder: EncoderIdentity
@@ -90,6 +95,10 @@ class Provenance:
     decoder: str = "pyav"
     versions: Mapping[str, str] = field(default_factory=dict)
     fidelity: Fidelity | None = None
+    views: tuple[str, ...] = (CENTRE,)
+
+    def __post_init__(self) -> None:
+        check_views(self.views)
 
     def difference(self, other: "Provenance") -> str | None:
         """Say what keeps these vectors from mixing with the other's: "dimension is 512, not 1280".
@@ -103,7 +112,10 @@ class Provenance:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready description; `from_json` reads it back."""
-        return asdict(self)
+        described = asdict(self)
+        if self.views == (CENTRE,):  # reads the same as before there were others
+            del described["views"]
+        return described
 
     @classmethod
     def from_json(cls, description: Mapping[str, Any]) -> "Provenance":
@@ -116,7 +128,12 @@ class Provenance:
         encoder["preprocessing"] = Preprocessing.from_json(encoder["preprocessing"])
         rest = {key: description[key] for key in ("sampling", "decoder", "versions")}
         fidelity = description.get("fidelity")
-        return cls(encoder=EncoderIdentity(**encoder), fidelity=Fidelity(**fidelity) if fidelity else None, **rest)
+        return cls(
+            encoder=EncoderIdentity(**encoder),
+            fidelity=Fidelity(**fidelity) if fidelity else None,
+            views=tuple(description.get("views", (CENTRE,))),
+            **rest,
+        )
 
 
 def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
@@ -148,4 +165,4 @@ def _compared(provenance: Provenance) -> dict[str, Any]:
     names = [f.name for f in fields(encoder) if f.name not in ("pretrained", "preprocessing")]
     flat = {name.replace("_", " "): getattr(encoder, name) for name in names}
     flat |= {f"preprocessing {key}": value for key, value in encoder.preprocessing.to_json().items()}
-    return flat | {"sampling": dict(provenance.sampling)}
+    return flat | {"sampling": dict(provenance.sampling), "views": ", ".join(provenance.views)}

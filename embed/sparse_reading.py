@@ -23,7 +23,7 @@ from embed.bitstreams import ENTRY, PARAMETERS, UNPROVEN, Rule, rule_for
 from embed.decoding import Frames, frames_of, shown_by_plan
 from embed.errors import VideoError
 from embed.planning import Run, plan_packets
-from embed.preprocessing import Preprocessing
+from embed.preprocessing import FrameCut
 from embed.sampling import Sampling
 from embed.sparse_copies import Span, holes_in, join_spans
 from embed.timeline import Packets, open_video, packet_row, packets_of, whole_packets
@@ -123,7 +123,7 @@ class _Choice:
 
 
 def read_few_frames(
-    file: SparseFile, sampling: Sampling, preprocessing: Preprocessing | None = None, *, thread_count: int = 0
+    file: SparseFile, sampling: Sampling, preprocessing: FrameCut | None = None, *, thread_count: int = 0
 ) -> Frames | None:
     """Decode the frames that a sampling rule chooses, as `embed.decoding.read_frames` does from the whole file.
 

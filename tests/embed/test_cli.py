@@ -66,6 +66,15 @@ def test_videos_that_a_gpu_was_to_decode_and_did_not_are_counted_with_the_reason
     assert "2 videos decoded on the CPU: FFmpeg finds no NVIDIA GPU" in result.stdout
 
 
+def test_several_views_are_more_rows_and_shown(folder: Path, tmp_path: Path) -> None:
+    store = str(tmp_path / "s.h5")
+    result = CliRunner().invoke(embed_videos, [str(folder), *LITE0, "--views", "whole,left-mirrored", "-o", store])
+    assert result.exit_code == 0, result.output
+    report = CliRunner().invoke(inspect_embeddings, [store]).stdout
+    assert "vectors   12 of 1280 dimensions" in report
+    assert "views     whole, left-mirrored" in report
+
+
 def test_fps_belongs_to_its_sampling(folder: Path) -> None:
     result = CliRunner().invoke(embed_videos, [str(folder), "--fps", "2"])
     assert result.exit_code == 2
@@ -78,6 +87,7 @@ def test_fps_belongs_to_its_sampling(folder: Path) -> None:
         pytest.param(["absent"], "absent does not exist", id="an absent source"),
         pytest.param([".", "--model", "ViT-B-33"], "no encoder 'ViT-B-33'", id="an unknown encoder"),
         pytest.param([".", "--frames-count", "0"], "0 is not in the range", id="no frames"),
+        pytest.param([".", "--views", "centre,top"], "no view 'top'; choose from centre, whole", id="an unknown view"),
     ],
 )
 def test_wrong_usage_is_a_message_and_exit_code_2(

@@ -36,6 +36,15 @@ def test_every_vector_is_of_the_frame_and_moment_it_claims(folder: Path, tmp_pat
         np.testing.assert_allclose(video.timestamps_s, expected / 25, atol=1e-6)
 
 
+def test_the_rows_of_one_view_follow_those_of_another(folder: Path, tmp_path: Path) -> None:
+    embed_videos([folder], tmp_path / "s.h5", replace(CONFIG, views=("centre", "centre-mirrored")), encoder=BarReader())
+    video = EmbeddingStore(tmp_path / "s.h5").read("4.mp4")
+    expected = UniformFrames(6).choose(31)
+    assert spelled_numbers(video.vectors[:6]) == expected.tolist()
+    assert spelled_numbers(video.vectors[6:, ::-1]) == expected.tolist()
+    np.testing.assert_allclose(video.timestamps_s, np.tile(expected / 25, 2), atol=1e-6)
+
+
 def test_a_second_run_embeds_only_what_is_missing(folder: Path, tmp_path: Path) -> None:
     embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
     write_video(folder / "new.mp4", 9)
@@ -101,6 +110,9 @@ def test_a_mended_video_is_embedded_when_failures_are_retried(folder: Path, tmp_
     [
         pytest.param(CONFIG, BarReader(weights="two"), "weights sha256 is one, not two", id="other weights"),
         pytest.param(EmbedConfig(sampling=UniformFrames(7)), BarReader(), "sampling is .*6.*, not .*7", id="sampling"),
+        pytest.param(
+            replace(CONFIG, views=("centre", "left")), BarReader(), "views is centre, not centre, left", id="views"
+        ),
     ],
 )
 def test_a_store_never_mixes(
@@ -173,10 +185,10 @@ def test_a_run_with_nothing_to_do_has_no_hint(folder: Path, tmp_path: Path) -> N
 
 
 def test_a_config_can_be_made_from_what_made_a_store() -> None:
-    provenance = Provenance(BarReader().identity, UniformFrames(9).to_json(), decoder="opencv")
+    provenance = Provenance(BarReader().identity, UniformFrames(9).to_json(), decoder="opencv", views=("left",))
     config = EmbedConfig.from_provenance(provenance, pretrained="moved.pt")
     assert (config.model, config.pretrained, config.decoder) == ("bar-reader", "moved.pt", "opencv")
-    assert config.sampling == UniformFrames(9)
+    assert (config.sampling, config.views) == (UniformFrames(9), ("left",))
 
 
 def test_a_summary_tells_processor_time_and_what_would_make_the_run_faster(folder: Path, tmp_path: Path) -> None:

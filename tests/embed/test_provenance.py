@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +35,7 @@ HERE = Provenance(CLIP, {"name": "uniform", "frame_count": 8})
             "sampling is {'name': 'uniform', 'frame_count': 8}, not",
             id="sampling",
         ),
+        pytest.param(replace(HERE, views=("centre", "left")), "views is centre, not centre, left", id="views"),
     ],
 )
 def test_a_difference_that_changes_vectors_is_named(other: Provenance, message: str) -> None:
@@ -53,8 +55,14 @@ def test_what_changes_no_vector_is_no_difference(other: Provenance) -> None:
     assert HERE.difference(other) is None
 
 
-def test_provenance_survives_json() -> None:
-    assert Provenance.from_json(HERE.to_json()) == HERE
+@pytest.mark.parametrize("views", [("centre",), ("left", "right-mirrored")], ids="|".join)
+def test_provenance_survives_json(views: tuple[str, ...]) -> None:
+    made = replace(HERE, views=views)
+    assert Provenance.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+def test_the_encoders_own_view_alone_is_not_worth_a_word() -> None:
+    assert "views" not in HERE.to_json()
 
 
 def test_a_hash_of_weights_sees_names_shapes_and_values() -> None:
