@@ -269,6 +269,8 @@ def _views(names: str) -> tuple[str, ...]:
 
 
 def _summary_text(summary: "EmbedSummary") -> str:
+    from embed.cores import core_count
+
     changed = f" ({summary.changed} of them anew, since their files changed)" if summary.changed else ""
     counts = (
         f"{summary.embedded} videos embedded{changed}, {summary.skipped} in the store already, {summary.failed} failed"
@@ -279,7 +281,7 @@ def _summary_text(summary: "EmbedSummary") -> str:
     lines += [f"{count} videos decoded on the CPU: {reason}" for reason, count in summary.decoded_on_cpu.items()]
     if summary.hint:
         work = f"{summary.decode_cpu_seconds:.1f} s decoding and {summary.encode_cpu_seconds:.1f} s encoding"
-        lines.append(f"Processor time: {work}, {summary.cores_used:.1f} of {os.cpu_count()} cores on average")
+        lines.append(f"Processor time: {work}, {summary.cores_used:.1f} of {core_count()} cores on average")
         lines.append(f"To go faster: {summary.hint}")
     return "\n".join(lines)
 

@@ -4,7 +4,6 @@ Each worker process has a thread here that fetches a video, has it decoded, and 
 which a worker died, or had to be killed, is tried once more when all others are done, alone on the machine.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Self, final
 
+from embed.cores import core_count
 from embed.decode_process import DecodeLimits, DecodeProcess
 from embed.decode_worker import DecodedVideo, DecodePlan
 from embed.errors import VideoError
@@ -46,7 +46,7 @@ def local_file(video: Video) -> AbstractContextManager[str]:
 
 def default_worker_count() -> int:
     """Return one worker a core, at most 16."""
-    return min(_MOST_WORKERS, os.cpu_count() or 1)
+    return min(_MOST_WORKERS, core_count())
 
 
 def decode_videos(
@@ -107,7 +107,7 @@ class DecodePool:
         """Decode with so many workers. Videos that kill one go to `suspects`; where that is None they have failed."""
         work = _Pass(iter(videos), slots=2 * workers, suspects=suspects)
         # Several videos at once keep the cores busier than several threads on one, and pay for no hand-overs.
-        plan = replace(self._plan, thread_count=max(1, (os.cpu_count() or 1) // workers))
+        plan = replace(self._plan, thread_count=max(1, core_count() // workers))
         if suspects is None:  # a GPU's driver may be what hung or crashed
             plan = replace(plan, decode_device="cpu")
         with self._lock:
