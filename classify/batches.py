@@ -2,6 +2,9 @@
 
 `VideoSet` holds a set as NumPy arrays, as a store does: rows of all videos one after another, without padding.
 `StoredVideos` leaves them in the store, and reads those that are asked for. Both are `Videos`.
+
+Where a store holds V views of each frame, a video's rows are all of its first view, then all of its second, and so on.
+Training and prediction look at one view at a time: `each_view` gives each as a video of its own.
 """
 
 import os
@@ -39,10 +42,17 @@ class Videos(Protocol):
     def dimension(self) -> int:
         """D, the length of one vector."""
 
+    @property
+    def view_count(self) -> int:
+        """V, the views of each video, which share its rows evenly."""
+
     def __len__(self) -> int: ...
 
     def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
         """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
+
+    def each_view(self) -> "Videos":
+        """Give N x V videos of one view: view v of video n stands at n x V + v."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +63,16 @@ class VideoSet:
         ids: (N,) ids.
         vectors: (R, D) float16 or float32, rows of all videos one after another.
         row_counts: (N,) int, rows of each video, 1 or more.
+        view_count: V, of which each video has as many rows.
     """
 
     ids: tuple[str, ...]
     vectors: NDArray[np.floating]
     row_counts: NDArray[np.int64]
+    view_count: int = 1
 
     def __post_init__(self) -> None:
+        _refuse_uneven_views(self)
         if len(self.ids) != len(self.row_counts) or self.row_counts.sum() != len(self.vectors):
             raise ClassifyError(
                 f"{len(self.ids)} ids, {len(self.row_counts)} row counts with sum {self.row_counts.sum()} and "
@@ -87,11 +100,16 @@ class VideoSet:
         rows: NDArray[np.floating] = self.vectors[np.arange(counts.sum()) + np.repeat(shifts, counts)]
         return rows
 
+    def each_view(self) -> "VideoSet":
+        """Give N x V videos of one view: view v of video n stands at n x V + v."""
+        ids = tuple(video_id for video_id in self.ids for _ in range(self.view_count))
+        return VideoSet(ids, self.vectors, np.repeat(self.row_counts // self.view_count, self.view_count))
+
     @classmethod
     def read(cls, store: EmbeddingStore, ids: Sequence[str]) -> "VideoSet":
         """Read the vectors of some videos of a store into memory."""
         vectors, row_counts = store.read_many(ids)
-        return cls(tuple(ids), vectors, row_counts)
+        return cls(tuple(ids), vectors, row_counts, len(store.provenance.views))
 
 
 @final
@@ -109,6 +127,8 @@ class StoredVideos:
         self.ids = tuple(ids)
         self.row_counts = store.row_counts[[positions[video_id] for video_id in ids]].astype(np.int64)
         self.dimension = store.dimension
+        self.view_count = len(store.provenance.views)
+        _refuse_uneven_views(self)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -117,6 +137,53 @@ class StoredVideos:
         """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
         vectors, _ = self._store.read_many([self.ids[index] for index in indices.tolist()])
         return vectors
+
+    def each_view(self) -> "Videos":
+        """Give N x V videos of one view: view v of video n stands at n x V + v."""
+        return StoredViews(self) if self.view_count > 1 else self
+
+
+@final
+class StoredViews:
+    """The N x V views of videos in a store. All views of a video are read for one of them.
+
+    Args:
+        videos: N videos of V views.
+    """
+
+    view_count = 1
+
+    def __init__(self, videos: StoredVideos) -> None:
+        self._videos = videos
+        self._views = videos.view_count
+        self.ids = tuple(video_id for video_id in videos.ids for _ in range(self._views))
+        self.row_counts = np.repeat(videos.row_counts // self._views, self._views)
+        self.dimension = videos.dimension
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Return the rows (R, D) of the views at `indices`, one after another in that order."""
+        whole, own = np.unique(indices // self._views, return_inverse=True)
+        rows, counts = self._videos.rows_of(whole), self.row_counts[indices]
+        firsts = (self._videos.row_counts[whole].cumsum() - self._videos.row_counts[whole])[own]
+        shifts = firsts + indices % self._views * counts - (counts.cumsum() - counts)
+        chosen: NDArray[np.floating] = rows[np.arange(counts.sum()) + np.repeat(shifts, counts)]
+        return chosen
+
+    def each_view(self) -> "StoredViews":
+        """Give these."""
+        return self
+
+
+def _refuse_uneven_views(videos: Videos) -> None:
+    uneven = np.flatnonzero(videos.row_counts % videos.view_count)
+    if len(uneven):
+        raise ClassifyError(
+            f"The video {videos.ids[uneven[0]]!r} has {videos.row_counts[uneven[0]]} rows, which {videos.view_count} "
+            "views cannot share. Embed it again."
+        )
 
 
 def open_videos(store: EmbeddingStore, ids: Sequence[str], *, stream: bool | None = None) -> VideoSet | StoredVideos:

@@ -36,20 +36,21 @@ class BatchSource(Protocol):
 def place_videos(
     videos: Videos, head: StandardisedHead, device: torch.device, *, targets: NDArray[np.bool_] | None = None
 ) -> BatchSource:
-    """Put videos where a head trains on them or labels them.
+    """Put videos where a head trains on them or labels them. Batches are of the views that `Videos.each_view` gives.
 
     Args:
-        videos: N videos, 1 or more.
+        videos: N videos of V views, 1 or more.
         head: chooses and standardises the vectors of each video, once.
         device: where the tensors lie.
         targets: (N, C) bool; None leaves batches with targets (B, 0).
     """
     labels = np.zeros((len(videos), 0), dtype=np.bool_) if targets is None else targets
+    labels, views = labels.repeat(videos.view_count, axis=0), videos.each_view()
     if head.pools:
-        return PooledSet(pool_videos(videos, head, device), torch.from_numpy(labels).to(device))
+        return PooledSet(pool_videos(views, head, device), torch.from_numpy(labels).to(device))
     if isinstance(videos, StoredVideos):
-        return StreamedSet(videos, head, device, labels)
-    return DeviceSet(videos, head, device, labels)
+        return StreamedSet(views, head, device, labels)
+    return DeviceSet(views, head, device, labels)
 
 
 @dataclass(frozen=True)

@@ -129,17 +129,18 @@ def _prepare(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> tuple[list[Fit],
     fits: list[Fit] = []
     sets: list[PooledSet] = []
     first_of: dict[bytes, tuple[StandardisedHead, Pooled]] = {}
+    views, targets = dataset.videos.each_view(), dataset.targets.repeat(dataset.videos.view_count, axis=0)
     for job in jobs:
         with seeded(job.config.seed, torch.device("cpu")):
             fit = prepare_fit(dataset, job.train, job.validation, job.config)
         key = np.sort(job.train).tobytes()
         if key not in first_of:
             fit.learn_scale(dataset.videos)
-            first_of[key] = fit.head, pool_videos(dataset.videos, fit.head, fit.device)
+            first_of[key] = fit.head, pool_videos(views, fit.head, fit.device)
         head, pooled = first_of[key]
         fit.head.copy_scale(head)
         fits.append(fit)
-        sets.append(PooledSet(pooled, torch.from_numpy(dataset.targets).to(fit.device)))
+        sets.append(PooledSet(pooled, torch.from_numpy(targets).to(fit.device)))
     return fits, sets
 
 

@@ -38,6 +38,17 @@ def plan_epoch(videos: NDArray[np.int64], batch_size: int, alpha: float, rng: np
     return [Step(first, second, draw_weight(alpha, rng)) for first, second in zip(firsts, seconds, strict=True)]
 
 
+def draw_views(step: Step, view_count: int, rng: np.random.Generator) -> Step:
+    """Choose one of the V views of each of a step's videos: the step's indices are then those of `Videos.each_view`."""
+    if view_count == 1:
+        return step
+
+    def draw(videos: NDArray[np.int64]) -> NDArray[np.int64]:
+        return videos * view_count + rng.integers(0, view_count, len(videos))
+
+    return Step(draw(step.first), None if step.second is None else draw(step.second), step.weight)
+
+
 def _shuffle(videos: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     order = rng.permutation(videos)
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]

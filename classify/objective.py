@@ -4,6 +4,7 @@ One label a video: a softmax over the classes. Several, or none: a sigmoid a cla
 (..., n, C), with any dimensions before those of the n videos; losses (..., n).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,20 @@ class Objective:
         """Return the probability of each label, as float32 on the CPU."""
         found = logits.sigmoid() if self.is_multi_label else logits.softmax(dim=-1)
         return np.asarray(found.cpu().numpy(), dtype=np.float32)
+
+    def average(self, logits: Tensor, count: int) -> Tensor:
+        """Return the logits (n, C) of the mean probabilities of each `count` neighbours among logits (n x count, C).
+
+        >>> Objective(is_multi_label=True).average(torch.tensor([[100.0], [-100.0]]), 2)
+        tensor([[0.]])
+        """
+        if count == 1:
+            return logits
+        several = logits.view(-1, count, logits.shape[-1])
+        if self.is_multi_label:  # log p - log(1 - p), where both are sums
+            yes, no = F.logsigmoid(several), F.logsigmoid(-several)
+            return yes.logsumexp(dim=1) - no.logsumexp(dim=1)
+        return several.log_softmax(dim=-1).logsumexp(dim=1) - math.log(count)
 
 
 def balance_classes(targets: NDArray[np.bool_], *, is_multi_label: bool) -> Tensor:

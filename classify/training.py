@@ -3,6 +3,8 @@
 A video has one label: softmax and cross-entropy with soft targets. Some video has several (or none): a sigmoid a class
 and binary cross-entropy. The training videos' labels choose. Validation videos choose nothing but, where that is asked
 for, the epoch whose weights are kept (`patience`) and the thresholds; nothing here sees a test video.
+
+Where videos have several views, each epoch draws one of each video, and probabilities are the mean over all of them.
 """
 
 import time
@@ -20,7 +22,7 @@ from classify.device_sets import BatchSource, place_videos
 from classify.errors import TrainError
 from classify.heads import StandardisedHead, build_head
 from classify.history import Course, EpochRecord, Tally
-from classify.mixup import Step, plan_epoch
+from classify.mixup import Step, draw_views, plan_epoch
 from classify.objective import Objective, balance_classes
 from classify.optimisation import Descent
 from classify.recipe import TrainConfig
@@ -108,8 +110,9 @@ def predict_probabilities(
     """
     place = find_device(device)
     head = head.to(place)
-    logits, _ = _logits(head, place_videos(videos, head, place), np.arange(len(videos)))
-    return Objective(thresholds is not None).probabilities(logits)
+    objective, indices = Objective(thresholds is not None), np.arange(len(videos))
+    data = place_videos(videos, head, place)
+    return objective.probabilities(_view_logits(head, data, indices, objective, videos.view_count)[0])
 
 
 def find_device(name: str) -> torch.device:
@@ -138,6 +141,7 @@ class Fit:
         class_count: C.
         config: as asked.
         device: where it trains.
+        view_count: V, of each video.
     """
 
     head: StandardisedHead
@@ -147,6 +151,7 @@ class Fit:
     class_count: int
     config: TrainConfig
     device: torch.device
+    view_count: int
 
     @property
     def steps_an_epoch(self) -> int:
@@ -161,7 +166,12 @@ class Fit:
 
     def plan_epoch(self, rng: np.random.Generator) -> list[Step]:
         """Draw the order and the mixes of the next epoch."""
-        return plan_epoch(self.train, self.config.batch_size, self.config.mixup, rng)
+        steps = plan_epoch(self.train, self.config.batch_size, self.config.mixup, rng)
+        return [draw_views(step, self.view_count, rng) for step in steps]
+
+    def logits(self, data: BatchSource, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return logits (n, C) and targets (n, C) of the videos at the indices, without dropout."""
+        return _view_logits(self.head, data, indices, self.objective, self.view_count)
 
 
 def prepare_fit(
@@ -182,7 +192,7 @@ def prepare_fit(
     if config.class_weights == "balanced":
         weights = balance_classes(targets, is_multi_label=is_multi_label).to(device)
     objective = Objective(is_multi_label, config.label_smoothing, weights)
-    return Fit(head, objective, train, validation, len(dataset.names), config, device)
+    return Fit(head, objective, train, validation, len(dataset.names), config, device, dataset.videos.view_count)
 
 
 def configure_head(config: TrainConfig, dimension: int, class_count: int) -> StandardisedHead:
@@ -219,7 +229,7 @@ def validate(fit: Fit, data: BatchSource) -> Tally | None:
     """Measure the head on its validation videos, without dropout; None where there are none."""
     if not len(fit.validation):
         return None
-    logits, targets = _logits(fit.head, data, fit.validation)
+    logits, targets = fit.logits(data, fit.validation)
     tally = Tally(is_multi_label=fit.objective.is_multi_label)
     tally.add(Objective(fit.objective.is_multi_label).losses(logits, targets).mean(), logits, targets)
     return tally
@@ -282,9 +292,18 @@ def head_logits(head: StandardisedHead, batch: VideoBatch) -> Tensor:
     return logits
 
 
+def _view_logits(
+    head: StandardisedHead, data: BatchSource, indices: NDArray[np.int64], objective: Objective, view_count: int
+) -> tuple[Tensor, Tensor]:
+    """Return logits (n, C) of the mean probabilities of each video's views, and targets (n, C)."""
+    views = (indices[:, None] * view_count + np.arange(view_count)).ravel()
+    logits, targets = _logits(head, data, views)
+    return objective.average(logits, view_count), targets[::view_count]
+
+
 @torch.inference_mode()
 def _logits(head: StandardisedHead, data: BatchSource, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Return logits (n, C) and targets (n, C) of the videos at the indices, without dropout."""
+    """Return logits (n, C) and targets (n, C) of the views at the indices, without dropout."""
     head.eval()
     starts = range(0, len(indices), _PREDICTION_BATCH)
     batches = data.batches([Step(indices[start : start + _PREDICTION_BATCH]) for start in starts])
@@ -298,7 +317,7 @@ def _choose_thresholds(fit: Fit, data: BatchSource) -> tuple[float, ...] | None:
         return None
     if fit.config.thresholds == "half":
         return (HALF,) * fit.class_count
-    logits, targets = _logits(fit.head, data, fit.validation)
+    logits, targets = fit.logits(data, fit.validation)
     return tune_thresholds(fit.objective.probabilities(logits), targets.cpu().numpy() >= HALF, fit.config.thresholds)
 
 

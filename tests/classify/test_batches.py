@@ -1,4 +1,6 @@
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 
 from classify.batches import LabelledSet, StoredVideos, VideoSet, open_videos
 from classify.errors import ClassifyError
-from embed import EmbeddingStore
+from embed import EmbeddingStore, Provenance
 
 
 @pytest.fixture
@@ -30,6 +32,28 @@ def test_videos_on_disk_are_those_in_memory(toy_store: Path) -> None:
         assert (on_disk.ids, on_disk.dimension) == (in_memory.ids, in_memory.dimension)
         np.testing.assert_array_equal(on_disk.row_counts, in_memory.row_counts)
         np.testing.assert_array_equal(on_disk.rows_of(chosen), in_memory.rows_of(chosen))
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["in memory", "on disk"])
+def test_each_view_of_a_video_comes_as_a_video(
+    make_store: Callable[..., Path], provenance: Provenance, stream: bool
+) -> None:
+    rows = np.arange(10)[:, None] * np.ones((1, 16))
+    made_by = replace(provenance, views=("left", "right"))
+    path = make_store({"a.mp4": rows[:6], "b.mp4": rows[6:]}, made_by=made_by)
+
+    with EmbeddingStore(path) as store:
+        videos = open_videos(store, ["b.mp4", "a.mp4"], stream=stream)
+        views = videos.each_view()
+        assert (len(videos), videos.view_count, videos.row_counts.tolist()) == (2, 2, [4, 6])
+        assert (len(views), views.view_count, views.row_counts.tolist()) == (4, 1, [2, 2, 3, 3])
+        assert views.ids == ("b.mp4", "b.mp4", "a.mp4", "a.mp4")
+        assert views.rows_of(np.array([3, 0, 3]))[:, 0].tolist() == [3, 4, 5, 6, 7, 3, 4, 5]
+
+
+def test_rows_that_views_cannot_share_are_refused() -> None:
+    with pytest.raises(ClassifyError, match=r"'b' has 3 rows, which 2 views cannot share. Embed it again"):
+        VideoSet(("a", "b"), np.zeros((7, 2), dtype=np.float32), np.array([4, 3]), view_count=2)
 
 
 def test_a_small_store_is_read_into_memory(toy_store: Path) -> None:

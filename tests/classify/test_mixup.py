@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from classify.batches import VideoBatch
-from classify.mixup import draw_weight, mix_batches
+from classify.mixup import Step, draw_views, draw_weight, mix_batches
 
 
 @pytest.fixture
@@ -24,6 +24,28 @@ def long() -> VideoBatch:
         torch.tensor([[True, False, False], [True, True, True]]),
         torch.tensor([[0.0, 1.0], [0.0, 1.0]]),
     )
+
+
+def test_every_view_of_every_video_of_a_step_is_drawn_in_time() -> None:
+    rng = np.random.default_rng(0)
+    step = Step(np.array([4, 0]), np.array([2, 2]), 0.25)
+
+    drawn = [draw_views(step, 3, rng) for _ in range(50)]
+
+    assert {tuple(found.first // 3) for found in drawn} == {(4, 0)}
+    assert {int(found.first[0]) for found in drawn} == {12, 13, 14}
+    assert {tuple(found.second) for found in drawn if found.second is not None} == {
+        (6 + one, 6 + other) for one in range(3) for other in range(3)
+    }
+    assert {found.weight for found in drawn} == {0.25}
+
+
+def test_where_there_is_one_view_nothing_is_drawn() -> None:
+    rng, untouched = np.random.default_rng(0), np.random.default_rng(0)
+    step = Step(np.array([4, 0]))
+
+    assert draw_views(step, 1, rng) is step
+    assert rng.random() == untouched.random()
 
 
 def test_videos_of_unequal_length_are_mixed_over_the_longer(short: VideoBatch, long: VideoBatch) -> None:

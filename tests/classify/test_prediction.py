@@ -124,6 +124,24 @@ def test_new_videos_are_embedded_as_the_heads_own_were(walk: Path) -> None:
     }
 
 
+def test_new_videos_are_embedded_in_the_views_that_the_head_learned_from(walk: Path, tmp_path: Path) -> None:
+    views = ("whole", "centre-mirrored")
+    config = EmbedConfig(model="efficientnet-lite0", sampling=UniformFrames(2), batch_size=8, views=views)
+    embed_videos([walk / "videos"], tmp_path / "s.h5", config)
+    split_videos(tmp_path / "s.h5", tmp_path / "split.csv")
+    train_head(tmp_path / "s.h5", tmp_path / "split.csv", tmp_path / "head", config=TrainConfig(epochs=40))
+
+    kept = PredictConfig(store=tmp_path / "kept.h5")
+    predictions = predict_videos(tmp_path / "head", [walk / "new"], config=kept)
+
+    assert [video.labels for video in predictions.videos] == [("red",)]
+    with EmbeddingStore(tmp_path / "kept.h5") as store:
+        assert store.provenance.views == views
+        assert store.row_counts.tolist() == [4]
+    with pytest.raises(EncoderMismatch, match="views is centre, not whole, centre-mirrored"):
+        predict_videos(tmp_path / "head", [walk / "embeddings.h5"])
+
+
 def test_an_unseen_video_gets_its_label_and_a_broken_one_a_reason(walk: Path, tmp_path: Path) -> None:
     predictions = predict_videos(walk / "head", [walk / "new"], tmp_path / "predictions.csv")
 
