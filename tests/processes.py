@@ -3,7 +3,8 @@
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -42,10 +43,21 @@ class Traced:
         """Return what is still there after some seconds of patience: processes, and names in shared memory."""
         deadline = time.monotonic() + patience_s
         while True:
-            left = [f"process {pid}" for pid in self.running()] + sorted(shared_memory() - self.shared_before)
+            left = [f"process {pid}" for pid in self.running()] + sorted(self._orphaned_memory())
             if not left or time.monotonic() > deadline:
                 return left
             time.sleep(0.01)
+
+    def _orphaned_memory(self) -> set[str]:
+        """Return the new names in shared memory that no living process has mapped: other programs make names, too."""
+        new = shared_memory() - self.shared_before
+        return {name for name in new if not any(f"/dev/shm/{name}\n" in maps for maps in _all_maps())}
+
+
+def _all_maps() -> Iterator[str]:
+    for path in Path("/proc").glob("[0-9]*/maps"):
+        with suppress(OSError):
+            yield path.read_text()
 
 
 def shared_memory() -> frozenset[str]:
