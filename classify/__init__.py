@@ -20,6 +20,10 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.bootstrap import bootstrap_difference as bootstrap_difference
     from classify.bootstrap import bootstrap_intervals as bootstrap_intervals
     from classify.classifier import VideoClassifier as VideoClassifier
+    from classify.comparison import CompareConfig as CompareConfig
+    from classify.comparison import compare_heads as compare_heads
+    from classify.contenders import Comparison as Comparison
+    from classify.contenders import Contender as Contender
     from classify.dataset import describe_dataset as describe_dataset
     from classify.description import DatasetDescription as DatasetDescription
     from classify.errors import ClassifyError as ClassifyError
@@ -65,6 +69,9 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
 _HOME_OF = {
     "BootstrapConfig": "bootstrap",
     "ClassifyError": "errors",
+    "CompareConfig": "comparison",
+    "Comparison": "contenders",
+    "Contender": "contenders",
     "DatasetDescription": "description",
     "EncoderMismatch": "errors",
     "Evaluation": "evaluation",
@@ -94,6 +101,7 @@ _HOME_OF = {
     "VideoSet": "batches",
     "bootstrap_difference": "bootstrap",
     "bootstrap_intervals": "bootstrap",
+    "compare_heads": "comparison",
     "decide_labels": "metrics",
     "describe_dataset": "dataset",
     "evaluate": "evaluation",

@@ -80,6 +80,24 @@ def bootstrap_intervals(
     )
 
 
+def bootstrap_labels(
+    targets: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
+    *,
+    groups: Sequence[str] | None = None,
+    config: BootstrapConfig = BootstrapConfig(),
+) -> dict[str, Interval]:
+    """Return the intervals of micro_f1, macro_f1 and accuracy, which need no probabilities.
+
+    Args:
+        targets: (N, C) bool.
+        predicted: (N, C) bool.
+        groups: (N,) what the videos are grouped by; None draws videos.
+        config: how many draws, and from which seed.
+    """
+    return _intervals(_label_figures(targets, predicted), targets, groups, config)
+
+
 def bootstrap_difference(
     targets: NDArray[np.bool_],
     first: NDArray[np.bool_],

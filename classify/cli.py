@@ -7,7 +7,7 @@ nothing could be done. Libraries load inside the commands, so that --help answer
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import Field, fields
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,19 +68,24 @@ class GroupedCommand(ClassifyCommand):
                 formatter.write_dl(rows)
 
 
-def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command an option for each setting of TrainConfig, with its default and help."""
-    for setting in reversed(fields(TrainConfig)):
-        kind, choices = setting.metadata.get("kind", type(setting.default)), setting.metadata.get("choices")
-        name = setting.name.replace("_", "-")
-        command = click.option(
-            f"--{name}/--no-{name}" if kind is bool else f"--{name}",
-            default=setting.default,
-            type=click.Choice(choices) if choices else kind,
-            show_default=setting.default is not None,
-            help=setting.metadata["help"],
-        )(command)
-    return command
+def _recipe_options(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command an option for each setting of TrainConfig but some, with its default and help."""
+    settings = [setting for setting in fields(TrainConfig) if setting.name not in without]
+    return lambda command: reduce(
+        lambda wrapped, setting: _recipe_option(setting)(wrapped), reversed(settings), command
+    )
+
+
+def _recipe_option(setting: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    kind, choices = setting.metadata.get("kind", type(setting.default)), setting.metadata.get("choices")
+    name = setting.name.replace("_", "-")
+    return click.option(
+        f"--{name}/--no-{name}" if kind is bool else f"--{name}",
+        default=setting.default,
+        type=click.Choice(choices) if choices else kind,
+        show_default=setting.default is not None,
+        help=setting.metadata["help"],
+    )
 
 
 @click.command(cls=ClassifyCommand)
@@ -152,7 +157,7 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
 @click.argument("store", type=click.Path())
 @_label_options
 @click.option("--split", required=True, type=click.Path(), help="Split file, made by split-videos.")
-@_recipe_options
+@_recipe_options()
 @click.option("-o", "--output", default="head", show_default=True, help="Folder for the head.")
 @_json_option
 @click.version_option(package_name="framehead")
@@ -168,11 +173,94 @@ def train_head(store: str, split: str, output: str, as_json: bool, **options: An
 
     labels = _take_labels(options)
     config = TrainConfig(**options)
-    with _EpochBar(config.epochs) as bar:
-        report = classify.train_head(store, split, output, labels=labels, config=config, on_epoch=bar.show)
+    with _Bar("epoch") as bar:
+
+        def show(record: "EpochRecord") -> None:
+            bar.show(record.epoch, config.epochs, f"loss {record.train_loss:.3f}")
+
+        report = classify.train_head(store, split, output, labels=labels, config=config, on_epoch=show)
     _warn(report.notes)
     figures = {"head": output, **report.to_json()}
     click.echo(json.dumps(figures, indent=2) if as_json else report_text(report))
+
+
+def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
+    """Parse an option of several values with commas between them."""
+
+    def parse(_: click.Context, parameter: click.Parameter, value: str) -> tuple[Any, ...]:
+        try:
+            return tuple(kind(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError as error:
+            raise click.BadParameter(f"{value!r} is no list of numbers such as 0,0.4.", param=parameter) from error
+
+    return parse
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("store", type=click.Path())
+@click.option(
+    "--arch",
+    "archs",
+    default="linear,transformer,random-frame",
+    show_default=True,
+    callback=_list_of(str),
+    help="Heads, with commas between them.",
+)
+@click.option(
+    "--mixup",
+    "mixups",
+    default="0,0.4",
+    show_default=True,
+    callback=_list_of(float),
+    help="Alphas of mixup, each with each head; 0 is off.",
+)
+@click.option(
+    "--baselines",
+    default="majority,logistic-regression,nearest-neighbours",
+    show_default=True,
+    callback=_list_of(str),
+    help="What heads are held against; '' for nothing.",
+)
+@click.option(
+    "--folds", default=5, show_default=True, help="Parts of the set; each is tested by what the others teach."
+)
+@click.option("--seeds", default=5, show_default=True, help="How often all of it is done, with other folds.")
+@_label_options
+@click.option("--group-by", help="Column of the label file; its groups stay whole.")
+@click.option(
+    "--validation-size",
+    default=0.0,
+    show_default=True,
+    help="Share of the videos for --patience and --thresholds to choose by.",
+)
+@click.option("--jobs", type=click.IntRange(1), help="Trainings at once.  [default: one a core]")
+@click.option("--resume", is_flag=True, help="Go on from the results in the folder.")
+@_recipe_options(without=("arch", "mixup", "seed"))
+@click.option("-o", "--output", default="comparison", show_default=True, help="Folder for table and picture.")
+@_json_option
+@click.version_option(package_name="framehead")
+def compare_heads(store: str, output: str, resume: bool, as_json: bool, **options: Any) -> None:
+    """Compare heads, mixup and baselines on STORE, and tell differences from noise.
+
+    Every fold of every seed is tested by heads that have learned from the others.
+
+    \b
+    compare-heads embeddings.h5 --arch linear,transformer --mixup 0,0.4
+    compare-heads embeddings.h5 --labels labels.csv --group-by group --epochs 30 -o comparison/
+    """  # noqa: D301 (click wants a real backspace)
+    import classify
+    from classify.texts import comparison_text
+
+    labels = _take_labels(options)
+    split = classify.SplitConfig(group_by=options.pop("group_by"), validation_size=options.pop("validation_size"))
+    recipe = TrainConfig(
+        **{setting.name: options.pop(setting.name) for setting in fields(TrainConfig) if setting.name in options}
+    )
+    config = classify.CompareConfig(**options, split=split, recipe=recipe)
+    with _Bar("training") as bar:
+        found = classify.compare_heads(store, output, labels=labels, config=config, resume=resume, on_result=bar.show)
+    _warn(found.notes)
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else comparison_text(found))
 
 
 @click.command(cls=ClassifyCommand)
@@ -211,23 +299,23 @@ def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_j
     sys.exit(1 if predictions.failures else 0)
 
 
-class _EpochBar:
-    """A bar on stderr with epochs, loss and time left; shown on a terminal only."""
+class _Bar:
+    """A bar on stderr with what is done, rate and time left; shown on a terminal only."""
 
-    def __init__(self, epochs: int) -> None:
-        self._epochs = epochs
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
         self._bar: Any = None
 
-    def __enter__(self) -> "_EpochBar":
+    def __enter__(self) -> "_Bar":
         return self
 
-    def show(self, record: "EpochRecord") -> None:
+    def show(self, done: int, total: int, text: str = "") -> None:
         from tqdm import tqdm
 
         if self._bar is None:
-            self._bar = tqdm(total=self._epochs, unit="epoch", disable=None, dynamic_ncols=True)
-        self._bar.set_postfix_str(f"loss {record.train_loss:.3f}", refresh=False)
-        self._bar.update()
+            self._bar = tqdm(total=total, unit=self._unit, disable=None, dynamic_ncols=True)
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(done - self._bar.n)
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:

@@ -78,7 +78,7 @@ def split_videos(
         LabelError: labels cannot be read, or fit no video.
         SplitError: there are too few videos or groups for the parts.
     """
-    table = _read_table(store, labels, config)
+    table = read_table(store, labels, config)
     split, notes = _split_by_folder(table, config) if config.by_folder else (split_table(table, config), ())
     write_split(Path(output), split, table)
     return summarise_split(Path(output), split, table, notes)
@@ -105,15 +105,9 @@ def split_folds(
         LabelError: labels cannot be read, or fit no video.
         SplitError: there are too few videos or groups for the folds, or `config` splits by folder.
     """
-    if config.by_folder:
-        raise SplitError("Folders name one split, not folds. Ask for one of the two.")
-    table = _read_table(store, labels, config)
-    fold_of = fold_videos(table, folds, seed=config.seed)
+    table = read_table(store, labels, config)
     summaries = []
-    for fold in range(folds):
-        parts = np.where(fold_of == fold, "test", "train").astype(object)
-        _draw_validation(parts, table, config)
-        split = Split(table.ids, tuple(parts.tolist()), table.groups)
+    for fold, split in enumerate(fold_table(table, folds, config)):
         path = Path(output).with_stem(f"{Path(output).stem}-{fold + 1}")
         write_split(path, split, table)
         summaries.append(summarise_split(path, split, table))
@@ -139,6 +133,28 @@ def split_table(table: LabelTable, config: SplitConfig) -> Split:
     return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups)
 
 
+def fold_table(table: LabelTable, folds: int, config: SplitConfig) -> tuple[Split, ...]:
+    """Make the split of each fold, so that every video tests once.
+
+    Args:
+        table: the labelled videos, in their groups.
+        folds: how many.
+        config: seed and size of validation.
+
+    Raises:
+        SplitError: there are too few videos or groups for the folds, or `config` splits by folder.
+    """
+    if config.by_folder:
+        raise SplitError("Folders name one split, not folds. Ask for one of the two.")
+    fold_of = fold_videos(table, folds, seed=config.seed)
+    splits = []
+    for fold in range(folds):
+        parts = np.where(fold_of == fold, "test", "train").astype(object)
+        _draw_validation(parts, table, config)
+        splits.append(Split(table.ids, tuple(parts.tolist()), table.groups))
+    return tuple(splits)
+
+
 def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.int64]:
     """Share labelled videos out into folds of equal size, stratified, groups kept whole.
 
@@ -156,8 +172,12 @@ def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.i
     return _share_videos(table, sizes, seed)
 
 
-def _read_table(store: str | Path, labels: Labels, config: SplitConfig) -> LabelTable:
-    """Read the labels and groups of a store, near duplicates in one group where they are to be."""
+def read_table(store: str | Path, labels: Labels, config: SplitConfig) -> LabelTable:
+    """Read the labels and groups of a store, near duplicates in one group where they are to be.
+
+    Raises:
+        LabelError: labels cannot be read, or fit no video.
+    """
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels, group_by=config.group_by)
         if config.near_duplicates is None:

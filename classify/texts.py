@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from classify.bootstrap import Interval
+from classify.contenders import Comparison, Contender, verdict
 from classify.description import WHOLE, DatasetDescription, Spread
 from classify.evaluation import Evaluation
 from classify.experiment import TrainingReport
@@ -124,6 +126,47 @@ def _remarks(report: TrainingReport) -> list[str]:
         f"Calibration error on test ({found.bins} bins): {found.error:.3f}; {calibrated}.",
         *(["With one label a video, micro-F1 is accuracy."] if test.metrics.is_single_label else []),
     ]
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Return the table of a comparison, the best first; differences are in points, hundredths of micro-F1."""
+    baseline = comparison.best_baseline
+    against = () if baseline is None else (f"than {baseline.name} (points)",)
+    header = ("", "mixup", "micro-F1", "std", "95% interval", *against, "than the best (points)", "macro-F1", "mAP")
+    rows = [_contender_row(found, has_baseline=baseline is not None) for found in comparison.contenders]
+    few = " So few say little." if comparison.unit_count < _FEW_UNITS else ""
+    remarks = [
+        f"{comparison.folds} folds x {comparison.seeds} seeds. micro-F1: of all tests together; std: over the seeds.",
+        f"95% intervals: bootstrap over {comparison.unit_count} {comparison.unit}.{few} "
+        "Differences are paired, and their intervals hold together, however many there are.",
+        "The best was chosen by these very tests, which flatters it a little: confirm it on videos of its own.",
+    ]
+    table = _table((*header, "seconds", "parameters"), rows)
+    return "\n\n".join((table, "\n".join(remarks), f"-> {comparison.folder}"))
+
+
+def _contender_row(found: Contender, *, has_baseline: bool) -> tuple[str, ...]:
+    interval = found.micro_f1
+    return (
+        found.name,
+        "-" if found.mixup is None else f"{found.mixup:g}",
+        f"{interval.value:.3f}",
+        _figure(found.std),
+        f"{interval.low:.3f} to {interval.high:.3f}",
+        *((_difference(found.over_baseline),) if has_baseline else ()),
+        _difference(found.over_best),
+        f"{found.macro_f1:.3f}",
+        f"{found.mean_average_precision:.3f}",
+        f"{found.seconds:.2f}",
+        f"{found.parameters:,}",
+    )
+
+
+def _difference(found: Interval | None) -> str:
+    if found is None:
+        return "-"
+    value, low, high = (100 * figure for figure in (found.value, found.low, found.high))
+    return f"{verdict(found)}: {value:+.1f} ({low:+.1f}, {high:+.1f})"
 
 
 def _class_table(test: Evaluation) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from classify.bootstrap import BootstrapConfig, bootstrap_difference, bootstrap_intervals
+from classify.bootstrap import BootstrapConfig, bootstrap_difference, bootstrap_intervals, bootstrap_labels
 from classify.metrics import decide_labels, measure
 from classify.ranking import rank
 
@@ -104,3 +104,14 @@ def test_paired_differences_are_surer_than_the_figures_themselves(
     assert found.value == pytest.approx(12 / 400)
     assert 0 < found.low < found.value < found.high
     assert found.high - found.low < 0.6 * (alone.high - alone.low)
+
+
+def test_labels_alone_get_the_same_intervals_as_with_their_probabilities(
+    targets: NDArray[np.bool_], scores: NDArray[np.float64]
+) -> None:
+    predicted = decide_labels(scores, None)
+
+    found = bootstrap_labels(targets, predicted)
+
+    assert found.keys() == {"micro_f1", "macro_f1", "accuracy"}
+    assert found.items() <= bootstrap_intervals(targets, predicted, scores).items()

@@ -263,3 +263,34 @@ def test_every_option_has_help(run: Callable[..., Result], command: str) -> None
 
     assert result.exit_code == 0
     assert all(option.help for option in getattr(cli, command).params if isinstance(option, click.Option))
+
+
+def test_compare_heads_prints_a_table_with_what_differs(run: Callable[..., Result], toy_store: Path) -> None:
+    quick = ("--arch", "linear", "--mixup", "0", "--folds", 3, "--seeds", 1, "--jobs", 1, "--learning-rate", 0.1)
+
+    result = run("compare_heads", toy_store, *quick, "--baselines", "majority")
+
+    header, first, last = result.stdout.splitlines()[:3]
+    assert header.split()[:3] == ["mixup", "micro-F1", "std"]
+    assert first.split()[:4] == ["linear", "0", "1.000", "-"]
+    assert "better: +" in first
+    assert "worse: -" in last
+    assert "paired" in result.stdout
+
+
+def test_compare_heads_goes_on_only_when_told_to(run: Callable[..., Result], toy_store: Path) -> None:
+    quick = ("--arch", "", "--folds", 3, "--seeds", 1, "--jobs", 1, "--json")
+    assert run("compare_heads", toy_store, *quick).exit_code == 0
+
+    again, resumed = run("compare_heads", toy_store, *quick), run("compare_heads", toy_store, *quick, "--resume")
+
+    assert again.exit_code == 2
+    assert "Go on from it with --resume" in again.stderr
+    assert [found["name"] for found in json.loads(resumed.stdout)["contenders"]][-1] == "majority"
+
+
+def test_a_list_of_numbers_that_is_none_is_wrong_usage(run: Callable[..., Result], toy_store: Path) -> None:
+    result = run("compare_heads", toy_store, "--mixup", "0,some")
+
+    assert result.exit_code == 2
+    assert "'0,some' is no list of numbers such as 0,0.4." in result.stderr

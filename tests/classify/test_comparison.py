@@ -1,0 +1,211 @@
+import csv
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from classify import (
+    CompareConfig,
+    Comparison,
+    Contender,
+    HeadError,
+    LabelledSet,
+    SplitConfig,
+    TrainConfig,
+    TrainError,
+    compare_heads,
+    fold_videos,
+    read_labels,
+)
+from classify.baselines import mean_vectors
+from classify.contenders import NO_DIFFERENCE, verdict
+from embed import EmbeddingStore
+
+QUICK = CompareConfig(archs=("linear", "random-frame"), folds=3, seeds=2, jobs=1, recipe=TrainConfig(learning_rate=0.1))
+
+
+@pytest.fixture
+def random_store(make_store: Callable[..., Path]) -> Path:
+    """Two classes x 30 videos whose vectors say nothing of their class."""
+    rng = np.random.default_rng(2)
+    return make_store({f"{name}/{index:02d}.mp4": _noise(rng) for name in ("hug", "kick") for index in range(30)})
+
+
+def _noise(rng: np.random.Generator) -> NDArray[np.float32]:
+    return rng.standard_normal((4, 16)).astype(np.float32)
+
+
+def found_of(comparison: Comparison, name: str, mixup: float | None = None) -> Contender:
+    return next(found for found in comparison.contenders if (found.name, found.mixup) == (name, mixup))
+
+
+def test_every_head_and_baseline_has_its_row_the_best_first(toy_store: Path, tmp_path: Path) -> None:
+    comparison = compare_heads(toy_store, tmp_path / "comparison", config=QUICK)
+
+    assert found_of(comparison, "linear", 0.0).micro_f1.value == 1.0
+    assert found_of(comparison, "majority").micro_f1.value < 0.4
+    scores = [found.micro_f1.value for found in comparison.contenders]
+    assert scores == sorted(scores, reverse=True)
+    assert len(scores) == 7
+    assert found_of(comparison, "linear", 0.0).parameters == 3 * 16 + 3
+
+
+def test_a_difference_that_is_there_is_seen(toy_store: Path, tmp_path: Path) -> None:
+    comparison = compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, baselines=("majority",)))
+
+    head = found_of(comparison, "linear", 0.0)
+    assert head.over_baseline is not None
+    assert verdict(head.over_baseline) == "better"
+    assert head.over_baseline.value == pytest.approx(1 - found_of(comparison, "majority").micro_f1.value)
+
+
+def test_noise_is_called_noise(random_store: Path, tmp_path: Path) -> None:
+    config = replace(QUICK, baselines=("logistic-regression",), seeds=3)
+
+    comparison = compare_heads(random_store, tmp_path / "comparison", config=config)
+
+    differences = [found.over_best for found in comparison.contenders if found.over_best is not None]
+    assert [verdict(found) for found in differences] == [NO_DIFFERENCE] * 4
+    assert all(0.3 < found.micro_f1.value < 0.7 for found in comparison.contenders)
+
+
+def test_logistic_regression_scores_what_scikit_learn_says(random_store: Path, tmp_path: Path) -> None:
+    config = replace(QUICK, archs=(), baselines=("logistic-regression",), seeds=1)
+
+    comparison = compare_heads(random_store, tmp_path / "comparison", config=config)
+
+    with EmbeddingStore(random_store) as store:
+        table = read_labels(store)
+        means, classes = mean_vectors(LabelledSet.read(store, table).videos), table.targets.argmax(axis=1)
+    fold_of, predicted = fold_videos(table, 3, seed=0), np.zeros(60, dtype=np.int64)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    for fold in range(3):
+        predicted[fold_of == fold] = model.fit(means[fold_of != fold], classes[fold_of != fold]).predict(
+            means[fold_of == fold]
+        )
+    assert comparison.contenders[0].micro_f1.value == f1_score(classes, predicted, average="micro")
+    assert comparison.contenders[0].macro_f1 == pytest.approx(f1_score(classes, predicted, average="macro"))
+
+
+def test_groups_are_drawn_whole(toy_store: Path, tmp_path: Path) -> None:
+    rows = [f"{label}/{number:02d}.mp4,{label},{number % 5}" for label in ("hug", "kick") for number in range(20)]
+    (tmp_path / "labels.csv").write_text("\n".join(["id,label,scene", *rows]))
+    config = replace(QUICK, archs=(), split=SplitConfig(group_by="scene", validation_size=0))
+
+    comparison = compare_heads(toy_store, tmp_path / "comparison", labels=tmp_path / "labels.csv", config=config)
+
+    assert (comparison.unit, comparison.unit_count) == ("groups", 5)
+
+
+def test_a_comparison_goes_on_where_it_was_killed(toy_store: Path, tmp_path: Path) -> None:
+    whole = compare_heads(toy_store, tmp_path / "comparison", config=QUICK)
+    runs = tmp_path / "comparison" / "runs.csv"
+    lines = runs.read_bytes().splitlines(keepends=True)
+    runs.write_bytes(b"".join(lines[:12]) + lines[12][:30])  # header, 11 rows, and half a row
+    steps: list[tuple[int, int]] = []
+
+    resumed = compare_heads(
+        toy_store, tmp_path / "comparison", config=QUICK, resume=True, on_result=lambda *step: steps.append(step)
+    )
+
+    assert steps == [(done, 42) for done in range(12, 43)]
+    assert _without_seconds(runs.read_bytes().splitlines()) == _without_seconds(lines)
+    assert [found.micro_f1 for found in resumed.contenders] == [found.micro_f1 for found in whole.contenders]
+
+
+def _without_seconds(lines: list[bytes]) -> list[list[str]]:
+    rows = csv.reader(line.decode() for line in lines)
+    return sorted([*row[:7], *row[8:]] for row in rows)
+
+
+def test_a_further_head_is_added_to_what_is_there(toy_store: Path, tmp_path: Path) -> None:
+    compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=("linear",)))
+    steps: list[tuple[int, int]] = []
+
+    compare_heads(
+        toy_store, tmp_path / "comparison", config=QUICK, resume=True, on_result=lambda *step: steps.append(step)
+    )
+
+    assert steps[0] == (31, 42)
+
+
+def test_results_are_not_overwritten(toy_store: Path, tmp_path: Path) -> None:
+    config = replace(QUICK, archs=())
+    compare_heads(toy_store, tmp_path / "comparison", config=config)
+
+    with pytest.raises(TrainError, match=r"holds the results of a comparison\. Go on from it with --resume"):
+        compare_heads(toy_store, tmp_path / "comparison", config=config)
+
+
+def test_results_of_another_recipe_are_not_mixed_in(toy_store: Path, tmp_path: Path) -> None:
+    compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
+
+    with pytest.raises(TrainError, match="made with another epochs, so its results do not go with new ones"):
+        compare_heads(
+            toy_store, tmp_path / "comparison", config=replace(QUICK, recipe=TrainConfig(epochs=3)), resume=True
+        )
+
+
+def test_a_damaged_file_of_results_is_refused(toy_store: Path, tmp_path: Path) -> None:
+    compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
+    (tmp_path / "comparison" / "runs.csv").write_text("id,label\nx,y\n")
+
+    with pytest.raises(TrainError, match="holds no results to go on from: it has other columns"):
+        compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()), resume=True)
+
+
+def test_an_unknown_head_is_refused_before_anything_is_trained_or_written(toy_store: Path, tmp_path: Path) -> None:
+    with pytest.raises(HeadError, match="no head called 'perceptron'"):
+        compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=("linear", "perceptron")))
+    assert not (tmp_path / "comparison").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"archs": (), "baselines": ()}, "nothing to compare", id="nothing"),
+        pytest.param({"mixups": ()}, "no mixup to train with", id="no mixup"),
+        pytest.param({"mixups": (-1.0,)}, "mixup is -1.0", id="negative mixup"),
+        pytest.param({"seeds": 0}, "seeds is 0", id="no seed"),
+        pytest.param({"jobs": 0}, "jobs 0", id="no job"),
+    ],
+)
+def test_a_comparison_that_makes_no_sense_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(TrainError, match=message):
+        replace(QUICK, **change)  # type: ignore[arg-type]
+
+
+def test_the_summary_file_has_the_table_and_verdicts(toy_store: Path, tmp_path: Path) -> None:
+    compare_heads(toy_store, tmp_path / "comparison", config=QUICK)
+
+    summary = json.loads((tmp_path / "comparison" / "comparison.json").read_text())
+    last = summary["contenders"][-1]
+    assert last["name"] == "majority"
+    assert last["against_best"] == "worse"
+    assert last["over_best"]["high"] < 0
+
+
+def test_the_picture_is_drawn(toy_store: Path, tmp_path: Path) -> None:
+    compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
+
+    assert (tmp_path / "comparison" / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_there_is_a_table_and_a_note(
+    toy_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+    comparison = compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
+
+    assert comparison.notes == ("No picture: pip install 'framehead[plots]' draws one.",)
+    assert not (tmp_path / "comparison" / "comparison.png").exists()
