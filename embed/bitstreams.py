@@ -9,6 +9,9 @@ Sources: ITU-T H.264 (7.3.1, 7.4.1, D.2.8), H.265 (7.3.1.2, 7.4.2.2), H.262 (6.2
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import final
+
+from embed.h264_headers import NotCovered, ParameterSets
 
 ENTRY = 1  # decoding can begin here: what follows leans on nothing before it, LEADING pictures excepted
 OPEN = 2  # beside ENTRY: pictures shown before this one may follow it, and lean on what came before it
@@ -36,7 +39,7 @@ def rule_for(codec: str, extradata: bytes | None) -> Rule | None:
     """
     if codec in ("h264", "hevc"):
         split = _unit_splitter(codec, extradata or b"")
-        marks = {"h264": _h264_marks, "hevc": _hevc_marks}[codec]
+        marks = _H264Rule(h264_parameter_units(extradata or b"")).marks if codec == "h264" else _hevc_marks
         return lambda data, is_key: marks(list(split(data)), is_key)
     return _RULES.get(codec)
 
@@ -106,11 +109,46 @@ def _units_after_start_codes(data: bytes) -> Iterator[bytes]:
         yield data[begin : min(end, begin + _UNIT_HEAD_BYTES)]
 
 
+@final
+class _H264Rule:
+    """Marks packets of one stream, whose parameter sets it remembers.
+
+    Args:
+        parameter_units: of the stream's header.
+    """
+
+    def __init__(self, parameter_units: Iterable[bytes]) -> None:
+        self._known = ParameterSets()
+        self._may_have_fields = False
+        self._learn(parameter_units)
+
+    def marks(self, units: list[bytes], is_key: bool) -> int:
+        """Return a packet's marks."""
+        self._learn(units)
+        return UNPROVEN if self._may_have_fields and not self._is_whole(units) else _h264_marks(units, is_key)
+
+    def _learn(self, units: Iterable[bytes]) -> None:
+        for unit in units:
+            try:
+                self._known.learn(unit)
+            except NotCovered:
+                self._may_have_fields = True
+        self._may_have_fields |= self._known.may_have_fields
+
+    def _is_whole(self, units: list[bytes]) -> bool:
+        """Tell whether a packet holds a frame, or both its fields: from one alone, decoders make up the other."""
+        try:
+            fields = {self._known.field_of(unit) for unit in units if unit and 1 <= unit[0] & 31 <= 5}
+        except (NotCovered, KeyError):
+            return False
+        return fields in ({None}, {0, 1})
+
+
 def _h264_marks(units: list[bytes], is_key: bool) -> int:
     kinds = {unit[0] & 31 for unit in units if unit}
     pictures = [unit for unit in units if len(unit) > 1 and 1 <= unit[0] & 31 <= 5]
     parameters = PARAMETERS if kinds & {7, 8} else 0
-    if not pictures:
+    if not pictures or len(kinds & {7, 8}) == 1:
         return UNPROVEN
     if 5 in kinds:
         return ENTRY | parameters
@@ -128,18 +166,20 @@ def _is_recovery_point(units: list[bytes]) -> bool:
     """Tell whether every picture from this one on is exact when decoding begins here.
 
     Messages of supplemental information (6) are type, size and payload; type 6 is the recovery point, whose payload
-    begins with the count of pictures until recovery: a 1 bit is the code for 0.
+    begins with the count of pictures until recovery, where a 1 bit is the code for 0, and a bit that is 1 where what
+    comes then is exact rather than much the same.
     """
-    for unit in units:
-        if not unit or unit[0] & 31 != 6:
+    for escaped in units:
+        if not escaped or escaped[0] & 31 != 6:
             continue
+        unit = escaped.replace(b"\0\0\3", b"\0\0")
         at = 1
         while at + 2 < len(unit) and unit[at] != 0x80:
             kind, size = unit[at], unit[at + 1]
             if 0xFF in (kind, size):
                 break
             if kind == 6:
-                return bool(unit[at + 2] & 0x80)
+                return unit[at + 2] & 0xC0 == 0xC0
             at += 2 + size
     return False
 
@@ -169,7 +209,7 @@ def _hevc_marks(units: list[bytes], is_key: bool) -> int:  # noqa: ARG001
     whole = [(unit[0] >> 1 & 63, unit[1] & 7) for unit in units if len(unit) > 2]
     kinds = {kind for kind, _ in whole}
     pictures = {kind for kind in kinds if kind < 32}
-    if len(pictures) != 1 or kinds & {36, 37}:
+    if len(pictures) != 1 or kinds & {36, 37} or len(kinds & {32, 33, 34}) in (1, 2):
         return UNPROVEN
     (kind,) = pictures
     marks = PARAMETERS if kinds & {32, 33, 34} else 0
@@ -202,10 +242,15 @@ def _mpeg4_marks(data: bytes, is_key: bool) -> int:
         return HIDDEN  # stands for a picture that Xvid had not finished yet
     if at < 0 or len(data) - at <= _EMPTY_PICTURE_BYTES or data.find(b"\0\0\1\xb6", at + 4) >= 0:
         return UNPROVEN  # the picture before once more, or two packed in one, as DivX did
-    kind = data[at + 4] >> 6
+    kind, parameters = data[at + 4] >> 6, PARAMETERS if _has_mpeg4_layer(data[:at]) else 0
     if kind == 0:
-        return ENTRY | OPEN if is_key else 0
-    return PREDICTED | (DISPOSABLE if kind == 2 else 0)
+        return parameters | (ENTRY | OPEN if is_key else 0)
+    return parameters | PREDICTED | (DISPOSABLE if kind == 2 else 0)
+
+
+def _has_mpeg4_layer(head: bytes) -> bool:
+    """Tell whether a video object layer's header is among what precedes a picture: start codes 0x20 to 0x2F."""
+    return any(0x20 <= part[0] <= 0x2F for part in head.split(_START_CODE)[1:] if part)
 
 
 def _vp8_marks(data: bytes, is_key: bool) -> int:

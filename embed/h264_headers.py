@@ -55,6 +55,8 @@ class FrameNumbering:
     reference_count: int
     macroblock_count: int
     has_colour: bool
+    may_have_fields: bool
+    is_covered: bool  # by `ParameterSets.read_slice`
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,15 @@ class ParameterSets:
         self._sequences: dict[int, FrameNumbering] = {}
         self._parameters: dict[int, _Parameters] = {}
 
+    @property
+    def may_have_fields(self) -> bool:
+        """Tell whether pictures may be coded as two fields."""
+        return any(sequence.may_have_fields for sequence in self._sequences.values())
+
+    def has(self, picture_parameters: int) -> bool:
+        """Tell whether a picture parameter set of this number was met."""
+        return picture_parameters in self._parameters
+
     def learn(self, unit: bytes) -> None:
         """Read a unit if it is a parameter set."""
         if unit and unit[0] & 31 == SEQUENCE_PARAMETERS:
@@ -124,15 +135,11 @@ class ParameterSets:
         Raises:
             NotCovered: it uses what this module does not read.
         """
-        if unit[0] & 31 not in (WHOLE, IDR):
-            raise NotCovered
         bits = _Bits(unit[1:])
-        bits.code()
-        kind = bits.code() % 5
-        if kind not in (KIND_P, KIND_B, KIND_I):
+        kind, parameters, sequence = self._begin(bits)
+        is_whole = unit[0] & 31 in (WHOLE, IDR)
+        if not is_whole or kind not in (KIND_P, KIND_B, KIND_I) or sequence.may_have_fields or not sequence.is_covered:
             raise NotCovered
-        parameters = self._parameters[bits.code()]
-        sequence = self._sequences[parameters.sequence]
         number = bits.take(sequence.frame_number_bits)
         found = Slice(kind, parameters.sequence, unit[0] >> 5 & 3, unit[0] & 31 == IDR, number)
         if found.is_idr:
@@ -143,6 +150,25 @@ class ParameterSets:
                 found.order_difference = _signed(bits.code())
         _read_lists(bits, found, parameters, sequence)
         return sequence, found
+
+    def field_of(self, unit: bytes) -> int | None:
+        """Return which field a slice belongs to, 0 the top and 1 the bottom one; None where to a whole frame.
+
+        Raises:
+            NotCovered: its header cannot be read.
+            KeyError: its parameter sets were not met.
+        """
+        bits = _Bits(unit[1:])
+        *_, sequence = self._begin(bits)
+        bits.take(sequence.frame_number_bits)
+        return bits.take(1) if sequence.may_have_fields and bits.take(1) else None
+
+    def _begin(self, bits: _Bits) -> tuple[int, _Parameters, FrameNumbering]:
+        """Read a slice's header up to its frame number."""
+        bits.code()
+        kind = bits.code() % 5
+        parameters = self._parameters[bits.code()]
+        return kind, parameters, self._sequences[parameters.sequence]
 
 
 def _read_sequence(bits: _Bits) -> tuple[int, FrameNumbering]:
@@ -155,18 +181,33 @@ def _read_sequence(bits: _Bits) -> tuple[int, FrameNumbering]:
             raise NotCovered
         bits.skip_codes(2)
         bits.take(1)
-        if bits.take(1):  # scaling matrices
-            raise NotCovered
+        if bits.take(1):
+            _skip_scaling_matrices(bits, 12 if chroma == 3 else 8)
     frame_number_bits, order_kind = bits.code() + 4, bits.code()
-    if order_kind == 1:
-        raise NotCovered
     order_bits = bits.code() + 4 if order_kind == 0 else 0
+    if order_kind == 1:
+        bits.take(1)
+        bits.skip_codes(2)
+        bits.skip_codes(bits.code())
     reference_count = bits.code()
     may_have_gaps = bits.take(1)
     macroblock_count = (bits.code() + 1) * (bits.code() + 1)
-    if may_have_gaps or not bits.take(1):  # frames only, no fields
-        raise NotCovered
-    return number, FrameNumbering(frame_number_bits, order_bits, reference_count, macroblock_count, chroma != 0)
+    may_have_fields, is_covered = not bits.take(1), not may_have_gaps and order_kind != 1
+    return number, FrameNumbering(
+        frame_number_bits, order_bits, reference_count, macroblock_count, chroma != 0, may_have_fields, is_covered
+    )
+
+
+def _skip_scaling_matrices(bits: _Bits, count: int) -> None:
+    """Read over the lists of 7.3.2.1.1.1, of which six have 16 entries and the others 64."""
+    for matrix in range(count):
+        if not bits.take(1):
+            continue
+        scale = 8
+        for _ in range(16 if matrix < 6 else 64):
+            scale = (scale + _signed(bits.code())) % 256
+            if scale == 0:  # the rest repeats the last entry
+                break
 
 
 def _read_parameters(bits: _Bits) -> tuple[int, _Parameters]:

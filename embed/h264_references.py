@@ -76,13 +76,25 @@ def _walk(units_of: Sequence[Sequence[bytes]], parameter_units: Iterable[bytes])
     for place, units in enumerate(units_of):
         for unit in units:
             known.learn(unit)
+        if known.has(_SPARE_PARAMETERS):
+            raise NotCovered
         slices = [known.read_slice(unit) for unit in units if unit and 1 <= unit[0] & 31 <= IDR]
         sequence, first = slices[0]
         if first.is_idr:
             marking = _Marking(sequence)
-        if marking is None or any(each != marking.sequence for each, _ in slices):
+        if marking is None or any(each != marking.sequence or not _is_of_one(found, first) for each, found in slices):
             raise NotCovered
         yield marking.take_in(place, [found for _, found in slices])
+
+
+def _is_of_one(found: Slice, first: Slice) -> bool:
+    """Tell whether two slices agree on what all slices of a picture share."""
+    return (found.frame_number, found.order_low, found.order_difference, found.unmarked) == (
+        first.frame_number,
+        first.order_low,
+        first.order_difference,
+        first.unmarked,
+    ) and (found.reference_level, found.is_idr) == (first.reference_level, first.is_idr)
 
 
 @final

@@ -136,5 +136,6 @@ def _stand_ins(
     if not packets.heads or not begins_closed or not ((marks & PYRAMIDAL != 0) & ~is_target[orders]).any():
         return {}
     units_of = [packets.heads[order] for order in orders.tolist()]
-    found = stand_ins(units_of, h264_parameter_units(packets.extradata), is_target[orders].tolist())
+    parameter_units = [*h264_parameter_units(packets.extradata), *packets.heads[0]]  # the first packet is always sent
+    found = stand_ins(units_of, parameter_units, is_target[orders].tolist())
     return {int(orders[place]): units for place, units in found.items()}

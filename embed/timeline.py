@@ -17,8 +17,10 @@ from embed.bitstreams import (
     ENTRY,
     HIDDEN,
     LAYERED,
+    OPEN,
     PARAMETERS,
     PREDICTED,
+    PYRAMIDAL,
     SKIPPED,
     UNPROVEN,
     Rule,
@@ -181,6 +183,7 @@ def packets_of(table: NDArray[np.int64], stream: "VideoStream", container_format
         and timeline.frame_count == np.count_nonzero(is_shown)
         and not (marks & UNPROVEN).any()
         and _are_parameters_at_entries(marks)
+        and _are_leading_pictures_shown_first(ticks, marks)
     )
     if (marks & LAYERED).any():
         marks = marks & ~DISPOSABLE
@@ -205,6 +208,16 @@ def _are_parameters_at_entries(marks: NDArray[np.int64]) -> bool:
     """Tell whether no group that is left out can hold parameter sets that a later one is read with."""
     has_parameters = marks[1:] & PARAMETERS != 0
     return not has_parameters.any() or bool((has_parameters == (marks[1:] & ENTRY != 0)).all())
+
+
+def _are_leading_pictures_shown_first(ticks: NDArray[np.int64], marks: NDArray[np.int64]) -> bool:
+    """Tell whether timestamps fit the order of decoding: a B-picture right behind an open entry is shown before it.
+
+    Where a file gives pictures timestamps in the order of decoding, leading ones cannot be told by them.
+    """
+    is_open = marks[:-1] & (ENTRY | OPEN) == ENTRY | OPEN
+    is_b = marks[1:] & (DISPOSABLE | PYRAMIDAL | SKIPPED) != 0
+    return not (is_open & is_b & (ticks[1:] > ticks[:-1])).any()
 
 
 def timeline_of_ticks(

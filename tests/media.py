@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -158,3 +159,69 @@ class BarReader:
 def spelled_numbers(vectors: NDArray[np.floating]) -> list[int]:
     """Read the frames' numbers back from a BarReader's (T, 10) vectors."""
     return [int(sum(1 << bit for bit, level in enumerate(vector) if level > 0.5)) for vector in vectors]
+
+
+def retime_packets(source: Path, goal: Path, ticks: Sequence[int]) -> Path:
+    """Copy a video, its packets at new presentation times in 1/25 s, one each in the order of decoding."""
+    with av.open(str(source)) as reading, av.open(str(goal), "w") as writing:
+        stream = writing.add_stream_from_template(reading.streams.video[0])
+        packets = [packet for packet in reading.demux(video=0) if packet.size]
+        reached = np.minimum.accumulate(np.array(ticks)[::-1])[::-1]  # none is decoded later than it is shown
+        for order, (packet, tick) in enumerate(zip(packets, ticks, strict=True)):
+            packet.stream, packet.time_base = stream, Fraction(1, 2500)
+            packet.pts, packet.dts = 100 * (tick + 1), 100 * (int(reached[order]) - 1) + order % 100
+            writing.mux(packet)
+    return goal
+
+
+def join_streams(sources: Sequence[Path], goal: Path) -> Path:
+    """Write raw H.264 streams without B-frames' delays one behind another, at 25 frames a second."""
+    joined = b"".join(source.read_bytes() for source in sources)
+    if goal.suffix == ".h264":
+        goal.write_bytes(joined)
+        return goal
+    with av.open(BytesIO(joined), format="h264") as reading, av.open(str(goal), "w") as writing:
+        stream = writing.add_stream_from_template(reading.streams.video[0])
+        for order, packet in enumerate(packet for packet in reading.demux(video=0) if packet.size):
+            packet.stream, packet.time_base = stream, Fraction(1, 25)
+            packet.pts = packet.dts = order
+            writing.mux(packet)
+    return goal
+
+
+def write_field_video(path: Path, frame_count: int) -> Path:
+    """Write H.264 pictures of 16 x 32 pixels as two fields each, every field in a packet of its own.
+
+    No encoder within reach makes them: the units are written by hand, of uncompressed macroblocks. Source: ITU-T H.264,
+    7.3.2 and 7.3.3.
+    """
+    sequence, parameters = _bits_unit(0x67, f"{77:08b}{0:08b}{10:08b}1101101001100100"), b"\x68\xce\x38\x80"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=50)
+        stream.width, stream.height, stream.pix_fmt = 16, 32, "yuv420p"
+        stream.codec_context.extradata = b"\0\0\0\1" + sequence + b"\0\0\0\1" + parameters
+        for number in range(2 * frame_count):
+            content = b"\0\0\0\1" + _field_unit(number // 2, is_bottom=bool(number % 2))
+            packet = av.Packet(content if number else stream.codec_context.extradata + content)
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 50), number % 2 == 0
+            packet.pts = packet.dts = number
+            container.mux(packet)
+    return path
+
+
+def _field_unit(number: int, *, is_bottom: bool) -> bytes:
+    """Write a field of one macroblock: the top one opens an IDR picture, the bottom one completes it."""
+    head = "1" + "0001000" + "1" + "0000" + ("11" if is_bottom else "10")  # macroblock 0, I, set 0, frame_num 0, field
+    marking = "0" if is_bottom else "00"
+    idr_number = "" if is_bottom else ("1", "010")[number % 2]
+    slice_bits = head + idr_number + marking + "1" + "000011010"  # quantiser as it is; uncompressed
+    slice_bits += "0" * (-len(slice_bits) % 8)
+    level = 40 + 12 * number + 90 * is_bottom
+    return _bits_unit(0x61 if is_bottom else 0x65, slice_bits + f"{level % 200 + 20:08b}" * 256 + f"{128:08b}" * 128)
+
+
+def _bits_unit(head: int, bits: str) -> bytes:
+    """Close a unit with its stop bit; its content must hold no start code."""
+    bits += "1"
+    bits += "0" * (-len(bits) % 8)
+    return bytes([head]) + int(bits, 2).to_bytes(len(bits) // 8, "big")

@@ -70,6 +70,27 @@ def test_a_stand_in_has_the_number_order_and_markings_of_its_picture(tmp_path: P
         assert (found.unmarked, found.reference_level) == (original.unmarked, original.reference_level)
 
 
+def heads_of(packets: Packets) -> tuple[list[list[bytes]], list[bytes], list[bool]]:
+    """Return the arguments of `stand_ins` for the first group of pictures, without a target."""
+    heads = [list(units) for units in packets.heads[:20]]
+    return heads, h264_parameter_units(packets.extradata), [False] * 20
+
+
+def test_a_stream_that_uses_the_spare_parameter_set_keeps_all_pictures(tmp_path: Path) -> None:
+    heads, parameters, is_target = heads_of(pyramid(tmp_path / "a.mp4", 1))
+    replaced = stand_ins(heads, parameters, is_target)
+    assert replaced
+    spare = next(iter(replaced.values()))[0]
+    assert stand_ins(heads, [*parameters, spare], is_target) == {}
+    assert stand_ins([[spare, *heads[0]], *heads[1:]], parameters, is_target) == {}
+
+
+def test_two_pictures_in_one_packet_replace_nothing(tmp_path: Path) -> None:
+    heads, parameters, is_target = heads_of(pyramid(tmp_path / "a.mp4", 1))
+    assert stand_ins(heads, parameters, is_target)
+    assert stand_ins([*heads[:4], heads[4] + heads[5], *heads[6:]], parameters, is_target[1:]) == {}
+
+
 @pytest.mark.parametrize("length", [0, 1, 5, 30])
 def test_units_that_make_no_sense_replace_nothing(length: int) -> None:
     units = [bytes([kind]) + bytes([value]) * length for kind in (0x65, 0x41, 0x67, 0x68) for value in range(0, 256, 5)]

@@ -12,7 +12,7 @@ from embed.errors import VideoError
 from embed.packet_feed import SEEK_BYTES, PlanFailed
 from embed.planning import plan_packets
 from embed.timeline import Packets, read_packets
-from tests.media import write_moving_video
+from tests.media import join_streams, retime_packets, write_field_video, write_moving_video
 
 FRAME_COUNT = 96
 X264 = {"g": "16", "preset": "veryfast"}
@@ -51,7 +51,7 @@ CODECS: dict[str, tuple[str, dict[str, str], str]] = {
     ),
     "AV1": ("libsvtav1", {"g": "16", "preset": "12"}, "yuv420p"),
     "MPEG-2": ("mpeg2video", {"g": "12", "bf": "2"}, "yuv420p"),
-    "MPEG-2 no B": ("mpeg2video", {"g": "12", "bf": "0"}, "yuv420p"),
+    "MPEG-2-P without B": ("mpeg2video", {"g": "12", "bf": "0"}, "yuv420p"),
     "MPEG-4": ("mpeg4", {"g": "12", "bf": "2"}, "yuv420p"),
     "MPEG-4 no B": ("mpeg4", {"g": "12", "bf": "0"}, "yuv420p"),
     "Motion JPEG": ("mjpeg", {}, "yuvj420p"),
@@ -63,12 +63,13 @@ EVERYWHERE = ("mp4", "mkv", "ts", "avi")
 ENDINGS: dict[str, tuple[str, ...]] = {
     "H.264": (*EVERYWHERE, "h264"),
     "HEVC": ("mp4", "mkv", "ts", "hevc"),
-    "VP9": ("webm", "mp4", "mkv"),
+    "VP9": ("webm", "mp4", "mkv", "ivf"),
     "VP8": ("webm", "mkv", "avi"),
-    "AV1": ("mp4", "mkv", "webm"),
-    "MPEG-2": (*EVERYWHERE, "mpg"),
-    "MPEG-4": (*EVERYWHERE, "mov"),
-    "Motion": ("avi", "mov", "mkv"),
+    "AV1": ("mp4", "mkv", "webm", "ivf", "obu"),
+    "MPEG-2": (*EVERYWHERE, "mpg", "m2v"),
+    "MPEG-2-P": (*EVERYWHERE, "mpg", "m2v"),
+    "MPEG-4": (*EVERYWHERE, "mov", "m4v"),
+    "Motion": ("avi", "mov", "mkv", "mp4"),
     "ProRes": ("mov", "mkv"),
     "PNG": ("mov", "avi"),
     "GIF": ("gif",),
@@ -76,6 +77,8 @@ ENDINGS: dict[str, tuple[str, ...]] = {
 MIXES = [pytest.param(name, ending, id=f"{name} in {ending}") for name in CODECS for ending in ENDINGS[name.split()[0]]]
 DAMAGED = {"corrupted.mp4"}
 UNPLANNED = {"GIF", "H.264 intra refresh"}  # no rule, or no entry but the first
+# Without presentation times of all frames nothing is planned.
+UNTIMED = {("H.264", "h264"), ("HEVC", "hevc"), ("H.264", "avi"), ("MPEG-2", "mpg")}
 
 Targets = Callable[[int], NDArray[np.int64]]
 TARGETS: dict[str, Targets] = {
@@ -83,6 +86,9 @@ TARGETS: dict[str, Targets] = {
     "every seventh": lambda count: np.arange(3, count, 7),
     "around key frames": lambda count: np.array([i for i in range(count) if i % 32 in (13, 15, 16, 30)]),
     "at random": lambda count: np.flatnonzero(np.random.default_rng(count).random(count) < 0.15),
+    "eight": lambda count: np.linspace(0, count - 1, 8).astype(np.int64),
+    "a hundred": lambda count: np.linspace(0, count - 1, 100).astype(np.int64),
+    "all": np.arange,
     "the last": lambda count: np.array([count - 1]),
     "the first": lambda _: np.array([0]),
 }
@@ -126,6 +132,9 @@ def test_planned_frames_equal_those_of_decoding_everything(tmp_path: Path, name:
         tmp_path / f"a.{ending}", FRAME_COUNT, codec=codec, options=options, pixel_format=pixel_format
     )
     assert mistakes(path) == {}
+    packets = read_packets(str(path))
+    plan = plan_packets(packets, np.array([packets.timeline.frame_count // 2]))
+    assert (plan is None) == (name in UNPLANNED or (name.split()[0], ending) in UNTIMED)
 
 
 @pytest.mark.parametrize("name", sorted(UNPLANNED))
@@ -134,6 +143,49 @@ def test_a_stream_without_proven_entries_is_decoded_in_its_order(tmp_path: Path,
     ending = ENDINGS[name.split()[0]][0]
     path = write_moving_video(tmp_path / f"a.{ending}", 40, codec=codec, options=options, pixel_format=pixel_format)
     assert plan_packets(read_packets(str(path)), np.array([5, 38])) is None
+
+
+def test_fields_in_packets_of_their_own_are_never_shown_alone(tmp_path: Path) -> None:
+    path = write_field_video(tmp_path / "a.mkv", 12)
+    assert plan_packets(read_packets(str(path)), np.array([4])) is None
+
+
+@pytest.mark.parametrize("name", ["H.264 open", "H.264 open pyramid", "HEVC open pyramid", "MPEG-2", "MPEG-4"])
+def test_where_timestamps_hide_leading_pictures_all_is_decoded(tmp_path: Path, name: str) -> None:
+    codec, options, _ = CODECS[name]
+    path = write_moving_video(tmp_path / "a.mkv", FRAME_COUNT, codec=codec, options=options)
+    count = len(read_packets(str(path)).marks)
+    hidden = retime_packets(path, tmp_path / "b.mkv", list(range(count)))
+    assert plan_packets(read_packets(str(hidden)), np.array([count - 30])) is None
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+@pytest.mark.parametrize("name", ["H.264 pyramid", "HEVC open", "VP9"])
+def test_planned_frames_of_a_variable_rate_equal_those_of_decoding_everything(
+    tmp_path: Path, name: str, ending: str
+) -> None:
+    codec, options, _ = CODECS[name]
+    path = write_moving_video(tmp_path / f"a.{ending}", FRAME_COUNT, codec=codec, options=options)
+    packets = read_packets(str(path))
+    steps = np.random.default_rng(3).integers(1, 9, FRAME_COUNT)
+    ticks = np.cumsum(steps)[packets.frame_of].tolist()
+    uneven = retime_packets(path, tmp_path / f"b.{ending}", ticks)
+    assert len(np.unique(np.diff(read_packets(str(uneven)).timeline.ticks))) > 5
+    assert plan_packets(read_packets(str(uneven)), np.array([50])) is not None
+    assert mistakes(uneven) == {}
+
+
+@pytest.mark.parametrize("ending", ["ts", "h264"])
+def test_a_change_of_size_within_a_stream_shows_the_frames_of_decoding_everything(tmp_path: Path, ending: str) -> None:
+    codec, options, _ = CODECS["H.264 closed"]
+    parts = [
+        write_moving_video(tmp_path / f"{side}.h264", 40, codec=codec, options=options, width_px=side)
+        for side in (128, 192)
+    ]
+    path = join_streams(parts, tmp_path / f"a.{ending}")
+    packets = read_packets(str(path))
+    assert len(packets.marks) == 80
+    assert mistakes(path) == {}
 
 
 def test_groups_without_a_target_are_not_sent(tmp_path: Path) -> None:
