@@ -99,7 +99,8 @@ def frames_of(
     found = _collect(shown, preprocessing)
     if not found.keys() >= set(indices.ravel().tolist()):
         return None
-    rgb = np.stack([np.stack([found[index] for index in window]) for window in indices.tolist()])
+    rgb = np.stack([found[index] for index in indices.ravel().tolist()])
+    rgb = rgb.reshape(*indices.shape, *rgb.shape[1:])
     return Frames(rgb, timeline.timestamps_s[indices].mean(axis=1), timeline)
 
 

@@ -9,6 +9,7 @@ the CPU did. `time` is ISO 8601, UTC.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,12 +65,19 @@ class RunLog:
     def _append(self, **values: Any) -> None:
         if self._file:
             moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-            self._file.write(json.dumps({"time": moment, **values}, ensure_ascii=False) + "\n")
+            try:
+                self._file.write(json.dumps({"time": moment, **values}, ensure_ascii=False) + "\n")
+            except OSError as error:
+                raise EmbedError(
+                    f"The log {self._file.name} cannot be written: {error.strerror}. What is embedded is kept: make "
+                    "room, or leave --log away, and run the same command again."
+                ) from error
 
     def close(self) -> None:
         """Close the file."""
         if self._file:
-            self._file.close()
+            with suppress(OSError):  # on a full disk: a line that could not be written is tried again, and was told
+                self._file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -31,3 +31,12 @@ def test_no_path_logs_nothing() -> None:
 def test_a_log_that_cannot_be_written_names_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(EmbedError, match=r"run.jsonl cannot be written: No such file.*another --log"):
         RunLog(tmp_path / "absent" / "run.jsonl")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_log_on_a_full_disk_says_that_the_run_can_go_on() -> None:
+    with (
+        RunLog("/dev/full") as log,
+        pytest.raises(EmbedError, match=r"/dev/full cannot be written: No space left.*run the same command again"),
+    ):
+        log.failed(Failure("b", "/b.mp4", "timeout", "300 s"))
