@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.evaluation import evaluate as evaluate
     from classify.experiment import TrainingReport as TrainingReport
     from classify.experiment import train_head as train_head
+    from classify.export import ExportSummary as ExportSummary
+    from classify.export import export_head as export_head
     from classify.heads import StandardisedHead as StandardisedHead
     from classify.heads import list_heads as list_heads
     from classify.joint_training import TrainJob as TrainJob
@@ -75,6 +77,7 @@ _HOME_OF = {
     "DatasetDescription": "description",
     "EncoderMismatch": "errors",
     "Evaluation": "evaluation",
+    "ExportSummary": "export",
     "HeadError": "errors",
     "Interval": "bootstrap",
     "LabelConfig": "labels",
@@ -105,6 +108,7 @@ _HOME_OF = {
     "decide_labels": "metrics",
     "describe_dataset": "dataset",
     "evaluate": "evaluation",
+    "export_head": "export",
     "fit_head": "training",
     "fit_heads": "joint_training",
     "fold_videos": "splits",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from classify.progress import CountBar
 from classify.recipe import TrainConfig
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def train_head(store: str, split: str, output: str, as_json: bool, **options: An
 
     labels = _take_labels(options)
     config = TrainConfig(**options)
-    with _Bar("epoch") as bar:
+    with CountBar("epoch") as bar:
 
         def show(record: "EpochRecord") -> None:
             bar.show(record.epoch, config.epochs, f"loss {record.train_loss:.3f}")
@@ -257,7 +258,7 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
         **{setting.name: options.pop(setting.name) for setting in fields(TrainConfig) if setting.name in options}
     )
     config = classify.CompareConfig(**options, split=split, recipe=recipe)
-    with _Bar("training") as bar:
+    with CountBar("training") as bar:
         found = classify.compare_heads(store, output, labels=labels, config=config, resume=resume, on_result=bar.show)
     _warn(found.notes)
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else comparison_text(found))
@@ -299,27 +300,22 @@ def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_j
     sys.exit(1 if predictions.failures else 0)
 
 
-class _Bar:
-    """A bar on stderr with what is done, rate and time left; shown on a terminal only."""
+@click.command(cls=ClassifyCommand)
+@click.argument("head", type=click.Path())
+@click.option("-o", "--output", default="head.onnx", show_default=True, help="The ONNX file to write.")
+@_json_option
+@click.version_option(package_name="framehead")
+def export_head(head: str, output: str, as_json: bool) -> None:
+    """Write the trained HEAD as an ONNX model, checked against the head on random videos.
 
-    def __init__(self, unit: str) -> None:
-        self._unit = unit
-        self._bar: Any = None
+    \b
+    export-head head/ -o head.onnx
+    """  # noqa: D301 (click wants a real backspace)
+    import classify
+    from classify.texts import export_text
 
-    def __enter__(self) -> "_Bar":
-        return self
-
-    def show(self, done: int, total: int, text: str = "") -> None:
-        from tqdm import tqdm
-
-        if self._bar is None:
-            self._bar = tqdm(total=total, unit=self._unit, disable=None, dynamic_ncols=True)
-        self._bar.set_postfix_str(text, refresh=False)
-        self._bar.update(done - self._bar.n)
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+    summary = classify.export_head(head, output)
+    click.echo(json.dumps(summary.to_json(), indent=2) if as_json else export_text(summary))
 
 
 def _take_labels(options: dict[str, Any]) -> "LabelConfig":

@@ -7,6 +7,7 @@ from classify.contenders import Comparison, Contender, verdict
 from classify.description import WHOLE, DatasetDescription, Spread
 from classify.evaluation import Evaluation
 from classify.experiment import TrainingReport
+from classify.export import ExportSummary
 from classify.split_files import SplitSummary
 
 
@@ -104,6 +105,16 @@ def report_text(report: TrainingReport) -> str:
         f"-> {report.folder}    Next: predict-videos {report.folder} NEW_VIDEOS",
     ]
     return "\n\n".join(sections)
+
+
+def export_text(summary: ExportSummary) -> str:
+    """Return what the model takes and gives, and how far it is from the head."""
+    return (
+        f"vectors (B, T, {summary.dimension}) and mask (B, T) -> logits and probabilities (B, {len(summary.names)}); "
+        f"it takes {'all vectors' if summary.takes == 'all' else 'the vectors that the head selects'} of a video\n"
+        f"{summary.checked_videos} random videos give what they give in torch, within {summary.largest_difference:.1g}"
+        f"\n\n-> {summary.path}"
+    )
 
 
 def _part_row(part: str, found: Evaluation) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ LAYERS = {
         {"cli"},
     ),
     "classify": (
-        {"errors", "files"},
+        {"errors", "files", "progress"},
         {"calibration", "label_files", "metrics", "ranking", "recipe", "stratification", "thresholds"},
         {"bootstrap", "history", "labels", "objective", "optimisation"},
         {"contenders", "evaluation", "near_duplicates", "split_files"},
@@ -52,7 +52,8 @@ LAYERS = {
         {"trials"},
         {"trial_files"},
         {"comparison", "experiment"},
-        {"prediction", "texts"},
+        {"export", "prediction"},
+        {"texts"},
         {"cli"},
     ),
 }
@@ -61,7 +62,10 @@ MORE_THAN_THE_STORE = {
     "classify.prediction": {"embed"},
     "classify.cli": {"embed", "embed.errors", "embed.cli"},
 }
-HEAVY = {"av", "cv2", "h5py", "matplotlib", "open_clip", "scipy", "sklearn", "timm", "torch", "torchvision"}
+HEAVY = {
+    *("av", "cv2", "h5py", "matplotlib", "onnx", "onnxruntime", "onnxscript", "open_clip", "scipy", "sklearn", "timm"),
+    *("torch", "torchvision"),
+}
 NAMES_OF_NOTHING = {
     *("base", "common", "core", "handler", "handlers", "helper", "helpers", "manager", "misc", "processor"),
     *("util", "utils", "wrapper", "wrappers"),

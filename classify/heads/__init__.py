@@ -3,7 +3,8 @@
 A head is a torch.nn.Module called with vectors (B, T, D) float32 and mask (B, T) bool, True where a vector is real. It
 returns logits (B, C). Every video has a real vector, its real vectors come first, and rows where the mask is False may
 hold anything and change nothing. A head that looks at some of a video's vectors only has a method
-`select(vectors, video_id)` besides, which is called once for each video.
+`select(vectors, video_id)` besides, which is called once for each video. Where the choice does not depend on the id,
+`select_batch(vectors, mask)` makes it for a batch and returns both of what is kept, so that an exported model can.
 
 A head that first makes one row of each video without any weight, such as the mean, has two methods besides:
 `pool(vectors, mask)` gives these rows (pooling.Pooled), and `classify(rows)` their logits (..., B, C), with any

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from classify.heads.masked_norm import MaskedBatchNorm
 from classify.heads.moe import MixtureOfExperts
 from classify.heads.pooling import clear_padding, pool_max
-from classify.heads.thinning import thin
+from classify.heads.thinning import thin, thin_batch
 
 FRAMES = 30
 CLUSTERS = 8192
@@ -38,6 +38,10 @@ class DbofHead(nn.Module):
     def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:  # noqa: ARG002
         """Keep at most 30 vectors, those at the centres of equal parts."""
         return thin(vectors, FRAMES)
+
+    def select_batch(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Make the same choice in vectors (B, T, D) where `mask` (B, T) is True; return both of what is kept."""
+        return thin_batch(vectors, mask, FRAMES)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""

@@ -219,6 +219,16 @@ def test_predict_videos_refuses_a_store_of_another_encoder(
     assert result.stdout == ""
 
 
+def test_export_head_says_what_the_model_takes_and_gives(trained: Callable[..., Result], tmp_path: Path) -> None:
+    result = trained("export_head", "head")
+
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("vectors (B, T, 16) and mask (B, T) -> logits and probabilities (B, 3); it takes all")
+    assert lines[-1] == "-> head.onnx"
+    assert (tmp_path / "head.onnx").is_file()
+
+
 @pytest.mark.parametrize(
     ("command", "arguments", "message"),
     [
@@ -257,7 +267,7 @@ def test_an_unknown_arch_is_refused_with_the_list(run: Callable[..., Result], to
     assert "no head called 'lineal'. Choose one of: linear, mlp, random-frame, transformer" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["describe_dataset", "split_videos", "train_head", "predict_videos"])
+@pytest.mark.parametrize("command", ["describe_dataset", "split_videos", "train_head", "predict_videos", "export_head"])
 def test_every_option_has_help(run: Callable[..., Result], command: str) -> None:
     result = run(command, "--help")
 

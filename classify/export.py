@@ -1,0 +1,309 @@
+"""A trained head as one ONNX file, which runs where neither torch nor this package is.
+
+The model takes the vectors of B videos as a store holds them, and does all that the head does with them: it thins
+them to `max_frames`, projects and standardises them, and divides the logits by the temperature.
+
+    inputs    vectors        (B, T, D) float32  any B and T; rows where the mask is False may hold anything
+              mask           (B, T) bool        True where a vector is real; each video's real vectors come first
+    outputs   logits         (B, C) float32     after the temperature
+              probabilities  (B, C) float32     their softmax, or their sigmoid where videos have several labels
+
+Its metadata are texts: `labels`, a JSON list of C names; `thresholds`, a JSON list of C probabilities from which a
+label is given, or null where the likeliest is; `temperature`; `provenance`, a JSON object of how vectors are made for
+it; and `vectors`, which is "all" or, for a head that chooses a video's vectors by its id as random-frame does,
+"selected": such a model takes the chosen vectors, (B, 1, D) for random-frame, and so does what
+`StandardisedHead.choose` returns.
+"""
+
+import copy
+import json
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from classify.batches import VideoSet
+from classify.classifier import VideoClassifier
+from classify.errors import ClassifyError, HeadError
+from classify.files import write_whole
+from classify.heads.pooling import clear_padding
+from classify.heads.thinning import thin_batch
+
+TOLERANCE = 1e-4
+"""How far the model's probabilities may be from torch's, and its logits as a share of the largest logit above 1."""
+
+_OPSET = 20  # of 2023: ONNX Runtime 1.17 and newer run it
+_CHECKED = ((1, 1), (3, 7), (4, 150))  # videos and vectors; 150 is beyond every head's own number of places
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """What `export_head` wrote.
+
+    Args:
+        path: the ONNX file.
+        names: (C,) label names, in the order of the outputs.
+        dimension: D, the length of one vector.
+        takes: "all" vectors of a video, or those "selected" by its id.
+        checked_videos: videos of random vectors that the model and torch were compared on.
+        largest_difference: between their outputs, as `TOLERANCE` counts it.
+    """
+
+    path: str
+    names: tuple[str, ...]
+    dimension: int
+    takes: str
+    checked_videos: int
+    largest_difference: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary JSON-ready."""
+        return asdict(self)
+
+
+def export_head(head: str | Path, output: str | Path) -> ExportSummary:
+    """Write a head as an ONNX model, once it gives what the head gives.
+
+    Both are run on random vectors and masks; where they differ by more than `TOLERANCE`, nothing is written.
+
+    Args:
+        head: the head's folder.
+        output: the ONNX file to write.
+
+    Raises:
+        HeadError: there is no head in that folder, ONNX lacks what it computes, or its model computes something else.
+        ClassifyError: the packages that exporting needs are not installed.
+    """
+    try:
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401 - torch.onnx needs it
+    except ImportError as error:
+        raise ClassifyError(
+            "Exporting needs onnx, onnxscript and onnxruntime. Install them: pip install 'framehead[onnx]'"
+        ) from error
+    classifier = VideoClassifier.load(head)
+    model = _ExportedHead(classifier).eval()
+    content = _to_onnx(model, classifier)
+    difference = _largest_difference(content, classifier)
+    write_whole(Path(output), content)
+    return ExportSummary(
+        path=str(output),
+        names=classifier.names,
+        dimension=classifier.provenance.encoder.dimension,
+        takes=model.takes,
+        checked_videos=sum(count for count, _ in _CHECKED),
+        largest_difference=difference,
+    )
+
+
+@final
+class _ExportedHead(nn.Module):
+    """All that happens to the vectors of a batch, in torch.
+
+    Args:
+        classifier: stays as it is.
+    """
+
+    def __init__(self, classifier: VideoClassifier) -> None:
+        super().__init__()
+        self.standardised = copy.deepcopy(classifier.head)
+        _replace_recurrences(self.standardised)
+        self.temperature = classifier.temperature
+        self.is_single_label = classifier.thresholds is None
+        within = self.standardised.head
+        self.takes = "selected" if hasattr(within, "select") and not hasattr(within, "select_batch") else "all"
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and probabilities, (B, C) each, of vectors (B, T, D) where `mask` (B, T) is True."""
+        rows, mask = self._select(clear_padding(vectors, mask), mask)
+        if self.standardised.components is not None:
+            rows = rows @ self.standardised.components
+        rows = (rows - self.standardised.mean) / self.standardised.deviation
+        logits = self.standardised(rows, mask) / self.temperature
+        return logits, logits.softmax(dim=1) if self.is_single_label else logits.sigmoid()
+
+    def _select(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        if self.takes == "selected":
+            return vectors, mask
+        if self.standardised.max_frames is not None:
+            vectors, mask = thin_batch(vectors, mask, self.standardised.max_frames)
+        within: Any = self.standardised.head
+        return within.select_batch(vectors, mask) if hasattr(within, "select_batch") else (vectors, mask)
+
+
+@final
+class _OnnxRecurrence(nn.Module):
+    """An RNN or LSTM as ONNX's operator of that name: torch's own export unrolls it, for one length alone.
+
+    Args:
+        recurrence: one that `_has_operator`.
+
+    Source: https://onnx.ai/onnx/operators/onnx__LSTM.html and onnx__RNN.html, on the order of gates.
+    """
+
+    def __init__(self, recurrence: nn.RNN | nn.LSTM) -> None:
+        super().__init__()
+        self.operator = recurrence.mode.removesuffix("_TANH")
+        self.hidden_size = recurrence.hidden_size
+        self.layers = nn.ModuleList(
+            nn.ParameterList(self._layer(recurrence, number)) for number in range(recurrence.num_layers)
+        )
+
+    def forward(self, vectors: Tensor) -> tuple[Tensor, None]:
+        """Return the last layer's states (B, T, hidden size) of vectors (B, T, D), and None as the final states."""
+        batch, time, _ = vectors.shape
+        states = vectors.transpose(0, 1)
+        for weights in self.layers:
+            states = torch.onnx.ops.symbolic(
+                self.operator,
+                (states, *weights),  # type: ignore[misc]
+                {"hidden_size": self.hidden_size},
+                dtype=vectors.dtype,
+                shape=(time, 1, batch, self.hidden_size),
+                version=_OPSET,
+            ).squeeze(1)
+        return states.transpose(0, 1), None
+
+    def _layer(self, recurrence: nn.RNN | nn.LSTM, number: int) -> list[Tensor]:
+        """Return one layer's weights of the input and of the state, and both biases in a row, as ONNX takes them."""
+        names = (f"{kind}_l{number}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        inward, onward, *biases = (self._order_gates(getattr(recurrence, name).detach()) for name in names)
+        return [inward.unsqueeze(0), onward.unsqueeze(0), torch.cat(biases).unsqueeze(0)]
+
+    def _order_gates(self, weights: Tensor) -> Tensor:
+        """Turn torch's input, forget, cell, output gates into ONNX's input, output, forget, cell."""
+        if self.operator == "RNN":
+            return weights
+        gates = weights.chunk(4)
+        return torch.cat([gates[0], gates[3], gates[1], gates[2]])
+
+
+def _replace_recurrences(module: nn.Module) -> None:
+    """Put operators that take any length in place of a head's recurrences."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.RNN | nn.LSTM) and _has_operator(child):
+            setattr(module, name, _OnnxRecurrence(child))
+        else:
+            _replace_recurrences(child)
+
+
+def _has_operator(recurrence: nn.RNN | nn.LSTM) -> bool:
+    """Whether it is plain: forwards only, batch first, with biases, without projections, and with tanh in an RNN."""
+    is_plain = recurrence.batch_first and recurrence.bias and not recurrence.bidirectional and not recurrence.proj_size
+    return is_plain and recurrence.mode in ("RNN_TANH", "LSTM")
+
+
+def _to_onnx(model: _ExportedHead, classifier: VideoClassifier) -> bytes:
+    """Return the bytes of the ONNX model, metadata included."""
+    example = torch.zeros(2, 3, classifier.provenance.encoder.dimension), torch.ones(2, 3, dtype=torch.bool)
+    axes = {0: torch.export.Dim("videos"), 1: torch.export.Dim("time")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.export's words to its own developers
+        try:
+            program = torch.onnx.export(
+                model,
+                example,
+                dynamo=True,
+                opset_version=_OPSET,
+                dynamic_shapes=(axes, axes),
+                input_names=["vectors", "mask"],
+                output_names=["logits", "probabilities"],
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            raise _cannot_be_exported(classifier, error) from error
+    assert program is not None
+    program.model.metadata_props.update(_metadata(model, classifier))
+    return bytes(program.model_proto.SerializeToString())
+
+
+def _cannot_be_exported(classifier: VideoClassifier, error: Exception) -> HeadError:
+    return HeadError(
+        f"The {classifier.config.arch} head cannot be written as ONNX for videos of any length: "
+        f"{str(error).strip().splitlines()[0]}. Predict with the head itself, by predict-videos."
+    )
+
+
+def _metadata(model: _ExportedHead, classifier: VideoClassifier) -> dict[str, str]:
+    return {
+        "labels": json.dumps(classifier.names),
+        "thresholds": json.dumps(classifier.thresholds),
+        "temperature": json.dumps(classifier.temperature),
+        "provenance": json.dumps(classifier.provenance.to_json()),
+        "vectors": model.takes,
+    }
+
+
+def _largest_difference(content: bytes, classifier: VideoClassifier) -> float:
+    """Return how far the model's outputs are from torch's at most, on random videos.
+
+    Raises:
+        HeadError: too far, or the model does not run.
+    """
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+
+    rng = np.random.default_rng(0)
+    videos = [_draw_videos(classifier, rng, count, time) for count, time in _CHECKED]
+    try:
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        largest = max(_difference(session, classifier, drawn) for drawn in videos)
+    except (Fail, InvalidArgument, RuntimeException) as error:
+        raise _cannot_be_exported(classifier, error) from error
+    if largest > TOLERANCE:
+        raise HeadError(
+            f"The exported model of this {classifier.config.arch} head gives outputs that are {largest:.2g} from "
+            f"torch's, more than {TOLERANCE}. Nothing was written. Predict with the head itself, by predict-videos."
+        )
+    return largest
+
+
+def _difference(session: Any, classifier: VideoClassifier, videos: VideoSet) -> float:
+    """Return the largest difference: of probabilities, and of logits as a share of the largest logit above 1."""
+    rows = np.split(videos.vectors, videos.row_counts.cumsum()[:-1])
+    logits = _torch_logits(classifier, rows, videos.ids)
+    if session.get_modelmeta().custom_metadata_map["vectors"] == "selected":
+        rows = [classifier.head.choose(own, name) for own, name in zip(rows, videos.ids, strict=True)]
+    vectors, mask = _pad(rows)
+    found = session.run(["logits", "probabilities"], {"vectors": vectors, "mask": mask})
+    differences = (
+        np.abs(found[0] - logits).max() / max(1.0, np.abs(logits).max()),
+        np.abs(found[1] - classifier.predict_probabilities(videos)).max(),
+    )
+    return float(np.nan_to_num(differences, nan=np.inf).max())
+
+
+def _torch_logits(
+    classifier: VideoClassifier, rows: list[NDArray[np.floating]], ids: tuple[str, ...]
+) -> NDArray[np.float32]:
+    """Return the head's logits (B, C) after the temperature, of each video alone and without padding."""
+    seen = [torch.from_numpy(classifier.head.select(own, name)) for own, name in zip(rows, ids, strict=True)]
+    with torch.inference_mode():
+        logits = [classifier.head(own.unsqueeze(0), torch.ones(1, len(own), dtype=torch.bool)) for own in seen]
+    return np.asarray(torch.cat(logits).numpy() / classifier.temperature, dtype=np.float32)
+
+
+def _draw_videos(classifier: VideoClassifier, rng: np.random.Generator, count: int, time: int) -> VideoSet:
+    """Draw videos of 1 to `time` vectors that are spread as those that the head learned from; the first is full."""
+    head = classifier.head
+    lengths = rng.integers(1, time + 1, size=count)
+    lengths[0] = time
+    scores = torch.from_numpy(rng.standard_normal((int(lengths.sum()), len(head.mean)), dtype=np.float32))
+    vectors = scores * head.deviation + head.mean
+    if head.components is not None:
+        vectors = vectors @ head.components.T
+    return VideoSet(tuple(f"{number}.mp4" for number in range(count)), vectors.numpy(), lengths)
+
+
+def _pad(rows: list[NDArray[np.floating]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return vectors (B, T, D), with what is no number in the padding, and their mask (B, T)."""
+    lengths = np.array([len(own) for own in rows])
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    vectors = np.full((*mask.shape, rows[0].shape[1]), np.nan, dtype=np.float32)
+    vectors[mask] = np.concatenate(rows)
+    return vectors, mask
