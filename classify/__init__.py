@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.errors import LabelError as LabelError
     from classify.errors import SplitError as SplitError
     from classify.errors import TrainError as TrainError
+    from classify.estimator import VideoHeadClassifier as VideoHeadClassifier
     from classify.evaluation import Evaluation as Evaluation
     from classify.evaluation import Outcome as Outcome
     from classify.evaluation import evaluate as evaluate
@@ -101,6 +102,7 @@ _HOME_OF = {
     "TrainingReport": "experiment",
     "TrainingRun": "training",
     "VideoClassifier": "classifier",
+    "VideoHeadClassifier": "estimator",
     "VideoSet": "batches",
     "bootstrap_difference": "bootstrap",
     "bootstrap_intervals": "bootstrap",

@@ -51,7 +51,7 @@ LAYERS = {
         {"classifier", "joint_training"},
         {"trials"},
         {"trial_files"},
-        {"comparison", "experiment"},
+        {"comparison", "estimator", "experiment"},
         {"export", "prediction"},
         {"texts"},
         {"cli"},
