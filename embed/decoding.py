@@ -80,7 +80,7 @@ def read_frames(
         thread_count: of PyAV's decoder; 0 takes one a core.
 
     Raises:
-        VideoError: no frame can be decoded; the reason says why.
+        VideoError: no frame can be decoded, or frames at their own size differ in it; the reason says why.
     """
     for timeline, indices, shown in _attempts(path, sampling, decoder, thread_count):
         frames = frames_of(timeline, indices, shown, preprocessing)
@@ -99,7 +99,11 @@ def frames_of(
     found = _collect(shown, preprocessing)
     if not found.keys() >= set(indices.ravel().tolist()):
         return None
-    rgb = np.stack([found[index] for index in indices.ravel().tolist()])
+    pictures = [found[index] for index in indices.ravel().tolist()]
+    if len(sizes := {picture.shape for picture in pictures}) > 1:
+        listed = ", ".join(f"{width_px}x{height_px}" for height_px, width_px, _ in sorted(sizes))
+        raise VideoError("decode_error", f"its pictures change their size ({listed}); give a preprocessing")
+    rgb = np.stack(pictures)
     rgb = rgb.reshape(*indices.shape, *rgb.shape[1:])
     return Frames(rgb, timeline.timestamps_s[indices].mean(axis=1), timeline)
 

@@ -8,7 +8,15 @@ from embed.errors import VideoError
 from embed.preprocessing import Preprocessing
 from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
 from embed.timeline import read_timeline
-from tests.media import HEIGHT_PX, WIDTH_PX, number_of, numbered_frame, write_video
+from tests.media import (
+    HEIGHT_PX,
+    WIDTH_PX,
+    join_streams,
+    number_of,
+    numbered_frame,
+    write_moving_video,
+    write_video,
+)
 
 both_decoders = pytest.mark.parametrize("decoder", ["pyav", "opencv"])
 every_format = pytest.mark.parametrize(
@@ -156,3 +164,15 @@ def outcome(path: Path) -> str:
     except VideoError as error:
         return error.reason
     return "frames"
+
+
+def test_pictures_that_change_their_size_need_a_preprocessing(tmp_path: Path) -> None:
+    parts = [
+        write_moving_video(tmp_path / f"{side_px}.h264", 10, codec="libx264", options={}, width_px=side_px)
+        for side_px in (128, 192)
+    ]
+    path = str(join_streams(parts, tmp_path / "a.ts"))
+    with pytest.raises(VideoError, match=r"change their size \(128x\d+, 192x\d+\); give a preprocessing"):
+        read_frames(path, UniformFrames(4))
+    square = Preprocessing(32, 32, "shortest", "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    assert read_frames(path, UniformFrames(4), square).rgb.shape == (4, 1, 32, 32, 3)
