@@ -53,10 +53,12 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.prediction import PredictConfig as PredictConfig
     from classify.prediction import Prediction as Prediction
     from classify.prediction import Predictions as Predictions
+    from classify.prediction import grab_frames as grab_frames
     from classify.prediction import predict_videos as predict_videos
     from classify.ranking import RankingMetrics as RankingMetrics
     from classify.ranking import rank as rank
     from classify.recipe import TrainConfig as TrainConfig
+    from classify.report_page import write_page as write_page
     from classify.split_files import Split as Split
     from classify.split_files import SplitSummary as SplitSummary
     from classify.split_files import read_split as read_split
@@ -114,6 +116,7 @@ _HOME_OF = {
     "fit_head": "training",
     "fit_heads": "joint_training",
     "fold_videos": "splits",
+    "grab_frames": "prediction",
     "list_heads": "heads",
     "measure": "metrics",
     "predict_probabilities": "training",
@@ -125,6 +128,7 @@ _HOME_OF = {
     "split_table": "splits",
     "split_videos": "splits",
     "train_head": "experiment",
+    "write_page": "report_page",
 }
 
 __all__ = sorted(_HOME_OF)

@@ -6,6 +6,7 @@
                          metrics, versions, and the sha256 of head.safetensors
       history.csv        one row an epoch               (written by `train_head`)
       report.json        figures of every part          (written by `train_head`)
+      report.html        the same as a page to look at  (written by `write_page`)
 
 Loading reads JSON and plain tensors, and runs no code from the folder.
 """
@@ -37,7 +38,7 @@ from embed.provenance import Provenance, library_versions
 FORMAT = "framehead head 1"
 WEIGHTS_FILE = "head.safetensors"
 DESCRIPTION_FILE = "head.json"
-_OWN_FILES = frozenset({WEIGHTS_FILE, DESCRIPTION_FILE, "history.csv", "report.json"})
+_OWN_FILES = frozenset({WEIGHTS_FILE, DESCRIPTION_FILE, "history.csv", "report.json", "report.html"})
 
 
 @dataclass(frozen=True)

@@ -159,10 +159,11 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
 @_label_options
 @click.option("--split", required=True, type=click.Path(), help="Split file, made by split-videos.")
 @_recipe_options()
+@click.option("--html", "as_page", is_flag=True, help="Also write report.html: pictures, mistakes, doubtful labels.")
 @click.option("-o", "--output", default="head", show_default=True, help="Folder for the head.")
 @_json_option
 @click.version_option(package_name="framehead")
-def train_head(store: str, split: str, output: str, as_json: bool, **options: Any) -> None:
+def train_head(store: str, split: str, output: str, as_page: bool, as_json: bool, **options: Any) -> None:
     """Train a head on STORE, measure it, and write its folder.
 
     \b
@@ -181,6 +182,9 @@ def train_head(store: str, split: str, output: str, as_json: bool, **options: An
 
         report = classify.train_head(store, split, output, labels=labels, config=config, on_epoch=show)
     _warn(report.notes)
+    if as_page:
+        path = classify.write_page(report, store, split, labels=labels, grab_frames=classify.grab_frames)
+        click.echo(f"-> {path}", err=True)
     figures = {"head": output, **report.to_json()}
     click.echo(json.dumps(figures, indent=2) if as_json else report_text(report))
 

@@ -14,11 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from classify.batches import open_videos
 from classify.classifier import VideoClassifier
 from classify.files import write_whole
 from classify.label_files import SEPARATOR
-from embed import EmbedConfig, embed_videos, find_videos, load_encoder
+from embed import EmbedConfig, EmbedError, UniformFrames, embed_videos, find_videos, load_encoder, read_frames
 from embed.store import EmbeddingStore, Failure, is_store
 
 
@@ -128,6 +131,16 @@ def predict_videos(
     if output is not None:
         write_whole(Path(output), predictions.to_csv())
     return predictions
+
+
+def grab_frames(location: str) -> list[NDArray[np.uint8]]:
+    """Read three frames of a local video, (H, W_px, 3) RGB; none where it is gone, or cannot be read any more."""
+    if not Path(location).is_file():
+        return []
+    try:
+        return list(read_frames(location, UniformFrames(3)).rgb[:, 0])
+    except EmbedError:
+        return []
 
 
 def _label_store(classifier: VideoClassifier, path: str | Path) -> Predictions:

@@ -40,9 +40,9 @@ LAYERS = {
     ),
     "classify": (
         {"errors", "files", "progress"},
-        {"calibration", "label_files", "metrics", "ranking", "recipe", "stratification", "thresholds"},
+        {"calibration", "label_errors", "label_files", "metrics", "ranking", "recipe", "stratification", "thresholds"},
         {"bootstrap", "history", "labels", "objective", "optimisation"},
-        {"contenders", "evaluation", "near_duplicates", "split_files"},
+        {"contenders", "evaluation", "near_duplicates", "report_plots", "split_files"},
         {"comparison_picture", "description", "heads", "splits"},
         {"batches", "plots"},
         {"baselines", "dataset", "mixup"},
@@ -52,7 +52,7 @@ LAYERS = {
         {"trials"},
         {"trial_files"},
         {"comparison", "estimator", "experiment"},
-        {"export", "prediction"},
+        {"export", "prediction", "report_page"},
         {"texts"},
         {"cli"},
     ),
@@ -63,7 +63,20 @@ MORE_THAN_THE_STORE = {
     "classify.cli": {"embed", "embed.errors", "embed.cli"},
 }
 HEAVY = {
-    *("av", "cv2", "h5py", "matplotlib", "onnx", "onnxruntime", "onnxscript", "open_clip", "scipy", "sklearn", "timm"),
+    *(
+        "av",
+        "cleanlab",
+        "cv2",
+        "h5py",
+        "matplotlib",
+        "onnx",
+        "onnxruntime",
+        "onnxscript",
+        "open_clip",
+        "scipy",
+        "sklearn",
+        "timm",
+    ),
     *("torch", "torchvision"),
 }
 NAMES_OF_NOTHING = {

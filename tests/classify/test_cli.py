@@ -153,6 +153,15 @@ def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
     assert "Next: predict-videos my-head NEW_VIDEOS" in result.stdout
 
 
+def test_train_head_writes_a_page_where_it_is_asked_to(trained: Callable[..., Result], tmp_path: Path) -> None:
+    result = trained("train_head", "embeddings.h5", "--split", "split.csv", "--epochs", 1, "--html", "--json")
+
+    assert result.exit_code == 0, result.output
+    assert "-> head/report.html" in result.stderr
+    assert json.loads(result.stdout)["head"] == "head"
+    assert (tmp_path / "head" / "report.html").read_text().startswith("<!doctype html>")
+
+
 def test_train_head_prints_json_for_programs(run: Callable[..., Result], toy_store: Path) -> None:
     run("split_videos", toy_store)
 

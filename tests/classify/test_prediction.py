@@ -14,11 +14,13 @@ from classify import (
     Prediction,
     Predictions,
     TrainConfig,
+    grab_frames,
     predict_videos,
     split_videos,
     train_head,
 )
 from embed import EmbedConfig, EmbeddingStore, Failure, Provenance, UniformFrames, embed_videos
+from tests.media import write_video
 
 COLOURS = {"green": (30, 160, 60), "red": (200, 30, 40)}
 
@@ -160,3 +162,13 @@ def test_embeddings_are_kept_where_a_store_is_named(walk: Path, tmp_path: Path) 
     assert again.videos == first.videos
     with EmbeddingStore(tmp_path / "kept.h5") as store:
         assert store.ids == ["unseen.avi"]
+
+
+def test_three_frames_of_a_video_are_grabbed_and_none_of_what_is_no_video(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", 9)
+    (tmp_path / "b.mp4").write_text("no video")
+
+    found = [grab_frames(str(tmp_path / name)) for name in ("a.mp4", "b.mp4", "gone.mp4")]
+
+    assert [len(frames) for frames in found] == [3, 0, 0]
+    assert all(frame.ndim == 3 and frame.shape[2] == 3 for frame in found[0])

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from classify.label_errors import find_label_errors
+
+SWAPPED = [3, 50, 101]
+
+
+@pytest.fixture
+def means() -> NDArray[np.float64]:
+    """Three kinds x 40 videos around their own point, in turn."""
+    centres = np.eye(3, 8) * 4
+    return centres[np.arange(120) % 3] + 0.2 * np.random.default_rng(0).standard_normal((120, 8))
+
+
+def test_labels_that_were_swapped_are_found_with_what_they_should_be(means: NDArray[np.float64]) -> None:
+    kinds = np.arange(120) % 3
+    kinds[SWAPPED] = (kinds[SWAPPED] + 1) % 3
+
+    doubts = find_label_errors(means, kinds[:, None] == np.arange(3))
+
+    assert sorted(doubt.video for doubt in doubts) == SWAPPED
+    assert {doubt.video: doubt.suggested for doubt in doubts} == {video: video % 3 for video in SWAPPED}
+    assert all(doubt.label_probability < 0.3 < 0.7 < doubt.suggested_probability for doubt in doubts)
+
+
+def test_a_label_too_many_is_found_where_videos_have_several(means: NDArray[np.float64]) -> None:
+    targets = (np.arange(120) % 3)[:, None] == np.arange(3)
+    targets[SWAPPED, (np.array(SWAPPED) + 1) % 3] = True
+
+    doubts = find_label_errors(means, targets)
+
+    assert sorted(doubt.video for doubt in doubts) == SWAPPED
+
+
+def test_right_labels_are_not_doubted(means: NDArray[np.float64]) -> None:
+    groups = tuple(f"trip {video // 6}" for video in range(120))
+
+    assert find_label_errors(means, (np.arange(120) % 3)[:, None] == np.arange(3), groups) == ()
+
+
+def test_of_too_few_videos_of_a_label_nothing_is_said(means: NDArray[np.float64]) -> None:
+    assert find_label_errors(means[:12], (np.arange(12) % 3)[:, None] == np.arange(3)) == ()
