@@ -59,6 +59,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.ranking import rank as rank
     from classify.recipe import TrainConfig as TrainConfig
     from classify.report_page import write_page as write_page
+    from classify.run_trackers import log_training as log_training
     from classify.split_files import Split as Split
     from classify.split_files import SplitSummary as SplitSummary
     from classify.split_files import read_split as read_split
@@ -118,6 +119,7 @@ _HOME_OF = {
     "fold_videos": "splits",
     "grab_frames": "prediction",
     "list_heads": "heads",
+    "log_training": "run_trackers",
     "measure": "metrics",
     "predict_probabilities": "training",
     "predict_videos": "prediction",

@@ -160,10 +160,13 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
 @click.option("--split", required=True, type=click.Path(), help="Split file, made by split-videos.")
 @_recipe_options()
 @click.option("--html", "as_page", is_flag=True, help="Also write report.html: pictures, mistakes, doubtful labels.")
+@click.option("--log-to", type=click.Choice(["tensorboard", "mlflow"]), help="Log epochs and figures there too.")
 @click.option("-o", "--output", default="head", show_default=True, help="Folder for the head.")
 @_json_option
 @click.version_option(package_name="framehead")
-def train_head(store: str, split: str, output: str, as_page: bool, as_json: bool, **options: Any) -> None:
+def train_head(
+    store: str, split: str, output: str, as_page: bool, log_to: str | None, as_json: bool, **options: Any
+) -> None:
     """Train a head on STORE, measure it, and write its folder.
 
     \b
@@ -185,6 +188,8 @@ def train_head(store: str, split: str, output: str, as_page: bool, as_json: bool
     if as_page:
         path = classify.write_page(report, store, split, labels=labels, grab_frames=classify.grab_frames)
         click.echo(f"-> {path}", err=True)
+    if log_to is not None:
+        classify.log_training(report, log_to)
     figures = {"head": output, **report.to_json()}
     click.echo(json.dumps(figures, indent=2) if as_json else report_text(report))
 

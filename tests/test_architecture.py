@@ -52,7 +52,7 @@ LAYERS = {
         {"trials"},
         {"trial_files"},
         {"comparison", "estimator", "experiment"},
-        {"export", "prediction", "report_page"},
+        {"export", "prediction", "report_page", "run_trackers"},
         {"texts"},
         {"cli"},
     ),
@@ -63,21 +63,8 @@ MORE_THAN_THE_STORE = {
     "classify.cli": {"embed", "embed.errors", "embed.cli"},
 }
 HEAVY = {
-    *(
-        "av",
-        "cleanlab",
-        "cv2",
-        "h5py",
-        "matplotlib",
-        "onnx",
-        "onnxruntime",
-        "onnxscript",
-        "open_clip",
-        "scipy",
-        "sklearn",
-        "timm",
-    ),
-    *("torch", "torchvision"),
+    *("av", "cleanlab", "cv2", "h5py", "matplotlib", "mlflow", "onnx", "onnxruntime"),
+    *("onnxscript", "open_clip", "scipy", "sklearn", "tensorboardX", "timm", "torch", "torchvision"),
 }
 NAMES_OF_NOTHING = {
     *("base", "common", "core", "handler", "handlers", "helper", "helpers", "manager", "misc", "processor"),

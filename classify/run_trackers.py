@@ -1,0 +1,88 @@
+"""A training's record for programs that compare runs: TensorBoard and MLflow.
+
+Both get what history.csv and report.json hold: the recipe, each epoch's figures with the epoch as their step, and the
+figures of each part.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from classify.errors import ClassifyError
+from classify.experiment import TrainingReport
+
+LOG_FOLDER = "runs"
+"""Where TensorBoard's files go: runs/{name of the head's folder}."""
+
+
+def log_training(report: TrainingReport, tracker: str) -> None:
+    """Write a training's record to a tracker.
+
+    Args:
+        report: what `train_head` returned.
+        tracker: one of TRACKERS. "tensorboard" writes into `runs/`; "mlflow" to where MLFLOW_TRACKING_URI says.
+
+    Raises:
+        ClassifyError: there is no such tracker, or its package is not installed.
+    """
+    if tracker not in TRACKERS:
+        raise ClassifyError(f"There is no tracker {tracker!r}. Choose one of: {', '.join(TRACKERS)}.")
+    try:
+        TRACKERS[tracker](report)
+    except ImportError as error:
+        raise ClassifyError(
+            f"Logging to {tracker} needs its package. Install it: pip install 'framehead[{tracker}]'"
+        ) from error
+
+
+def _log_to_tensorboard(report: TrainingReport) -> None:
+    from tensorboardX import SummaryWriter
+
+    with SummaryWriter(str(Path(LOG_FOLDER, report.folder.name))) as writer:
+        for name, value in _recipe(report).items():
+            writer.add_text(f"config/{name}", str(value))
+        for epoch, figures in _epochs(report).items():
+            for name, value in figures.items():
+                writer.add_scalar(name, value, epoch)
+        for name, value in _results(report).items():
+            writer.add_scalar(name, value, report.best_epoch)
+
+
+def _log_to_mlflow(report: TrainingReport) -> None:
+    import mlflow
+
+    with mlflow.start_run(run_name=report.folder.name):
+        mlflow.log_params(_recipe(report))
+        for epoch, figures in _epochs(report).items():
+            mlflow.log_metrics(figures, step=epoch)
+        mlflow.log_metrics(_results(report), step=report.best_epoch)
+
+
+TRACKERS: dict[str, Callable[[TrainingReport], None]] = {
+    "tensorboard": _log_to_tensorboard,
+    "mlflow": _log_to_mlflow,
+}
+
+
+def _recipe(report: TrainingReport) -> dict[str, object]:
+    return asdict(report.classifier.config)
+
+
+def _epochs(report: TrainingReport) -> Mapping[int, dict[str, float]]:
+    """Return epoch -> name -> figure; those of validation are absent without validation videos."""
+    return {
+        record.epoch: {
+            name: float(value)
+            for name, value in asdict(record).items()
+            if name not in ("epoch", "step") and value is not None
+        }
+        for record in report.history
+    }
+
+
+def _results(report: TrainingReport) -> dict[str, float]:
+    return {
+        f"{part}/{name}": float(getattr(metrics, name))
+        for part, metrics in report.parts.items()
+        for name in ("micro_f1", "macro_f1", "accuracy")
+    }
