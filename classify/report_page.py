@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from classify.batches import Videos, blocks_of, open_videos
 from classify.errors import ClassifyError
-from classify.evaluation import Evaluation
 from classify.experiment import TrainingReport
 from classify.files import write_whole
 from classify.label_errors import MOST_LABELS, MOST_VIDEOS, LabelDoubt, find_label_errors
 from classify.labels import Labels, LabelTable, read_labels
 from classify.report_plots import draw_calibration, draw_curves, draw_map, draw_precision_recall
+from classify.report_tables import class_table, confusion_table
 from classify.split_files import Split, read_split
 from embed.store import EmbeddingStore
 
@@ -138,7 +138,7 @@ def _page(found: _Found) -> str:
             "Each label",
             "Of the test videos. Precision: of the videos that were given the label, the share that has it. Recall: of "
             "those that have it, the share that was given it. AP: average precision, which no threshold decides.",
-            _class_table(found.report.evaluations["test"]),
+            class_table(found.report.evaluations["test"]),
         ),
         _confusion_section(found),
         _section(
@@ -202,20 +202,6 @@ intervals come from a bootstrap over {test.unit_count} {test.unit}.</p>
 </header>"""
 
 
-def _class_table(test: Evaluation) -> str:
-    rows = []
-    for entry, average in zip(test.metrics.classes, test.ranking.average_precisions, strict=True):
-        figures = (entry.precision, entry.recall, average)
-        cells = "".join(f"<td>{'-' if figure is None else f'{figure:.2f}'}</td>" for figure in figures)
-        bar = f'<span class="bar" style="--share: {entry.f1:.3f}">{entry.f1:.2f}</span>'
-        rows.append(
-            f"<tr><th scope=row>{html.escape(entry.name)}</th><td>{bar}</td>{cells}<td>{entry.support:,}</td></tr>"
-        )
-    names = ("label", "F1", "precision", "recall", "AP", "videos")
-    header = "".join(f"<th scope=col>{name}</th>" for name in names)
-    return f'<div class="wide"><table><thead><tr>{header}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-
-
 def _confusion_section(found: _Found) -> str:
     counts = found.report.evaluations["test"].confusion
     if counts is None:
@@ -230,24 +216,7 @@ def _confusion_section(found: _Found) -> str:
             if count
         )
         return _section("Confusion", "The most frequent mistakes among the test videos.", f"<ol>{items}</ol>")
-    return _section("Confusion", words, _confusion_table(counts, found.table.names))
-
-
-def _confusion_table(counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
-    header = "".join(f"<th scope=col><span>{html.escape(name)}</span></th>" for name in names)
-    rows = []
-    for index, row in enumerate(counts):
-        total = max(1, sum(row))
-        cells = "".join(
-            f'<td class="{"right" if column == index else "wrong"}" style="--share: {count / total:.3f}">'
-            f"{count or '·'}</td>"
-            for column, count in enumerate(row)
-        )
-        rows.append(f"<tr><th scope=row>{html.escape(names[index])}</th>{cells}</tr>")
-    return (
-        f'<div class="wide"><table class="confusion"><thead><tr><td></td>{header}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
+    return _section("Confusion", words, confusion_table(counts, found.table.names))
 
 
 def _calibration_section(found: _Found) -> str:

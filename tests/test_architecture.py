@@ -43,7 +43,7 @@ LAYERS = {
         {"calibration", "label_errors", "label_files", "metrics", "ranking", "recipe", "stratification", "thresholds"},
         {"bootstrap", "history", "labels", "objective", "optimisation"},
         {"contenders", "evaluation", "near_duplicates", "report_plots", "split_files"},
-        {"comparison_picture", "description", "heads", "splits"},
+        {"comparison_picture", "description", "heads", "report_tables", "splits"},
         {"batches", "plots"},
         {"baselines", "dataset", "mixup"},
         {"device_sets"},
