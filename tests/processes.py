@@ -39,14 +39,20 @@ class Traced:
         except OSError:  # it ended just now, or is another user's
             return False
 
-    def leavings(self, patience_s: float = 5.0) -> list[str]:
-        """Return what is still there after some seconds of patience: processes, and names in shared memory."""
+    def leavings(self, patience_s: float = 5.0) -> set[str]:
+        """Return what is there throughout some seconds of patience: processes, and names in shared memory.
+
+        What comes and goes meanwhile is another program's.
+        """
         deadline = time.monotonic() + patience_s
-        while True:
-            left = [f"process {pid}" for pid in self.running()] + sorted(self._orphaned_memory())
-            if not left or time.monotonic() > deadline:
-                return left
+        left = self._left()
+        while left and time.monotonic() < deadline:
             time.sleep(0.01)
+            left &= self._left()
+        return left
+
+    def _left(self) -> set[str]:
+        return {f"process {pid}" for pid in self.running()} | self._orphaned_memory()
 
     def _orphaned_memory(self) -> set[str]:
         """Return the new names in shared memory that no living process has mapped: other programs make names, too."""

@@ -87,7 +87,7 @@ class GrowingRun:
 
     def check(self) -> None:
         """Check that what is on disk is whole and holds all that it held before, and that nobody lives on."""
-        assert self.traced.leavings() == []
+        assert self.traced.leavings() == set()
         if piece_files(self.store):
             with EmbeddingStore(self.store) as store:
                 assert verify_store(store) == []

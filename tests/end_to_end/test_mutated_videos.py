@@ -44,7 +44,7 @@ def embed_checked(videos: Path, path: Path, *, limit_s: float) -> Counter[str]:
         run.kill()
         raise
     assert (run.returncode, complaints) == (0, "")
-    assert traced.leavings() == []
+    assert traced.leavings() == set()
 
     summary, store = json.loads(output), EmbeddingStore(path)
     reasons = {failure.id: failure.reason for failure in store.failures}
