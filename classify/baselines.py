@@ -70,13 +70,17 @@ def _fit_logistic(
 ) -> NDArray[np.float64]:
     """Return the probability of each class for all rows; those that training lacks have none."""
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     present = np.unique(classes)
     found = np.zeros((len(rows), class_count))
     if len(present) == 1:
         found[:, present] = 1.0
     else:
-        found[:, present] = LogisticRegression(max_iter=_ITERATIONS).fit(rows[train], classes).predict_proba(rows)
+        # One thread: in several processes at once, those of BLAS wait for each other, seconds long and busily.
+        with threadpool_limits(1):
+            model = LogisticRegression(max_iter=_ITERATIONS).fit(rows[train], classes)
+        found[:, present] = model.predict_proba(rows)
     return found
 
 
