@@ -83,7 +83,7 @@ class DecodeProcess:
             self.close()
             raise
         if not is_ready:
-            self.kill()
+            self._end()
             last = self._last_complaint() or "no message"
             self.close()
             raise EmbedError(f"A decoding process does not start: {last}. Try: {sys.executable} -m pip check")
@@ -155,14 +155,17 @@ class DecodeProcess:
         return lines[-1] if lines else ""
 
     def kill(self) -> None:
-        """End the process now. May be called from any thread, at any time."""
+        """Have the system end the process, and don't wait for it. May be called from any thread, at any time."""
         self._process.kill()
+
+    def _end(self) -> None:
+        self.kill()
         with suppress(subprocess.TimeoutExpired):  # inside a dead network disk not even SIGKILL is heard
             self._process.wait(_KILL_TIMEOUT_S)
 
     def close(self) -> None:
         """Kill the process and let go of what belongs to it."""
-        self.kill()
+        self._end()
         self._connection.close()
         self._channel.close()
         self._complaints.close()

@@ -40,7 +40,7 @@ class StoreWriter:
 
     Videos are committed in groups, at the latest a second after the first of a group is appended and another one
     comes; what is committed survives any crash. Leaving the `with` block commits and merges everything, also when an
-    exception passes through it.
+    exception passes through it; Ctrl-C only commits, since nobody who stops a run waits for a rewritten file.
 
     Leaving a run over `name.h5` rewrites the whole file beside itself: at 8 GB, tens of seconds and 8 GB of room. A
     folder of shards only ever merges what is not full yet.
@@ -125,18 +125,16 @@ class StoreWriter:
 
     def commit(self) -> None:
         """Put everything appended so far on disk."""
-        if self._videos or self._failures:
-            number = self._next_number
-            write_piece(
-                part_file(parts_folder(self.path), number, number),
-                self.provenance,
-                self._videos,
-                self._waiting_failures(),
-            )
-            self._videos, self._failures, self._waiting_bytes = [], {}, 0
-            self._next_number += 1
+        if self._write_part():
             self._merge_parts()
         self._committed_at = time.monotonic()
+
+    def stop(self) -> None:
+        """Commit and let other writers in. What a store holds in parts reads like a whole; the next run merges it."""
+        try:
+            self._write_part()
+        finally:
+            unlock_store(self.path, self._lock)
 
     def close(self) -> None:
         """Commit, merge what may be merged, and let other writers in."""
@@ -156,8 +154,23 @@ class StoreWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is KeyboardInterrupt:
+            self.stop()
+        else:
+            self.close()
+
+    def _write_part(self) -> bool:
+        """Write what waits into a part of its own; say whether anything did."""
+        if not (self._videos or self._failures):
+            return False
+        number = self._next_number
+        write_piece(
+            part_file(parts_folder(self.path), number, number), self.provenance, self._videos, self._waiting_failures()
+        )
+        self._videos, self._failures, self._waiting_bytes = [], {}, 0
+        self._next_number += 1
+        return True
 
     def _waiting_failures(self) -> list[Failure]:
         written = {video.record.id for video in self._videos}

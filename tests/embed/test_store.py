@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,6 +157,20 @@ def test_a_store_survives_a_kill_and_goes_on(tmp_path: Path, moment: str, expect
     np.testing.assert_array_equal(store.read_many(store.ids)[0], np.concatenate([vectors_of(n) for n in range(45)]))
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
     assert not list(path.glob("*.tmp"))
+
+
+def test_ctrl_c_commits_and_leaves_rewriting_the_file_to_the_next_run(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "s.h5", ["a"])
+    before = path.stat()
+    with suppress(KeyboardInterrupt), StoreWriter(path, PROVENANCE) as writer:
+        append(writer, "b", 2)
+        raise KeyboardInterrupt
+    assert os.path.samestat(path.stat(), before)
+    assert EmbeddingStore(path).ids == ["a", "b"]
+    with StoreWriter(path, PROVENANCE):
+        pass
+    assert [file.name for file in tmp_path.iterdir()] == ["s.h5"]
+    assert EmbeddingStore(path).ids == ["a", "b"]
 
 
 def test_other_vectors_are_refused_and_the_store_stays_as_it_was(tmp_path: Path) -> None:

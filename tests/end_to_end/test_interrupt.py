@@ -11,7 +11,7 @@ from embed.inspection import inspect_embeddings
 from tests.media import write_video
 
 
-def test_ctrl_c_ends_within_seconds_with_a_store_to_go_on_from(tmp_path: Path) -> None:
+def test_ctrl_c_ends_within_two_seconds_with_a_store_to_go_on_from(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     for number in range(12):
         write_video(tmp_path / "videos" / f"{number}.mp4", 40)
@@ -25,7 +25,7 @@ def test_ctrl_c_ends_within_seconds_with_a_store_to_go_on_from(tmp_path: Path) -
     interrupted = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, complaints = process.communicate()
-    assert time.monotonic() - interrupted < 5  # 2 on a machine that does nothing else
+    assert time.monotonic() - interrupted < 2
     assert process.returncode == 130
     assert complaints == "\nStopped. What is done is stored: the same command goes on from here.\n"
 
