@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.prediction import PredictConfig as PredictConfig
     from classify.prediction import Prediction as Prediction
     from classify.prediction import Predictions as Predictions
+    from classify.prediction import embed_labels as embed_labels
     from classify.prediction import grab_frames as grab_frames
     from classify.prediction import predict_videos as predict_videos
     from classify.ranking import RankingMetrics as RankingMetrics
@@ -112,6 +113,7 @@ _HOME_OF = {
     "compare_heads": "comparison",
     "decide_labels": "metrics",
     "describe_dataset": "dataset",
+    "embed_labels": "prediction",
     "evaluate": "evaluation",
     "export_head": "export",
     "fit_head": "training",

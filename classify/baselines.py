@@ -1,7 +1,7 @@
 """What a head has to beat: classifiers that train no network.
 
 Each takes the training videos alone and gives the probability of every label for every video. All but the majority
-look at the mean of a video's vectors.
+look at the mean of a video's vectors. Zero-shot learns from no video: it holds each against what the labels say.
 """
 
 import warnings
@@ -14,12 +14,19 @@ from classify.batches import LabelledSet, Videos, blocks_of
 from classify.errors import TrainError
 
 _NEIGHBOURS = 5
+ZERO_SHOT = "zero-shot"
+_LOGIT_SCALE = 100.0  # where CLIP's own training ends: Radford et al. 2021, section 2.5
 _ITERATIONS = 1000  # of the solver: it converges long before on standardised vectors
 
 
 def list_baselines() -> list[str]:
     """Return the names of all baselines that need no text encoder."""
     return [*_BASELINES]
+
+
+def is_baseline(name: str) -> bool:
+    """Say whether a contender is a baseline, of any kind."""
+    return name in (*_BASELINES, ZERO_SHOT)
 
 
 def predict_baseline(name: str, dataset: LabelledSet, train: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -40,13 +47,37 @@ def predict_baseline(name: str, dataset: LabelledSet, train: NDArray[np.int64]) 
     return _BASELINES[name](dataset, train)
 
 
-def mean_vectors(videos: Videos) -> NDArray[np.float64]:
-    """Average each video's vectors, (N, D)."""
+def predict_zero_shot(videos: Videos, label_vectors: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the probability of each label for N videos, (N, C), by nothing but its words.
+
+    Args:
+        videos: their vectors come from an encoder that knows words.
+        label_vectors: (C, D) of length 1, what that encoder makes of the labels.
+
+    Source: CLIP, Radford et al. 2021, https://arxiv.org/abs/2103.00020, section 3.1.2; a video's vector is the mean of
+    its frames' of length 1, as in CLIP4Clip, Luo et al. 2021, https://arxiv.org/abs/2104.08860, section 3.3.
+    """
+    from scipy.special import softmax
+
+    cosines = _to_length_one(mean_vectors(videos, of_length_one=True)) @ label_vectors.T.astype(np.float64)
+    found: NDArray[np.float64] = softmax(_LOGIT_SCALE * cosines, axis=1)
+    return found
+
+
+def mean_vectors(videos: Videos, *, of_length_one: bool = False) -> NDArray[np.float64]:
+    """Average each video's vectors, perhaps brought to length 1 first, (N, D)."""
     means = []
     for block in blocks_of(np.arange(len(videos))):
-        pieces = np.split(videos.rows_of(block), videos.row_counts[block].cumsum()[:-1])
+        rows = videos.rows_of(block)
+        rows = _to_length_one(rows.astype(np.float64)) if of_length_one else rows
+        pieces = np.split(rows, videos.row_counts[block].cumsum()[:-1])
         means += [piece.mean(axis=0, dtype=np.float64) for piece in pieces]
     return np.stack(means)
+
+
+def _to_length_one(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    scaled: NDArray[np.float64] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return scaled
 
 
 def _majority(dataset: LabelledSet, train: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -229,8 +229,10 @@ def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
     default="majority,logistic-regression,nearest-neighbours",
     show_default=True,
     callback=_list_of(str),
-    help="What heads are held against; '' for nothing.",
+    help="What heads are held against, zero-shot too where the encoder knows words; '' for nothing.",
 )
+@click.option("--prompts", type=click.Path(), help="What labels are in words, for zero-shot: CSV or JSON file.")
+@click.option("--pretrained", help="For zero-shot: checkpoint file of the store's encoder, if it has moved.")
 @click.option(
     "--folds", default=5, show_default=True, help="Parts of the set; each is tested by what the others teach."
 )
@@ -262,6 +264,9 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
     from classify.texts import comparison_text
 
     labels = _take_labels(options)
+    words = {name: options.pop(name) for name in ("prompts", "pretrained")}
+    if "zero-shot" in options["baselines"]:
+        options["label_vectors"] = classify.embed_labels(store, labels, **words, device=options["device"])
     split = classify.SplitConfig(group_by=options.pop("group_by"), validation_size=options.pop("validation_size"))
     recipe = TrainConfig(
         **{setting.name: options.pop(setting.name) for setting in fields(TrainConfig) if setting.name in options}

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.baselines import list_baselines
+from classify.baselines import ZERO_SHOT, list_baselines
 from classify.bootstrap import BootstrapConfig, Interval, bootstrap_difference, bootstrap_labels
 from classify.comparison_picture import draw_comparison
 from classify.contenders import Comparison, Contender
@@ -46,6 +46,7 @@ Entry = tuple[str, float]
 """Name and mixup."""
 
 _DRAWS = 4000  # of a difference: its interval reaches far into the tails
+_WORDS = "set of prompts"
 _VARIED = ("arch", "mixup", "seed")  # of the recipe
 
 
@@ -56,13 +57,14 @@ class CompareConfig:
     Args:
         archs: heads.
         mixups: alphas, each with each head; 0 is off.
-        baselines: of `list_baselines`; may be empty.
+        baselines: of `list_baselines`, and "zero-shot"; may be empty.
         folds: parts of the set, of which each is tested by what has learned from the others.
         seeds: how often all of it is done, with other folds and other fresh weights.
         split: what groups videos, and the share that validates, which `patience` and tuned thresholds need; its
             `test_size` and `seed` are not looked at.
         recipe: how every head is trained; its `arch`, `mixup` and `seed` are not looked at.
         jobs: trainings at once; None runs one a core.
+        label_vectors: label -> (D,), which zero-shot needs, as `embed_labels` gives them.
     """
 
     archs: tuple[str, ...] = ("linear", "transformer", "random-frame")
@@ -73,6 +75,7 @@ class CompareConfig:
     split: SplitConfig = SplitConfig(validation_size=0.0)  # noqa: RUF009 - frozen
     recipe: TrainConfig = TrainConfig()  # noqa: RUF009 - frozen
     jobs: int | None = None
+    label_vectors: Mapping[str, NDArray[np.float32]] | None = None
 
     def __post_init__(self) -> None:
         if not self.archs and not self.baselines:
@@ -81,6 +84,8 @@ class CompareConfig:
             raise TrainError("There is no mixup to train with. Give 0 for none.")
         if self.seeds < 1 or (self.jobs is not None and self.jobs < 1):
             raise TrainError(f"seeds is {self.seeds} and jobs {self.jobs}. Give whole numbers from 1.")
+        if ZERO_SHOT in self.baselines and self.label_vectors is None:
+            raise TrainError(f"{ZERO_SHOT} needs label_vectors. Make them with embed_labels.")
         for mixup in self.mixups:
             replace(self.recipe, mixup=mixup)  # refuses what no recipe can have
 
@@ -125,10 +130,10 @@ def compare_heads(
         for (name, mixup), seed, fold in product(config.contenders, range(config.seeds), range(config.folds))
     ]
     folder = Path(output)
-    known = _read_known(folder, settings, plan) if resume else _refuse_results(folder)
+    before = _read_settings(folder, settings) if resume else _refuse_results(folder)
+    known = _read_known(folder, plan) if before else {}
     results = run_trials(plan, [trial for trial in trials if trial not in known], config.jobs or os.cpu_count() or 1)
-    if not known:
-        _start(folder, settings)
+    _start(folder, {**before, **settings}, is_new=not known)
     with closing(results):  # type: ignore[type-var]
         for result in results:
             append_result(folder / RUNS_FILE, result)
@@ -140,7 +145,13 @@ def compare_heads(
 
 def _plan(store: Path, table: LabelTable, config: CompareConfig) -> TrialPlan:
     splits = {seed: fold_table(table, config.folds, replace(config.split, seed=seed)) for seed in range(config.seeds)}
-    return TrialPlan(store, table, splits, config.recipe)
+    if config.label_vectors is None:
+        return TrialPlan(store, table, splits, config.recipe)
+    missing = [name for name in table.names if name not in config.label_vectors]
+    if missing:
+        raise TrainError(f"label_vectors has none for the label {missing[0]!r}. Make them with the same labels.")
+    vectors = np.stack([config.label_vectors[name] for name in table.names])
+    return TrialPlan(store, table, splits, config.recipe, vectors)
 
 
 def _settings(plan: TrialPlan, config: CompareConfig) -> dict[str, Any]:
@@ -157,15 +168,18 @@ def _settings(plan: TrialPlan, config: CompareConfig) -> dict[str, Any]:
         "validation_size": config.split.validation_size,
         **recipe,
     }
+    if plan.label_vectors is not None:
+        found[_WORDS] = sha256(plan.label_vectors.tobytes()).hexdigest()
     return dict(json.loads(json.dumps(found)))
 
 
-def _start(folder: Path, settings: Mapping[str, Any]) -> None:
+def _start(folder: Path, settings: Mapping[str, Any], *, is_new: bool) -> None:
     write_whole(folder / SUMMARY_FILE, json.dumps({"format": _FORMAT, "settings": settings}, indent=2) + "\n")
-    start_results(folder / RUNS_FILE)
+    if is_new:
+        start_results(folder / RUNS_FILE)
 
 
-def _refuse_results(folder: Path) -> dict[Trial, TrialResult]:
+def _refuse_results(folder: Path) -> dict[str, Any]:
     if (folder / RUNS_FILE).exists():
         raise TrainError(
             f"{folder / RUNS_FILE} holds the results of a comparison. Go on from it with --resume, or name another "
@@ -174,14 +188,15 @@ def _refuse_results(folder: Path) -> dict[Trial, TrialResult]:
     return {}
 
 
-def _read_known(folder: Path, settings: Mapping[str, Any], plan: TrialPlan) -> dict[Trial, TrialResult]:
-    """Read a folder's results; none where nothing has begun."""
+def _read_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the settings that a folder's results were made with; none where nothing has begun."""
     if not (folder / RUNS_FILE).exists():
         return {}
     path = folder / SUMMARY_FILE
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        differing = sorted(name for name in settings if before[name] != settings[name])
+        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        free = {_WORDS} - before.keys()  # zero-shot may come later
+        differing = sorted(name for name in settings.keys() - free if before[name] != settings[name])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise TrainError(
             f"{path} cannot be gone on from: {type(error).__name__}: {error}. Name another folder."
@@ -191,6 +206,10 @@ def _read_known(folder: Path, settings: Mapping[str, Any], plan: TrialPlan) -> d
             f"The comparison in {folder} was made with another {differing[0]}, so its results do not go with new ones. "
             "Give the same labels, folds and recipe as before, or name another folder."
         )
+    return before
+
+
+def _read_known(folder: Path, plan: TrialPlan) -> dict[Trial, TrialResult]:
     results = read_results(folder / RUNS_FILE, len(plan.table.names))
     return {result.trial: result for result in results}
 

@@ -1,4 +1,4 @@
-"""Labels for new videos, or for those of a store.
+"""Labels for new videos, or for those of a store; and what an encoder makes of the labels' words.
 
 New videos are decoded, sampled and embedded as the head's own store was. A predictions file is a CSV with the columns
 id, labels (`|` between several, none where no label reached its threshold), probability (of each of these labels, in
@@ -21,7 +21,18 @@ from classify.batches import open_videos
 from classify.classifier import VideoClassifier
 from classify.files import write_whole
 from classify.label_files import SEPARATOR
-from embed import EmbedConfig, EmbedError, UniformFrames, embed_videos, find_videos, load_encoder, read_frames
+from classify.labels import Labels, read_labels
+from classify.prompts import make_prompts
+from embed import (
+    EmbedConfig,
+    EmbedError,
+    UniformFrames,
+    embed_videos,
+    find_videos,
+    load_encoder,
+    load_text_encoder,
+    read_frames,
+)
 from embed.store import EmbeddingStore, Failure, is_store
 
 
@@ -141,6 +152,40 @@ def grab_frames(location: str) -> list[NDArray[np.uint8]]:
         return list(read_frames(location, UniformFrames(3)).rgb[:, 0])
     except EmbedError:
         return []
+
+
+def embed_labels(
+    store: str | Path,
+    labels: Labels = None,
+    *,
+    prompts: str | Path | None = None,
+    pretrained: str | None = None,
+    device: str = "auto",
+) -> dict[str, NDArray[np.float32]]:
+    """Put the labels of a store's videos among their vectors, by words alone.
+
+    Args:
+        store: the store's path; its encoder must know words, as all of open_clip's do.
+        labels: as for `split_videos`.
+        prompts: a prompts file; None makes prompts of the labels' names.
+        pretrained: checkpoint file of the store's encoder, if it has moved.
+        device: where to encode.
+
+    Returns:
+        label -> (D,) of length 1, the direction of the mean over its prompts.
+
+    Raises:
+        LabelError: labels or prompts cannot be read, or do not fit.
+        EmbedError: the store's encoder knows no words or cannot be had, or the weights here are others.
+    """
+    with EmbeddingStore(store) as opened:
+        names, identity = read_labels(opened, labels).names, opened.provenance.encoder
+    said = make_prompts(names, prompts)
+    encoder = load_text_encoder(identity, pretrained=pretrained, device=device)
+    vectors = encoder.encode_texts([prompt for name in names for prompt in said[name]])
+    ends = np.cumsum([len(said[name]) for name in names])
+    means = [own.mean(axis=0) for own in np.split(vectors, ends[:-1])]
+    return {name: mean / np.linalg.norm(mean) for name, mean in zip(names, means, strict=True)}
 
 
 def _label_store(classifier: VideoClassifier, path: str | Path) -> Predictions:

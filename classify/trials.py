@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from classify.baselines import list_baselines, predict_baseline
+from classify.baselines import ZERO_SHOT, is_baseline, predict_baseline, predict_zero_shot
 from classify.batches import LabelledSet, VideoSet
 from classify.errors import TrainError
 from classify.joint_training import TrainJob, fit_heads
@@ -28,7 +28,7 @@ from classify.metrics import decide_labels, measure
 from classify.ranking import rank
 from classify.recipe import TrainConfig
 from classify.split_files import Split
-from classify.thresholds import HALF
+from classify.thresholds import HALF, tune_thresholds
 from classify.training import configure_head, has_several_labels, predict_probabilities
 from embed.store import EmbeddingStore
 
@@ -80,12 +80,14 @@ class TrialPlan:
         table: the videos that take part, and what they show.
         splits: seed -> the split of each fold. Test videos choose nothing.
         recipe: how heads are trained, but for architecture, mixup and seed.
+        label_vectors: (C, D), what zero-shot holds videos against; None where it takes no part.
     """
 
     store: Path
     table: LabelTable
     splits: Mapping[int, Sequence[Split]]
     recipe: TrainConfig
+    label_vectors: NDArray[np.float32] | None = None
 
     def config_of(self, trial: Trial) -> TrainConfig:
         """Return the recipe of one trial."""
@@ -124,7 +126,7 @@ def _group(plan: TrialPlan, trials: Sequence[Trial]) -> Iterator[tuple[Trial, ..
 
 
 def _is_pooling(plan: TrialPlan, trial: Trial) -> bool:
-    if trial.name in list_baselines():
+    if is_baseline(trial.name):
         return False
     with EmbeddingStore(plan.store) as store, torch.device("meta"):
         return configure_head(plan.config_of(trial), store.dimension, len(plan.table.names)).pools
@@ -194,7 +196,7 @@ class _Bench:
 
     def run(self, task: tuple[Trial, ...]) -> list[TrialResult]:
         """Run trials that train at once."""
-        if task[0].name in list_baselines():
+        if is_baseline(task[0].name):
             return [self._run_baseline(trial) for trial in task]
         jobs = [self._job(trial) for trial in task]
         results = []
@@ -211,10 +213,17 @@ class _Bench:
 
     def _run_baseline(self, trial: Trial) -> TrialResult:
         started = perf_counter()
-        train = self.plan.split_of(trial).indices("train")
-        found = predict_baseline(trial.name, self.dataset, train)[self.plan.split_of(trial).indices("test")]
-        thresholds = (HALF,) * len(self.dataset.names) if has_several_labels(self.dataset.targets[train]) else None
-        return self._measure(trial, found, thresholds, perf_counter() - started, 0)
+        train, test = (self.plan.split_of(trial).indices(part) for part in ("train", "test"))
+        targets, thresholds = self.dataset.targets[train], None
+        if trial.name == ZERO_SHOT:
+            assert self.plan.label_vectors is not None
+            found = predict_zero_shot(self.dataset.videos, self.plan.label_vectors)
+            if has_several_labels(targets):  # nearness has no half: training videos tell from where on it is near
+                thresholds = tune_thresholds(found[train], targets, "micro-f1")
+        else:
+            found = predict_baseline(trial.name, self.dataset, train)
+            thresholds = (HALF,) * targets.shape[1] if has_several_labels(targets) else None
+        return self._measure(trial, found[test], thresholds, perf_counter() - started, 0)
 
     def _videos_at(self, indices: NDArray[np.int64]) -> VideoSet:
         videos = self.dataset.videos

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from embed.decoding import Frames as Frames
     from embed.decoding import read_frames as read_frames
     from embed.encoders import Encoder as Encoder
+    from embed.encoders import TextEncoder as TextEncoder
     from embed.encoders import load_encoder as load_encoder
+    from embed.encoders import load_text_encoder as load_text_encoder
     from embed.errors import EmbedError as EmbedError
     from embed.errors import StoreMismatch as StoreMismatch
     from embed.errors import VideoError as VideoError
@@ -48,6 +50,7 @@ _HOME_OF = {
     "StoreMismatch": "errors",
     "StoreReport": "inspection",
     "StoreWriter": "store",
+    "TextEncoder": "encoders",
     "UniformFrames": "sampling",
     "Video": "videos",
     "VideoError": "errors",
@@ -56,6 +59,7 @@ _HOME_OF = {
     "find_videos": "videos",
     "inspect_embeddings": "inspection",
     "load_encoder": "encoders",
+    "load_text_encoder": "encoders",
     "read_frames": "decoding",
 }
 

@@ -1,6 +1,6 @@
 """Encoders: pixels -> vectors. One module a family; the heavy libraries load with the family that needs them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -9,8 +9,8 @@ from typing import Protocol, final, get_args, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.errors import EncoderError
-from embed.provenance import EncoderIdentity, Precision
+from embed.errors import EncoderError, StoreMismatch
+from embed.provenance import EncoderIdentity, Precision, Provenance
 
 
 class Encoder(Protocol):
@@ -68,6 +68,15 @@ def begin_encoding(encoder: Encoder, rgb: NDArray[np.uint8]) -> PendingVectors:
     return encoder.begin(rgb) if isinstance(encoder, BackgroundEncoder) else ReadyVectors(encoder.encode(rgb))
 
 
+@runtime_checkable
+class TextEncoder(Encoder, Protocol):
+    """An encoder that puts words among its vectors, too, as CLIP's do."""
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode N texts to (N, D) vectors of length 1, near by cosine to those of frames that show what they say."""
+        ...
+
+
 EncoderFactory = Callable[..., Encoder]
 """factory(model, pretrained=None, device="auto", precision=None) -> Encoder; raises EncoderError."""
 
@@ -105,6 +114,36 @@ def load_encoder(
                 f"int8 is for CPUs, but the device is {device}. Use --precision bfloat16 there, or --device cpu."
             )
     return _factory(model)(model, pretrained=pretrained, device=device, precision=precision)
+
+
+def load_text_encoder(identity: EncoderIdentity, *, pretrained: str | None = None, device: str = "auto") -> TextEncoder:
+    """Load the very encoder that made some vectors, to put words among them.
+
+    Args:
+        identity: that encoder's, as a store has it. It names the weights of the image tower alone: that a checkpoint's
+            text tower is the one that was trained with it cannot be checked.
+        pretrained: where its weights lie on this machine, if they were a file that has moved.
+        device: as for `load_encoder`.
+
+    Raises:
+        EncoderError: it knows no words, or cannot be built.
+        WeightsUnavailable: its weights can be had neither from a hub nor from a file.
+        StoreMismatch: the weights here are others.
+    """
+    source = pretrained or (None if identity.pretrained == "bundled" else identity.pretrained)
+    encoder = load_encoder(identity.model, pretrained=source, device=device, precision=identity.precision)
+    if not isinstance(encoder, TextEncoder):
+        raise EncoderError(
+            f"{identity.model} knows no words: it has no text tower. All models of open_clip have one: embed the "
+            "videos with --model ViT-B-32, or another of them."
+        )
+    difference = Provenance(encoder.identity, {}).difference(Provenance(identity, {}))
+    if difference is not None:
+        raise StoreMismatch(
+            f"The {identity.model} of {source or 'its package'} did not make these vectors: its {difference}. Name the "
+            "checkpoint that did with --pretrained."
+        )
+    return encoder
 
 
 def _factory(model: str) -> EncoderFactory:

@@ -1,19 +1,24 @@
-"""CLIP and its kin: the image tower of any model that open_clip can build.
+"""CLIP and its kin: both towers of any model that open_clip can build.
 
-Vectors are `encode_image`'s, not normalised, so that a head may use their length; preprocessing is open_clip's own.
+Vectors of frames are `encode_image`'s, not normalised, so that a head may use their length; preprocessing is
+open_clip's own. Vectors of texts are normalised.
 
 Source: https://github.com/mlfoundations/open_clip; CLIP, Radford et al. 2021, https://arxiv.org/abs/2103.00020.
 """
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, final
 
-from embed.encoders import Encoder, resolve_device
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from embed.encoders import PendingVectors, TextEncoder, resolve_device
 from embed.encoders.torch_images import TorchImageEncoder, apply_precision, hash_module
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.preprocessing import Preprocessing
@@ -22,12 +27,48 @@ from embed.torchvision_operators import declare_missing_operators
 
 DEFAULT_PRETRAINED = "openai"
 _HUB_PREFIXES = ("hf-hub:", "local-dir:")
+_TEXTS_AT_ONCE = 256
+
+
+@final
+class ClipEncoder:
+    """A CLIP model: frames go through one tower, texts through the other.
+
+    Args:
+        images: the image tower, which has moved all of `network` to its device.
+        network: open_clip's model.
+        device: a torch device.
+    """
+
+    def __init__(self, images: TorchImageEncoder, network: Any, device: str) -> None:
+        self.identity = images.identity
+        self._images, self._network, self._device = images, network, device
+
+    def encode(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode (B, 1, side_px, side_px, 3) uint8 frames to (B, D) float32 vectors."""
+        return self._images.encode(rgb)
+
+    def begin(self, rgb: NDArray[np.uint8]) -> PendingVectors:
+        """Begin to `encode`: at once on a GPU, and all of it anywhere else."""
+        return self._images.begin(rgb)
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode N texts to (N, D) vectors of length 1, in float32 whatever the frames' precision.
+
+        Raises:
+            WeightsUnavailable: the model's tokenizer cannot be had.
+        """
+        tokens = load_tokenizer(self.identity.model)(list(texts)).to(self._device)
+        with torch.inference_mode():
+            blocks = [self._network.encode_text(block, normalize=True) for block in torch.split(tokens, _TEXTS_AT_ONCE)]
+            found: NDArray[np.float32] = torch.cat(blocks).float().cpu().numpy()
+        return found
 
 
 def load(
     model: str, *, pretrained: str | None = None, device: str = "auto", precision: Precision | None = None
-) -> Encoder:
-    """Build the image tower of a CLIP model.
+) -> TextEncoder:
+    """Build a CLIP model.
 
     Args:
         model: a name of `open_clip.list_models()`, or "hf-hub:..." or "local-dir:...".
@@ -57,12 +98,30 @@ def load(
         preprocessing=_preprocessing(config),
     )
     apply_precision(identity, network.visual)
-    return TorchImageEncoder(identity, network, network.encode_image, device=device)
+    return ClipEncoder(TorchImageEncoder(identity, network, network.encode_image, device=device), network, device)
+
+
+def load_tokenizer(model: str) -> Callable[[list[str]], torch.Tensor]:
+    """Return what turns N texts into (N, length) tokens of a model; longer texts are cut.
+
+    Raises:
+        WeightsUnavailable: it needs a library or a download that cannot be had.
+    """
+    import open_clip
+
+    try:
+        with _quiet():
+            tokenizer: Callable[[list[str]], torch.Tensor] = open_clip.get_tokenizer(model)
+    except Exception as error:  # as in _build
+        raise WeightsUnavailable(
+            f"The tokenizer of {model} cannot be had: {_first_line(error)}\n"
+            "It is no part of open_clip: it wants a download, and perhaps pip install transformers. ViT-B-32 and its "
+            "like have theirs in open_clip."
+        ) from error
+    return tokenizer
 
 
 def _default_precision(device: str) -> Precision:
-    import torch
-
     is_quick = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bfloat16" if is_quick else "float32"
 
@@ -144,8 +203,6 @@ def _first_line(error: Exception) -> str:
 
 def _dimension(network: Any) -> int:
     """Return D by asking the image tower, since every family of model names it otherwise."""
-    import torch
-
     side = network.visual.image_size
     height_px, width_px = side if isinstance(side, tuple) else (side, side)
     with torch.inference_mode():

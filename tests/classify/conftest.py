@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from classify import LabelledSet, VideoSet
-from embed import EncoderIdentity, Failure, Provenance, StoreWriter, VideoRecord
+from embed import EncoderIdentity, Failure, Provenance, StoreWriter, VideoRecord, load_encoder
 from embed.preprocessing import Preprocessing
+from tests.embed.encoders.frames import SMALL_CLIP
 
 DIMENSION = 16
 CLASSES = ("hug", "kick", "wave")
@@ -65,6 +66,19 @@ def toy_store(make_store: Callable[..., Path]) -> Path:
             for video_id in ids
         }
     )
+
+
+@pytest.fixture
+def clip_store(make_store: Callable[..., Path], checkpoint: Path) -> Path:
+    """Two classes x 15 videos of 2 to 5 vectors of a small CLIP, which have many lengths and say nothing."""
+    identity = load_encoder(SMALL_CLIP, pretrained=str(checkpoint), device="cpu").identity
+    rng = np.random.default_rng(0)
+    ids = [f"{name}/{index:02d}.mp4" for name in ("hand_shake", "kick") for index in range(15)]
+    videos = {
+        video_id: rng.standard_normal((rng.integers(2, 6), identity.dimension)) * rng.uniform(0.2, 5)
+        for video_id in ids
+    }
+    return make_store(videos, made_by=Provenance(identity, {"name": "uniform", "count": 5}))
 
 
 @pytest.fixture

@@ -308,6 +308,19 @@ def test_compare_heads_goes_on_only_when_told_to(run: Callable[..., Result], toy
     assert [found["name"] for found in json.loads(resumed.stdout)["contenders"]][-1] == "majority"
 
 
+def test_compare_heads_takes_zero_shot_where_the_encoder_knows_words(
+    run: Callable[..., Result], clip_store: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "prompts.json").write_text('{"hand_shake": "two people shake hands", "kick": "a kick"}')
+    alone = ("--arch", "", "--folds", 3, "--seeds", 1, "--jobs", 1, "--baselines", "zero-shot")
+
+    result = run(
+        "compare_heads", clip_store, *alone, "--prompts", tmp_path / "prompts.json", "--pretrained", checkpoint
+    )
+
+    assert result.stdout.splitlines()[1].split()[:2] == ["zero-shot", "-"]
+
+
 def test_a_list_of_numbers_that_is_none_is_wrong_usage(run: Callable[..., Result], toy_store: Path) -> None:
     result = run("compare_heads", toy_store, "--mixup", "0,some")
 
