@@ -181,6 +181,7 @@ def packets_of(table: NDArray[np.int64], stream: "VideoStream", container_format
         has_rule
         and timeline.ticks is not None
         and timeline.frame_count == np.count_nonzero(is_shown)
+        and not np.isin(ticks[is_discarded != 0], timeline.ticks).any()  # an edit list repeats pictures to lean on
         and not (marks & UNPROVEN).any()
         and _are_parameters_at_entries(marks)
         and _are_leading_pictures_shown_first(ticks, marks)

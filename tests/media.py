@@ -1,6 +1,7 @@
 """Videos whose every frame says which one it is, and an encoder that repeats what it sees."""
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
+from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from embed.preprocessing import Preprocessing
@@ -96,15 +98,69 @@ def write_moving_video(
     height_px: int = 96,
 ) -> Path:
     """Encode a moving picture at 25 frames a second; the path's ending chooses the container."""
+    pictures = (moving_frame(number, width_px, height_px) for number in range(frame_count))
+    frames = (av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures)
+    return _encode(frames, path, (width_px, height_px), codec=codec, options=options, pixel_format=pixel_format)
+
+
+def encode_again(source: Path, goal: Path, *, codec: str, options: dict[str, str], pixel_format: str) -> Path:
+    """Encode what a video shows with another codec, at 25 frames a second and an even width and height."""
+    with av.open(str(source)) as reading:
+        video = reading.streams.video[0]
+        size = (video.width // 2 * 2, video.height // 2 * 2)
+        return _encode(reading.decode(video), goal, size, codec=codec, options=options, pixel_format=pixel_format)
+
+
+def _encode(
+    frames: Iterable[av.VideoFrame],
+    path: Path,
+    size: tuple[int, int],
+    *,
+    codec: str,
+    options: dict[str, str],
+    pixel_format: str,
+) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = width_px, height_px, pixel_format
-        for number in range(frame_count):
-            frame = av.VideoFrame.from_ndarray(moving_frame(number, width_px, height_px), format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            container.mux(stream.encode(frame.reformat(format=pixel_format)))
+        (stream.width, stream.height), stream.pix_fmt = size, pixel_format
+        for number, frame in enumerate(frames):
+            scaled = frame.reformat(*size, format=pixel_format)
+            scaled.pts, scaled.time_base, scaled.pict_type = number, Fraction(1, 25), PictureType.NONE
+            container.mux(stream.encode(scaled))
         container.mux(stream.encode(None))
     return path
+
+
+def set_edits(path: Path, edits: Sequence[tuple[int, int]]) -> Path:
+    """Have an MP4 file at 25 frames a second show parts of what it holds, one behind another.
+
+    Args:
+        path: of a file whose index is its last box, as FFmpeg writes it.
+        edits: of each part, its first frame and how many there are, in the order shown.
+
+    Source: ISO/IEC 14496-12, 8.6.6 (elst): count, then of each part its duration, its first moment and its rate.
+    """
+    content = path.read_bytes()
+    moov, ticks_per_frame = content.rindex(b"moov"), _media_ticks_per_s(content) // 25
+    at = content.index(b"elst", moov)
+    (count,) = struct.unpack_from(">I", content, at + 8)
+    _, before_first, _ = struct.unpack_from(">IiI", content, at + 12)
+    listed = b"".join(
+        struct.pack(">IiI", 1000 * frames // 25, before_first + first * ticks_per_frame, 1 << 16)
+        for first, frames in edits
+    )
+    changed = bytearray(content[: at + 8] + struct.pack(">I", len(edits)) + listed + content[at + 12 + 12 * count :])
+    for name in (b"moov", b"trak", b"edts", b"elst"):
+        size_at = content.index(name, moov) - 4
+        (size,) = struct.unpack_from(">I", content, size_at)
+        struct.pack_into(">I", changed, size_at, size + 12 * (len(edits) - count))
+    path.write_bytes(changed)
+    return path
+
+
+def _media_ticks_per_s(content: bytes) -> int:
+    (ticks_per_s,) = struct.unpack_from(">I", content, content.rindex(b"mdhd") + 16)
+    return int(ticks_per_s)
 
 
 def copy_packets(source: Path, goal: Path, *, first: int) -> Path:
@@ -189,8 +245,8 @@ def join_streams(sources: Sequence[Path], goal: Path) -> Path:
     return goal
 
 
-def write_field_video(path: Path, frame_count: int) -> Path:
-    """Write H.264 pictures of 16 x 32 pixels as two fields each, every field in a packet of its own.
+def write_field_video(path: Path, frame_count: int, *, fields_per_packet: int) -> Path:
+    """Write H.264 pictures of 16 x 32 pixels as two fields each, in one packet or in two.
 
     No encoder within reach makes them: the units are written by hand, of uncompressed macroblocks. Source: ITU-T H.264,
     7.3.2 and 7.3.3.
@@ -200,13 +256,19 @@ def write_field_video(path: Path, frame_count: int) -> Path:
         stream = container.add_stream("libx264", rate=50)
         stream.width, stream.height, stream.pix_fmt = 16, 32, "yuv420p"
         stream.codec_context.extradata = b"\0\0\0\1" + sequence + b"\0\0\0\1" + parameters
-        for number in range(2 * frame_count):
-            content = b"\0\0\0\1" + _field_unit(number // 2, is_bottom=bool(number % 2))
+        for number in range(0, 2 * frame_count, fields_per_packet):
+            fields = range(number, number + fields_per_packet)
+            content = b"".join(b"\0\0\0\1" + _field_unit(at // 2, is_bottom=bool(at % 2)) for at in fields)
             packet = av.Packet(content if number else stream.codec_context.extradata + content)
             packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 50), number % 2 == 0
             packet.pts = packet.dts = number
             container.mux(packet)
     return path
+
+
+def field_level(number: int, *, is_bottom: bool) -> int:
+    """Return the luma, 20 to 219, of a field of picture `number`."""
+    return (40 + 12 * number + 90 * is_bottom) % 200 + 20
 
 
 def _field_unit(number: int, *, is_bottom: bool) -> bytes:
@@ -216,8 +278,8 @@ def _field_unit(number: int, *, is_bottom: bool) -> bytes:
     idr_number = "" if is_bottom else ("1", "010")[number % 2]
     slice_bits = head + idr_number + marking + "1" + "000011010"  # quantiser as it is; uncompressed
     slice_bits += "0" * (-len(slice_bits) % 8)
-    level = 40 + 12 * number + 90 * is_bottom
-    return _bits_unit(0x61 if is_bottom else 0x65, slice_bits + f"{level % 200 + 20:08b}" * 256 + f"{128:08b}" * 128)
+    level = field_level(number, is_bottom=is_bottom)
+    return _bits_unit(0x61 if is_bottom else 0x65, slice_bits + f"{level:08b}" * 256 + f"{128:08b}" * 128)
 
 
 def _bits_unit(head: int, bits: str) -> bytes:

@@ -14,6 +14,7 @@ from tests.media import (
     join_streams,
     number_of,
     numbered_frame,
+    set_edits,
     write_moving_video,
     write_video,
 )
@@ -58,6 +59,23 @@ def test_a_variable_frame_rate_changes_no_frame(tmp_path: Path, decoder: Decoder
     ticks = [0, 1, 2, 10, 11, 30, 50, 51, 90, 200]
     path = write_video(tmp_path / "a.mp4", 10, ticks=ticks)
     assert numbers(path, 5, decoder) == [1, 3, 5, 7, 9]
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        pytest.param([(12, 20), (41, 40)], id="a part cut out"),
+        pytest.param([(41, 40), (12, 20)], id="two parts turned round"),
+    ],
+)
+def test_an_edit_list_of_several_parts_gives_the_frames_that_it_shows(
+    tmp_path: Path, edits: list[tuple[int, int]]
+) -> None:
+    path = set_edits(write_video(tmp_path / "a.mp4", 96, options={"g": "16", "bf": "0"}), edits)
+    shown = [first + number for first, count in edits for number in range(count)]
+    assert numbers(path, 100) == shown
+    assert numbers(path, 7) == [shown[index] for index in UniformFrames(7).choose(60)]
+    np.testing.assert_allclose(read_timeline(str(path)).timestamps_s, np.arange(60) / 25, atol=1e-6)
 
 
 def test_timestamps_are_those_of_the_frames_chosen(tmp_path: Path) -> None:

@@ -7,12 +7,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embed.decoding import shown_by_plan, shown_in_order
+from embed.decoding import read_frames, shown_by_plan, shown_in_order
 from embed.errors import VideoError
 from embed.packet_feed import SEEK_BYTES, PlanFailed
 from embed.planning import plan_packets
+from embed.sampling import UniformFrames
 from embed.timeline import Packets, read_packets
-from tests.media import join_streams, retime_packets, write_field_video, write_moving_video
+from tests.media import (
+    encode_again,
+    field_level,
+    join_streams,
+    retime_packets,
+    set_edits,
+    write_field_video,
+    write_moving_video,
+)
 
 FRAME_COUNT = 96
 X264 = {"g": "16", "preset": "veryfast"}
@@ -49,7 +58,7 @@ CODECS: dict[str, tuple[str, dict[str, str], str]] = {
         {"g": "16", "deadline": "good", "cpu-used": "5", "auto-alt-ref": "1", "lag-in-frames": "12"},
         "yuv420p",
     ),
-    "AV1": ("libsvtav1", {"g": "16", "preset": "12"}, "yuv420p"),
+    "AV1": ("libsvtav1", {"g": "16", "preset": "12", "svtav1-params": "lp=1"}, "yuv420p"),  # its threads may lock up
     "MPEG-2": ("mpeg2video", {"g": "12", "bf": "2"}, "yuv420p"),
     "MPEG-2-P without B": ("mpeg2video", {"g": "12", "bf": "0"}, "yuv420p"),
     "MPEG-4": ("mpeg4", {"g": "12", "bf": "2"}, "yuv420p"),
@@ -79,6 +88,8 @@ DAMAGED = {"corrupted.mp4"}
 UNPLANNED = {"GIF", "H.264 intra refresh"}  # no rule, or no entry but the first
 # Without presentation times of all frames nothing is planned.
 UNTIMED = {("H.264", "h264"), ("HEVC", "hevc"), ("H.264", "avi"), ("MPEG-2", "mpg")}
+
+RECODED = {"H.264 open pyramid": 0, "HEVC open pyramid": 35, "VP9": 70, "AV1": 105}  # and one of the real clips
 
 Targets = Callable[[int], NDArray[np.int64]]
 TARGETS: dict[str, Targets] = {
@@ -125,6 +136,15 @@ def mistakes(path: Path) -> dict[str, list[int]]:
     }
 
 
+def sent_share(path: Path, *, target_count: int = 1) -> float:
+    """Return how many packets are sent for evenly spaced frames, of those up to the last of them."""
+    packets = read_packets(str(path))
+    wanted = UniformFrames(target_count).choose(packets.timeline.frame_count)
+    plan = plan_packets(packets, wanted)
+    whole = int(np.flatnonzero(np.isin(packets.frame_of, wanted))[-1]) + 1
+    return 1.0 if plan is None else sum(len(run.orders) for run in plan) / whole
+
+
 @pytest.mark.parametrize(("name", "ending"), MIXES)
 def test_planned_frames_equal_those_of_decoding_everything(tmp_path: Path, name: str, ending: str) -> None:
     codec, options, pixel_format = CODECS[name]
@@ -137,6 +157,60 @@ def test_planned_frames_equal_those_of_decoding_everything(tmp_path: Path, name:
     assert (plan is None) == (name in UNPLANNED or (name.split()[0], ending) in UNTIMED)
 
 
+def encoded_again(clip: Path, folder: Path, name: str) -> Path:
+    """Encode a real clip as one of the codecs."""
+    codec, options, pixel_format = CODECS[name]
+    goal = folder / f"{clip.stem}.{ENDINGS[name.split()[0]][0]}"
+    return encode_again(clip, goal, codec=codec, options=options, pixel_format=pixel_format)
+
+
+@pytest.mark.parametrize(("name", "number"), RECODED.items())
+def test_real_clips_in_other_codecs_planned_equal_decoding_everything(
+    tmp_path: Path, ut_interaction6: Path, name: str, number: int
+) -> None:
+    path = encoded_again(sorted(ut_interaction6.rglob("*.avi"))[number], tmp_path, name)
+    assert mistakes(path) == {}
+    assert sent_share(path) < 0.5
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", RECODED)
+def test_every_real_clip_in_another_codec_planned_equals_decoding_everything(
+    tmp_path: Path, ut_interaction6: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    clips = [encoded_again(clip, tmp_path, name) for clip in sorted(ut_interaction6.rglob("*.avi"))]
+    assert len({path.name for path in clips}) == 120
+    one, eight = (np.array([sent_share(path, target_count=count) for path in clips]) for count in (1, 8))
+    with capsys.disabled():
+        print(f"\n{name}: share of packets sent for 1 frame {one.mean():.3f}, for 8 {eight.mean():.3f}")
+    assert {path.name: wrong for path in clips if (wrong := mistakes(path))} == {}
+    assert one.max() < 1
+
+
+@pytest.mark.parametrize("name", ["H.264 pyramid", "H.264 open", "HEVC open pyramid", "VP9"])
+def test_an_edit_list_shows_its_part_and_is_planned(tmp_path: Path, name: str) -> None:
+    codec, options, pixel_format = CODECS[name]
+    whole = write_moving_video(tmp_path / "a.mp4", FRAME_COUNT, codec=codec, options=options, pixel_format=pixel_format)
+    everything = shown_in_order(str(whole), read_packets(str(whole)).timeline, frozenset(range(13, 74)))
+    pictures = [rgb for _, rgb in everything]
+    path = set_edits(whole, [(13, 61)])
+    packets = read_packets(str(path))
+    np.testing.assert_allclose(packets.timeline.timestamps_s, np.arange(61) / 25, atol=1e-6)
+    assert len(packets.marks) > 61 + 13
+    edited = dict(shown_in_order(str(path), packets.timeline, frozenset(range(61))))
+    assert all(np.array_equal(edited[index], rgb) for index, rgb in enumerate(pictures))
+    assert mistakes(path) == {}
+    assert sent_share(path) < 1
+
+
+def test_where_an_edit_list_repeats_pictures_all_is_decoded(tmp_path: Path) -> None:
+    codec, options, _ = CODECS["H.264 no B"]
+    path = write_moving_video(tmp_path / "a.mp4", FRAME_COUNT, codec=codec, options=options)
+    set_edits(path, [(10, 30), (50, 31)])
+    assert mistakes(path) == {}
+    assert plan_packets(read_packets(str(path)), np.array([28])) is None
+
+
 @pytest.mark.parametrize("name", sorted(UNPLANNED))
 def test_a_stream_without_proven_entries_is_decoded_in_its_order(tmp_path: Path, name: str) -> None:
     codec, options, pixel_format = CODECS[name]
@@ -145,9 +219,20 @@ def test_a_stream_without_proven_entries_is_decoded_in_its_order(tmp_path: Path,
     assert plan_packets(read_packets(str(path)), np.array([5, 38])) is None
 
 
-def test_fields_in_packets_of_their_own_are_never_shown_alone(tmp_path: Path) -> None:
-    path = write_field_video(tmp_path / "a.mkv", 12)
-    assert plan_packets(read_packets(str(path)), np.array([4])) is None
+@pytest.mark.parametrize(
+    ("fields_per_packet", "ending", "is_planned"),
+    [(2, "mp4", True), (2, "mkv", True), (1, "mkv", False), (2, "ts", False)],
+)
+def test_two_fields_are_shown_as_one_picture_in_one_packet_or_two(
+    tmp_path: Path, fields_per_packet: int, ending: str, is_planned: bool
+) -> None:
+    path = write_field_video(tmp_path / f"a.{ending}", 12, fields_per_packet=fields_per_packet)
+    frames = read_frames(str(path), UniformFrames(100))
+    levels = [[field_level(number, is_bottom=is_bottom) for is_bottom in (False, True)] for number in range(12)]
+    np.testing.assert_allclose(frames.rgb[:, 0, :2, 0, 0], (np.array(levels) - 16) * 255 / 219, atol=2)
+    np.testing.assert_allclose(frames.timestamps_s, np.arange(12) / 25, atol=1e-6)
+    assert mistakes(path) == {}
+    assert (plan_packets(read_packets(str(path)), np.array([4])) is not None) == is_planned
 
 
 @pytest.mark.parametrize("name", ["H.264 open", "H.264 open pyramid", "HEVC open pyramid", "MPEG-2", "MPEG-4"])
