@@ -95,7 +95,7 @@ class EmbedCommand(click.Command):
     default=300.0,
     show_default=True,
     type=click.FloatRange(0, min_open=True),
-    help="Seconds to decode one video in, before it counts as failed.",
+    help="Seconds that decoding one video may take, or a far server give nothing of it, before it counts as failed.",
 )
 @click.option(
     "--memory-limit",

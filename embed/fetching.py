@@ -46,6 +46,7 @@ class FetchConfig:
         attempts: how often one video is tried.
         backoff_s: the pause after the first attempt, doubled after each further one.
         stall_s: how long a server may stay silent.
+        patience_s: silence and pauses of one video's attempts together; when they come to this, none is added.
         sparse_bytes: of an indexed video as large as this, only what is needed is fetched, where the server allows it.
     """
 
@@ -55,7 +56,13 @@ class FetchConfig:
     attempts: int = 4
     backoff_s: float = 1.0
     stall_s: float = 30.0
+    patience_s: float = 300.0
     sparse_bytes: int = 64 << 20
+
+    @classmethod
+    def patient_for(cls, seconds: float) -> Self:
+        """Return the defaults, less where they would wait longer than this for a server that gives nothing."""
+        return cls(stall_s=min(cls.stall_s, seconds), patience_s=seconds)
 
     def __post_init__(self) -> None:
         if min(self.ahead_files, self.ahead_bytes, self.attempts) < 1:
@@ -212,19 +219,23 @@ class Fetcher:
 
     def _retry(self, video: Video, attempt: Callable[[], Result]) -> Result:
         """Try with growing pauses, and say at last what went wrong, without secrets."""
+        waited_s = 0.0
         for number in range(1, self._config.attempts + 1):
             if self._closing.is_set():
                 break
+            began = time.monotonic()
             try:
                 return attempt()
             except VideoError:
                 raise
             except Exception as error:  # each store's library has kinds of its own
                 reason, text, is_passing = _problem_of(error)
-            if number == self._config.attempts or not is_passing:
+            pause_s = self._config.backoff_s * 2 ** (number - 1)
+            waited_s += min(time.monotonic() - began, self._config.stall_s) + pause_s
+            if number == self._config.attempts or not is_passing or waited_s >= self._config.patience_s:
                 tries = f", at {number} attempts" if number > 1 else ""
                 raise VideoError(reason, f"{video.location} {text}{tries}")
-            self._closing.wait(self._config.backoff_s * 2 ** (number - 1))
+            self._closing.wait(pause_s)
         raise VideoError("fetch_error", f"{video.location} was not fetched: the run was stopped")
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from embed.decode_pool import DecodeLimits, DecodePlan, DecodePool, default_work
 from embed.decoding import DecodeDevice, Decoder
 from embed.encoders import Encoder, PendingVectors, begin_encoding, load_encoder
 from embed.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
-from embed.fetching import Fetcher
+from embed.fetching import FetchConfig, Fetcher
 from embed.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
 from embed.progress import HINTS, Progress, Stage, StageClock, slowest
 from embed.provenance import Fidelity, Precision, Provenance, library_versions
@@ -45,7 +45,7 @@ class EmbedConfig:
         decode_device: "cpu", or "cuda": decode on an NVIDIA GPU what it decodes to the same pixels (`embed.nvdec`).
         is_retrying: try videos again that failed in an earlier run.
         workers: videos decoded at once; None takes one a core, at most 16, since one thread each wastes least.
-        limits: seconds and bytes that decoding one video may take.
+        limits: seconds and bytes that decoding one video may take; its server may be silent for as many seconds.
         log: a file that gets one JSON object a video (`embed.run_log`); None keeps none.
         views: of each frame, names of `embed.views`; V views cost V times the encoding.
     """
@@ -263,7 +263,8 @@ class _Run:
         """Embed videos: fetching, decoding, encoding and writing go on at once."""
         if not videos:
             return
-        with Fetcher() as fetcher, self._pool(len(videos), fetcher) as pool:
+        fetching = FetchConfig.patient_for(self._config.limits.timeout_s)
+        with Fetcher(fetching) as fetcher, self._pool(len(videos), fetcher) as pool:
             batches = in_background(fill_batches(pool.decode(fetcher.ahead(videos)), self._config.batch_size))
             encoded = in_background(encode_batches(self.clock.waited_for(batches), self._begin_encoding))
             report = on_progress or (lambda _: None)

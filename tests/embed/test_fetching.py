@@ -11,6 +11,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from embed.decode_pool import DecodeLimits
 from embed.errors import EmbedError, VideoError
 from embed.fetching import FetchConfig, Fetcher
 from embed.pipeline import EmbedConfig, embed_videos
@@ -256,6 +257,17 @@ def test_a_list_of_links_is_embedded_and_the_dead_ones_are_told(server: FaultySe
     assert b"hush" not in (tmp_path / "v.h5").read_bytes()
     video = EmbeddingStore(tmp_path / "v.h5").read("v/a.mp4")
     assert spelled_numbers(video.vectors) == [2, 6, 10]
+
+
+def test_the_time_limit_of_a_run_holds_for_a_silent_server_too(server: FaultyServer, tmp_path: Path) -> None:
+    server.files["/v/a.mp4"], server.faults["/v/a.mp4"] = b"x" * 100_000, "stall"
+    (tmp_path / "links.csv").write_text(f"link\n{server.url}/v/a.mp4\n")
+    config = EmbedConfig(limits=DecodeLimits(timeout_s=2))
+    summary = embed_videos([tmp_path / "links.csv"], tmp_path / "v.h5", config, encoder=BarReader())
+    assert summary.failures[0].reason == "fetch_error"
+    assert summary.failures[0].detail.endswith("the server fell silent")
+    assert server.requests["/v/a.mp4"] == 1
+    assert 2 < summary.seconds < 30
 
 
 def test_a_far_video_that_cannot_be_decoded_is_named_by_its_location(server: FaultyServer, tmp_path: Path) -> None:
