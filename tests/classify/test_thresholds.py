@@ -25,9 +25,17 @@ def test_no_other_thresholds_have_a_higher_f1(goal: str, seed: int) -> None:
 
     tuned = decide_labels(probabilities, tune_thresholds(probabilities, targets, goal))
 
-    cuts = np.arange(-0.05, 1.1, 0.1)  # between all probabilities there are
-    figures = [f1_score(targets, probabilities >= np.array(cut), average=average) for cut in product(cuts, repeat=3)]
-    assert f1_score(targets, tuned, average=average) == pytest.approx(max(figures))
+    assert f1_score(targets, tuned, average=average) == pytest.approx(highest_f1(probabilities, targets, average))
+
+
+def highest_f1(probabilities: np.ndarray, targets: np.ndarray, average: str) -> float:
+    """Return the highest F1 that any thresholds of 3 labels give."""
+    cuts = np.array(list(product(np.arange(-0.05, 1.1, 0.1), repeat=3)))  # between all probabilities there are
+    given = probabilities >= cuts[:, None]
+    hits, counted = (given & targets).sum(axis=1), given.sum(axis=1) + targets.sum(axis=0)
+    if average == "macro":
+        return float((2 * hits / counted).mean(axis=1).max())
+    return float((2 * hits.sum(axis=1) / counted.sum(axis=1)).max())
 
 
 @pytest.mark.parametrize("goal", GOALS)
