@@ -73,10 +73,11 @@ class EncoderLayer(nn.Module):
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return (B, T, D); rows where `mask` (B, T) is False mean nothing."""
-        attended = self.attention_norm(vectors + self._drop(self._attend(vectors, mask)))
+        attended = self.attention_norm(vectors + self._drop(self._attend(vectors, mask))).flatten(0, 1)
+        # Of rows (B T, D) a linear layer's result is no view, which autograd would copy where it is overwritten.
         inner = relu_and_drop(self.feed_forward_in(attended), self.dropout, training=self.training)
         normed: Tensor = self.feed_forward_norm(attended + self._drop(self.feed_forward_out(inner)))
-        return normed
+        return normed.view_as(vectors)
 
     def _attend(self, vectors: Tensor, mask: Tensor) -> Tensor:
         dropout = self.dropout if self.training else 0.0
@@ -101,13 +102,13 @@ def attend(projected: Tensor, mask: Tensor, *, dropout: float = 0.0) -> Tensor:
     batch, time, tripled = projected.shape
     size = tripled // 3 // ATTENTION_HEADS
     queries, keys, values = projected.view(batch, time, 3, ATTENTION_HEADS, size).permute(2, 0, 3, 1, 4)
-    # True takes part, as in `mask`: torch's other attentions want the inverse.
-    attn_mask = mask[:, None, None, :]
+    # Added to each score: nothing, or what leaves a vector out.
+    attn_mask = torch.zeros_like(mask, dtype=projected.dtype).masked_fill_(~mask, float("-inf"))[:, None, None, :]
     if not dropout or projected.device.type != "cpu":
         attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=attn_mask, dropout_p=dropout)
     else:  # which torch computes step by step too, with dearer random numbers
         scores = (queries / math.sqrt(size)) @ keys.transpose(2, 3)
-        weights = scores.masked_fill_(~attn_mask, float("-inf")).softmax(dim=3)
+        weights = scores.add_(attn_mask).softmax(dim=3)
         attended = drop(weights, dropout, training=True) @ values
     return attended.transpose(1, 2).reshape(batch, time, tripled // 3)
 
