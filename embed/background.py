@@ -1,12 +1,16 @@
-"""Run one stage of a pipeline in a thread of its own, a little ahead of the next stage."""
+"""Threads that never keep the process alive: a stage of a pipeline, or calls made side by side."""
 
 import threading
-from collections.abc import Generator
+import weakref
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
 from contextlib import closing
-from queue import Queue
-from typing import TypeVar
+from functools import partial
+from queue import Queue, SimpleQueue
+from typing import Any, TypeVar, final
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def in_background(items: Generator[Item], *, ahead: int = 1) -> Generator[Item]:
@@ -48,3 +52,56 @@ class _End:
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
+
+
+@final
+class DaemonThreads:
+    """Threads that make calls for others, so many at once. They end when this is let go.
+
+    Python's ThreadPoolExecutor waits at exit for what is running; these do not, so Ctrl-C need not wait for a batch.
+
+    Args:
+        count: of the threads; more calls wait in turn.
+        prepare: called in each of them before this returns.
+    """
+
+    def __init__(self, count: int, prepare: Callable[[], object]) -> None:
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        is_prepared = [self._start(prepare) for _ in range(count)]
+        weakref.finalize(self, _end, self._calls, count)
+        for future in is_prepared:
+            future.result()
+
+    def submit(self, function: Callable[..., Result], *args: object) -> Future[Result]:
+        """Have a function called, and return what will hold its result or its exception."""
+        future: Future[Result] = Future()
+        self._calls.put(partial(_keep_result, future, function, *args))
+        return future
+
+    def _start(self, prepare: Callable[[], object]) -> Future[object]:
+        future: Future[object] = Future()
+        first = partial(_keep_result, future, prepare)
+        threading.Thread(target=_make_calls, args=[first, self._calls], daemon=True).start()
+        return future
+
+
+_Call = Callable[[], None]
+
+
+def _make_calls(call: _Call | None, calls: "SimpleQueue[_Call | None]") -> None:
+    while call:
+        call()
+        call = None  # let go what it held before waiting for the next
+        call = calls.get()
+
+
+def _keep_result(future: Future[Any], function: Callable[..., Any], *args: object) -> None:
+    try:
+        future.set_result(function(*args))
+    except BaseException as error:  # raised again where the result is taken
+        future.set_exception(error)
+
+
+def _end(calls: "SimpleQueue[_Call | None]", count: int) -> None:
+    for _ in range(count):
+        calls.put(None)

@@ -23,7 +23,7 @@ from embed.tables import Failure
 BeginEncoding = Callable[[NDArray[np.uint8]], PendingVectors]
 """(B, W, side_px, side_px, 3) uint8 -> (B, D) float32, sooner or later."""
 
-_MOST_PENDING = 2  # one batch that is computed, and one that is brought to the device meanwhile
+_MOST_PENDING = 3  # two batches that are computed, or brought to the device, and one that waits for neither
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,20 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embed.background import in_background
 from embed.changes import changed_videos
 from embed.decode_pool import DecodeLimits, DecodePlan, DecodePool, default_worker_count
 from embed.decoding import DecodeDevice, Decoder
-from embed.encoders import Encoder, PendingVectors, begin_encoding, load_encoder
+from embed.encode_time import TimedEncoding
+from embed.encoders import Encoder, load_encoder
 from embed.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.fetching import FetchConfig, Fetcher
 from embed.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
@@ -265,8 +265,9 @@ class _Run:
             return
         fetching = FetchConfig.patient_for(self._config.limits.timeout_s)
         with Fetcher(fetching) as fetcher, self._pool(len(videos), fetcher) as pool:
+            encoding = TimedEncoding(self._encoder, self.clock)
             batches = in_background(fill_batches(pool.decode(fetcher.ahead(videos)), self._config.batch_size))
-            encoded = in_background(encode_batches(self.clock.waited_for(batches), self._begin_encoding))
+            encoded = in_background(encode_batches(self.clock.waited_for(batches), encoding.begin))
             report = on_progress or (lambda _: None)
             with closing(encoded):
                 report(self._progress(len(videos)))
@@ -320,30 +321,3 @@ class _Run:
         if result.video.cpu_reason:
             self.decoded_on_cpu[result.video.cpu_reason] += 1
         self.clock.write_s += time.monotonic() - started
-
-    def _begin_encoding(self, rgb: NDArray[np.uint8]) -> PendingVectors:
-        with self._encode_time():
-            return _TimedVectors(begin_encoding(self._encoder, rgb), self._encode_time)
-
-    @contextmanager
-    def _encode_time(self) -> Iterator[None]:
-        started, cpu_started = time.monotonic(), time.process_time()
-        yield
-        self.clock.encode_s += time.monotonic() - started
-        self.clock.encode_cpu_s += time.process_time() - cpu_started
-
-
-@final
-@dataclass(frozen=True)
-class _TimedVectors:
-    """Pending vectors whose wait is counted."""
-
-    pending: PendingVectors
-    clock: Callable[[], AbstractContextManager[None]]
-
-    def done(self) -> bool:
-        return self.pending.done()
-
-    def result(self) -> NDArray[np.float32]:
-        with self.clock():
-            return self.pending.result()

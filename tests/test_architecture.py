@@ -33,7 +33,7 @@ LAYERS = {
         {"decode_worker"},
         {"changes", "decode_process"},
         {"decode_pool"},
-        {"encoding", "fidelity"},
+        {"encode_time", "encoding", "fidelity"},
         {"run_log"},
         {"pipeline"},
         {"cli"},

@@ -9,6 +9,7 @@ from typing import Protocol, final, get_args, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from embed.allocation import keep_freed_memory
 from embed.errors import EncoderError, StoreMismatch
 from embed.provenance import EncoderIdentity, Precision, Provenance
 
@@ -56,7 +57,7 @@ class ReadyVectors:
 
 @runtime_checkable
 class BackgroundEncoder(Encoder, Protocol):
-    """An encoder that can take the next batch while it computes this one, as those on a GPU do."""
+    """An encoder that can take the next batch while it computes this one."""
 
     def begin(self, rgb: NDArray[np.uint8]) -> PendingVectors:
         """Begin to `encode` a batch. `rgb` may be changed once this has returned."""
@@ -105,6 +106,7 @@ def load_encoder(
         EncoderError: the model or device is unknown, or does not go with the precision.
         WeightsUnavailable: the weights can be had neither from a hub nor from a file.
     """
+    keep_freed_memory()  # before torch has computed anything: its threads take arenas of their own otherwise
     if precision is not None and precision not in get_args(Precision):
         raise EncoderError(f"There is no precision {precision!r}. Use one of {', '.join(get_args(Precision))}.")
     if precision == "int8":

@@ -2,10 +2,14 @@
 
 On an NVIDIA GPU nothing waits for anything it need not wait for. Frames cross the bus as uint8, from page-locked
 memory, on a stream of their own, while the batch before is computed; vectors come back the same way.
+
+On a CPU two batches are computed side by side, each on half of the cores. One batch on all of them keeps fewer busy:
+at the end of every layer all wait for the last, which is late whenever a decoder has its core.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -14,10 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.cuda import Event, Stream
 
-from embed.allocation import keep_freed_memory
+from embed.background import DaemonThreads
 from embed.encoders import PendingVectors, ReadyVectors
 from embed.encoders.int8 import quantise_transformer
 from embed.provenance import EncoderIdentity, hash_weights
+
+_MOST_AT_ONCE = 2  # on a CPU; each takes the memory of a batch's activations
 
 
 @final
@@ -36,8 +42,7 @@ class TorchImageEncoder:
     ) -> None:
         self.identity = identity
         self._device = torch.device(device)
-        if self._device.type == "cpu":
-            keep_freed_memory()
+        self._threads = _threads_that_share_the_cores() if self._device.type == "cpu" else None
         self._forward = forward
         self._copying = Stream(self._device) if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
         # Weights in the pixels' own order (channels last), so that no convolution turns either round first.
@@ -53,15 +58,22 @@ class TorchImageEncoder:
         return self.begin(rgb).result()
 
     def begin(self, rgb: NDArray[np.uint8]) -> PendingVectors:
-        """Begin to `encode`: at once on a GPU, and all of it anywhere else."""
+        """Begin to `encode`, in the background of a CPU or an NVIDIA GPU; elsewhere do all of it."""
+        if self._threads:
+            return self._threads.submit(self._compute, rgb.copy())
+        if self._copying is None:
+            return ReadyVectors(self._compute(rgb))
         with torch.inference_mode():
-            vectors = self._vectors(self._on_device(torch.from_numpy(rgb[:, 0])))
-            if self._copying is None:
-                return ReadyVectors(vectors.cpu().numpy())
-            return _fetch(vectors)
+            return _fetch(self._vectors(self._on_device(rgb)))
 
-    def _on_device(self, pixels: Tensor) -> Tensor:
+    def _compute(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            vectors: NDArray[np.float32] = self._vectors(self._on_device(rgb)).cpu().numpy()
+        return vectors
+
+    def _on_device(self, rgb: NDArray[np.uint8]) -> Tensor:
         """Return the pixels on the device, where the work that is queued next will find them."""
+        pixels = torch.from_numpy(rgb[:, 0])
         if self._copying is None:
             return pixels.to(self._device)
         with torch.cuda.stream(self._copying):
@@ -76,6 +88,20 @@ class TorchImageEncoder:
         is_bfloat16 = self.identity.precision == "bfloat16"
         with torch.autocast(self._device.type, torch.bfloat16, enabled=is_bfloat16):
             return self._forward(pixels.permute(0, 3, 1, 2) * self._scale + self._shift).float()
+
+
+def _threads_that_share_the_cores() -> DaemonThreads:
+    core_count = torch.get_num_threads()
+    at_once = min(_MOST_AT_ONCE, core_count)
+    threads = DaemonThreads(at_once, partial(_use_cores, core_count // at_once))
+    torch.set_num_threads(core_count)  # threads yet to come begin with what any thread has set last
+    return threads
+
+
+def _use_cores(count: int) -> None:
+    """Have torch's operators use so many cores in this thread."""
+    torch.get_num_threads()  # prepares this thread, which would undo what was set before
+    torch.set_num_threads(count)
 
 
 @final

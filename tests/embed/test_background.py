@@ -1,10 +1,12 @@
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Generator
 
 import pytest
 
-from embed.background import in_background
+from embed.background import DaemonThreads, in_background
 
 
 def numbers(count: int) -> Generator[int]:
@@ -63,3 +65,34 @@ def wait_until(is_so: object) -> None:
     while not is_so():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_calls_run_side_by_side_and_give_their_results() -> None:
+    threads, both = DaemonThreads(2, lambda: None), threading.Barrier(2, timeout=10)
+    first, second = threads.submit(both.wait), threads.submit(both.wait)
+    assert {first.result(), second.result()} == {0, 1}
+
+
+def test_a_call_that_fails_says_so_where_its_result_is_taken() -> None:
+    threads = DaemonThreads(1, lambda: None)
+    with pytest.raises(ZeroDivisionError):
+        threads.submit(divmod, 1, 0).result()
+    assert threads.submit(divmod, 7, 2).result() == (3, 1)
+
+
+def test_each_thread_is_prepared_before_the_first_call() -> None:
+    prepared: list[int] = []
+    DaemonThreads(3, lambda: prepared.append(threading.get_ident()))
+    assert len(set(prepared)) == 3
+
+
+def test_threads_end_when_nobody_can_call_them() -> None:
+    ended: list[threading.Thread] = []
+    threads = DaemonThreads(2, lambda: ended.append(threading.current_thread()))
+    del threads
+    wait_until(lambda: not any(thread.is_alive() for thread in ended))
+
+
+def test_a_process_ends_while_a_call_runs() -> None:
+    code = "import time; from embed.background import DaemonThreads; DaemonThreads(1, int).submit(time.sleep, 60)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
