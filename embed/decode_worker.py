@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -195,7 +196,7 @@ def serve(socket_descriptor: int, lifeline: int) -> None:
         if spans is None:
             send_decoded(channel, connection, decode_video(video, path, plan))
             continue
-        with SparseFile(path, spans, partial(_ask, connection)) as file:
+        with closing(SparseFile(path, spans, partial(_ask, connection))) as file:
             send_decoded(channel, connection, decode_video(video, path, plan, file))
 
 

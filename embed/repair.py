@@ -4,17 +4,16 @@ Every video is taken or left by its own two checksums, so a vector that comes ou
 name that it was written under. Each file of the store is read in a process of its own (`embed.isolation`).
 """
 
-import io
 import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import h5py
-import numpy as np
 
 from embed.errors import EmbedError, StoreDamaged, StoreError
 from embed.hdf5_reading import own_dataset, read_attribute, read_column
@@ -23,6 +22,7 @@ from embed.merging import check_is_new, merge_embeddings
 from embed.parts import parts_folder, parts_in
 from embed.pieces import COLUMNS, check_is_piece, damage_of
 from embed.provenance import Provenance
+from embed.random_access import RandomAccessFile
 from embed.reading import EmbeddingStore
 from embed.tables import (
     Columns,
@@ -171,7 +171,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         return
     if written > 100 * size:
         raise ValueError(f"{size} bytes are left of {written}")
-    with path.open("rb") as cut, h5py.File(_Padded(cut, written), "r") as file:
+    with path.open("rb") as cut, h5py.File(RandomAccessFile(written, partial(_read_padded, cut)), "r") as file:
         yield file
 
 
@@ -185,33 +185,10 @@ def _written_size(path: Path) -> int:
     return int.from_bytes(superblock[28:36], "little") if superblock[8:9] == b"\x02" else 0
 
 
-class _Padded(io.RawIOBase):
-    """The bytes of a file, and zeros after them up to a size."""
-
-    def __init__(self, file: io.BufferedReader, size: int) -> None:
-        self._file, self._size, self._at = file, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        target = np.frombuffer(buffer, dtype=np.uint8)
-        self._file.seek(self._at)
-        found = np.frombuffer(self._file.read(len(target)), dtype=np.uint8)
-        target[: len(found)] = found
-        target[len(found) :] = 0
-        self._at += len(target)
-        return len(target)
+def _read_padded(file: IO[bytes], start: int, stop: int) -> bytes:
+    """Return the bytes of a file, and zeros behind its end."""
+    file.seek(start)
+    return file.read(stop - start).ljust(stop - start, b"\0")
 
 
 @contextmanager

@@ -8,7 +8,6 @@ that does not lead to all frames, the caller brings the whole file instead.
 Source of the layout: ISO/IEC 14496-12, sections 4.2 (boxes) and 8.1.1 (media data).
 """
 
-import io
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from embed.decoding import Frames, frames_of, shown_by_plan
 from embed.errors import VideoError
 from embed.planning import Run, plan_packets
 from embed.preprocessing import FrameCut
+from embed.random_access import RandomAccessFile
 from embed.sampling import Sampling
 from embed.sparse_copies import Span, holes_in, join_spans
 from embed.timeline import Packets, open_video, packet_row, packets_of, whole_packets
@@ -49,7 +49,7 @@ class NotFetched(Exception):
 
 
 @final
-class SparseFile(io.RawIOBase):
+class SparseFile:
     """A file with holes, which fills them before they are read.
 
     Args:
@@ -62,7 +62,7 @@ class SparseFile(io.RawIOBase):
         self.path, self.spans = path, list(spans)
         self.size_bytes = Path(path).stat().st_size
         self.waited_s = 0.0
-        self._ask, self._at = ask, 0
+        self._ask = ask
         self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (close() closes it)
 
     def need(self, spans: Sequence[Span]) -> None:
@@ -81,36 +81,18 @@ class SparseFile(io.RawIOBase):
         """Return a span that is here."""
         return os.pread(self._file.fileno(), span[1] - span[0], span[0])
 
-    def readable(self) -> bool:
-        """Say that this file can be read."""
-        return True
+    def open(self) -> RandomAccessFile:
+        """Return a file that has brought, by the block, what is read and not here."""
+        return RandomAccessFile(self.size_bytes, self._bring_and_read)
 
-    def seekable(self) -> bool:
-        """Say that this file can be sought in."""
-        return True
-
-    def tell(self) -> int:
-        """Return the next byte's place."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a byte."""
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size_bytes}[whence]
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        """Read on, and have brought what is not here."""
-        stop = self.size_bytes if size < 0 else min(self._at + size, self.size_bytes)
-        if holes_in([(self._at, stop)], self.spans):
-            self.need([(self._at, min(max(stop, self._at + _BLOCK_BYTES), self.size_bytes))])
-        content = self.read_span((self._at, max(self._at, stop)))
-        self._at += len(content)
-        return content
+    def _bring_and_read(self, start: int, stop: int) -> bytes:
+        if holes_in([(start, stop)], self.spans):
+            self.need([(start, min(max(stop, start + _BLOCK_BYTES), self.size_bytes))])
+        return self.read_span((start, stop))
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-        super().close()
 
 
 @dataclass(frozen=True)
@@ -153,9 +135,10 @@ def read_few_frames(
 def _bring_index(file: SparseFile) -> bool:
     """Bring all but the media data; False where the file is anything but media data and one index."""
     at, index, kinds = 0, list[Span](), list[bytes]()
+    content = file.open()
     while at < file.size_bytes and len(kinds) < _MOST_BOXES:
-        file.seek(at)
-        head = file.read(16)
+        content.seek(at)
+        head = content.read(16)
         size, kind = int.from_bytes(head[:4], "big"), head[4:8]
         size = {0: file.size_bytes - at, 1: int.from_bytes(head[8:16], "big")}.get(size, size)
         if size < 8 or at + size > file.size_bytes or kind not in _INDEX_BOXES + _PASSED_BOXES:
@@ -200,9 +183,8 @@ def _open_once(file: SparseFile) -> None:
     """Have brought what FFmpeg looks at when it opens the file, so that it finds the same in the file with holes."""
     import av
 
-    file.seek(0)
     try:
-        av.open(file, metadata_errors="replace").close()
+        av.open(file.open(), metadata_errors="replace").close()
     except av.FFmpegError as error:
         raise VideoError("unreadable", f"{file.path} cannot be read as a video: {error}") from error
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import av
@@ -84,7 +85,7 @@ def far_copy(source: Path, folder: Path) -> SparseCopy:
 
 
 def read_few(copy: SparseCopy, sampling: Sampling) -> np.ndarray | None:
-    with SparseFile(str(copy.path), copy.spans, copy.bring) as file:
+    with closing(SparseFile(str(copy.path), copy.spans, copy.bring)) as file:
         frames = read_few_frames(file, sampling)
     return None if frames is None else frames.rgb
 
@@ -103,7 +104,7 @@ def test_frames_of_a_part_are_those_of_the_whole(
 def test_what_is_known_of_a_video_is_the_same(video_of: Callable[[str], Path], tmp_path: Path) -> None:
     path = video_of("H.264, index first")
     copy, whole = far_copy(path, tmp_path), read_frames(str(path), UniformFrames(3))
-    with SparseFile(str(copy.path), copy.spans, copy.bring) as file:
+    with closing(SparseFile(str(copy.path), copy.spans, copy.bring)) as file:
         few = read_few_frames(file, UniformFrames(3))
     assert few is not None
     np.testing.assert_array_equal(few.timestamps_s, whole.timestamps_s)
