@@ -1,10 +1,10 @@
 """Train many heads: those that are small and alike at once, as one batched model, and the others one after another.
 
 Heads can train at once where they pool (see `classify.heads`), drop nothing out, have all their weights in
-torch.nn.Linear, and differ in their seed and their videos alone, with as many steps an epoch. Their weights lie side by
-side in tensors with a first dimension of J heads, and one step is one for all. Each has its own fresh weights, order,
-mixes and scale, the same as alone: its weights then differ from those that `fit_head` gives in their last digits only,
-since sums are taken in another order.
+torch.nn.Linear, and differ in their seed and their videos alone, with as many steps an epoch. Their weights and buffers
+lie side by side in tensors with a first dimension of J heads, and one step is one for all. Each has its own fresh
+weights, order, mixes and scale, the same as alone: its weights then differ from those that `fit_head` gives in their
+last digits only, since sums are taken in another order.
 """
 
 import copy
@@ -141,6 +141,7 @@ def _prepare(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> tuple[list[Fit],
         fit.head.copy_scale(head)
         fits.append(fit)
         sets.append(PooledSet(pooled, torch.from_numpy(targets).to(fit.device)))
+        fit.learn_rows(sets[-1])
     return fits, sets
 
 
@@ -172,7 +173,9 @@ class _Together:
         self._fits, self._sets = fits, sets
         self._rngs = [np.random.default_rng(fit.config.seed) for fit in fits]
         self._model = copy.deepcopy(fits[0].head.head)
-        self._layers = _stack_layers(self._model, [fit.head.head for fit in fits])
+        heads = [fit.head.head for fit in fits]
+        self._layers = _stack_layers(self._model, heads)
+        _stack_buffers(self._model, heads)
         config, weights = fits[0].config, fits[0].objective.class_weights
         if weights is not None:
             weights = torch.stack([fit.objective.class_weights for fit in fits])  # type: ignore[misc]
@@ -235,6 +238,14 @@ def _stack_layers(model: nn.Module, heads: Sequence[nn.Module]) -> dict[str, _St
         parent, _, own = name.rpartition(".")
         setattr(model.get_submodule(parent), own, layer)
     return stacked
+
+
+def _stack_buffers(model: nn.Module, heads: Sequence[nn.Module]) -> None:
+    """Put in the place of each buffer (D,) of a model those of J heads, (J, 1, D): what its rows are scaled by."""
+    for name in [name for name, _ in model.named_buffers()]:
+        parent, _, own = name.rpartition(".")
+        stacked = torch.stack([head.get_buffer(name) for head in heads])
+        setattr(model.get_submodule(parent), own, stacked.unsqueeze(1))
 
 
 def _can_join(head: StandardisedHead) -> bool:

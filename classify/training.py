@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classify.batches import LabelledSet, VideoBatch, Videos, blocks_of
-from classify.device_sets import BatchSource, place_videos
+from classify.device_sets import BatchSource, PooledSet, place_videos
 from classify.errors import TrainError
 from classify.heads import StandardisedHead, build_head
 from classify.history import Course, EpochRecord, Tally
@@ -87,6 +87,7 @@ def fit_head(
         fit = prepare_fit(dataset, train, validation, config)
         fit.learn_scale(dataset.videos)
         data = place_videos(dataset.videos, fit.head, device, targets=dataset.targets)
+        fit.learn_rows(data)
         with with_fitting_threads(fit.head, config.batch_size):
             for record in _epochs(fit, data, course):
                 if on_epoch is not None:
@@ -163,6 +164,11 @@ class Fit:
         if self.config.standardise or self.config.project:
             blocks = map(videos.rows_of, blocks_of(np.sort(self.train)))
             self.head.learn_scale(blocks, standardise=self.config.standardise)
+
+    def learn_rows(self, data: BatchSource) -> None:
+        """Have a head that scales pooled rows learn from those of its training videos, all their views."""
+        if self.config.standardise and self.head.scales_rows and isinstance(data, PooledSet):
+            self.head.learn_rows(data.gather([Step(_views_of(np.sort(self.train), self.view_count))])[0])
 
     def plan_epoch(self, rng: np.random.Generator) -> list[Step]:
         """Draw the order and the mixes of the next epoch."""
@@ -296,9 +302,13 @@ def _view_logits(
     head: StandardisedHead, data: BatchSource, indices: NDArray[np.int64], objective: Objective, view_count: int
 ) -> tuple[Tensor, Tensor]:
     """Return logits (n, C) of the mean probabilities of each video's views, and targets (n, C)."""
-    views = (indices[:, None] * view_count + np.arange(view_count)).ravel()
-    logits, targets = _logits(head, data, views)
+    logits, targets = _logits(head, data, _views_of(indices, view_count))
     return objective.average(logits, view_count), targets[::view_count]
+
+
+def _views_of(indices: NDArray[np.int64], view_count: int) -> NDArray[np.int64]:
+    """Return the places of all views of the videos at the indices."""
+    return np.asarray((indices[:, None] * view_count + np.arange(view_count)).ravel())
 
 
 @torch.inference_mode()

@@ -9,8 +9,9 @@ hold anything and change nothing. A head that looks at some of a video's vectors
 A head that first makes one row of each video without any weight, such as the mean, has two methods besides:
 `pool(vectors, mask)` gives these rows (pooling.Pooled), and `classify(rows)` their logits (..., B, C), with any
 dimensions before those of the rows (..., B, D). They are then made once, and several heads may train at once; its
-dropout, if any, is by torch.nn.Dropout. Where the rows are `pool_mean_once` of what the head selects, `pools_mean =
-True` says so: standardising then waits for the mean.
+dropout, if any, is by torch.nn.Dropout. A method `learn_rows(rows)`, where it has one, is given the training videos'
+rows before the first step, for buffers (D,) of its own. Where the rows are `pool_mean_once` of what the head selects,
+`pools_mean = True` says so: standardising then waits for the mean.
 
 A head of another package registers under the entry point group `classify.heads`: its name is the architecture's, its
 value a callable (dimension, class_count, **options) -> head. It passes tests/classify/heads/test_heads.py when it is
@@ -31,6 +32,7 @@ from classify.heads.dbof import DbofHead
 from classify.heads.linear import LinearHead
 from classify.heads.mlp import MlpHead
 from classify.heads.moe import MoeHead
+from classify.heads.motion import MotionHead
 from classify.heads.nextvlad import NextvladHead
 from classify.heads.random_frame import RandomFrameHead
 from classify.heads.recurrent import CnnLstmHead, LstmHead, RnnHead
@@ -48,6 +50,7 @@ HEADS: dict[str, Callable[..., nn.Module]] = {
     "clip4clip": Clip4ClipHead,
     "attention": AttentionHead,
     "statistics": StatisticsHead,
+    "motion": MotionHead,
     "rnn": RnnHead,
     "cnn-lstm": CnnLstmHead,
     "lstm": LstmHead,

@@ -5,6 +5,16 @@ from typing import final
 import torch
 from torch import Tensor
 
+# A dimension that hardly changes in training would swamp all others in the first video where it does.
+_SMALLEST_SHARE = 0.1  # of the root mean square deviation of all dimensions
+
+
+def bounded_deviation(variance: Tensor) -> Tensor:
+    """Return what to divide by, of variances (D,): the deviation, where it is not far below that of the others."""
+    deviation = variance.sqrt()
+    smallest = _SMALLEST_SHARE * deviation.square().mean().sqrt()
+    return deviation.clamp_min(smallest.clamp_min(torch.finfo(torch.float32).tiny))
+
 
 @final
 class Moments:

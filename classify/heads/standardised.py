@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from classify.errors import HeadError
-from classify.heads.moments import Moments
+from classify.heads.moments import Moments, bounded_deviation
 from classify.heads.pooling import Pooled
 from classify.heads.thinning import thin
 
-# A dimension that hardly changes in training would swamp all others in the first video where it does.
-_SMALLEST_SHARE = 0.1  # of the root mean square deviation of all dimensions
 _ROWS_AT_ONCE = 1024  # few enough for a processor's cache: four times faster than all rows of 64 videos
 
 
@@ -87,14 +85,21 @@ class StandardisedHead(nn.Module):
             variance = variance.mean().expand_as(variance)
         if standardise:
             self.mean.copy_(mean)
-            deviation = variance.sqrt()
-            smallest = _SMALLEST_SHARE * deviation.square().mean().sqrt()
-            self.deviation.copy_(deviation.clamp_min(smallest.clamp_min(torch.finfo(torch.float32).tiny)))
+            self.deviation.copy_(bounded_deviation(variance))
 
     def copy_scale(self, other: "StandardisedHead") -> None:
         """Take what another head has learned of the same rows."""
         for own, found in zip(self.buffers(recurse=False), other.buffers(recurse=False), strict=True):
             own.copy_(found)
+
+    @property
+    def scales_rows(self) -> bool:
+        """Whether the head within also standardises the rows that it pools: see `learn_rows`."""
+        return self.pools and callable(getattr(self.head, "learn_rows", None))
+
+    def learn_rows(self, rows: Tensor) -> None:
+        """Have the head within take mean and deviation from the pooled rows (R, D') of the training videos."""
+        self.head.learn_rows(rows)  # type: ignore[operator]
 
     def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.float32]:
         """Make of one video's vectors (T, D) what the head sees of it, float32."""

@@ -83,12 +83,15 @@ def clip_store(make_store: Callable[..., Path], checkpoint: Path) -> Path:
 
 @pytest.fixture
 def separable() -> LabelledSet:
-    """Three classes x 40 videos of 2 to 6 vectors around their class's own point."""
+    """Three classes x 40 videos of 2 to 6 vectors that pass their class's own point in its own direction."""
     rng = np.random.default_rng(0)
     classes = np.arange(120) % 3
     counts = rng.integers(2, 7, size=120)
     centres = np.eye(3, DIMENSION) * 3
-    rows = np.repeat(centres[classes], counts, axis=0)
+    directions = np.roll(centres, 3, axis=1)
+    moments = np.concatenate([np.linspace(-0.5, 0.5, count) for count in counts])
+    class_of = np.repeat(classes, counts)
+    rows = centres[class_of] + directions[class_of] * moments[:, None]
     vectors = (rows + 0.3 * rng.standard_normal(rows.shape)).astype(np.float32)
     ids = tuple(f"{index:03d}.mp4" for index in range(120))
     return LabelledSet(VideoSet(ids, vectors, counts), CLASSES, classes[:, None] == np.arange(3))

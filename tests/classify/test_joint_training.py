@@ -12,7 +12,7 @@ from classify.recipe import TrainConfig
 from classify.training import TrainingRun, fit_head
 
 NOBODY = np.array([], dtype=np.int64)
-POOLING = ["linear", "random-frame", "statistics", "moe"]
+POOLING = ["linear", "random-frame", "statistics", "motion", "moe"]
 
 
 def assert_same(joint: TrainingRun, alone: TrainingRun) -> None:
@@ -46,6 +46,7 @@ def test_seeds_that_train_at_once_give_the_heads_they_give_alone(
         {"class_weights": "balanced", "label_smoothing": 0.1},
         {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "warm_up": 0.2},
         {"project": 4, "max_frames": 2},
+        {"arch": "motion"},
     ],
     ids=lambda setting: "-".join(setting),
 )

@@ -23,7 +23,7 @@ every_head = pytest.mark.parametrize("arch", list_heads())
 mixup_on_and_off = pytest.mark.parametrize("mixup", [0.0, 0.4], ids=["plain", "mixup"])
 
 
-QUICK = {"linear", "random-frame", "statistics", "attention", "rnn", "moe"}
+QUICK = {"linear", "random-frame", "statistics", "motion", "attention", "rnn", "moe"}
 """Heads with few weights, which can take longer steps."""
 LARGE = {"dbof": 6, "lstm": 3, "cnn-lstm": 12}
 """Epochs of heads with millions of weights, whose steps take long: they learn in fewer."""
@@ -51,11 +51,12 @@ def weights_of(run: TrainingRun) -> bytes:
 
 @pytest.fixture
 def several_labels() -> LabelledSet:
-    """240 videos with any of 3 labels, none and all included; each label adds its own direction."""
+    """240 videos with any of 3 labels, none and all included; each label adds its own point, and a move past it."""
     rng = np.random.default_rng(0)
     targets = rng.random((240, 3)) < 0.5
-    directions = np.eye(3, 16) * 3
-    rows = np.repeat(targets @ directions, 4, axis=0) + 0.2 * rng.standard_normal((960, 16))
+    points, moves = np.eye(3, 16) * 3, np.eye(3, 16, 3) * 3
+    videos = (targets @ points)[:, None] + (targets @ moves)[:, None] * np.linspace(-0.5, 0.5, 4)[:, None]
+    rows = videos.reshape(-1, 16) + 0.2 * rng.standard_normal((960, 16))
     ids = tuple(f"{index:03d}.mp4" for index in range(240))
     return LabelledSet(VideoSet(ids, rows.astype(np.float32), np.full(240, 4)), ("a", "b", "c"), targets)
 
@@ -100,7 +101,7 @@ def test_nothing_is_learned_of_shuffled_labels(separable: LabelledSet, arch: str
 @pytest.mark.parametrize(
     ("arch", "floor"),
     # clip4clip's four layers learn these 240 videos by heart; chance is 0.5, and 0.046 its standard error.
-    [("transformer", 0.95), ("rnn", 0.95), ("cnn-lstm", 0.95), ("clip4clip", 0.75)],
+    [("transformer", 0.95), ("rnn", 0.95), ("cnn-lstm", 0.95), ("motion", 0.95), ("clip4clip", 0.75)],
 )
 def test_heads_with_a_sense_of_time_learn_what_only_the_order_tells(
     order_only: LabelledSet, arch: str, floor: float, mixup: float

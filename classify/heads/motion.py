@@ -1,0 +1,111 @@
+"""How a video's vectors move, and a little of where they stand, then one linear layer: for actions.
+
+Clips of one place share their mean vector whatever happens in them, and a head that is given little else learns the
+place. Here the mean is one part of fifteen. The others are the same for a video whose vectors all are moved alike, as
+by another place or light. For each dimension there are:
+
+- the mean;
+- in each of 8 bins of time, how far the bin's mean is from the video's: what comes first, and what last;
+- the standard deviation over time;
+- the mean absolute difference from one vector to the next, of the whole and of each quarter: how fast, and when.
+
+Of each the signed square root is taken, so that a few dimensions that leap do not drown the many that stir. Then each
+is brought to mean 0 and deviation 1 over the training videos: a deviation is never negative, and what is common to all
+of them would have to be unlearned.
+
+Source of the square root: power normalisation, Perronnin, Sanchez, Mensink 2010, Improving the Fisher Kernel for
+Large-Scale Image Classification, ECCV, section 3.2.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from classify.heads.moments import Moments, bounded_deviation
+from classify.heads.pooling import Pooled, clear_padding, pool_mean
+
+_BINS = 8
+_QUARTERS = 4
+_PARTS = 1 + _BINS + 2 + _QUARTERS
+_SMALLEST = 1e-8  # the square root's slope is infinite at 0, where videos of one vector stand
+
+
+class MotionHead(nn.Module):
+    """Classify a video by how its vectors change over time.
+
+    Args:
+        dimension: D, the length of one vector.
+        class_count: C.
+        dropout: share of what describes a video that is dropped in training.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, dimension: int, class_count: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(_PARTS * dimension))
+        self.register_buffer("deviation", torch.ones(_PARTS * dimension))
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(_PARTS * dimension, class_count)
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
+        return self.classify(self.pool(vectors, mask).rows)
+
+    def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:
+        """Return each video's motion. A mix of two videos is the mix of these, and not those of mixed vectors."""
+        described = describe_motion(vectors, mask)
+        return Pooled(described, torch.ones_like(described[:, 0]))
+
+    def classify(self, rows: Tensor) -> Tensor:
+        """Return logits (B, C) of pooled rows (B, 15 D)."""
+        # Adam moves every weight by as much, so that a step moves a logit by the sum of what it weighs: with fifteen
+        # parts, fifteen times as far as with one. Divided by them, one learning rate fits this head and others.
+        logits: Tensor = self.linear(self.dropout((rows - self.mean) / (self.deviation * _PARTS)))
+        return logits
+
+    def learn_rows(self, rows: Tensor) -> None:
+        """Take mean and deviation from the pooled rows (R, 15 D) of the training videos."""
+        moments = Moments()
+        moments.add(rows)
+        self.mean.copy_(moments.mean)
+        self.deviation.copy_(bounded_deviation(moments.variance))
+
+
+def describe_motion(vectors: Tensor, mask: Tensor) -> Tensor:
+    """Return mean, bins, deviation and differences in time side by side, (B, 15 D); one vector has its mean alone.
+
+    >>> rising = torch.arange(16.0).reshape(1, 16, 1)
+    >>> described = describe_motion(rising, torch.ones(1, 16, dtype=torch.bool))
+    >>> described.square().mul(described.sign()).round(decimals=2)
+    tensor([[ 7.5000, -7.0000, -5.0000, -3.0000, -1.0000,  1.0000,  3.0000,  5.0000,
+              7.0000,  4.6100,  1.0000,  1.0000,  1.0000,  1.0000,  1.0000]])
+    """
+    real, count, mean = clear_padding(vectors, mask), mask.sum(dim=1), pool_mean(vectors, mask)
+    centred = clear_padding(real - mean.unsqueeze(1), mask)
+    steps = clear_padding((real[:, 1:] - real[:, :-1]).abs(), mask[:, 1:])
+    parts = [
+        mean,
+        _mean_in_bins(centred, count, _BINS).flatten(1),
+        _root(pool_mean(centred.square(), mask)),
+        steps.sum(dim=1) / (count - 1).clamp_min(1).unsqueeze(1),
+        _mean_in_bins(steps, count - 1, _QUARTERS).flatten(1),
+    ]
+    return _root(torch.cat(parts, dim=1))
+
+
+def _root(numbers: Tensor) -> Tensor:
+    """Return the signed square root; of 0 it is 0, and so is its slope."""
+    return numbers.sign() * numbers.abs().clamp_min(_SMALLEST).sqrt()
+
+
+def _mean_in_bins(rows: Tensor, count: Tensor, bins: int) -> Tensor:
+    """Average the first `count` rows of each video in equal bins of time: (B, T, D) -> (B, bins, D).
+
+    A row lasts as long as any other, and counts in each bin by how much of it lies there.
+    """
+    width = (count.to(rows.dtype) / bins)[:, None, None]
+    first = torch.arange(bins, device=rows.device, dtype=rows.dtype)[:, None] * width
+    row = torch.arange(rows.shape[1], device=rows.device, dtype=rows.dtype)
+    overlap = (torch.minimum(first + width, row + 1) - torch.maximum(first, row)).clamp_min(0)
+    return (overlap / width.clamp_min(torch.finfo(rows.dtype).tiny)) @ rows
