@@ -228,7 +228,7 @@ class _Bench:
     def _videos_at(self, indices: NDArray[np.int64]) -> VideoSet:
         videos = self.dataset.videos
         ids = tuple(videos.ids[index] for index in indices.tolist())
-        return VideoSet(ids, videos.rows_of(indices), videos.row_counts[indices])
+        return VideoSet(ids, videos.rows_of(indices), videos.row_counts[indices], videos.view_count)
 
     def _measure(
         self,

@@ -11,8 +11,12 @@ import torch
 
 from classify.batches import LabelledSet, VideoSet, open_videos
 from classify.joint_training import TrainJob, fit_heads
+from classify.labels import LabelTable
+from classify.ranking import rank
 from classify.recipe import TrainConfig
+from classify.splits import SplitConfig, fold_table
 from classify.training import TrainingRun, fit_head, predict_probabilities
+from classify.trials import Trial, TrialPlan, run_trials
 from embed import EmbeddingStore, Provenance
 from tests.classify.conftest import CLASSES
 
@@ -98,3 +102,17 @@ def test_heads_that_train_at_once_draw_the_views_that_they_draw_alone(two_views:
         for name, tensor in alone.head.state_dict().items():
             torch.testing.assert_close(run.head.state_dict()[name], tensor, atol=1e-4, rtol=1e-3)
         assert run.history[-1].validation_loss == pytest.approx(alone.history[-1].validation_loss, rel=1e-4)
+
+
+def test_a_comparison_averages_the_views_that_a_prediction_averages(store: Path, two_views: LabelledSet) -> None:
+    table = LabelTable(two_views.videos.ids, CLASSES, two_views.targets)
+    (split, *_) = splits = fold_table(table, 3, SplitConfig(validation_size=0))
+    config = TrainConfig(arch="rnn", mixup=0, epochs=1)
+
+    (result,) = run_trials(TrialPlan(store, table, {0: splits}, config), [Trial("rnn", 0.0, 0, 0)], jobs=1)
+
+    run = fit_head(two_views, split.indices("train"), NOBODY, config)
+    found = predict_probabilities(run.head, two_views.videos, run.thresholds)[split.indices("test")]
+    np.testing.assert_array_equal(result.predicted.argmax(axis=1), found.argmax(axis=1))
+    expected = rank(two_views.targets[split.indices("test")], found)
+    assert result.mean_average_precision == pytest.approx(expected.mean_average_precision)
