@@ -1,22 +1,27 @@
-"""Measure heads, with and without mixup, on real clips: cross-validated by group, over several seeds.
+"""Measure heads, with and without mixup, and what they have to beat, on real clips.
 
-usage: benchmark_accuracy.py [FOLDER] [--model NAME] [--frames-count N] [--arch A,B] [--folds N] [--seeds N] ...
+usage: benchmark_accuracy.py [FOLDER] [--model NAME] [--views NAMES] [--arch A,B] [--mixup 0,0.4] [--seeds N] ...
 
 FOLDER holds the clips and labels.csv with the columns path, label and group. It is embedded once, into --store. Prints
-a Markdown table. For each seed, folds and training are drawn anew, and the predictions on all held-out folds together
-give one micro-F1; "mean" and "std" (n - 1) are over the seeds. Nothing is chosen by the held-out videos. Every training
-has one thread, and as many run at once as there are cores.
+a Markdown table. For each seed, folds by group and trainings are drawn anew, and the predictions on all held-out folds
+together give one micro-F1, which is accuracy, since each clip has one label; "mean" and "std" (n - 1) are over the
+seeds. Intervals are of 95%, by bootstrap over groups, all seeds together: "interval" of the micro-F1 itself, "over the
+mean" of the difference to logistic regression on the mean, and "over 8 bins" of that to logistic regression on mean and
+bins, both paired. Where labels.csv has a column `set` of two values, two more columns train on one and test on the
+other, averaged over the seeds. Nothing is chosen by the held-out videos.
+
+Baselines see all rows of the first view, or of all views where they say so. Each training has one thread, and as many
+run at once as there are cores; small heads train several folds at once, and "seconds" are a training's share.
 """
 
 import argparse
+import csv
 import os
 import platform
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from itertools import product
-from multiprocessing import get_context
+from itertools import pairwise, product
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
@@ -24,176 +29,250 @@ from time import perf_counter
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from classify import (
     LabelledSet,
-    LabelTable,
+    Split,
+    SplitConfig,
     TrainConfig,
+    VideoSet,
+    bootstrap_difference,
     decide_labels,
-    fit_head,
-    fold_videos,
     list_heads,
-    measure,
-    predict_probabilities,
     read_labels,
 )
+from classify.baselines import predict_baseline
+from classify.batches import Videos
+from classify.bootstrap import bootstrap_labels
+from classify.labels import LabelTable
+from classify.metrics import micro_f1
+from classify.splits import fold_table
+from classify.trials import Trial, TrialPlan, run_trials
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
 
 ROOT = Path(__file__).parents[1]
-BASELINES = ("majority", "scikit-learn")
-MIXUPS = (0.0, 0.4)
+MEAN, BINS = "logistic regression on the mean", "logistic regression on the mean and 8 time bins"
+
+Entry = tuple[str, float]
+"""A baseline or a head, and its mixup."""
+
+Rows = NDArray[np.floating]
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One training: a head (or baseline) on all folds of a seed but one.
-
-    Args:
-        name: a head's architecture, "majority", or "scikit-learn": logistic regression on the standardized mean.
-        mixup: alpha; 0 is off.
-        seed: of folds and training.
-        fold: the one held out.
-    """
-
-    name: str
-    mixup: float
-    seed: int
-    fold: int
+def _mean(views: Rows) -> Rows:
+    return np.asarray(views[0].mean(axis=0))
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a trial gave: the held-out videos' rows, their labels as predicted (n, C), and the training's seconds."""
+def _mean_of_all_views(views: Rows) -> Rows:
+    return np.asarray(views.mean(axis=(0, 1)))
 
-    trial: Trial
-    rows: NDArray[np.int64]
-    predicted: NDArray[np.bool_]
-    seconds: float
+
+def _middle(views: Rows) -> Rows:
+    return np.asarray(views[0, views.shape[1] // 2])
+
+
+def _statistics(views: Rows) -> Rows:
+    rows = views[0]
+    changes = np.abs(np.diff(rows, axis=0, append=rows[-1:])).sum(axis=0) / max(1, len(rows) - 1)
+    return np.concatenate([rows.mean(axis=0), rows.std(axis=0), changes])
+
+
+def _time_bins(views: Rows) -> Rows:
+    """Return the mean, and the 7 differences between the means of 8 equal parts, one row at least each."""
+    rows = views[0]
+    edges = np.arange(9) * len(rows) // 8
+    bins = [rows[first : max(first + 1, last)].mean(axis=0) for first, last in pairwise(edges)]
+    return np.concatenate([rows.mean(axis=0), np.diff(bins, axis=0).ravel()])
+
+
+BASELINES: dict[str, tuple[str, Callable[[Rows], Rows]]] = {
+    "majority": ("majority", _mean),
+    "nearest neighbours of the mean": ("nearest-neighbours", _mean),
+    "logistic regression on the middle frame": ("logistic-regression", _middle),
+    MEAN: ("logistic-regression", _mean),
+    "logistic regression on the mean of all views": ("logistic-regression", _mean_of_all_views),
+    "logistic regression on mean, deviation and change": ("logistic-regression", _statistics),
+    BINS: ("logistic-regression", _time_bins),
+}
+"""Name -> baseline of `classify`, and what it is given of a video's rows (V, T, D)."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """All that a trial needs; lives once in each process."""
+    """What is measured.
 
-    table: LabelTable
-    dataset: LabelledSet
+    Args:
+        plan: store, labels, recipe, and the splits of each seed: by folds, and behind these by set.
+        folds: how many.
+        sets: names of the two sets, of which the first trains first; none where there are no two.
+    """
+
+    plan: TrialPlan
     folds: int
-    epochs: int
-    learning_rate: float
+    sets: tuple[str, ...]
 
-    def run(self, trial: Trial) -> Outcome:
-        """Train on all folds but the trial's, and predict that one."""
-        fold_of = fold_videos(self.table, self.folds, seed=trial.seed)
-        train, test = np.flatnonzero(fold_of != trial.fold), np.flatnonzero(fold_of == trial.fold)
-        if trial.name in BASELINES:
-            started = perf_counter()
-            found = self._baseline(trial.name, train, test)
-            return Outcome(trial, test, found, perf_counter() - started)
-        config = TrainConfig(
-            arch=trial.name,
-            mixup=trial.mixup,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            seed=trial.seed,
-            device="cpu",
-        )
-        run = fit_head(self.dataset, train, np.array([], dtype=np.int64), config)
-        probabilities = predict_probabilities(run.head, self.dataset.videos, run.thresholds)
-        return Outcome(trial, test, decide_labels(probabilities, run.thresholds)[test], run.seconds)
+    def trials(self, entry: Entry) -> Iterator[Trial]:
+        """Give the trials of a head or baseline."""
+        counts = {seed: len(splits) for seed, splits in self.plan.splits.items()}
+        return (Trial(*entry, seed, fold) for seed, count in counts.items() for fold in range(count))
 
-    def _baseline(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Predict single labels without a head."""
-        classes = self.dataset.targets.argmax(axis=1)
-        if name == "majority":
-            found = np.full(len(test), np.bincount(classes[train]).argmax())
-        else:
-            means = _mean_vectors(self.dataset)
-            model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-            found = model.fit(means[train], classes[train]).predict(means[test])
-        return np.asarray(found[:, None] == np.arange(self.dataset.targets.shape[1]))
+
+@dataclass(frozen=True)
+class Found:
+    """What one head or baseline gave.
+
+    Args:
+        entry: which.
+        predicted: trial -> labels of its test videos, (n, C) bool.
+        seconds: of a training by folds, on the average.
+    """
+
+    entry: Entry
+    predicted: Mapping[Trial, NDArray[np.bool_]]
+    seconds: float
+
+    def by_fold(self, bench: Bench) -> NDArray[np.bool_]:
+        """Put the predictions on all folds together, (S, N, C): each video was held out once a seed."""
+        together = np.zeros((len(bench.plan.splits), *bench.plan.table.targets.shape), dtype=np.bool_)
+        for trial, predicted in self.predicted.items():
+            if trial.fold < bench.folds:
+                together[trial.seed, bench.plan.split_of(trial).indices("test")] = predicted
+        return together
+
+    def seed_scores(self, bench: Bench) -> list[float]:
+        """Return the micro-F1 of each seed."""
+        return [micro_f1(bench.plan.table.targets, predicted) for predicted in self.by_fold(bench)]
+
+    def set_scores(self, bench: Bench) -> list[float]:
+        """Return the micro-F1 on each other set, mean over the seeds."""
+        targets, scores = bench.plan.table.targets, []
+        for fold in range(bench.folds, bench.folds + len(bench.sets)):
+            own = [(trial, predicted) for trial, predicted in self.predicted.items() if trial.fold == fold]
+            tested = [(targets[bench.plan.split_of(trial).indices("test")], predicted) for trial, predicted in own]
+            scores.append(mean(micro_f1(*pair) for pair in tested))
+        return scores
 
 
 def main() -> None:
     arguments = _arguments()
-    config = EmbedConfig(model=arguments.model, sampling=UniformFrames(arguments.frames_count))
-    store = arguments.store or ROOT / "build" / f"benchmark-{arguments.model}-{arguments.frames_count}.h5"
-    store.parent.mkdir(parents=True, exist_ok=True)
-    embed_videos([arguments.folder], store, config)
-    settings = (store, arguments.folder / "labels.csv", arguments.folds, arguments.epochs, arguments.learning_rate)
-    outcomes = run_trials(_trials(arguments), settings, arguments.jobs)
-    bench = load_bench(*settings)
-    print(_heading(arguments, bench.table), "", *_table(outcomes, bench), sep="\n")
+    store = _embed(arguments)
+    recipe = TrainConfig(
+        epochs=arguments.epochs, learning_rate=arguments.learning_rate, max_frames=arguments.max_frames, device="cpu"
+    )
+    bench = make_bench(store, arguments.folder / "labels.csv", arguments.folds, arguments.seeds, recipe)
+    heads = list_heads() if arguments.arch == "all" else arguments.arch.split(",")
+    entries = list(product(heads, map(float, arguments.mixup.split(","))))
+    found = [*try_baselines(bench, list(BASELINES)), *try_heads(bench, entries, arguments.jobs)]
+    print(_heading(arguments, bench.plan.table), "", *_table(found, bench), sep="\n")
 
 
-def load_bench(store: Path, labels: Path, folds: int, epochs: int, learning_rate: float) -> Bench:
-    """Read a store and its labels, grouped by their column `group`."""
+def make_bench(store: Path, labels: Path, folds: int, seeds: int, recipe: TrainConfig) -> Bench:
+    """Split by the column `group` into folds, and by the column `set` where it has two values."""
+    config = SplitConfig(validation_size=0, group_by="group")
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels, group_by="group")
-        return Bench(table, LabelledSet.read(opened, table), folds, epochs, learning_rate)
+    by_set = _split_by_set(labels, table)
+    splits = {seed: (*fold_table(table, folds, replace(config, seed=seed)), *by_set.values()) for seed in range(seeds)}
+    return Bench(TrialPlan(store, table, splits, recipe), folds, tuple(by_set))
 
 
-def run_trials(trials: Sequence[Trial], settings: tuple[Path, Path, int, int, float], jobs: int) -> list[Outcome]:
-    """Run trials in processes of one thread each: two small trainings do not share two cores well by threads."""
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, settings) as pool:
-        return list(tqdm(pool.map(_run_trial, trials), total=len(trials), unit="training"))
+def try_baselines(bench: Bench, names: Sequence[str]) -> list[Found]:
+    """Run baselines on all splits of all seeds."""
+    plan, found = bench.plan, []
+    with EmbeddingStore(plan.store) as store:
+        dataset = LabelledSet.read(store, plan.table)
+    for name in names:
+        baseline, describe = BASELINES[name]
+        described = replace(dataset, videos=_describe_videos(dataset.videos, describe))
+        predicted, started = {}, perf_counter()
+        for trial in bench.trials((name, 0.0)):
+            split = plan.split_of(trial)
+            probabilities = predict_baseline(baseline, described, split.indices("train"))
+            predicted[trial] = decide_labels(probabilities[split.indices("test")], None)
+        found.append(Found((name, 0.0), predicted, (perf_counter() - started) / len(predicted)))
+    return found
 
 
-def _start_worker(*settings: object) -> None:
-    global _bench
-    torch.set_num_threads(1)
-    _bench = load_bench(*settings)  # type: ignore[arg-type]
+def try_heads(bench: Bench, entries: Sequence[Entry], jobs: int) -> list[Found]:
+    """Train heads on all splits of all seeds."""
+    trials = [trial for entry in entries for trial in bench.trials(entry)]
+    results = {}
+    for result in tqdm(run_trials(bench.plan, trials, jobs), total=len(trials), unit="training"):
+        results[result.trial] = result
+    found = []
+    for entry in entries:
+        own = [results[trial] for trial in bench.trials(entry)]
+        seconds = mean(result.seconds for result in own if result.trial.fold < bench.folds)
+        found.append(Found(entry, {result.trial: result.predicted for result in own}, seconds))
+    return found
 
 
-def _run_trial(trial: Trial) -> Outcome:
-    return _bench.run(trial)
+def _embed(arguments: argparse.Namespace) -> Path:
+    views = tuple(arguments.views.split(","))
+    kind = "-".join([arguments.model, str(arguments.frames_count), *(views if len(views) > 1 else ())])
+    store: Path = arguments.store or ROOT / "build" / f"benchmark-{kind}.h5"
+    store.parent.mkdir(parents=True, exist_ok=True)
+    config = EmbedConfig(model=arguments.model, sampling=UniformFrames(arguments.frames_count), views=views)
+    embed_videos([arguments.folder], store, config)
+    return store
 
 
-_bench: Bench  # a worker process's own
+def _split_by_set(labels: Path, table: LabelTable) -> dict[str, Split]:
+    """Return by the name of the set that trains what tests on the other; nothing where there are no two sets."""
+    with labels.open(encoding="utf-8", newline="") as file:
+        set_of = {row["path"]: row.get("set", "") for row in csv.DictReader(file)}
+    names = sorted({set_of[video_id] for video_id in table.ids})
+    return {
+        name: Split(table.ids, tuple("train" if set_of[id_] == name else "test" for id_ in table.ids), table.groups)
+        for name in (names if len(names) == 2 else ())
+    }
 
 
-def _trials(arguments: argparse.Namespace) -> list[Trial]:
-    heads = list_heads() if arguments.arch == "all" else arguments.arch.split(",")
-    kinds = [(name, 0.0) for name in BASELINES] + list(product(heads, MIXUPS))
-    return [
-        Trial(name, mixup, seed, fold)
-        for (name, mixup), seed, fold in product(kinds, range(arguments.seeds), range(arguments.folds))
-    ]
+def _describe_videos(videos: Videos, describe: Callable[[Rows], Rows]) -> VideoSet:
+    """Make one row of each video."""
+    shape = videos.view_count, -1, videos.dimension
+    rows = [videos.rows_of(np.array([index])).astype(np.float64).reshape(shape) for index in range(len(videos))]
+    return VideoSet(videos.ids, np.stack([describe(views) for views in rows]), np.ones(len(rows), dtype=np.int64))
 
 
-def _mean_vectors(dataset: LabelledSet) -> NDArray[np.float64]:
-    """Average each video's vectors, (N, D)."""
-    ends = dataset.videos.row_counts.cumsum()
-    rows = dataset.videos.rows_of(np.arange(len(dataset.videos)))
-    pieces = np.split(rows.astype(np.float64), ends[:-1])
-    return np.stack([piece.mean(axis=0) for piece in pieces])
-
-
-def _table(outcomes: Sequence[Outcome], bench: Bench) -> list[str]:
-    lines = ["| head | mixup | micro-F1, mean | std | seconds a training |", "| --- | --- | --- | --- | --- |"]
-    for name, mixup in dict.fromkeys((outcome.trial.name, outcome.trial.mixup) for outcome in outcomes):
-        own = [outcome for outcome in outcomes if (outcome.trial.name, outcome.trial.mixup) == (name, mixup)]
-        scores = [_score([o for o in own if o.trial.seed == seed], bench) for seed in {o.trial.seed for o in own}]
+def _table(found: Sequence[Found], bench: Bench) -> list[str]:
+    ways = [f"{one} to {other}" for one, other in zip(bench.sets, reversed(bench.sets), strict=True)]
+    head = ["head", "mixup", "micro-F1, mean", "std", "interval", "over the mean", "over 8 bins", *ways, "seconds"]
+    predicted = {one.entry: one.by_fold(bench) for one in found}
+    lines = [f"| {' | '.join(head)} |", "| --- |" + " --- |" * (len(head) - 1)]
+    for one in found:
+        name, mixup = one.entry
+        scores = one.seed_scores(bench)
         spread = f"{stdev(scores):.3f}" if len(scores) > 1 else "-"
-        shown = {"scikit-learn": "scikit-learn, logistic regression on the mean"}.get(name, name)
-        mixed = "-" if name in BASELINES else f"{mixup:g}"
-        lines.append(f"| {shown} | {mixed} | {mean(scores):.3f} | {spread} | {mean(o.seconds for o in own):.2f} |")
+        cells = [name, "-" if name in BASELINES else f"{mixup:g}", f"{mean(scores):.3f}", spread]
+        cells += _intervals(predicted, one.entry, bench.plan.table)
+        cells += [f"{score:.3f}" for score in one.set_scores(bench)]
+        lines.append(f"| {' | '.join([*cells, f'{one.seconds:.2f}'])} |")
     return lines
 
 
-def _score(outcomes: Sequence[Outcome], bench: Bench) -> float:
-    """Return the micro-F1 of one seed: every video was held out once."""
-    rows = np.concatenate([outcome.rows for outcome in outcomes])
-    predicted = np.concatenate([outcome.predicted for outcome in outcomes])
-    return measure(bench.dataset.targets[rows], predicted, bench.dataset.names).micro_f1
+def _intervals(predicted: Mapping[Entry, NDArray[np.bool_]], entry: Entry, table: LabelTable) -> list[str]:
+    """Return the interval of an entry's micro-F1, and its differences to the baselines with theirs."""
+    own = predicted[entry]
+    seeds, class_count = len(own), len(table.names)
+    targets, groups = np.tile(table.targets, (seeds, 1)), (table.groups or table.ids) * seeds
+    flat = {name: found.reshape(-1, class_count) for name, found in predicted.items()}
+    interval = bootstrap_labels(targets, flat[entry], groups=groups)["micro_f1"]
+    cells = [f"{interval.low:.3f} to {interval.high:.3f}"]
+    for floor in ((MEAN, 0.0), (BINS, 0.0)):
+        if floor == entry:
+            cells.append("-")
+            continue
+        found = bootstrap_difference(targets, flat[floor], flat[entry], groups=groups)["micro_f1"]
+        cells.append(f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})")
+    return cells
 
 
 def _heading(arguments: argparse.Namespace, table: LabelTable) -> str:
     data = f"{arguments.folder.name}: {len(table.ids)} videos, {len(table.names)} labels"
-    vectors = f"{arguments.model}, {arguments.frames_count} frames"
+    frames = f"{arguments.frames_count} frames, of which heads see {arguments.max_frames or 'all'}"
+    vectors = f"{arguments.model}, {frames}, views {arguments.views.replace(',', ', ')}"
     way = f"{arguments.folds} folds by group x {arguments.seeds} seeds"
     recipe = f"{arguments.epochs} epochs, learning rate {arguments.learning_rate:g}"
     machine = f"{_processor()}, {arguments.jobs} trainings at once, torch {torch.__version__}, {date.today()}"
@@ -212,12 +291,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT.parent / "shared" / "data" / "ut_interaction6")
     parser.add_argument("--model", default="efficientnet-lite0")
     parser.add_argument("--frames-count", type=int, default=32)
-    parser.add_argument("--arch", default="linear,transformer,random-frame", help="heads, or all")
+    parser.add_argument("--views", default="centre", help="of each frame, as embed-videos takes them")
+    parser.add_argument("--arch", default="linear,statistics,motion,transformer,random-frame", help="heads, or all")
+    parser.add_argument("--mixup", default="0,0.4", help="alphas")
     parser.add_argument("--store", type=Path, help="where the vectors lie, or will; default: below build/")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=TrainConfig().epochs)
     parser.add_argument("--learning-rate", type=float, default=TrainConfig().learning_rate)
+    parser.add_argument("--max-frames", type=int, help="that heads see of a clip at most")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trainings at once")
     return parser.parse_args()
 

@@ -12,7 +12,7 @@ Markdown table.
 import argparse
 import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from fractions import Fraction
 from itertools import product
@@ -22,9 +22,8 @@ from time import perf_counter
 
 import av
 import benchmark_accuracy as accuracy
-import numpy as np
 
-from classify import measure
+from classify import TrainConfig
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
 from embed.sampling import KeyFrames
 
@@ -33,14 +32,13 @@ SAMPLINGS: dict[str, type[UniformFrames] | type[KeyFrames]] = {"uniform": Unifor
 
 def main() -> None:
     arguments = parse()
-    heads = ["scikit-learn", *arguments.arch.split(",")]
+    heads = [accuracy.MEAN, *arguments.arch.split(",")]
     cores = os.cpu_count()
     print(
         f"{arguments.folder.name}, {arguments.model}, {arguments.frames_count} frames at most; {arguments.folds} folds"
     )
     print(f"by group x {arguments.seeds} seeds; {cores} cores, {date.today()}.\n")
-    names = ["logistic regression" if head == "scikit-learn" else head for head in heads]
-    print(f"| clips | sampling | frames a video | seconds | CPU | {' | '.join(names)} |")
+    print(f"| clips | sampling | frames a video | seconds | CPU | {' | '.join(heads)} |")
     print("| --- | --- | --- | --- | --- |" + " --- |" * len(heads))
     for (title, folder), sampling in product(clip_sets(arguments), SAMPLINGS):
         store = arguments.work / f"{title.replace(' ', '-')}-{sampling}.h5"
@@ -109,23 +107,14 @@ def encode(source: Path, goal: Path, gop: int) -> None:
 
 
 def micro_f1(store: Path, folder: Path, head: str, arguments: argparse.Namespace) -> float:
-    """Train and test a head on every fold of every seed; return the mean over the seeds."""
-    settings = (store, folder / "labels.csv", arguments.folds, arguments.epochs, arguments.learning_rate)
-    trials = [
-        accuracy.Trial(head, 0.0, seed, fold) for seed in range(arguments.seeds) for fold in range(arguments.folds)
-    ]
-    outcomes = accuracy.run_trials(trials, settings, arguments.jobs)
-    bench = accuracy.load_bench(*settings)
-    return mean(
-        seed_score([outcome for outcome in outcomes if outcome.trial.seed == seed], bench)
-        for seed in range(arguments.seeds)
-    )
-
-
-def seed_score(outcomes: Sequence[accuracy.Outcome], bench: accuracy.Bench) -> float:
-    rows = np.concatenate([outcome.rows for outcome in outcomes])
-    predicted = np.concatenate([outcome.predicted for outcome in outcomes])
-    return measure(bench.dataset.targets[rows], predicted, bench.dataset.names).micro_f1
+    """Train and test a head or baseline on every fold of every seed; return the mean over the seeds."""
+    recipe = TrainConfig(epochs=arguments.epochs, learning_rate=arguments.learning_rate, device="cpu")
+    bench = accuracy.make_bench(store, folder / "labels.csv", arguments.folds, arguments.seeds, recipe)
+    if head in accuracy.BASELINES:
+        (found,) = accuracy.try_baselines(bench, [head])
+    else:
+        (found,) = accuracy.try_heads(bench, [(head, 0.0)], arguments.jobs)
+    return mean(found.seed_scores(bench))
 
 
 if __name__ == "__main__":
