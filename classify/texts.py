@@ -1,5 +1,6 @@
 """What the commands print for people: results as lines and tables of text."""
 
+import shlex
 from collections.abc import Sequence
 
 from classify.bootstrap import Interval
@@ -102,7 +103,7 @@ def report_text(report: TrainingReport) -> str:
         _table(header, [_part_row(part, found) for part, found in report.evaluations.items()]),
         _class_table(test),
         "\n".join(_remarks(report)),
-        f"-> {report.folder}    Next: predict-videos {report.folder} NEW_VIDEOS",
+        f"-> {report.folder}    Next: predict-videos {shlex.quote(str(report.folder))} NEW_VIDEOS",
     ]
     return "\n\n".join(sections)
 

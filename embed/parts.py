@@ -14,6 +14,7 @@ import fcntl
 import glob
 import os
 import re
+import shlex
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -62,8 +63,8 @@ def piece_files(path: Path) -> list[Path]:
             return files
         time.sleep(0.005)  # a folder is not listed at one moment: a writer may have merged parts meanwhile
     raise StoreDamaged(
-        f"{path} lacks the part that comes before {after_gap}. Put it back, or run inspect-embeddings {path} "
-        "--repair NEW to save the rest into a new store."
+        f"{path} lacks the part that comes before {after_gap}. Put it back, or run inspect-embeddings "
+        f"{shlex.quote(str(path))} --repair NEW to save the rest into a new store."
     )
 
 

@@ -14,6 +14,7 @@ quicker than one dataset a video. A file may come from anywhere, so it is read w
 """
 
 import json
+import shlex
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -228,8 +229,8 @@ def damage_of(path: Path) -> Iterator[None]:
         raise
     except (OSError, LookupError, RuntimeError, TypeError, ValueError, AttributeError, EOFError) as error:
         raise StoreDamaged(
-            f"{path} is not a whole store of embeddings: {error}. Run inspect-embeddings {path} --repair NEW to save "
-            "what is whole into a new store, or embed the videos again."
+            f"{path} is not a whole store of embeddings: {error}. Run inspect-embeddings {shlex.quote(str(path))} "
+            "--repair NEW to save what is whole into a new store, or embed the videos again."
         ) from error
 
 

@@ -3,6 +3,7 @@
 Opening reads where each video's rows lie; all else comes from disk when it is asked for.
 """
 
+import shlex
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -65,7 +66,8 @@ class EmbeddingStore:
         self.path = Path(path)
         self._pieces = _open_pieces(self.path)
         if not self._pieces:
-            raise StoreError(f"There is no store {self.path}. Make it with: embed-videos FOLDER -o {self.path}")
+            quoted = shlex.quote(str(self.path))
+            raise StoreError(f"There is no store {self.path}. Make it with: embed-videos FOLDER -o {quoted}")
         self.provenance = self._pieces[0].provenance
         self.created = self._pieces[0].created
         self._ids, self._kept = latest_of([piece.column("videos", "id") for piece in self._pieces])
@@ -124,7 +126,7 @@ class EmbeddingStore:
         if not self.is_as_written(video_id, video):
             raise StoreDamaged(
                 f"{self.path}: the rows of {video_id} are not the ones that were written (checksum). Run "
-                f"inspect-embeddings {self.path} --repair NEW to save what is whole into a new store."
+                f"inspect-embeddings {shlex.quote(str(self.path))} --repair NEW to save what is whole into a new store."
             )
         return video
 

@@ -135,7 +135,7 @@ def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
 ) -> None:
     run("split_videos", toy_store)
 
-    result = run("train_head", toy_store, "--split", "split.csv", "--learning-rate", "0.02", "-o", "my-head")
+    result = run("train_head", toy_store, "--split", "split.csv", "--learning-rate", "0.02", "-o", "my head")
 
     assert result.exit_code == 0
     assert "softmax and cross-entropy, since every training video has one label" in result.stdout
@@ -150,7 +150,7 @@ def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
     assert "Calibration error on test (15 bins): 0." in result.stdout
     assert ", fitted on validation." in result.stdout
     assert "With one label a video, micro-F1 is accuracy." in result.stdout
-    assert "Next: predict-videos my-head NEW_VIDEOS" in result.stdout
+    assert "Next: predict-videos 'my head' NEW_VIDEOS" in result.stdout
 
 
 def test_train_head_writes_a_page_where_it_is_asked_to(trained: Callable[..., Result], tmp_path: Path) -> None:

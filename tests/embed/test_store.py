@@ -261,15 +261,17 @@ def test_rows_outside_the_table_are_refused(tmp_path: Path, column: str, value: 
 
 
 def test_half_a_file_is_damaged(tmp_path: Path) -> None:
-    path = write_store(tmp_path / "s.h5", [f"{number}" for number in range(50)])
+    path = write_store(tmp_path / "my s.h5", [f"{number}" for number in range(50)])
     os.truncate(path, path.stat().st_size // 2)
-    with pytest.raises(StoreDamaged, match="Run inspect-embeddings"):
+    with pytest.raises(StoreDamaged, match=r"Run inspect-embeddings '\S+/my s\.h5' --repair NEW"):
         EmbeddingStore(path)
 
 
 def test_an_absent_store_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"There is no store .*s.h5. Make it with: embed-videos"):
-        EmbeddingStore(tmp_path / "s.h5")
+    with pytest.raises(
+        StoreError, match=r"There is no store .*s.h5. Make it with: embed-videos FOLDER -o '\S+/my s\.h5'"
+    ):
+        EmbeddingStore(tmp_path / "my s.h5")
 
 
 def test_wrong_rows_are_never_given_back(tmp_path: Path) -> None:
