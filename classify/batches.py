@@ -201,6 +201,12 @@ def open_videos(store: EmbeddingStore, ids: Sequence[str], *, stream: bool | Non
     return stored if stream else VideoSet.read(store, ids)
 
 
+def take_videos(videos: Videos, indices: NDArray[np.int64]) -> VideoSet:
+    """Read the videos at `indices` into memory, in that order."""
+    ids = tuple(videos.ids[index] for index in indices.tolist())
+    return VideoSet(ids, videos.rows_of(indices), videos.row_counts[indices], videos.view_count)
+
+
 def blocks_of(indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Part (n,) indices into blocks that are small enough to be read at once."""
     for start in range(0, len(indices), BLOCK_VIDEOS):

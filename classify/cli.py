@@ -159,6 +159,7 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
 @_label_options
 @click.option("--split", required=True, type=click.Path(), help="Split file, made by split-videos.")
 @_recipe_options()
+@click.option("--budget", type=float, help="Seconds that --arch auto may take, choice and training.  [default: 60]")
 @click.option("--html", "as_page", is_flag=True, help="Also write report.html: pictures, mistakes, doubtful labels.")
 @click.option("--log-to", type=click.Choice(["tensorboard", "mlflow"]), help="Log epochs and figures there too.")
 @click.option("-o", "--output", default="head", show_default=True, help="Folder for the head.")
@@ -171,19 +172,24 @@ def train_head(
 
     \b
     train-head embeddings.h5 --split split.csv
+    train-head embeddings.h5 --split split.csv --arch auto --budget 60
     train-head embeddings.h5 --labels labels.csv --split split.csv --arch transformer --mixup 0 -o head/
     """  # noqa: D301 (click wants a real backspace)
     import classify
     from classify.texts import report_text
 
-    labels = _take_labels(options)
+    labels, budget_s = _take_labels(options), options.pop("budget")
     config = TrainConfig(**options)
+    if is_open := config.arch == "auto":
+        click.echo("Choosing head and recipe; --budget bounds the seconds ...", err=True)
     with CountBar("epoch") as bar:
 
         def show(record: "EpochRecord") -> None:
             bar.show(record.epoch, config.epochs, f"loss {record.train_loss:.3f}")
 
-        report = classify.train_head(store, split, output, labels=labels, config=config, on_epoch=show)
+        report = classify.train_head(
+            store, split, output, labels=labels, config=config, budget_s=budget_s, on_epoch=None if is_open else show
+        )
     _warn(report.notes)
     if as_page:
         path = classify.write_page(report, store, split, labels=labels, grab_frames=classify.grab_frames)

@@ -20,7 +20,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
-from classify.batches import LabelledSet, VideoSet
+from classify.batches import LabelledSet, VideoSet, take_videos
 from classify.metrics import decide_labels
 from classify.recipe import TrainConfig
 from classify.training import TrainingRun, fit_head, predict_probabilities
@@ -184,5 +184,4 @@ def _fill_up(videos: VideoSet) -> VideoSet:
     extra = -len(videos) % _ROUND_NUMBER
     last = np.repeat(len(videos) - 1, extra)
     indices = np.concatenate([np.arange(len(videos)), last])
-    ids = tuple(videos.ids[index] for index in indices.tolist())
-    return VideoSet(ids, videos.rows_of(indices), videos.row_counts[indices])
+    return take_videos(videos, indices)

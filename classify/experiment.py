@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from classify.batches import LabelledSet
 from classify.bootstrap import BootstrapConfig
 from classify.calibration import fit_temperature, move_thresholds
+from classify.candidates import list_candidates
 from classify.classifier import VideoClassifier, refuse_foreign_folder
-from classify.errors import SplitError
+from classify.errors import SplitError, TrainError
 from classify.evaluation import Evaluation, Outcome, evaluate
 from classify.history import EpochRecord
-from classify.labels import Labels, read_labels
+from classify.labels import Labels, LabelTable, read_labels
 from classify.metrics import Metrics
 from classify.recipe import TrainConfig
+from classify.selection import AUTO, BUDGET_S, Selection, choose_recipe
 from classify.split_files import PARTS, Split, describe_gaps, read_split
 from classify.training import TrainingRun, fit_head, predict_probabilities
 from embed.store import EmbeddingStore
@@ -38,6 +40,7 @@ class TrainingReport:
         best_epoch: the epoch whose weights the head has.
         seconds: wall time of the training, without reading and writing.
         notes: sentences about videos and classes that were left out or say little.
+        selection: what was tried, where architecture and recipe were chosen; None where they were asked for.
     """
 
     folder: Path
@@ -47,6 +50,7 @@ class TrainingReport:
     best_epoch: int
     seconds: float
     notes: tuple[str, ...]
+    selection: Selection | None = None
 
     @property
     def parts(self) -> dict[str, Metrics]:
@@ -75,6 +79,7 @@ class TrainingReport:
             "config": asdict(self.classifier.config),
             "parts": {part: found.to_json() for part, found in self.evaluations.items()},
             "notes": self.notes,
+            "selection": None if self.selection is None else asdict(self.selection),
         }
 
 
@@ -85,6 +90,7 @@ def train_head(
     *,
     labels: Labels = None,
     config: TrainConfig = TrainConfig(),  # noqa: B008 - frozen
+    budget_s: float | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> TrainingReport:
     """Train a head on a store, measure it on each part of the split, and write its folder.
@@ -96,8 +102,10 @@ def train_head(
         split: the split file, made by `split_videos`.
         output: folder for the head; a head that lies there already is replaced, anything else is not.
         labels: as for `split_videos`, with the same minimum count.
-        config: how to train.
-        on_epoch: called with each epoch's record.
+        config: how to train. With the architecture "auto", architecture, mixup, epochs, learning rate, its schedule and
+            weight decay are chosen by cross-validation inside the training part (`classify.selection`).
+        budget_s: seconds that choice and training may take, with "auto" alone; None gives it 60.
+        on_epoch: called with each epoch's record; while choosing, it is not.
 
     Raises:
         ClassifyError: labels, split, configuration or output folder do not fit; its children say which.
@@ -110,6 +118,8 @@ def train_head(
         parts = read_split(split, table)
         _refuse_without_test(parts, split)
         dataset = LabelledSet.read(opened, table, stream=config.stream)
+        selection = _choose(dataset, replace(table, groups=parts.groups), parts, config, budget_s)
+        config = config if selection is None else selection.config
         run = fit_head(dataset, parts.indices("train"), parts.indices("validation"), config, on_epoch=on_epoch)
         probabilities = predict_probabilities(run.head, dataset.videos, run.thresholds)
         provenance = opened.provenance
@@ -121,9 +131,25 @@ def train_head(
     metrics = {part: asdict(found.metrics) for part, found in evaluations.items()}
     classifier = VideoClassifier(run.head, table.names, thresholds, provenance, config, metrics, temperature)
     notes = (*table.notes, *describe_gaps(parts, table))
-    report = TrainingReport(output, classifier, evaluations, run.history, run.best_epoch, run.seconds, notes)
+    report = TrainingReport(output, classifier, evaluations, run.history, run.best_epoch, run.seconds, notes, selection)
     classifier.save(output, reports=_reports(report))
     return report
+
+
+def _choose(
+    dataset: LabelledSet, table: LabelTable, split: Split, config: TrainConfig, budget_s: float | None
+) -> Selection | None:
+    """Choose a recipe where that is asked for."""
+    if config.arch == AUTO:
+        train = split.indices("train")
+        candidates = list_candidates(dataset, train, config)
+        return choose_recipe(dataset, table, train, candidates, budget_s=BUDGET_S if budget_s is None else budget_s)
+    if budget_s is not None:
+        raise TrainError(
+            f"A budget of {budget_s:g} s is given, but {config.arch} is asked for, which takes the time that it needs. "
+            f"Leave the budget out, or have the head chosen: {AUTO}."
+        )
+    return None
 
 
 def _fit_temperature(

@@ -28,7 +28,7 @@ class TrainConfig:
         TrainError: a setting is out of its range.
     """
 
-    arch: str = _setting("linear", "Head", "The head; an unknown name lists all.")
+    arch: str = _setting("linear", "Head", "The head; an unknown name lists all, and auto chooses.")
     mixup: float = _setting(0.4, "Regularisation", "Alpha of the mixing weights; 0 is off.")
     epochs: int = _setting(10, "Steps", "Passes over the training videos.")
     batch_size: int = _setting(16, "Steps", "Videos a step.")

@@ -1,7 +1,8 @@
 """What the commands print for people: results as lines and tables of text."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import mean
 
 from classify.bootstrap import Interval
 from classify.contenders import Comparison, Contender, verdict
@@ -9,6 +10,7 @@ from classify.description import WHOLE, DatasetDescription, Spread
 from classify.evaluation import Evaluation
 from classify.experiment import TrainingReport
 from classify.export import ExportSummary
+from classify.selection import Selection
 from classify.split_files import SplitSummary
 
 
@@ -102,6 +104,7 @@ def report_text(report: TrainingReport) -> str:
         f"{report.classifier.config.arch} head, trained in {report.seconds:.1f} s; {report.loss}",
         _table(header, [_part_row(part, found) for part, found in report.evaluations.items()]),
         _class_table(test),
+        *([_selection_text(report, report.selection)] if report.selection else []),
         "\n".join(_remarks(report)),
         f"-> {report.folder}    Next: predict-videos {shlex.quote(str(report.folder))} NEW_VIDEOS",
     ]
@@ -123,6 +126,39 @@ def _part_row(part: str, found: Evaluation) -> tuple[str, ...]:
     figures = (metrics.macro_f1, metrics.accuracy, ranking.mean_average_precision, ranking.hit_at_1, ranking.gap_at_20)
     drawn = f"{interval.low:.3f} to {interval.high:.3f}" if interval else "-"
     return (part, f"{metrics.micro_f1:.3f}", drawn, *(f"{figure:.3f}" for figure in figures), str(metrics.videos))
+
+
+def _selection_text(report: TrainingReport, found: Selection) -> str:
+    """Return what was chosen, by how much, and all that was tried inside the training part, the best first."""
+    chosen, gain = found.chosen, found.gain
+    why = "there was no time to test anything" if gain is None else f"{gain:+.3f} micro-F1 over the linear head below"
+    settings = ", ".join(f"{name} {value}" for name, value in _settings(chosen.settings))
+    tried = sorted(found.tried, key=lambda one: (-len(one.scores), -mean(one.scores or (0.0,))))
+    rows = [
+        (
+            *(value for _, value in _settings(one.settings)),
+            f"{mean(one.scores):.3f}" if one.scores else "-",
+            str(len(one.scores)),
+            "-" if one.seconds is None else f"{one.seconds:.2f}",
+            one.outcome,
+        )
+        for one in tried
+    ]
+    names = tuple(name for name, _ in _settings(chosen.settings))
+    return "\n".join(
+        (
+            f"Chosen: {settings}; {why}.",
+            f"{found.seconds:.1f} s of choosing and {report.seconds:.1f} s of training, of {found.budget_s:g} s. "
+            f"Tried, by cross-validation inside the training part:",
+            _table((*names, "micro-F1", "folds", "s a fold", "outcome"), rows),
+        )
+    )
+
+
+def _settings(settings: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return settings that were chosen as people read them."""
+    shown = {name.replace("_", " "): "-" if value is None else value for name, value in settings.items()}
+    return [(name, f"{value:.3g}" if isinstance(value, float) else str(value)) for name, value in shown.items()]
 
 
 def _remarks(report: TrainingReport) -> list[str]:

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from classify.baselines import ZERO_SHOT, is_baseline, predict_baseline, predict_zero_shot
-from classify.batches import LabelledSet, VideoSet
+from classify.batches import LabelledSet, take_videos
 from classify.errors import TrainError
 from classify.joint_training import TrainJob, fit_heads
 from classify.labels import LabelTable
@@ -201,7 +201,7 @@ class _Bench:
         jobs = [self._job(trial) for trial in task]
         results = []
         for trial, run in zip(task, fit_heads(self.dataset, jobs), strict=True):
-            tested = self._videos_at(self.plan.split_of(trial).indices("test"))
+            tested = take_videos(self.dataset.videos, self.plan.split_of(trial).indices("test"))
             found = predict_probabilities(run.head, tested, run.thresholds, device=run.config.device)
             parameters = sum(parameter.numel() for parameter in run.head.parameters())
             results.append(self._measure(trial, found, run.thresholds, run.seconds, parameters))
@@ -224,11 +224,6 @@ class _Bench:
             found = predict_baseline(trial.name, self.dataset, train)
             thresholds = (HALF,) * targets.shape[1] if has_several_labels(targets) else None
         return self._measure(trial, found[test], thresholds, perf_counter() - started, 0)
-
-    def _videos_at(self, indices: NDArray[np.int64]) -> VideoSet:
-        videos = self.dataset.videos
-        ids = tuple(videos.ids[index] for index in indices.tolist())
-        return VideoSet(ids, videos.rows_of(indices), videos.row_counts[indices], videos.view_count)
 
     def _measure(
         self,

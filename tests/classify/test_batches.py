@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classify.batches import LabelledSet, StoredVideos, VideoSet, open_videos
+from classify.batches import LabelledSet, StoredVideos, VideoSet, open_videos, take_videos
 from classify.errors import ClassifyError
 from embed import EmbeddingStore, Provenance
 
@@ -20,6 +20,15 @@ def videos() -> VideoSet:
 
 def test_rows_come_in_the_order_asked_for(videos: VideoSet) -> None:
     assert videos.rows_of(np.array([2, 0]))[:, 0].tolist() == [8, 10, 0]
+
+
+def test_taken_videos_keep_their_order_and_views() -> None:
+    videos = VideoSet(("a", "b", "c"), np.arange(12, dtype=np.float16)[:, None], np.array([2, 4, 6]), view_count=2)
+
+    taken = take_videos(videos, np.array([2, 0]))
+
+    assert (taken.ids, taken.row_counts.tolist(), taken.view_count) == (("c", "a"), [6, 2], 2)
+    assert taken.vectors[:, 0].tolist() == [6, 7, 8, 9, 10, 11, 0, 1]
 
 
 def test_videos_on_disk_are_those_in_memory(toy_store: Path) -> None:

@@ -1,0 +1,230 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from classify import LabelledSet, LabelTable, TrainConfig, TrainError, VideoSet, fit_head, split_videos, train_head
+from classify.candidates import list_candidates
+from classify.selection import choose_recipe
+from classify.texts import report_text
+from classify.training import predict_probabilities
+
+ROOT = Path(__file__).parents[2]
+LINEAR, STATISTICS, RNN = (
+    TrainConfig(arch=arch, mixup=0, epochs=12, learning_rate=0.01, device="cpu")
+    for arch in ("linear", "statistics", "rnn")
+)
+SHORT = replace(LINEAR, epochs=3)
+AMPLE_S = 1e6
+EVERY = np.arange(120)
+NOBODY = np.array([], dtype=np.int64)
+
+
+@dataclass
+class Clock:
+    """Tells seconds: as many more each time as a call takes."""
+
+    call_s: float = 1.0
+    now_s: float = 0.0
+
+    def __call__(self) -> float:
+        self.now_s += self.call_s
+        return self.now_s
+
+
+def table_of(dataset: LabelledSet, groups: tuple[str, ...] | None = None) -> LabelTable:
+    return LabelTable(dataset.videos.ids, dataset.names, dataset.targets, groups)
+
+
+def labelled(vectors: NDArray[np.floating], classes: NDArray[np.int64]) -> LabelledSet:
+    """Make a set of videos (N, T, D) of two classes."""
+    ids = tuple(f"{index:03d}.mp4" for index in range(len(vectors)))
+    rows, counts = vectors.reshape(-1, vectors.shape[2]).astype(np.float32), np.full(len(vectors), vectors.shape[1])
+    return LabelledSet(VideoSet(ids, rows, counts), ("a", "b"), classes[:, None] == np.arange(2))
+
+
+@pytest.fixture
+def in_order() -> LabelledSet:
+    """120 videos of 6 vectors; of one class they rise along a direction, of the other they fall the same way."""
+    rng, classes = np.random.default_rng(0), np.arange(120) % 2
+    rise = np.linspace(-2, 2, 6)[:, None] * np.eye(16)[0]
+    return labelled(np.where(classes[:, None, None], rise[::-1], rise) + 0.3 * rng.normal(size=(120, 6, 16)), classes)
+
+
+@pytest.fixture
+def noisy() -> LabelledSet:
+    """300 videos of 4 vectors of two classes, which overlap."""
+    rng, classes = np.random.default_rng(0), np.arange(300) % 2
+    return labelled(classes[:, None, None] * 0.25 + rng.normal(size=(300, 4, 16)), classes)
+
+
+def test_poisoned_test_videos_change_nothing_of_the_choice(separable: LabelledSet) -> None:
+    train, test = np.arange(60), np.arange(60, 120)
+    targets, vectors = separable.targets.copy(), separable.videos.rows_of(EVERY).copy()
+    targets[test] = np.roll(targets[test], 1, axis=1)
+    vectors[separable.videos.row_counts[:60].sum() :] = 100
+    videos = VideoSet(separable.videos.ids, vectors, separable.videos.row_counts)
+    poisoned = LabelledSet(videos, separable.names, targets)
+
+    first, second = (
+        choose_recipe(dataset, table_of(dataset), train, [SHORT, replace(SHORT, mixup=0.4)], budget_s=AMPLE_S)
+        for dataset in (separable, poisoned)
+    )
+
+    assert first.config == second.config
+    assert [found.scores for found in first.tried] == [found.scores for found in second.tried]
+
+
+def test_a_head_that_sees_order_is_chosen_where_nothing_else_tells(in_order: LabelledSet) -> None:
+    found = choose_recipe(in_order, table_of(in_order), EVERY, [LINEAR, STATISTICS, RNN], budget_s=AMPLE_S)
+
+    linear, statistics, rnn = (np.mean(tried.scores) for tried in found.tried)
+    assert found.config == RNN
+    assert rnn > 0.95
+    assert max(linear, statistics) < 0.7
+
+
+def test_of_equally_good_candidates_the_plainest_is_chosen(separable: LabelledSet) -> None:
+    longer = replace(LINEAR, epochs=25)
+
+    found = choose_recipe(separable, table_of(separable), EVERY, [LINEAR, longer], budget_s=AMPLE_S)
+
+    assert found.config == LINEAR
+    assert found.gain == 0
+    assert found.tried[0].scores == found.tried[1].scores == (1.0,) * 20
+
+
+def test_the_better_half_goes_on_and_the_first_is_never_dropped(separable: LabelledSet) -> None:
+    idle = [replace(SHORT, learning_rate=1e-6, mixup=0.1 * times) for times in range(4)]
+
+    found = choose_recipe(separable, table_of(separable), EVERY, [*idle, SHORT], budget_s=AMPLE_S)
+
+    folds = [len(tried.scores) for tried in found.tried]
+    assert folds[0] == folds[4] == 20  # two and three of the first partition, and three partitions more
+    assert sorted(folds[1:4])[:2] == [2, 2]
+    assert [tried.outcome for tried in found.tried] == ["dropped"] * 4 + ["chosen"]
+
+
+def test_a_head_that_is_worse_by_its_first_recipe_is_not_tested_by_others(separable: LabelledSet) -> None:
+    worse = replace(STATISTICS, learning_rate=1e-9, epochs=1)
+
+    found = choose_recipe(separable, table_of(separable), EVERY, [LINEAR, worse, STATISTICS], budget_s=AMPLE_S)
+
+    assert [tried.outcome for tried in found.tried] == ["chosen", "dropped", "skipped"]
+
+
+def test_groups_stay_whole_in_the_folds() -> None:
+    """Every group has a mark of its own, and a label by chance: who has seen the group knows the label."""
+    rng, group_of = np.random.default_rng(0), np.arange(120) // 6
+    marks = 3 * rng.normal(size=(20, 16))[group_of][:, None]
+    marked = labelled(marks + 0.1 * rng.normal(size=(120, 2, 16)), rng.integers(0, 2, 20)[group_of])
+    groups = tuple(f"{group}" for group in group_of)
+
+    alone = choose_recipe(marked, table_of(marked), EVERY, [LINEAR], budget_s=AMPLE_S)
+    grouped = choose_recipe(marked, table_of(marked, groups), EVERY, [LINEAR], budget_s=AMPLE_S)
+
+    assert np.mean(alone.tried[0].scores) > 0.95
+    assert np.mean(grouped.tried[0].scores) < 0.7
+
+
+@pytest.mark.parametrize("budget_s", [30, 100, 300, 1000])
+def test_choice_and_last_training_fit_into_the_budget(separable: LabelledSet, budget_s: float) -> None:
+    candidates = [replace(recipe, epochs=epochs) for recipe in (LINEAR, STATISTICS) for epochs in (4, 8, 16, 800)]
+
+    found = choose_recipe(separable, table_of(separable), EVERY, candidates, budget_s=budget_s, clock=Clock())
+
+    assert found.seconds + found.config.epochs <= budget_s  # the clock is asked once an epoch
+    assert all(not tried.scores for tried in found.tried if tried.settings["epochs"] == 800)
+    assert {tried.outcome for tried in found.tried} <= {"chosen", "dropped", "skipped", "too slow", "not reached"}
+
+
+def test_without_time_for_anything_the_first_is_chosen_untested(separable: LabelledSet) -> None:
+    clock = Clock(call_s=10)
+
+    found = choose_recipe(separable, table_of(separable), EVERY, [LINEAR, RNN], budget_s=1, clock=clock)
+
+    assert found.config == LINEAR
+    assert found.gain is None
+    assert [tried.outcome for tried in found.tried] == ["chosen", "not reached"]
+    assert clock.now_s < 100  # not the twenty epochs of a fold
+
+
+def test_linear_comes_first_as_logistic_regression(noisy: LabelledSet) -> None:
+    train, test, classes = np.arange(200), np.arange(200, 300), noisy.targets.argmax(axis=1)
+    videos = noisy.videos.rows_of(np.arange(300)).reshape(300, 4, 16)
+    recipe = list_candidates(noisy, train, TrainConfig(device="cpu"))[0]
+
+    run = fit_head(noisy, train, NOBODY, recipe)
+
+    found = predict_probabilities(run.head, noisy.videos, None)[test]
+    means = run.head.scale(videos.mean(axis=1))
+    # Of two classes scikit-learn has one row of weights, half of which each of the head's has: C=2 is as strict as 1.
+    expected = LogisticRegression(C=2).fit(means[train], classes[train]).predict_proba(means[test])
+    assert recipe.arch == "linear"
+    assert np.abs(found - expected).max() < 0.05
+
+
+def test_every_head_that_can_take_the_vectors_is_a_candidate(separable: LabelledSet) -> None:
+    found = [recipe.arch for recipe in list_candidates(separable, EVERY, TrainConfig())]
+
+    assert {"statistics", "transformer", "random-frame", "lstm"} <= set(found)
+    assert found.index("statistics") < found.index("attention") < found.index("clip4clip")
+
+
+@pytest.mark.parametrize("budget_s", [0, -1, float("nan")])
+def test_a_budget_of_nothing_is_refused(separable: LabelledSet, budget_s: float) -> None:
+    with pytest.raises(TrainError, match=r"The budget is .* s\. Give seconds above 0\."):
+        choose_recipe(separable, table_of(separable), EVERY, [LINEAR], budget_s=budget_s)
+
+
+def test_a_single_group_is_refused(separable: LabelledSet) -> None:
+    with pytest.raises(TrainError, match=r"120 training videos in 1 groups cannot be cross-validated.*Add groups"):
+        choose_recipe(separable, table_of(separable, ("one",) * 120), EVERY, [LINEAR])
+
+
+def test_a_budget_for_a_named_head_is_refused(toy_store: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv")
+
+    with pytest.raises(TrainError, match=r"A budget of 5 s is given, but linear is asked for.*Leave the budget out"):
+        train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", budget_s=5)
+
+
+def test_the_report_says_what_was_tried_and_chosen(toy_store: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv")
+
+    report = train_head(
+        toy_store, tmp_path / "split.csv", tmp_path / "head", config=TrainConfig(arch="auto"), budget_s=1
+    )
+
+    written = json.loads((tmp_path / "head" / "report.json").read_text())
+    assert report.parts["test"].micro_f1 == 1.0
+    assert written["config"]["arch"] == report.classifier.config.arch == "linear"
+    assert written["selection"]["budget_s"] == 1
+    assert written["selection"]["tried"][0]["settings"]["arch"] == "linear"
+    assert "Chosen: arch linear, mixup 0, epochs " in report_text(report)
+
+
+def test_the_benchmark_holds_the_choice_against_every_candidate(toy_store: Path, tmp_path: Path) -> None:
+    rows = [f"{name}/{index:02d}.mp4,{name},{index % 4}" for name in ("hug", "kick", "wave") for index in range(20)]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label,group", *rows]) + "\n")
+    script, few = str(ROOT / "scripts" / "benchmark_auto.py"), ("--budget", "0.5", "--folds", "2")
+
+    result = subprocess.run(
+        [sys.executable, script, str(toy_store), str(tmp_path / "labels.csv"), *few],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    cells = [line.strip("| ").split(" | ") for line in result.stdout.splitlines() if line.startswith("| ")]
+    assert cells[2][:2] == ["auto", "1.000"]
+    assert cells[3][0] == "logistic regression on the mean"
