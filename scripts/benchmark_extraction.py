@@ -1,7 +1,7 @@
 """Measure whole runs, from videos to a store: wall time against processor time, peak memory, and other extractors.
 
 usage: benchmark_extraction.py FOLDER [--pretrained FILE] [--clip-video-encode PATH] [--repeats 5] [--most-seconds 240]
-       benchmark_extraction.py --memory | --tiny
+       benchmark_extraction.py --memory [--minutes 2 20] | --tiny
 
 FOLDER is one set of videos; the other is made: one-minute clips (720p H.264), one clip under many names. Every run is a
 process of its own (extract_once.py), and all it takes is counted: imports, loading the model, writing. Systems take
@@ -14,7 +14,8 @@ clip-video-encode 1.3.0 runs unchanged, on Python 3.11 and this project's own to
 youtube_dl termcolor six braceexpand pandas python-dateutil`. The webdataset that it pins does not import there. It
 takes every n-th frame, and is told the n that comes nearest.
 
---memory compares a 4K H.264 file of 2 minutes with one of 20. --tiny does all with next to nothing.
+--memory compares a 4K H.264 file of 2 minutes with one of 20, or of other --minutes. --tiny does all with next to
+nothing.
 """
 
 import argparse
@@ -112,6 +113,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--most-seconds", type=float, default=240, help="for one set and encoder, all systems together")
     parser.add_argument("--made", type=Path, help="where clips and checkpoint are kept for the next time")
     parser.add_argument("--memory", action="store_true", help="compare peak memory of short and long 4K files instead")
+    parser.add_argument("--minutes", type=int, nargs=2, default=(2, 20), help="of the short and the long 4K file")
     parser.add_argument("--tiny", action="store_true", help="everything once, on next to nothing")
     options = parser.parse_args()
     if options.tiny:
@@ -178,7 +180,7 @@ def print_memory(folder: Path, options: argparse.Namespace) -> None:
     clip = make_clip(folder / f"{height_px}p-{seconds}s.mp4", seconds=seconds, height_px=height_px, gop=FPS // 2)
     print(f"| {height_px}p H.264, {frame_count} frames by {LITE} | MB on disk | wall, s | peak memory, MB |")
     print("| --- | --: | --: | --: |")
-    for minutes in (2, 20):
+    for minutes in options.minutes:
         path = repeat(clip, minutes * 60 // seconds)
         run = measure("framehead", LITE, Videos(path.name, (str(path),), frame_count, 1), options)
         size, peak = path.stat().st_size / 1e6, run.peak_bytes / 1e6

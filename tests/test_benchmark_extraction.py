@@ -18,9 +18,17 @@ def rows_of(text: str, table: str) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def printed() -> str:
-    result = subprocess.run([sys.executable, SCRIPT, "--tiny"], capture_output=True, text=True, check=False)
+    return print_with("--tiny")
+
+
+def print_with(*options: str) -> str:
+    result = subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+def peaks_mb(text: str, table: str) -> list[float]:
+    return [float(row["peak memory, MB"].replace(",", "")) for row in rows_of(text, table)]
 
 
 def test_systems_are_measured_on_as_many_frames(printed: str) -> None:
@@ -35,5 +43,12 @@ def test_an_absent_peer_is_named_with_the_option_that_brings_it(printed: str) ->
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is told by Linux alone")
 def test_a_ten_times_longer_video_takes_no_more_memory(printed: str) -> None:
-    short, long = (float(row["peak memory, MB"].replace(",", "")) for row in rows_of(printed, "96p H.264"))
+    short, long = peaks_mb(printed, "96p H.264")
+    assert 100 < long < 1.1 * short
+
+
+@pytest.mark.nightly  # minutes, and 4 GB of disk
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is told by Linux alone")
+def test_an_hour_of_4k_takes_no_more_memory_than_a_minute() -> None:
+    short, long = peaks_mb(print_with("--memory", "--minutes", "1", "60"), "2160p H.264")
     assert 100 < long < 1.1 * short
