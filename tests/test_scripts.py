@@ -174,7 +174,7 @@ def test_quickstart_stops_where_a_command_fails(quickstart: Path, tmp_path: Path
 
 def test_the_training_benchmark_measures_every_row_also_of_a_tiny_set(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "scripts" / "benchmark_training.py"), "--tiny", "--folder", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}  # more wait for each other
 
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
