@@ -2,7 +2,8 @@
 
 Multi-head cross-attention with a single query can be computed without keys and values of every vector: each head's
 query, taken through the key projection, is one weight vector, and the value projection of a weighted mean is the
-weighted mean of the value projections. That is D / 8 times less arithmetic, and the same result.
+weighted mean of the value projections. That is D / 8 times less arithmetic, and the same result. The norm's own scale
+and shift, too, are applied to queries and means, so that no gradient passes through anything as large as the vectors.
 
 Source: the attentive probe of V-JEPA (Bardes et al. 2024), https://arxiv.org/abs/2404.08471, section 4, one layer.
 """
@@ -11,6 +12,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from classify.heads.pooling import clear_padding
 
@@ -34,8 +36,9 @@ class AttentionHead(nn.Module):
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
-        normed = self.norm(clear_padding(vectors, mask))
-        scores = (normed @ self.query.T).masked_fill(~mask.unsqueeze(-1), float("-inf"))
-        seen = scores.softmax(dim=1).transpose(1, 2) @ normed
+        normed = functional.layer_norm(clear_padding(vectors, mask), vectors.shape[-1:], eps=self.norm.eps)
+        # The shift changes all scores of a query alike, which changes no weight.
+        scores = (normed @ (self.query * self.norm.weight).T).masked_fill(~mask.unsqueeze(-1), float("-inf"))
+        seen = scores.softmax(dim=1).transpose(1, 2) @ normed * self.norm.weight + self.norm.bias
         logits: Tensor = self.linear(self.values(seen.flatten(1)))
         return logits

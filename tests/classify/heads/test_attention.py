@@ -1,4 +1,5 @@
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from classify.heads.attention import ATTENTION_HEADS, AttentionHead
@@ -10,6 +11,8 @@ def test_the_short_cut_equals_attention_with_keys_and_values_of_every_vector() -
     """Each head's query is a row of `query`; its values are its own block of `values`, summed over heads."""
     torch.manual_seed(0)
     head = AttentionHead(D, C).eval()
+    nn.init.normal_(head.norm.weight)
+    nn.init.normal_(head.norm.bias)
     vectors, mask = torch.randn(B, T, D), torch.arange(T) < torch.tensor([6, 4, 1])[:, None]
     normed = head.norm(vectors)
     blocks = head.values.weight.unflatten(1, (ATTENTION_HEADS, D))
