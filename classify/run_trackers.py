@@ -23,7 +23,7 @@ def log_training(report: TrainingReport, tracker: str) -> None:
         tracker: one of TRACKERS. "tensorboard" writes into `runs/`; "mlflow" to where MLFLOW_TRACKING_URI says.
 
     Raises:
-        ClassifyError: there is no such tracker, or its package is not installed.
+        ClassifyError: there is no such tracker, its package is not installed, or it refuses. The head stays as it is.
     """
     if tracker not in TRACKERS:
         raise ClassifyError(f"There is no tracker {tracker!r}. Choose one of: {', '.join(TRACKERS)}.")
@@ -50,12 +50,19 @@ def _log_to_tensorboard(report: TrainingReport) -> None:
 
 def _log_to_mlflow(report: TrainingReport) -> None:
     import mlflow
+    from mlflow.exceptions import MlflowException
 
-    with mlflow.start_run(run_name=report.folder.name):
-        mlflow.log_params(_recipe(report))
-        for epoch, figures in _epochs(report).items():
-            mlflow.log_metrics(figures, step=epoch)
-        mlflow.log_metrics(_results(report), step=report.best_epoch)
+    try:
+        with mlflow.start_run(run_name=report.folder.name):
+            mlflow.log_params(_recipe(report))
+            for epoch, figures in _epochs(report).items():
+                mlflow.log_metrics(figures, step=epoch)
+            mlflow.log_metrics(_results(report), step=report.best_epoch)
+    except MlflowException as error:
+        raise ClassifyError(
+            f"{report.folder} holds the trained head, but MLflow refuses its record: {error} Set "
+            "MLFLOW_TRACKING_URI to a server, or MLFLOW_ALLOW_FILE_STORE=true for a folder."
+        ) from error
 
 
 TRACKERS: dict[str, Callable[[TrainingReport], None]] = {

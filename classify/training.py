@@ -342,7 +342,7 @@ def refuse_untrainable(
             "Give videos of two labels at least."
         )
     if config.mixed_precision and find_device(config.device).type != "cuda":
-        raise TrainError("Mixed precision needs a GPU; a CPU only becomes slower by it. Leave it out.")
+        raise TrainError("Mixed precision needs an NVIDIA GPU. Leave it out.")
     if not len(validation) and (config.patience is not None or config.thresholds != "half"):
         raise TrainError(
             "There are no validation videos to choose an epoch or thresholds by. Split with a --validation-size above "

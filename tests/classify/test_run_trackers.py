@@ -46,6 +46,15 @@ def test_mlflow_knows_each_epochs_loss_the_recipe_and_the_test_figures(
     assert run.data.metrics["test/micro_f1"] == report.parts["test"].micro_f1
 
 
+def test_what_mlflow_refuses_says_how_to_go_on(
+    report: TrainingReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "false")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+    with pytest.raises(ClassifyError, match=r"head holds the trained head, but.*MLFLOW_ALLOW_FILE_STORE=true for"):
+        log_training(report, "mlflow")
+
+
 def test_an_unknown_tracker_is_refused_with_the_list(report: TrainingReport) -> None:
     with pytest.raises(ClassifyError, match=r"no tracker 'paper'. Choose one of: tensorboard, mlflow"):
         log_training(report, "paper")

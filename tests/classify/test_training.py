@@ -310,7 +310,7 @@ def test_what_validation_would_choose_is_refused_without_it(
 
 
 def test_mixed_precision_is_refused_on_a_cpu(separable: LabelledSet) -> None:
-    with pytest.raises(TrainError, match=r"Mixed precision needs a GPU.*Leave it out"):
+    with pytest.raises(TrainError, match=r"Mixed precision needs an NVIDIA GPU.*Leave it out"):
         fit_head(separable, np.arange(80), NOBODY, TrainConfig(device="cpu", mixed_precision=True))
 
 
