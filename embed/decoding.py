@@ -8,18 +8,22 @@ and sampled again.
 """
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embed.cores import core_count
 from embed.errors import VideoError
 from embed.packet_feed import SEEK_BYTES, PacketFeed, PlanFailed
 from embed.pictures import PictureReader
+from embed.plan_parts import decoders_for, part_plan
 from embed.planning import Run, plan_packets
 from embed.preprocessing import FrameCut
 from embed.sampling import Sampling
@@ -82,7 +86,7 @@ def read_frames(
     Raises:
         VideoError: no frame can be decoded, or frames at their own size differ in it; the reason says why.
     """
-    for timeline, indices, shown in _attempts(path, sampling, decoder, thread_count):
+    for timeline, indices, shown in _attempts(path, sampling, decoder, thread_count or core_count()):
         frames = frames_of(timeline, indices, shown, preprocessing)
         if frames is not None:
             return frames
@@ -92,11 +96,15 @@ def read_frames(
 def frames_of(
     timeline: Timeline,
     indices: NDArray[np.int64],
-    shown: Generator[ShownFrame],
+    shown: Sequence[Generator[ShownFrame]],
     preprocessing: FrameCut | None = None,
 ) -> Frames | None:
-    """Gather frames as they are shown; None where one of those at the (T, W) indices does not come."""
-    found = _collect(shown, preprocessing)
+    """Gather frames as they are shown, by several decoders at once where there are several.
+
+    Returns:
+        None where one of those at the (T, W) indices does not come.
+    """
+    found = _collect_all(shown, preprocessing)
     if not found.keys() >= set(indices.ravel().tolist()):
         return None
     pictures = [found[index] for index in indices.ravel().tolist()]
@@ -126,21 +134,34 @@ def decodable_timeline(path: str) -> Timeline:
         return timeline_of_ticks(stream, np.array(ticks, dtype=np.int64), durations, keys)
 
 
-Attempt = tuple[Timeline, NDArray[np.int64], Generator[ShownFrame]]
+Attempt = tuple[Timeline, NDArray[np.int64], Sequence[Generator[ShownFrame]]]
 
 
 def _attempts(path: str, sampling: Sampling, decoder: Decoder, thread_count: int) -> Iterator[Attempt]:
     """Yield a timeline, the indices chosen on it, and their frames to be, each attempt surer and slower."""
     packets = read_packets(path)
     indices = sampling.indices(packets.timeline)
-    plan = plan_packets(packets, np.unique(indices)) if decoder == "pyav" else None
+    decoders = decoders_for(packets.timeline, thread_count)
+    plan = plan_packets(packets, np.unique(indices), decoders=decoders) if decoder == "pyav" else None
     if plan is not None:
         wanted = frozenset(indices.ravel().tolist())
-        yield packets.timeline, indices, shown_by_plan(path, packets, plan, wanted, thread_count)
+        yield packets.timeline, indices, shown_by_parts(path, packets, plan, wanted, thread_count)
     for read_again in (lambda _: packets.timeline, decodable_timeline):
         timeline = read_again(path)
         indices = sampling.indices(timeline)
-        yield timeline, indices, _SHOWN_BY[decoder](path, timeline, frozenset(indices.ravel().tolist()), thread_count)
+        wanted = frozenset(indices.ravel().tolist())
+        yield timeline, indices, [_SHOWN_BY[decoder](path, timeline, wanted, thread_count)]
+
+
+def _collect_all(
+    shown: Sequence[Generator[ShownFrame]], preprocessing: FrameCut | None
+) -> dict[int, NDArray[np.uint8]]:
+    """Collect each in a thread of its own: decoding, colours and resizing let other threads work."""
+    if len(shown) == 1:
+        return _collect(shown[0], preprocessing)
+    with ThreadPoolExecutor(len(shown), thread_name_prefix="decode-part") as pool:
+        parts = list(pool.map(partial(_collect, preprocessing=preprocessing), shown))
+    return {index: picture for part in parts for index, picture in part.items()}
 
 
 def _collect(shown: Generator[ShownFrame], preprocessing: FrameCut | None) -> dict[int, NDArray[np.uint8]]:
@@ -150,6 +171,19 @@ def _collect(shown: Generator[ShownFrame], preprocessing: FrameCut | None) -> di
             return {index: preprocessing.apply(rgb) if preprocessing else rgb for index, rgb in shown}
         except PlanFailed:
             return {}
+
+
+def shown_by_parts(
+    path: str, packets: Packets, plan: list[Run], wanted: frozenset[int], thread_count: int
+) -> list[Generator[ShownFrame]]:
+    """Share a plan between decoders that work at once, each with its share of the threads."""
+    parts = part_plan(plan, decoders_for(packets.timeline, thread_count))
+    threads = max(1, thread_count // len(parts))
+    return [shown_by_plan(path, packets, part, wanted & _expected(packets, part), threads) for part in parts]
+
+
+def _expected(packets: Packets, plan: list[Run]) -> frozenset[int]:
+    return frozenset(index for run in plan for index in packets.frame_of[run.orders[run.expected]].tolist())
 
 
 def shown_by_plan(

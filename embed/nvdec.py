@@ -54,7 +54,7 @@ def read_frames_by_nvdec(path: str, sampling: Sampling, preprocessing: FrameCut 
     else:
         shown = shown_by_plan(path, packets, plan, wanted, _THREAD_COUNT, accelerator=_accelerator())
     try:
-        frames = frames_of(packets.timeline, indices, _of_size(shown, sides_px), preprocessing)
+        frames = frames_of(packets.timeline, indices, [_of_size(shown, sides_px)], preprocessing)
     except VideoError as error:
         return f"NVDEC does not decode it: {error.__cause__}"
     return frames or "NVDEC does not give all its frames"

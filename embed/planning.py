@@ -47,15 +47,16 @@ class Run:
 
 # Encoders sign their work in the first packet, and decoders bend their reading by it: without x264's version, H.264 in
 # 4:4:4 comes out damaged. So the first packet is always sent.
-_FIRST_PACKET = Run(np.array([0], dtype=np.int64), np.array([False]), needs_flush=False)
+FIRST_PACKET = Run(np.array([0], dtype=np.int64), np.array([False]), needs_flush=False)
 
 
-def plan_packets(packets: Packets, wanted: NDArray[np.int64]) -> list[Run] | None:
+def plan_packets(packets: Packets, wanted: NDArray[np.int64], *, decoders: int = 1) -> list[Run] | None:
     """Choose the packets to send for the wanted frames; None where all of them must be, in their order.
 
     Args:
         packets: of the video.
         wanted: (K,) int64 frames on the timeline, in any order.
+        decoders: that may share the plan (`embed.plan_parts`): with several it pays even where it leaves out little.
     """
     if not packets.is_plannable:
         return None
@@ -71,10 +72,14 @@ def plan_packets(packets: Packets, wanted: NDArray[np.int64]) -> list[Run] | Non
         _run(packets, range(starts[a], _end(starts, b, len(group_of))), is_target, is_leading, starts)
         for a, b in _chains(is_needed, is_leaning)
     ]
-    if runs[0].orders[0] > 0:
-        runs.insert(0, _FIRST_PACKET)
     sent, whole = sum(len(run.orders) for run in runs), int(np.flatnonzero(is_target)[-1]) + 1
-    return runs if sent < WORTHWHILE_SHARE * whole else None
+    is_shared = decoders > 1 and len(runs) > 1
+    return from_first_packet(runs) if is_shared or sent < WORTHWHILE_SHARE * whole else None
+
+
+def from_first_packet(runs: list[Run]) -> list[Run]:
+    """Have a decoder begin with the first packet, whatever it is to decode."""
+    return runs if runs[0].orders[0] == 0 else [FIRST_PACKET, *runs]
 
 
 def _group_starts(marks: NDArray[np.int64]) -> NDArray[np.int64]:

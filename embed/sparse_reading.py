@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.bitstreams import ENTRY, PARAMETERS, UNPROVEN, Rule, rule_for
-from embed.decoding import Frames, frames_of, shown_by_plan
+from embed.cores import core_count
+from embed.decoding import Frames, frames_of, shown_by_parts
 from embed.errors import VideoError
 from embed.planning import Run, plan_packets
 from embed.preprocessing import FrameCut
@@ -126,7 +127,8 @@ def read_few_frames(
         if choice is None:
             return None
         timeline, wanted = choice.packets.timeline, frozenset(choice.indices.ravel().tolist())
-        shown = shown_by_plan(file.path, choice.packets, choice.plan, wanted, thread_count)
+        threads = thread_count or core_count()
+        shown = shown_by_parts(file.path, choice.packets, choice.plan, wanted, threads)
         return frames_of(timeline, choice.indices, shown, preprocessing)
     except VideoError:  # the whole file shows whether it is broken
         return None

@@ -22,7 +22,7 @@ LAYERS = {
         {"copies", "hdf5_reading", "isolation", "locations", "video_lists", "whole_files"},
         {"h264_references", "page_links", "preprocessing", "sparse_copies", "timeline", "videos"},
         {"fetching", "planning", "sampling", "views"},
-        {"packet_feed", "provenance", "tables"},
+        {"packet_feed", "plan_parts", "provenance", "tables"},
         {"pieces"},
         {"parts"},
         {"reading"},

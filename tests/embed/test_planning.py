@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embed.decoding import read_frames, shown_by_plan, shown_in_order
+from embed.decoding import read_frames, shown_by_parts, shown_by_plan, shown_in_order
 from embed.errors import VideoError
 from embed.packet_feed import SEEK_BYTES, PlanFailed
 from embed.planning import plan_packets
@@ -117,6 +117,18 @@ def differing(
     return [i for i in sorted(targets) if i not in planned or not np.array_equal(planned[i], everything[i])]
 
 
+def differing_by_parts(
+    path: Path, wanted: NDArray[np.int64], packets: Packets, everything: dict[int, NDArray[np.uint8]]
+) -> list[int]:
+    """Return the wanted frames that three decoders side by side give otherwise, or not at all."""
+    plan = plan_packets(packets, wanted, decoders=3)
+    if plan is None:
+        return []
+    parts = shown_by_parts(str(path), packets, plan, frozenset(wanted.tolist()), 3)
+    found = dict(frame for part in parts for frame in part)
+    return [i for i in wanted.tolist() if i not in found or not np.array_equal(found[i], everything[i])]
+
+
 def mistakes(path: Path) -> dict[str, list[int]]:
     """Return, for each choice of targets, the frames that are not what decoding everything gives.
 
@@ -128,12 +140,17 @@ def mistakes(path: Path) -> dict[str, list[int]]:
     choices = {name: np.unique(choose(count)) for name, choose in TARGETS.items()}
     keys = np.flatnonzero(packets.timeline.is_keyframe)
     choices["key frames"] = keys[::2]
-    return {
-        f"{name}, seeks over {seek_bytes} bytes": wrong
+    choices = {name: chosen for name, chosen in choices.items() if len(chosen) and chosen.min() >= 0}
+    one_by_one = {
+        f"{name}, seeks over {seek_bytes} bytes": differing(path, chosen, packets, everything, seek_bytes)
         for name, chosen in choices.items()
         for seek_bytes in (0, SEEK_BYTES)
-        if len(chosen) and chosen.min() >= 0 and (wrong := differing(path, chosen, packets, everything, seek_bytes))
     }
+    side_by_side = {
+        f"{name}, three decoders": differing_by_parts(path, chosen, packets, everything)
+        for name, chosen in choices.items()
+    }
+    return {name: wrong for name, wrong in (one_by_one | side_by_side).items() if wrong}
 
 
 def sent_share(path: Path, *, target_count: int = 1) -> float:
