@@ -33,6 +33,9 @@ __all__ = [
 ]
 
 _MOST_WORKERS = 16
+_MOST_WAITING_BYTES = 128 << 20
+"""Of decoded frames that nobody has taken yet, when another video is begun: what decodes while an encoder loads."""
+_LEAST_VIDEO_BYTES = 1 << 16  # that a waiting video counts for: a process may have 65,530 mappings
 
 Fetch = Callable[[Video], AbstractContextManager[str | SparseCopy]]
 """Brings a video to this machine: gives the path of a local file, or what is here of it, and removes it afterwards if
@@ -59,10 +62,12 @@ def decode_videos(
 ) -> Iterator[DecodedVideo | Failure]:
     """Decode videos in the background and yield them as they are ready, in no certain order.
 
+    Frames that nobody has taken stand in memory: 128 MiB of them, and those of one video a worker.
+
     Args:
         videos: taken as they are needed.
         plan: what is done to each. Its sampling is sent to other processes, so it must be importable there.
-        workers: videos decoded at once; None takes one a core, at most 16. Twice as many stand in memory.
+        workers: videos decoded at once; None takes one a core, at most 16.
         limits: what one video may take; None takes the defaults.
         fetch: how a video becomes a local file.
 
@@ -93,38 +98,31 @@ class DecodePool:
         self._is_closed = False
 
     def decode(self, videos: Iterable[Video]) -> Iterator[DecodedVideo | Failure]:
-        """Yield every video, decoded or failed; ends early when the pool is closed."""
+        """Begin to decode. What is returned yields every video, decoded or failed, until the pool is closed."""
         suspects: list[Video] = []
-        yield from self._pass(videos, self._workers, suspects)
-        for result in self._pass(suspects, 1, None):
+        return self._results(self._begin(videos, self._workers, suspects), suspects)
+
+    def _results(self, work: "_Pass", suspects: list[Video]) -> Iterator[DecodedVideo | Failure]:
+        yield from work.each()
+        for result in self._begin(suspects, 1, None).each():
             if isinstance(result, DecodedVideo) and self._plan.decode_device != "cpu":
                 result = replace(result, cpu_reason="its process died or was killed when the GPU was to decode it")
             yield result
 
-    def _pass(
-        self, videos: Iterable[Video], workers: int, suspects: list[Video] | None
-    ) -> Iterator[DecodedVideo | Failure]:
+    def _begin(self, videos: Iterable[Video], workers: int, suspects: list[Video] | None) -> "_Pass":
         """Decode with so many workers. Videos that kill one go to `suspects`; where that is None they have failed."""
-        work = _Pass(iter(videos), slots=2 * workers, suspects=suspects)
+        work = _Pass(iter(videos), workers=workers, suspects=suspects)
         # Several videos at once keep the cores busier than several threads on one, and pay for no hand-overs.
         plan = replace(self._plan, thread_count=max(1, core_count() // workers))
         if suspects is None:  # a GPU's driver may be what hung or crashed
             plan = replace(plan, decode_device="cpu")
         with self._lock:
-            if self._is_closed:
-                return
             self._current = work
+            if self._is_closed:
+                work.stop()
         for number in range(workers):
             threading.Thread(target=self._work, args=[work, plan], name=f"decode-{number}", daemon=True).start()
-        while workers:
-            result = work.results.get()
-            if isinstance(result, BaseException):
-                raise result
-            if result is None:
-                workers -= 1
-            else:
-                work.slots.release()
-                yield result
+        return work
 
     def _work(self, work: "_Pass", plan: DecodePlan) -> None:
         """Decode one video after another on one worker process, which is replaced when it dies."""
@@ -137,11 +135,11 @@ class DecodePool:
                     process = None
         except BaseException as error:  # the consumer's thread raises it
             if not self._is_closed:
-                work.results.put(error)
+                work.give(error)
         finally:
             if process:
                 self._end(process)
-            work.results.put(None)
+            work.give(None)
 
     def _decode_on(self, process: DecodeProcess, video: Video, work: "_Pass") -> bool:
         """Decode one video and say whether the process is still good."""
@@ -150,7 +148,7 @@ class DecodePool:
             try:
                 file = stack.enter_context(self._fetch(video))
             except VideoError as error:
-                work.results.put(Failure(video.id, video.location, error.reason, error.detail))
+                work.give(Failure(video.id, video.location, error.reason, error.detail))
                 return True
             fetch_s = time.monotonic() - started
             path = file if isinstance(file, str) else str(file.path)
@@ -161,10 +159,10 @@ class DecodePool:
                     work.lose(video, VideoError(error.reason, _of_video(video, path, error.detail)))
                 return False
             if isinstance(result, Failure):
-                work.results.put(replace(result, detail=_of_video(video, path, result.detail)))
+                work.give(replace(result, detail=_of_video(video, path, result.detail)))
             else:
                 fetch_s += result.fetch_s
-                work.results.put(replace(result, fetch_s=fetch_s, fetched_bytes=_fetched_bytes(video, file)))
+                work.give(replace(result, fetch_s=fetch_s, fetched_bytes=_fetched_bytes(video, file)))
         return True
 
     def _start(self, plan: DecodePlan) -> DecodeProcess:
@@ -211,31 +209,58 @@ def _of_video(video: Video, path: str, detail: str) -> str:
 class _Pass:
     """One way through the videos: what is left to take, what came out, and how far ahead the workers may run."""
 
-    def __init__(self, videos: Iterator[Video], *, slots: int, suspects: list[Video] | None) -> None:
-        self._videos, self._suspects = videos, suspects
+    def __init__(self, videos: Iterator[Video], *, workers: int, suspects: list[Video] | None) -> None:
+        self._videos, self._workers, self._suspects = videos, workers, suspects
         self._lock = threading.Lock()
+        self._change = threading.Condition()
         self._is_stopped = False
-        self.slots = threading.Semaphore(slots)
-        self.results: SimpleQueue[DecodedVideo | Failure | BaseException | None] = SimpleQueue()
+        self._waiting_bytes = 0
+        self._results: SimpleQueue[DecodedVideo | Failure | BaseException | None] = SimpleQueue()
 
     def take(self) -> Video | None:
         """Return the next video once there is room for its frames; None when there is none."""
-        self.slots.acquire()
+        with self._change:
+            self._change.wait_for(lambda: self._is_stopped or self._waiting_bytes < _MOST_WAITING_BYTES)
         with self._lock:
-            video = None if self._is_stopped else next(self._videos, None)
-        if video is None:
-            self.slots.release()  # the other workers must find out, too
-        return video
+            return None if self._is_stopped else next(self._videos, None)
+
+    def give(self, result: DecodedVideo | Failure | BaseException | None) -> None:
+        """Hand a result on: a video, what a worker died of, or None when a worker has ended."""
+        if isinstance(result, DecodedVideo):
+            self._count(_waiting_bytes(result))
+        self._results.put(result)
+
+    def each(self) -> Iterator[DecodedVideo | Failure]:
+        """Yield what comes out, until all workers have ended."""
+        while self._workers:
+            result = self._results.get()
+            if isinstance(result, BaseException):
+                raise result
+            if result is None:
+                self._workers -= 1
+                continue
+            if isinstance(result, DecodedVideo):
+                self._count(-_waiting_bytes(result))
+            yield result
+
+    def _count(self, more_bytes: int) -> None:
+        with self._change:
+            self._waiting_bytes += more_bytes
+            self._change.notify_all()
 
     def lose(self, video: Video, error: VideoError) -> None:
         """Deal with a video that cost a worker its life."""
         if self._suspects is None:
-            self.results.put(Failure(video.id, video.location, error.reason, error.detail))
+            self.give(Failure(video.id, video.location, error.reason, error.detail))
         else:
             self._suspects.append(video)
-            self.slots.release()
 
     def stop(self) -> None:
         """Give out no more videos, and wake whoever waits for room."""
-        self._is_stopped = True
-        self.slots.release()
+        with self._change:
+            self._is_stopped = True
+            self._change.notify_all()
+
+
+def _waiting_bytes(video: DecodedVideo) -> int:
+    return max(video.rgb.nbytes, _LEAST_VIDEO_BYTES)

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ import numpy as np
 
 from embed.background import in_background
 from embed.changes import changed_videos
-from embed.decode_pool import DecodeLimits, DecodePlan, DecodePool, default_worker_count
+from embed.decode_pool import DecodeLimits, DecodePlan
 from embed.decoding import DecodeDevice, Decoder
 from embed.encode_time import TimedEncoding
 from embed.encoders import Encoder, load_encoder
+from embed.encoders.foreseen import foresee_preprocessing
 from embed.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
-from embed.fetching import FetchConfig, Fetcher
 from embed.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
+from embed.frames_ahead import FramesAhead
+from embed.preprocessing import Preprocessing
 from embed.progress import HINTS, Progress, Stage, StageClock, slowest
 from embed.provenance import Fidelity, Precision, Provenance, library_versions
 from embed.run_log import RunLog
@@ -183,16 +185,23 @@ def embed_videos(
     started = time.monotonic()
     config = config or EmbedConfig()
     videos = find_videos(sources)
-    encoder, fidelity = (encoder, None) if encoder else _choose_encoder(config, store, videos)
-    load_seconds = time.monotonic() - started
-    provenance = Provenance(
-        encoder.identity, config.sampling.to_json(), config.decoder, library_versions(), fidelity, config.views
-    )
-    with RunLog(config.log) as log, StoreWriter(store, provenance) as writer:
+    with ExitStack() as stack:
+        early = None if encoder else _begin_early(config, store, videos)
+        if early:
+            stack.enter_context(early)
+        encoder, fidelity = (encoder, None) if encoder else _choose_encoder(config, store, videos)
+        load_seconds = time.monotonic() - started
+        provenance = Provenance(
+            encoder.identity, config.sampling.to_json(), config.decoder, library_versions(), fidelity, config.views
+        )
+        log, writer = stack.enter_context(RunLog(config.log)), stack.enter_context(StoreWriter(store, provenance))
         changed = changed_videos(store, videos) if writer.embedded else set[str]()
         writer.embedded -= changed  # what is appended anew takes the place of what is there
         run = _Run(writer, encoder, config, log)
-        run.embed([video for video in videos if not run.is_settled(video)], on_progress)
+        missing = [video for video in videos if not run.is_settled(video)]
+        if missing:
+            with _go_on(early, missing, encoder.identity.preprocessing, config) as frames:
+                run.embed(frames, on_progress)
         failures = tuple(writer.failed[video.id] for video in videos if video.id in writer.failed)
     return EmbedSummary(
         store=str(store),
@@ -211,6 +220,32 @@ def embed_videos(
         failures=failures,
         decoded_on_cpu=dict(run.decoded_on_cpu),
     )
+
+
+def _begin_early(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> FramesAhead | None:
+    """Begin to decode while the encoder loads, where the store is new and the encoder's preprocessing can be told."""
+    if Path(store).exists() or is_store(store):
+        return None
+    foreseen = foresee_preprocessing(config.model)
+    return _begin(videos, foreseen, config) if foreseen else None
+
+
+def _begin(videos: Sequence[Video], preprocessing: Preprocessing, config: EmbedConfig) -> FramesAhead:
+    plan = DecodePlan(
+        config.sampling, preprocessing, config.decoder, decode_device=config.decode_device, views=config.views
+    )
+    return FramesAhead(videos, plan, workers=config.workers, limits=config.limits)
+
+
+def _go_on(
+    early: FramesAhead | None, videos: Sequence[Video], preprocessing: Preprocessing, config: EmbedConfig
+) -> FramesAhead:
+    """Return what was begun early where it decodes these videos as they must be, or begin."""
+    if early:
+        if early.videos == videos and early.plan.preprocessing.cuts_as(preprocessing):
+            return early
+        early.close()
+    return _begin(videos, preprocessing, config)
 
 
 def _choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> tuple[Encoder, Fidelity | None]:
@@ -259,39 +294,23 @@ class _Run:
         known_failure = video.id in self._writer.failed and not self._config.is_retrying
         return video.id in self._writer.embedded or known_failure
 
-    def embed(self, videos: Sequence[Video], on_progress: Callable[[Progress], None] | None) -> None:
-        """Embed videos: fetching, decoding, encoding and writing go on at once."""
-        if not videos:
-            return
-        fetching = FetchConfig.patient_for(self._config.limits.timeout_s)
-        with Fetcher(fetching) as fetcher, self._pool(len(videos), fetcher) as pool:
-            encoding = TimedEncoding(self._encoder, self.clock)
-            batches = in_background(fill_batches(pool.decode(fetcher.ahead(videos)), self._config.batch_size))
-            encoded = in_background(encode_batches(self.clock.waited_for(batches), encoding.begin))
-            report = on_progress or (lambda _: None)
-            with closing(encoded):
-                report(self._progress(len(videos)))
-                for result in vectors_of_videos(encoded):
-                    self._settle(result)
-                    report(self._progress(len(videos)))
+    def embed(self, frames: FramesAhead, on_progress: Callable[[Progress], None] | None) -> None:
+        """Embed the videos of frames: fetching, decoding, encoding and writing go on at once."""
+        encoding = TimedEncoding(self._encoder, self.clock)
+        batches = in_background(fill_batches(frames.results, self._config.batch_size))
+        encoded = in_background(encode_batches(self.clock.waited_for(batches), encoding.begin))
+        report = on_progress or (lambda _: None)
+        with closing(encoded):
+            report(self._progress(len(frames.videos)))
+            for result in vectors_of_videos(encoded):
+                self._settle(result)
+                report(self._progress(len(frames.videos)))
 
     def _settle(self, result: EncodedVideo | Failure) -> None:
         if isinstance(result, Failure):
             self._fail(result)
         else:
             self._write(result)
-
-    def _pool(self, video_count: int, fetcher: Fetcher) -> DecodePool:
-        config = self._config
-        plan = DecodePlan(
-            config.sampling,
-            self._encoder.identity.preprocessing,
-            config.decoder,
-            decode_device=config.decode_device,
-            views=config.views,
-        )
-        workers = min(config.workers or default_worker_count(), video_count)
-        return DecodePool(plan, workers=workers, limits=config.limits, fetch=fetcher.local_file)
 
     def _progress(self, videos_total: int) -> Progress:
         done, seconds = self.embedded + self.failed, time.monotonic() - self._started

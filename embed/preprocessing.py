@@ -6,7 +6,7 @@ scaling to floats happens on the encoder's device.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -61,6 +61,10 @@ class Preprocessing:
             raise ValueError(f"resize_mode is one of {get_args(ResizeMode)}, got {self.resize_mode!r}")
         if self.kernel not in _PIL_KERNELS:
             raise ValueError(f"kernel is one of {tuple(_PIL_KERNELS)}, got {self.kernel!r}")
+
+    def cuts_as(self, other: "Preprocessing") -> bool:
+        """Say whether `apply` gives the same pixels as another's: scaling to floats is none of its business."""
+        return replace(self, mean=other.mean, std=other.std) == other
 
     def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize and crop one frame: (H, W_px, 3) uint8 -> (side_px, side_px, 3) uint8."""

@@ -33,7 +33,7 @@ LAYERS = {
         {"decode_worker"},
         {"changes", "decode_process"},
         {"decode_pool"},
-        {"encode_time", "encoding", "fidelity"},
+        {"encode_time", "encoding", "fidelity", "frames_ahead"},
         {"run_log"},
         {"pipeline"},
         {"cli"},

@@ -19,14 +19,11 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from embed.encoders import Encoder, resolve_device
+from embed.encoders.foreseen import lite_preprocessing
 from embed.encoders.torch_images import TorchImageEncoder, apply_precision, hash_module
 from embed.errors import EncoderError, WeightsUnavailable
-from embed.preprocessing import Preprocessing
 from embed.provenance import EncoderIdentity, Precision
 from embed.torchvision_operators import declare_missing_operators
-
-_SIDES_PX = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
-_CROP_SHARE = 0.875
 
 
 def load(
@@ -56,7 +53,7 @@ def load(
         weights_sha256=hash_module(network),
         dimension=network.num_features,
         precision=precision or "float32",
-        preprocessing=_preprocessing(_SIDES_PX[model]),
+        preprocessing=lite_preprocessing(model),
     )
     _fold_normalisations(network)
     apply_precision(identity, network)
@@ -78,17 +75,6 @@ def _fold_normalisations(network: nn.Module) -> None:
 def _fold_into(convolution: nn.Conv2d, norm: Any) -> None:
     convolution.weight, convolution.bias = fuse_conv_bn_weights(
         convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-    )
-
-
-def _preprocessing(side_px: int) -> Preprocessing:
-    return Preprocessing(
-        side_px=side_px,
-        resize_px=int(side_px / _CROP_SHARE),
-        resize_mode="shortest",
-        kernel="bicubic",
-        mean=(127 / 255, 127 / 255, 127 / 255),
-        std=(128 / 255, 128 / 255, 128 / 255),
     )
 
 

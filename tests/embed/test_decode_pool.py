@@ -92,7 +92,8 @@ def test_a_worker_killed_from_outside_counts_as_out_of_memory(tmp_path: Path) ->
     assert reasons(list(decode_videos([video_of(tmp_path, 13)], plan))) == {"13": "out_of_memory"}
 
 
-def test_decoding_runs_only_so_far_ahead(tmp_path: Path) -> None:
+def test_decoding_runs_only_so_far_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embed.decode_pool._MOST_WAITING_BYTES", 2 << 16)  # two of these small videos
     path, taken = str(write_video(tmp_path / "a.mp4", 3)), []
 
     def videos() -> Iterator[Video]:

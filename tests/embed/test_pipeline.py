@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embed.encoders import load_encoder
 from embed.errors import StoreMismatch
 from embed.inspection import inspect_embeddings
 from embed.pipeline import EmbedConfig, embed_videos
@@ -199,3 +200,21 @@ def test_a_summary_tells_processor_time_and_what_would_make_the_run_faster(folde
     assert summary.to_json()["cores_used"] == pytest.approx(work_s / summary.seconds)
     most_of_it_loading = replace(summary, seconds=10.0, load_seconds=8.0)
     assert most_of_it_loading.hint == "loading the encoder took 80% of the time: embed more in one run"
+
+
+@pytest.mark.parametrize("foreseen_px", [224, 96], ids=["rightly", "wrongly"])
+def test_videos_decoded_while_the_encoder_loads_give_the_same_vectors(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreseen_px: int
+) -> None:
+    config = replace(CONFIG, model="efficientnet-lite0", device="cpu")
+    encoder = load_encoder("efficientnet-lite0", device="cpu")
+    foreseen = replace(encoder.identity.preprocessing, side_px=foreseen_px)
+    monkeypatch.setattr("embed.pipeline.foresee_preprocessing", lambda _: foreseen)
+
+    embed_videos([folder], tmp_path / "early.h5", config)
+    embed_videos([folder], tmp_path / "late.h5", config, encoder=encoder)
+
+    early, late = EmbeddingStore(tmp_path / "early.h5"), EmbeddingStore(tmp_path / "late.h5")
+    assert sorted(early.ids) == sorted(late.ids)
+    for video_id in late.ids:
+        np.testing.assert_array_equal(early.read(video_id).vectors, late.read(video_id).vectors)

@@ -1,0 +1,57 @@
+"""How a model most likely wants its frames cut, told before anything heavy is loaded: decoding begins with it at once.
+
+Torch, an encoder's library and its weights take seconds to load, on one core. What is told here is checked against the
+loaded encoder; where it was wrong, decoding begins again.
+"""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+from embed.preprocessing import Preprocessing
+
+LITE_SIDES_PX = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
+_LITE_CROP_SHARE = 0.875
+_LITE_MEAN, _LITE_STD = 127 / 255, 128 / 255
+# CLIP's own, which open_clip takes where a model or its weights say nothing else: open_clip/constants.py.
+_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def foresee_preprocessing(model: str) -> Preprocessing | None:
+    """Return the preprocessing that a model of `embed.encoders.load_encoder` will most likely have; None if unknown."""
+    if model in LITE_SIDES_PX:
+        return lite_preprocessing(model)
+    side_px = _clip_side_px(model)
+    return Preprocessing(side_px, side_px, "shortest", "bicubic", _CLIP_MEAN, _CLIP_STD) if side_px else None
+
+
+def lite_preprocessing(model: str) -> Preprocessing:
+    """Return the preprocessing of an EfficientNet-Lite.
+
+    Source: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
+    """
+    side_px = LITE_SIDES_PX[model]
+    return Preprocessing(
+        side_px=side_px,
+        resize_px=int(side_px / _LITE_CROP_SHARE),
+        resize_mode="shortest",
+        kernel="bicubic",
+        mean=(_LITE_MEAN, _LITE_MEAN, _LITE_MEAN),
+        std=(_LITE_STD, _LITE_STD, _LITE_STD),
+    )
+
+
+def _clip_side_px(model: str) -> int | None:
+    """Read the input's side from open_clip's own description of a model, without importing it.
+
+    None for models of other families that it wraps, which cut frames in ways of their own.
+    """
+    package = find_spec("open_clip")
+    folders = package.submodule_search_locations if package else None
+    path = Path(folders[0], "model_configs", f"{model}.json") if folders else None
+    if path is None or not path.is_file():
+        return None
+    vision = json.loads(path.read_text(encoding="utf-8"))["vision_cfg"]
+    side_px = vision.get("image_size")
+    return side_px if isinstance(side_px, int) and "timm_model_name" not in vision else None
