@@ -113,12 +113,13 @@ class StandardisedHead(nn.Module):
 
     def scale(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         """Project vectors (T, D), and standardise them: float32."""
-        rows = vectors.astype(np.float32)
+        # By torch, whose threads this process has chosen: NumPy's own take all cores, and wait for each other by
+        # turning in circles where other processes are at work, for minutes.
+        rows = torch.from_numpy(vectors).to(torch.float32, copy=True)
         if self.components is not None:
-            rows = rows @ self.components.cpu().numpy()
-        rows -= self.mean.cpu().numpy()
-        rows /= self.deviation.cpu().numpy()
-        return rows
+            rows = rows @ self.components.cpu()
+        rows.sub_(self.mean.cpu()).div_(self.deviation.cpu())
+        return rows.numpy()
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of selected vectors (B, T, D) where `mask` (B, T) is True."""
