@@ -158,7 +158,11 @@ def main() -> None:
     arguments = _arguments()
     store = _embed(arguments)
     recipe = TrainConfig(
-        epochs=arguments.epochs, learning_rate=arguments.learning_rate, max_frames=arguments.max_frames, device="cpu"
+        epochs=arguments.epochs,
+        learning_rate=arguments.learning_rate,
+        max_frames=arguments.max_frames,
+        project=arguments.project,
+        device="cpu",
     )
     bench = make_bench(store, arguments.folder / "labels.csv", arguments.folds, arguments.seeds, recipe)
     heads = list_heads() if arguments.arch == "all" else arguments.arch.split(",")
@@ -272,6 +276,7 @@ def _intervals(predicted: Mapping[Entry, NDArray[np.bool_]], entry: Entry, table
 def _heading(arguments: argparse.Namespace, table: LabelTable) -> str:
     data = f"{arguments.folder.name}: {len(table.ids)} videos, {len(table.names)} labels"
     frames = f"{arguments.frames_count} frames, of which heads see {arguments.max_frames or 'all'}"
+    frames += f" on {arguments.project} principal components" if arguments.project else ""
     vectors = f"{arguments.model}, {frames}, views {arguments.views.replace(',', ', ')}"
     way = f"{arguments.folds} folds by group x {arguments.seeds} seeds"
     recipe = f"{arguments.epochs} epochs, learning rate {arguments.learning_rate:g}"
@@ -300,6 +305,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=TrainConfig().epochs)
     parser.add_argument("--learning-rate", type=float, default=TrainConfig().learning_rate)
     parser.add_argument("--max-frames", type=int, help="that heads see of a clip at most")
+    parser.add_argument("--project", type=int, help="principal components that heads see")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trainings at once")
     return parser.parse_args()
 

@@ -34,7 +34,7 @@ def test_every_cell_runs(few_clips: Path, tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setenv(name, str(value))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
 
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
 
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert "24 videos" in str(shown)
