@@ -5,7 +5,8 @@ query, taken through the key projection, is one weight vector, and the value pro
 weighted mean of the value projections. That is D / 8 times less arithmetic, and the same result. The norm's own scale
 and shift, too, are applied to queries and means, so that no gradient passes through anything as large as the vectors.
 
-Source: the attentive probe of V-JEPA (Bardes et al. 2024), https://arxiv.org/abs/2404.08471, section 4, one layer.
+Source: the attentive probe of V-JEPA (Bardes et al. 2024), https://arxiv.org/abs/2404.08471, section 4: its attention,
+without the network behind it.
 """
 
 import math
@@ -15,23 +16,28 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from classify.heads.pooling import clear_padding
-
-ATTENTION_HEADS = 8
+from classify.heads.transformer import ATTENTION_HEADS, refuse_indivisible
 
 
 class AttentionHead(nn.Module):
     """Classify a video by those of its vectors that a learned query attends to.
 
     Args:
-        dimension: D, the length of one vector.
+        dimension: D, the length of one vector; a multiple of the 8 attention heads.
         class_count: C.
+
+    Raises:
+        HeadError: the attention heads cannot share D out.
     """
 
     def __init__(self, dimension: int, class_count: int) -> None:
         super().__init__()
+        refuse_indivisible(dimension)
+        size = dimension // ATTENTION_HEADS
         self.norm = nn.LayerNorm(dimension)
         self.query = nn.Parameter(torch.randn(ATTENTION_HEADS, dimension) / math.sqrt(dimension))
-        self.values = nn.Linear(ATTENTION_HEADS * dimension, dimension)
+        self.values = nn.Parameter(torch.randn(ATTENTION_HEADS, dimension, size) / math.sqrt(dimension))
+        self.out = nn.Linear(dimension, dimension)
         self.linear = nn.Linear(dimension, class_count)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
@@ -40,5 +46,6 @@ class AttentionHead(nn.Module):
         # The shift changes all scores of a query alike, which changes no weight.
         scores = (normed @ (self.query * self.norm.weight).T).masked_fill(~mask.unsqueeze(-1), float("-inf"))
         seen = scores.softmax(dim=1).transpose(1, 2) @ normed * self.norm.weight + self.norm.bias
-        logits: Tensor = self.linear(self.values(seen.flatten(1)))
+        values = (seen.transpose(0, 1) @ self.values).transpose(0, 1)  # (B, 8, D / 8): each head's own projection
+        logits: Tensor = self.linear(self.out(values.flatten(1)))
         return logits

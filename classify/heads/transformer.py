@@ -117,7 +117,7 @@ def refuse_indivisible(dimension: int) -> None:
     """Raise HeadError where 8 attention heads cannot share out vectors of `dimension`."""
     if dimension % ATTENTION_HEADS:
         raise HeadError(
-            f"The transformer's {ATTENTION_HEADS} attention heads cannot share out vectors of {dimension} "
+            f"The {ATTENTION_HEADS} attention heads cannot share out vectors of {dimension} "
             "dimensions. Choose an encoder whose dimension they divide, or another --arch."
         )
 
