@@ -16,6 +16,7 @@ import click
 
 from classify.progress import CountBar
 from classify.recipe import TrainConfig
+from classify.run_trackers import TRACKERS
 
 if TYPE_CHECKING:
     from classify.history import EpochRecord
@@ -162,7 +163,7 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
 @_recipe_options()
 @click.option("--budget", type=float, help="Seconds that --arch auto may take, choice and training.  [default: 60]")
 @click.option("--html", "as_page", is_flag=True, help="Also write report.html: pictures, mistakes, doubtful labels.")
-@click.option("--log-to", type=click.Choice(["tensorboard", "mlflow"]), help="Log epochs and figures there too.")
+@click.option("--log-to", type=click.Choice([*TRACKERS]), help="Log epochs and figures there too.")
 @click.option("-o", "--output", default="head", show_default=True, help="Folder for the head.")
 @_output_options
 def train_head(

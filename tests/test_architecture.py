@@ -66,6 +66,7 @@ MORE_THAN_THE_STORE = {
 HEAVY = {
     *("av", "cleanlab", "cv2", "h5py", "matplotlib", "mlflow", "onnx", "onnxruntime"),
     *("onnxscript", "open_clip", "scipy", "sklearn", "tensorboardX", "timm", "torch", "torchvision"),
+    "wandb",
 }
 NAMES_OF_NOTHING = {
     *("base", "common", "core", "handler", "handlers", "helper", "helpers", "manager", "misc", "processor"),
