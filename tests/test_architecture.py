@@ -39,7 +39,7 @@ LAYERS = {
         {"cli"},
     ),
     "classify": (
-        {"errors", "files", "progress"},
+        {"errors", "files", "picture_style", "progress"},
         {"calibration", "label_errors", "label_files", "metrics", "prompts", "ranking", "recipe"}
         | {"stratification", "thresholds"},
         {"bootstrap", "history", "labels", "objective", "optimisation"},
