@@ -16,7 +16,7 @@ import click
 
 from classify.progress import CountBar
 from classify.recipe import TrainConfig
-from classify.run_trackers import TRACKERS
+from classify.run_trackers import TRACKERS, check_tracker
 
 if TYPE_CHECKING:
     from classify.history import EpochRecord
@@ -177,8 +177,13 @@ def train_head(
     train-head embeddings.h5 --labels labels.csv --split split.csv --arch transformer --mixup 0 -o head/
     """  # noqa: D301 (click wants a real backspace)
     import classify
+    from classify.report_page import check_page_packages
     from classify.texts import report_text
 
+    if as_page:
+        check_page_packages()
+    if log_to is not None:
+        check_tracker(log_to)
     labels, budget_s = _take_labels(options), options.pop("budget")
     config = TrainConfig(**options)
     if is_open := config.arch == "auto":
@@ -192,13 +197,13 @@ def train_head(
             store, split, output, labels=labels, config=config, budget_s=budget_s, on_epoch=None if is_open else show
         )
     _warn(report.notes)
+    figures = {"head": output, **report.to_json()}
+    click.echo(json.dumps(figures, indent=2) if as_json else report_text(report))
     if as_page:
         path = classify.write_page(report, store, split, labels=labels, grab_frames=classify.grab_frames)
         click.echo(f"-> {path}", err=True)
     if log_to is not None:
         classify.log_training(report, log_to)
-    figures = {"head": output, **report.to_json()}
-    click.echo(json.dumps(figures, indent=2) if as_json else report_text(report))
 
 
 def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
@@ -240,18 +245,11 @@ def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
 )
 @click.option("--prompts", type=click.Path(), help="What labels are in words, for zero-shot: CSV or JSON file.")
 @click.option("--pretrained", help="For zero-shot: checkpoint file of the store's encoder, if it has moved.")
-@click.option(
-    "--folds", default=5, show_default=True, help="Parts of the set; each is tested by what the others teach."
-)
+@click.option("--folds", default=5, show_default=True, help="Parts of the set, each tested by what the others teach.")
 @click.option("--seeds", default=5, show_default=True, help="How often all of it is done, with other folds.")
 @_label_options
 @click.option("--group-by", help="Column of the label file; its groups stay whole.")
-@click.option(
-    "--validation-size",
-    default=0.0,
-    show_default=True,
-    help="Share of the videos for --patience and --thresholds to choose by.",
-)
+@click.option("--validation-size", default=0.0, show_default=True, help="Share for --patience and --thresholds.")
 @click.option("--jobs", type=click.IntRange(1), help="Trainings at once.  [default: one a core]")
 @click.option("--resume", is_flag=True, help="Go on from the results in the folder.")
 @_recipe_options(without=("arch", "mixup", "seed"))

@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,16 @@ class _Found:
         return self.split.indices("test")
 
 
+def check_page_packages() -> None:
+    """Say before a training that its page could not be written after it.
+
+    Raises:
+        ClassifyError: matplotlib or cleanlab is not installed.
+    """
+    if not all(map(find_spec, ("cleanlab", "matplotlib"))):
+        raise ClassifyError("The page needs matplotlib and cleanlab. Install them: pip install 'framehead[report]'")
+
+
 def write_page(
     report: TrainingReport,
     store: str | Path,
@@ -89,13 +100,7 @@ def write_page(
         ClassifyError: matplotlib or cleanlab is not installed, or labels and split do not fit the store.
         EmbedError: the store cannot be read.
     """
-    try:
-        import cleanlab  # noqa: F401
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ClassifyError(
-            "The page needs matplotlib and cleanlab. Install them: pip install 'framehead[report]'"
-        ) from error
+    check_page_packages()
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels)
         videos = open_videos(opened, table.ids)

@@ -6,6 +6,7 @@ figures of each part.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,18 @@ if TYPE_CHECKING:  # the command line reads the names of TRACKERS, and training 
 
 LOG_FOLDER = "runs"
 """Where TensorBoard's files go: runs/{name of the head's folder}."""
+
+
+def check_tracker(tracker: str) -> None:
+    """Say before a training that its record could not be written after it.
+
+    Raises:
+        ClassifyError: there is no such tracker, or its package is not installed.
+    """
+    if tracker not in TRACKERS:
+        raise ClassifyError(f"There is no tracker {tracker!r}. Choose one of: {', '.join(TRACKERS)}.")
+    if find_spec(_MODULE_OF.get(tracker, tracker)) is None:
+        raise ClassifyError(f"Logging to {tracker} needs its package. Install it: pip install 'framehead[{tracker}]'")
 
 
 def log_training(report: "TrainingReport", tracker: str) -> None:
@@ -29,14 +42,8 @@ def log_training(report: "TrainingReport", tracker: str) -> None:
     Raises:
         ClassifyError: there is no such tracker, its package is not installed, or it refuses. The head stays as it is.
     """
-    if tracker not in TRACKERS:
-        raise ClassifyError(f"There is no tracker {tracker!r}. Choose one of: {', '.join(TRACKERS)}.")
-    try:
-        TRACKERS[tracker](report)
-    except ImportError as error:
-        raise ClassifyError(
-            f"Logging to {tracker} needs its package. Install it: pip install 'framehead[{tracker}]'"
-        ) from error
+    check_tracker(tracker)
+    TRACKERS[tracker](report)
 
 
 def _log_to_tensorboard(report: "TrainingReport") -> None:
@@ -91,6 +98,7 @@ TRACKERS: dict[str, Callable[["TrainingReport"], None]] = {
     "mlflow": _log_to_mlflow,
     "wandb": _log_to_wandb,
 }
+_MODULE_OF = {"tensorboard": "tensorboardX"}  # others are named as their trackers
 
 
 def _recipe(report: "TrainingReport") -> dict[str, object]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from classify import ClassifyError, TrainConfig, TrainingReport, log_training, split_videos, train_head
+from classify.run_trackers import check_tracker
 
 
 @pytest.fixture
@@ -117,6 +118,13 @@ def test_the_trackers_names_cost_no_heavy_import() -> None:
     code = "import sys; from classify.run_trackers import TRACKERS; print(*TRACKERS, 'torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["tensorboard", "mlflow", "wandb", "False"]
+
+
+def test_a_tracker_whose_package_is_absent_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+
+    with pytest.raises(ClassifyError, match=r"tensorboard needs its package. Install it: pip install 'framehead\[tens"):
+        check_tracker("tensorboard")
 
 
 def test_an_unknown_tracker_is_refused_with_the_list(report: TrainingReport) -> None:
