@@ -99,6 +99,12 @@ def test_the_page_shows_mistakes_and_the_wrong_label_with_their_frames(make_page
     assert re.search(r"is <b>wave</b>, looks like <b>&lt;script&gt;.*hug/05\.mp4", doubts)
 
 
+def test_the_page_says_which_labels_it_does_not_judge(make_page: Callable[..., Path]) -> None:
+    text = make_page("hug/00.mp4,<rare>").read_text()
+
+    assert "cannot be judged so, and were left out with their videos: &lt;rare&gt;." in text
+
+
 def test_labels_stand_in_the_pictures_as_they_are_written() -> None:
     drawn = draw_map(np.eye(3, 2), ["cash$$", "$x_$ y", r"a\$b"], np.zeros(3, dtype=np.bool_))
 
