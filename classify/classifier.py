@@ -12,7 +12,6 @@ Loading reads JSON and plain tensors, and runs no code from the folder.
 """
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -29,6 +28,7 @@ from safetensors import SafetensorError
 from classify.batches import Videos
 from classify.calibration import calibrate
 from classify.errors import ClassifyError, EncoderMismatch, HeadError
+from classify.files import write_whole
 from classify.heads import StandardisedHead
 from classify.metrics import decide_labels
 from classify.recipe import TrainConfig
@@ -94,20 +94,24 @@ class VideoClassifier:
             )
 
     def save(self, folder: str | Path, *, reports: Mapping[str, str] | None = None) -> None:
-        """Write the head's folder, whole or not at all; an older head there is replaced.
+        """Write the head's folder; an older head there is replaced, or stays where the new one cannot be written.
 
         Args:
             folder: where the head will lie.
             reports: name -> text of further files beside it: history.csv, report.json.
 
         Raises:
-            HeadError: something other than a head lies there.
+            HeadError: something other than a head lies there, or the disk does not take it.
         """
         folder = Path(folder)
-        refuse_foreign_folder(folder)
+        refuse_output_folder(folder)
         weights = safetensors.torch.save({name: t.contiguous() for name, t in self.head.state_dict().items()})
-        texts = {DESCRIPTION_FILE: json.dumps(self._describe(weights), indent=2) + "\n", **(reports or {})}
-        _write_folder(folder, {WEIGHTS_FILE: weights, **{name: text.encode() for name, text in texts.items()}})
+        description = json.dumps(self._describe(weights), indent=2) + "\n"
+        try:
+            # The description last: without it, a folder is no head.
+            _fill_folder(folder, {**(reports or {}), WEIGHTS_FILE: weights, DESCRIPTION_FILE: description})
+        except OSError as error:
+            raise _unwritable(folder, error) from error
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -160,32 +164,41 @@ class VideoClassifier:
         return cls(head, names, thresholds, provenance, config, description["metrics"], temperature)
 
 
-def refuse_foreign_folder(folder: Path) -> None:
-    """Raise HeadError where a head may not be written: a file, or a folder that holds anything but a head."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
+def refuse_output_folder(folder: Path) -> None:
+    """Raise HeadError where no head can be written: a file, a folder that holds other things, or a read-only place."""
+    if folder.is_file():
         raise HeadError(f"{folder} is a file. Name a folder for the head.")
-    foreign = sorted({path.name for path in folder.iterdir()} - _OWN_FILES)
+    foreign = sorted({path.name for path in folder.iterdir()} - _OWN_FILES) if folder.exists() else []
     if foreign:
         raise HeadError(
             f"{folder} holds {foreign[0]!r}, which is no part of a head, and would be lost. Name another folder."
         )
+    try:
+        with tempfile.TemporaryFile(
+            dir=next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        ):
+            pass
+    except OSError as error:
+        raise _unwritable(folder, error) from error
 
 
-def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as place:
-        beside = Path(place, "new")
-        beside.mkdir()
+def _unwritable(folder: Path, error: OSError) -> HeadError:
+    return HeadError(f"{folder} cannot be written: {error.strerror}. Make room or allow it, or name another folder.")
+
+
+def _fill_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write the files of a head in their order; its other files go.
+
+    The folder itself stays, since one that is mounted cannot be renamed. Nothing takes its place before all is on disk.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as beside:
         for name, content in files.items():
-            with (beside / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        if folder.exists():  # a folder cannot be replaced by another while it holds files
-            folder.rename(Path(place, "old"))
-        beside.rename(folder)
+            write_whole(Path(beside, name), content)
+        for name in files:
+            Path(beside, name).replace(folder / name)
+    for name in _OWN_FILES - files.keys():
+        (folder / name).unlink(missing_ok=True)
 
 
 def _read_description(folder: Path) -> dict[str, Any]:

@@ -16,13 +16,21 @@ import click
 
 from classify.progress import CountBar
 from classify.recipe import TrainConfig
+from classify.run_trackers import TRACKERS, check_tracker
 
 if TYPE_CHECKING:
     from classify.history import EpochRecord
     from classify.labels import LabelConfig
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_LABEL_OPTIONS = (
+_Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _join(*options: _Option) -> _Option:
+    """Make one decorator of several options."""
+    return lambda command: reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
+
+
+_label_options = _join(
     click.option("--labels", type=click.Path(), help="Label file: CSV or JSON lines.  [default: the folders' names]"),
     click.option("--min-count", default=1, show_default=True, help="Drop labels of fewer videos than this."),
     click.option(
@@ -31,11 +39,10 @@ _LABEL_OPTIONS = (
         help="Labels that keep their places, new ones behind them: an earlier head's folder, or a text file.",
     ),
 )
-
-
-def _label_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say which labels to take."""
-    return reduce(lambda wrapped, option: option(wrapped), reversed(_LABEL_OPTIONS), command)
+_output_options = _join(
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+    click.version_option(package_name="framehead"),
+)
 
 
 class ClassifyCommand(click.Command):
@@ -69,15 +76,12 @@ class GroupedCommand(ClassifyCommand):
                 formatter.write_dl(rows)
 
 
-def _recipe_options(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _recipe_options(*, without: tuple[str, ...] = ()) -> _Option:
     """Give a command an option for each setting of TrainConfig but some, with its default and help."""
-    settings = [setting for setting in fields(TrainConfig) if setting.name not in without]
-    return lambda command: reduce(
-        lambda wrapped, setting: _recipe_option(setting)(wrapped), reversed(settings), command
-    )
+    return _join(*(_recipe_option(setting) for setting in fields(TrainConfig) if setting.name not in without))
 
 
-def _recipe_option(setting: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _recipe_option(setting: Field[Any]) -> _Option:
     kind, choices = setting.metadata.get("kind", type(setting.default)), setting.metadata.get("choices")
     name = setting.name.replace("_", "-")
     return click.option(
@@ -94,8 +98,7 @@ def _recipe_option(setting: Field[Any]) -> Callable[[Callable[..., Any]], Callab
 @_label_options
 @click.option("--split", type=click.Path(), help="Split file; counts each of its parts as well.")
 @click.option("-o", "--output", help="Folder for pictures (PNG) and dataset.json.  [default: none are made]")
-@_json_option
-@click.version_option(package_name="framehead")
+@_output_options
 def describe_dataset(store: str, output: str | None, split: str | None, as_json: bool, **options: Any) -> None:
     """Describe the labelled videos of STORE: classes, labels, durations, resolutions.
 
@@ -125,8 +128,7 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
 @click.option("--by-folder", is_flag=True, help="Follow the folders train/, val/ and test/ that the videos lie in.")
 @click.option("--folds", type=click.IntRange(2), help="Write a split for each of so many folds: split-1.csv, ...")
 @click.option("-o", "--output", default="split.csv", show_default=True, help="The split file to write.")
-@_json_option
-@click.version_option(package_name="framehead")
+@_output_options
 def split_videos(store: str, output: str, folds: int | None, as_json: bool, **options: Any) -> None:
     """Split the labelled videos of STORE into train, validation and test.
 
@@ -161,10 +163,9 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
 @_recipe_options()
 @click.option("--budget", type=float, help="Seconds that --arch auto may take, choice and training.  [default: 60]")
 @click.option("--html", "as_page", is_flag=True, help="Also write report.html: pictures, mistakes, doubtful labels.")
-@click.option("--log-to", type=click.Choice(["tensorboard", "mlflow"]), help="Log epochs and figures there too.")
+@click.option("--log-to", type=click.Choice([*TRACKERS]), help="Log epochs and figures there too.")
 @click.option("-o", "--output", default="head", show_default=True, help="Folder for the head.")
-@_json_option
-@click.version_option(package_name="framehead")
+@_output_options
 def train_head(
     store: str, split: str, output: str, as_page: bool, log_to: str | None, as_json: bool, **options: Any
 ) -> None:
@@ -176,8 +177,13 @@ def train_head(
     train-head embeddings.h5 --labels labels.csv --split split.csv --arch transformer --mixup 0 -o head/
     """  # noqa: D301 (click wants a real backspace)
     import classify
+    from classify.report_page import check_page_packages
     from classify.texts import report_text
 
+    if as_page:
+        check_page_packages()
+    if log_to is not None:
+        check_tracker(log_to)
     labels, budget_s = _take_labels(options), options.pop("budget")
     config = TrainConfig(**options)
     if is_open := config.arch == "auto":
@@ -191,13 +197,13 @@ def train_head(
             store, split, output, labels=labels, config=config, budget_s=budget_s, on_epoch=None if is_open else show
         )
     _warn(report.notes)
+    figures = {"head": output, **report.to_json()}
+    click.echo(json.dumps(figures, indent=2) if as_json else report_text(report))
     if as_page:
         path = classify.write_page(report, store, split, labels=labels, grab_frames=classify.grab_frames)
         click.echo(f"-> {path}", err=True)
     if log_to is not None:
         classify.log_training(report, log_to)
-    figures = {"head": output, **report.to_json()}
-    click.echo(json.dumps(figures, indent=2) if as_json else report_text(report))
 
 
 def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
@@ -239,24 +245,16 @@ def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
 )
 @click.option("--prompts", type=click.Path(), help="What labels are in words, for zero-shot: CSV or JSON file.")
 @click.option("--pretrained", help="For zero-shot: checkpoint file of the store's encoder, if it has moved.")
-@click.option(
-    "--folds", default=5, show_default=True, help="Parts of the set; each is tested by what the others teach."
-)
+@click.option("--folds", default=5, show_default=True, help="Parts of the set, each tested by what the others teach.")
 @click.option("--seeds", default=5, show_default=True, help="How often all of it is done, with other folds.")
 @_label_options
 @click.option("--group-by", help="Column of the label file; its groups stay whole.")
-@click.option(
-    "--validation-size",
-    default=0.0,
-    show_default=True,
-    help="Share of the videos for --patience and --thresholds to choose by.",
-)
+@click.option("--validation-size", default=0.0, show_default=True, help="Share for --patience and --thresholds.")
 @click.option("--jobs", type=click.IntRange(1), help="Trainings at once.  [default: one a core]")
 @click.option("--resume", is_flag=True, help="Go on from the results in the folder.")
 @_recipe_options(without=("arch", "mixup", "seed"))
 @click.option("-o", "--output", default="comparison", show_default=True, help="Folder for table and picture.")
-@_json_option
-@click.version_option(package_name="framehead")
+@_output_options
 def compare_heads(store: str, output: str, resume: bool, as_json: bool, **options: Any) -> None:
     """Compare heads, mixup and baselines on STORE, and tell differences from noise.
 
@@ -292,8 +290,7 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
 @click.option("--pretrained", help="Checkpoint file of the head's encoder, if it has moved.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Frames encoded at once.")
-@_json_option
-@click.version_option(package_name="framehead")
+@_output_options
 def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_json: bool, **config: Any) -> None:
     """Label SOURCES with the trained HEAD: stores, or folders, video files and CSV or TXT lists.
 
@@ -323,8 +320,7 @@ def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_j
 @click.command(cls=ClassifyCommand)
 @click.argument("head", type=click.Path())
 @click.option("-o", "--output", default="head.onnx", show_default=True, help="The ONNX file to write.")
-@_json_option
-@click.version_option(package_name="framehead")
+@_output_options
 def export_head(head: str, output: str, as_json: bool) -> None:
     """Write the trained HEAD as an ONNX model, checked against the head on random videos.
 

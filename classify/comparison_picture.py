@@ -8,6 +8,7 @@ import io
 from typing import TYPE_CHECKING
 
 from classify.contenders import Comparison, Contender, verdict
+from classify.picture_style import picture_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,10 +23,10 @@ _DPI = 150
 def draw_comparison(comparison: Comparison) -> bytes | None:
     """Draw a comparison as PNG; None where matplotlib is not installed."""
     try:
-        import matplotlib
+        import matplotlib  # noqa: F401
     except ImportError:
         return None
-    with matplotlib.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
+    with picture_style():
         content = io.BytesIO()
         figure = _draw(comparison)
         figure.savefig(content, format="png", dpi=_DPI, metadata={"Software": None})  # the same table, the same bytes

@@ -15,7 +15,7 @@ from classify.batches import LabelledSet
 from classify.bootstrap import BootstrapConfig
 from classify.calibration import fit_temperature, move_thresholds
 from classify.candidates import list_candidates
-from classify.classifier import VideoClassifier, refuse_foreign_folder
+from classify.classifier import VideoClassifier, refuse_output_folder
 from classify.errors import SplitError, TrainError
 from classify.evaluation import Evaluation, Outcome, evaluate
 from classify.history import EpochRecord
@@ -112,7 +112,7 @@ def train_head(
         EmbedError: the store cannot be read.
     """
     output = Path(output)
-    refuse_foreign_folder(output)
+    refuse_output_folder(output)
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels)
         parts = read_split(split, table)

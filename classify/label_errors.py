@@ -41,7 +41,7 @@ def find_label_errors(
 ) -> tuple[LabelDoubt, ...]:
     """Return the videos whose labels are probably wrong, the least plausible first.
 
-    Classes of fewer than 5 videos are left out with their videos, since no fold can be spared of them.
+    Classes that cannot be judged are left out with their videos.
 
     Args:
         means: (N, D) the mean vector of each video, N at most MOST_VIDEOS.
@@ -52,7 +52,7 @@ def find_label_errors(
     from cleanlab.multilabel_classification import filter as multi_label
 
     is_single_label = bool((targets.sum(axis=1) == 1).all())
-    classes = np.flatnonzero((targets.sum(axis=0) >= FOLDS) & ((~targets).sum(axis=0) >= FOLDS))
+    classes = np.flatnonzero(can_judge(targets, groups))
     videos = np.flatnonzero(targets[:, classes].any(axis=1))
     if len(classes) < 2:
         return ()
@@ -70,6 +70,21 @@ def find_label_errors(
         n_jobs=1,
     )
     return tuple(_doubt(row, videos, classes, known, probabilities) for row in np.asarray(found).tolist())
+
+
+def can_judge(targets: NDArray[np.bool_], groups: tuple[str, ...] | None = None) -> NDArray[np.bool_]:
+    """Say which classes a regression can know without having seen the video in question, bool (C,).
+
+    They, and what is not of them, have 5 videos or more, one for each fold, and do not lie in a single group.
+    """
+    enough: NDArray[np.bool_] = (targets.sum(axis=0) >= FOLDS) & ((~targets).sum(axis=0) >= FOLDS)
+    if groups is None:
+        return enough
+    _, place_of, sizes = np.unique(np.array(groups), return_inverse=True, return_counts=True)
+    counts = np.zeros((len(sizes), targets.shape[1]), dtype=np.int64)
+    np.add.at(counts, place_of, targets)
+    is_spread = ((counts > 0).sum(axis=0) > 1) & ((counts < sizes[:, None]).sum(axis=0) > 1)
+    return np.asarray(enough & is_spread)
 
 
 def _doubt(

@@ -17,8 +17,10 @@ import csv
 import io
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from classify.errors import LabelError
@@ -29,8 +31,9 @@ SEPARATOR = "|"
 KEY_COLUMNS = ("id", "path", "link", "url")
 TEXT_COLUMNS = ("description", "text", "caption", "title")
 
-# The # of an entity (&#x27;) opens no tag, and figures alone (#1) are none on any platform.
-_HASHTAG = re.compile(r"(?<!&)#(\w*[^\W\d_]\w*)")
+_HASH = re.compile(r"(?<!&)[#\uFE5F\uFF03]")  # that of an entity (&#x27;) opens no tag; the others are wide or small
+_WORD_CATEGORIES = frozenset("LMN")  # letters, marks (vowels of Hindi and Thai, accents), numbers
+_JOINERS = "\u200c\u200d"  # without a shape; between letters they are part of how Persian or Sinhala is written
 _ZERO_OR_ONE = frozenset({"0", "1", ""})
 
 Cells = Mapping[str, str]
@@ -95,12 +98,34 @@ def read_label_file(path: Path, group_by: str | None = None) -> LabelFile:
 
 
 def find_hashtags(text: str) -> frozenset[str]:
-    """Return the #tags of a text, in small letters and without the #.
+    """Return the #tags of a text, in small letters (NFC) and without the #; figures alone (#1) are none.
+
+    Source: Unicode UAX #31, https://www.unicode.org/reports/tr31/, R8: a # of any width, then letters, marks, numbers
+    and connectors (_). Emoji, which it lets in, end a tag here, as in https://github.com/twitter/twitter-text.
 
     >>> sorted(find_hashtags("Best #Ramen in town! #food#Tokyo2024 #1 it&#x27;s"))
     ['food', 'ramen', 'tokyo2024']
     """
-    return frozenset(_HASHTAG.findall(text.casefold()))
+    pieces = _HASH.split(_fold(text))[1:]
+    openings = ((piece, next(_cut_words(piece), "")) for piece in pieces)
+    return frozenset(word for piece, word in openings if piece.startswith(word) and any(map(str.isalpha, word)))
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFC", text.casefold())
+
+
+def _cut_words(text: str) -> Iterator[str]:
+    """Yield the words of a text; what begins with a mark, such as the sign of an emoji, is none."""
+    for is_inside, run in groupby(text, _is_inside_word):
+        word = "".join(run).strip(_JOINERS)
+        if is_inside and word and unicodedata.category(word[0])[0] != "M":
+            yield word
+
+
+def _is_inside_word(letter: str) -> bool:
+    category = unicodedata.category(letter)
+    return category[0] in _WORD_CATEGORIES or category == "Pc" or letter in _JOINERS
 
 
 def _csv_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -202,7 +227,7 @@ def _split_bars(text: str) -> frozenset[str]:
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(re.findall(r"\w+", text.casefold()))
+    return frozenset(_cut_words(_fold(text)))
 
 
 _NAMED: dict[str, Callable[[str], frozenset[str]]] = {

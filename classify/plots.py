@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from classify.description import WHOLE, DatasetDescription
 from classify.errors import ClassifyError
+from classify.picture_style import picture_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,10 +36,10 @@ def draw_description(description: DatasetDescription) -> dict[str, bytes]:
         ClassifyError: matplotlib is not installed.
     """
     try:
-        import matplotlib
+        import matplotlib  # noqa: F401
     except ImportError as error:
         raise ClassifyError("Pictures need matplotlib. Install it: pip install 'framehead[plots]'") from error
-    with matplotlib.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
+    with picture_style():
         # Where no video has two labels, there is nothing to see of labels together.
         drawn = {name: draw for name, draw in _PICTURES.items() if draw is not _draw_pairs or description.pairs}
         return {name: _png(draw(description)) for name, draw in drawn.items()}

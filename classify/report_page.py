@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from classify.batches import Videos, blocks_of, open_videos
 from classify.errors import ClassifyError
 from classify.experiment import TrainingReport
 from classify.files import write_whole
-from classify.label_errors import MOST_LABELS, MOST_VIDEOS, LabelDoubt, find_label_errors
+from classify.label_errors import FOLDS, MOST_LABELS, MOST_VIDEOS, LabelDoubt, can_judge, find_label_errors
 from classify.labels import Labels, LabelTable, read_labels
 from classify.report_plots import draw_calibration, draw_curves, draw_map, draw_precision_recall
 from classify.report_tables import class_table, confusion_table
@@ -68,6 +69,16 @@ class _Found:
         return self.split.indices("test")
 
 
+def check_page_packages() -> None:
+    """Say before a training that its page could not be written after it.
+
+    Raises:
+        ClassifyError: matplotlib or cleanlab is not installed.
+    """
+    if not all(map(find_spec, ("cleanlab", "matplotlib"))):
+        raise ClassifyError("The page needs matplotlib and cleanlab. Install them: pip install 'framehead[report]'")
+
+
 def write_page(
     report: TrainingReport,
     store: str | Path,
@@ -89,13 +100,7 @@ def write_page(
         ClassifyError: matplotlib or cleanlab is not installed, or labels and split do not fit the store.
         EmbedError: the store cannot be read.
     """
-    try:
-        import cleanlab  # noqa: F401
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ClassifyError(
-            "The page needs matplotlib and cleanlab. Install them: pip install 'framehead[report]'"
-        ) from error
+    check_page_packages()
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels)
         videos = open_videos(opened, table.ids)
@@ -265,11 +270,18 @@ def _label_errors_section(found: _Found) -> str:
         words = f"Not looked for: that is done for up to {MOST_VIDEOS:,} videos and {MOST_LABELS} labels."
         return _section(title, words, "")
     doubts = find_label_errors(found.means, found.table.targets, found.split.groups)
+    is_judged = can_judge(found.table.targets, found.split.groups)
+    unjudged = [html.escape(name) for name, judged in zip(found.table.names, is_judged, strict=True) if not judged]
     words = (
         f"{len(doubts):,} of all {len(found.table.ids):,} videos look unlike their label, by confident learning: a "
         "logistic regression on mean vectors, which had not seen the video, is surer of another one than is usual. "
         "Where it is a weak classifier, many of these labels are right."
     )
+    if unjudged:
+        words += (
+            f" Labels of fewer than {FOLDS} videos, or of a single group, cannot be judged so, and were left out with "
+            f"their videos: {', '.join(unjudged)}."
+        )
     cards = "".join(_card(found, doubt.video, _doubted(found, doubt)) for doubt in doubts[:_SHOWN_VIDEOS])
     return _section(title, words, f'<div class="cards">{cards}</div>')
 

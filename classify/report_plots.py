@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.history import EpochRecord
+from classify.picture_style import picture_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +29,7 @@ _CURVES = COLOUR_COUNT  # labels whose precision and recall are drawn
 _BINS = 10
 
 
+@picture_style()
 def draw_curves(history: Sequence[EpochRecord], best_epoch: int) -> str:
     """Draw loss and micro-F1 by epoch, of training and of validation."""
     from matplotlib.ticker import MaxNLocator
@@ -49,6 +51,7 @@ def draw_curves(history: Sequence[EpochRecord], best_epoch: int) -> str:
     return _svg(figure, "curves")
 
 
+@picture_style()
 def draw_precision_recall(targets: NDArray[np.bool_], probabilities: NDArray[np.floating], names: Sequence[str]) -> str:
     """Draw precision against recall: of all labels together, and of the most frequent ones.
 
@@ -71,6 +74,7 @@ def draw_precision_recall(targets: NDArray[np.bool_], probabilities: NDArray[np.
     return _svg(figure, "precision-recall")
 
 
+@picture_style()
 def draw_calibration(confidences: NDArray[np.floating], is_right: NDArray[np.bool_]) -> str:
     """Draw how often labels given with a probability are right, and how many were given with it.
 
@@ -96,6 +100,7 @@ def draw_calibration(confidences: NDArray[np.floating], is_right: NDArray[np.boo
     return _svg(figure, "calibration")
 
 
+@picture_style()
 def draw_map(places: NDArray[np.floating], labels: Sequence[str | None], is_test: NDArray[np.bool_]) -> str:
     """Draw videos as points, coloured by label; test videos have a rim.
 
@@ -133,7 +138,6 @@ def _new_figure(columns: int, *, height_inches: float) -> tuple["Figure", list["
     all_axes = [figure.add_subplot(1, columns, number + 1) for number in range(columns)]
     for axes in all_axes:
         axes.patch.set_visible(False)
-        axes.spines[["top", "right"]].set_visible(False)
         axes.spines[:].set_color(_INK)
         axes.tick_params(colors=_INK)
         axes.grid(alpha=0.15, color=_INK)
@@ -164,6 +168,6 @@ def _adopt_colours(text: str) -> str:
 
 
 def _short(name: str) -> str:
-    """Cut a label's name where it would push the picture away, and keep matplotlib from reading it as a formula."""
+    """Cut a label's name where it would push the picture away; one that begins with _ is left out of legends."""
     cut = name if len(name) <= 28 else f"{name[:27]}…"
-    return cut.replace("$", r"\$").lstrip("_") or "_"
+    return cut.lstrip("_") or "_"

@@ -1,41 +1,52 @@
-"""A training's record for programs that compare runs: TensorBoard and MLflow.
+"""A training's record for programs that compare runs: TensorBoard, MLflow, and Weights & Biases.
 
-Both get what history.csv and report.json hold: the recipe, each epoch's figures with the epoch as their step, and the
+All get what history.csv and report.json hold: the recipe, each epoch's figures with the epoch as their step, and the
 figures of each part.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from classify.errors import ClassifyError
-from classify.experiment import TrainingReport
+
+if TYPE_CHECKING:  # the command line reads the names of TRACKERS, and training loads torch
+    from classify.experiment import TrainingReport
 
 LOG_FOLDER = "runs"
 """Where TensorBoard's files go: runs/{name of the head's folder}."""
 
 
-def log_training(report: TrainingReport, tracker: str) -> None:
+def check_tracker(tracker: str) -> None:
+    """Say before a training that its record could not be written after it.
+
+    Raises:
+        ClassifyError: there is no such tracker, or its package is not installed.
+    """
+    if tracker not in TRACKERS:
+        raise ClassifyError(f"There is no tracker {tracker!r}. Choose one of: {', '.join(TRACKERS)}.")
+    if find_spec(_MODULE_OF.get(tracker, tracker)) is None:
+        raise ClassifyError(f"Logging to {tracker} needs its package. Install it: pip install 'framehead[{tracker}]'")
+
+
+def log_training(report: "TrainingReport", tracker: str) -> None:
     """Write a training's record to a tracker.
 
     Args:
         report: what `train_head` returned.
-        tracker: one of TRACKERS. "tensorboard" writes into `runs/`; "mlflow" to where MLFLOW_TRACKING_URI says.
+        tracker: one of TRACKERS. "tensorboard" writes into `runs/`; "mlflow" to where MLFLOW_TRACKING_URI says; "wandb"
+            to where its own variables say, such as WANDB_MODE, WANDB_PROJECT and WANDB_DIR.
 
     Raises:
         ClassifyError: there is no such tracker, its package is not installed, or it refuses. The head stays as it is.
     """
-    if tracker not in TRACKERS:
-        raise ClassifyError(f"There is no tracker {tracker!r}. Choose one of: {', '.join(TRACKERS)}.")
-    try:
-        TRACKERS[tracker](report)
-    except ImportError as error:
-        raise ClassifyError(
-            f"Logging to {tracker} needs its package. Install it: pip install 'framehead[{tracker}]'"
-        ) from error
+    check_tracker(tracker)
+    TRACKERS[tracker](report)
 
 
-def _log_to_tensorboard(report: TrainingReport) -> None:
+def _log_to_tensorboard(report: "TrainingReport") -> None:
     from tensorboardX import SummaryWriter
 
     with SummaryWriter(str(Path(LOG_FOLDER, report.folder.name))) as writer:
@@ -48,7 +59,7 @@ def _log_to_tensorboard(report: TrainingReport) -> None:
             writer.add_scalar(name, value, report.best_epoch)
 
 
-def _log_to_mlflow(report: TrainingReport) -> None:
+def _log_to_mlflow(report: "TrainingReport") -> None:
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -65,17 +76,36 @@ def _log_to_mlflow(report: TrainingReport) -> None:
         ) from error
 
 
-TRACKERS: dict[str, Callable[[TrainingReport], None]] = {
+def _log_to_wandb(report: "TrainingReport") -> None:
+    import wandb
+
+    # A run of the caller's stays open, and the command's own output stays out of the record.
+    settings = wandb.Settings(reinit="create_new", console="off")
+    try:
+        with wandb.init(name=report.folder.name, config=_recipe(report), settings=settings) as run:
+            for epoch, figures in _epochs(report).items():
+                run.log(figures, step=epoch)
+            run.summary.update(_results(report))
+    except (wandb.Error, ValueError) as error:  # ValueError: a variable has a value that it does not know
+        raise ClassifyError(
+            f"{report.folder} holds the trained head, but Weights & Biases refuses its record: {error} Run "
+            "`wandb login`, or set WANDB_MODE=offline to keep the record in a folder."
+        ) from error
+
+
+TRACKERS: dict[str, Callable[["TrainingReport"], None]] = {
     "tensorboard": _log_to_tensorboard,
     "mlflow": _log_to_mlflow,
+    "wandb": _log_to_wandb,
 }
+_MODULE_OF = {"tensorboard": "tensorboardX"}  # others are named as their trackers
 
 
-def _recipe(report: TrainingReport) -> dict[str, object]:
+def _recipe(report: "TrainingReport") -> dict[str, object]:
     return asdict(report.classifier.config)
 
 
-def _epochs(report: TrainingReport) -> Mapping[int, dict[str, float]]:
+def _epochs(report: "TrainingReport") -> Mapping[int, dict[str, float]]:
     """Return epoch -> name -> figure; those of validation are absent without validation videos."""
     return {
         record.epoch: {
@@ -87,7 +117,7 @@ def _epochs(report: TrainingReport) -> Mapping[int, dict[str, float]]:
     }
 
 
-def _results(report: TrainingReport) -> dict[str, float]:
+def _results(report: "TrainingReport") -> dict[str, float]:
     return {
         f"{part}/{name}": float(getattr(metrics, name))
         for part, metrics in report.parts.items()

@@ -39,7 +39,7 @@ LAYERS = {
         {"cli"},
     ),
     "classify": (
-        {"errors", "files", "progress"},
+        {"errors", "files", "picture_style", "progress"},
         {"calibration", "label_errors", "label_files", "metrics", "prompts", "ranking", "recipe"}
         | {"stratification", "thresholds"},
         {"bootstrap", "history", "labels", "objective", "optimisation"},
@@ -66,6 +66,7 @@ MORE_THAN_THE_STORE = {
 HEAVY = {
     *("av", "cleanlab", "cv2", "h5py", "matplotlib", "mlflow", "onnx", "onnxruntime"),
     *("onnxscript", "open_clip", "scipy", "sklearn", "tensorboardX", "timm", "torch", "torchvision"),
+    "wandb",
 }
 NAMES_OF_NOTHING = {
     *("base", "common", "core", "handler", "handlers", "helper", "helpers", "manager", "misc", "processor"),

@@ -1,4 +1,5 @@
 import json
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,41 @@ def test_a_saved_head_replaces_an_older_one(make_classifier: Callable[..., Video
 
     assert VideoClassifier.load(folder).config.arch == "random-frame"
     assert sorted(path.name for path in folder.parent.iterdir()) == ["head"]
+
+
+def test_a_saved_head_leaves_no_report_of_an_older_one(
+    make_classifier: Callable[..., VideoClassifier], folder: Path
+) -> None:
+    make_classifier().save(folder, reports={"report.json": "{}\n"})
+
+    make_classifier().save(folder)
+
+    assert sorted(path.name for path in folder.iterdir()) == ["head.json", "head.safetensors"]
+
+
+def test_a_folder_that_is_there_is_filled_since_a_mounted_one_cannot_be_renamed(
+    make_classifier: Callable[..., VideoClassifier], folder: Path
+) -> None:
+    before = folder.stat().st_ino
+
+    make_classifier().save(folder)
+
+    assert folder.stat().st_ino == before
+
+
+def test_a_head_that_the_disk_does_not_take_leaves_the_older_one(
+    make_classifier: Callable[..., VideoClassifier], folder: Path
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # as a full disk: no file may grow longer
+    try:
+        with pytest.raises(HeadError, match=r"head cannot be written: File too large\. Make room or allow it"):
+            make_classifier("random-frame").save(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert VideoClassifier.load(folder).config.arch == "linear"
+    assert sorted(path.name for path in folder.iterdir()) == ["head.json", "head.safetensors"]
 
 
 def test_a_folder_with_other_files_is_not_replaced(

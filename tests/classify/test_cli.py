@@ -1,4 +1,5 @@
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -274,6 +275,43 @@ def test_an_unknown_arch_is_refused_with_the_list(run: Callable[..., Result], to
 
     assert result.exit_code == 2
     assert "no head called 'lineal'. Choose one of: linear, mlp, random-frame, transformer" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "package"),
+    [(("--html",), "cleanlab"), (("--log-to", "mlflow"), "mlflow"), (("--log-to", "wandb"), "wandb")],
+    ids=["html", "mlflow", "wandb"],
+)
+def test_an_absent_package_is_noticed_before_the_training(
+    run: Callable[..., Result],
+    toy_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: tuple[str, ...],
+    package: str,
+) -> None:
+    run("split_videos", toy_store)
+    monkeypatch.setitem(sys.modules, package, None)
+
+    result = run("train_head", toy_store, "--split", "split.csv", *option)
+
+    assert result.exit_code == 2
+    assert "pip install 'framehead[" in result.stderr
+    assert not (tmp_path / "head").exists()
+
+
+def test_a_refused_record_costs_no_result(
+    run: Callable[..., Result], toy_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "false")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+    run("split_videos", toy_store)
+
+    result = run("train_head", toy_store, "--split", "split.csv", "--log-to", "mlflow", "--json")
+
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["test_videos"] == 6
+    assert "head holds the trained head, but MLflow refuses" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["describe_dataset", "split_videos", "train_head", "predict_videos", "export_head"])

@@ -91,6 +91,14 @@ def test_the_same_set_gives_the_same_pictures(store: Path, tmp_path: Path) -> No
     assert one == two
 
 
+def test_labels_with_dollar_signs_are_drawn(store: Path, tmp_path: Path) -> None:
+    store.with_name("labels.csv").write_text("id,labels\na,cash$$\nb,cash$$|$x_$ y\nc,$x_$ y|$5\nd,$5\n")
+
+    describe_dataset(store, tmp_path / "out", labels=store.with_name("labels.csv"))
+
+    assert {path.stem for path in (tmp_path / "out").glob("*.png")} == PICTURES
+
+
 def test_where_no_video_has_two_labels_no_picture_shows_them_together(toy_store: Path, tmp_path: Path) -> None:
     describe_dataset(toy_store, tmp_path / "out")
 

@@ -194,6 +194,15 @@ def test_an_output_that_is_no_head_is_refused_before_the_training(toy_store: Pat
         train_head(toy_store, split, toy_store.parent)
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_the_training(toy_store: Path, split: Path) -> None:
+    epochs: list[object] = []
+
+    with pytest.raises(HeadError, match=r"head cannot be written: Not a directory\..*or name another folder"):
+        train_head(toy_store, split, split / "below" / "head", on_epoch=epochs.append)
+
+    assert epochs == []
+
+
 def test_a_run_that_fails_writes_nothing(toy_store: Path, split: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
 

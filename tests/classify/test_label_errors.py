@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from classify.label_errors import find_label_errors
+from classify.label_errors import can_judge, find_label_errors
 
 SWAPPED = [3, 50, 101]
 
@@ -38,6 +38,23 @@ def test_right_labels_are_not_doubted(means: NDArray[np.float64]) -> None:
     groups = tuple(f"trip {video // 6}" for video in range(120))
 
     assert find_label_errors(means, (np.arange(120) % 3)[:, None] == np.arange(3), groups) == ()
+
+
+def test_a_class_of_a_single_group_is_left_out_since_no_other_video_vouches_for_it(means: NDArray[np.float64]) -> None:
+    kinds = np.arange(120) % 3
+    groups = tuple("one" if kind == 2 else f"trip {video // 6}" for video, kind in enumerate(kinds))
+    kinds[SWAPPED[0]] = 1  # of a class that can be judged, so it is doubted still
+    targets = kinds[:, None] == np.arange(3)
+
+    assert can_judge(targets, groups).tolist() == [True, True, False]
+    assert [doubt.video for doubt in find_label_errors(means, targets, groups)] == SWAPPED[:1]
+
+
+def test_where_all_but_one_class_lie_in_a_single_group_none_can_be_judged() -> None:
+    targets = (np.arange(20) < 10)[:, None] == np.array([True, False])
+    groups = tuple("one" if has else str(video) for video, has in enumerate(targets[:, 1]))
+
+    assert can_judge(targets, groups).tolist() == [False, False]
 
 
 def test_of_too_few_videos_of_a_label_nothing_is_said(means: NDArray[np.float64]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from classify.errors import LabelError
-from classify.label_files import read_label_file
+from classify.label_files import find_hashtags, read_label_file
 
 
 @pytest.fixture
@@ -38,6 +38,42 @@ def labels_in(path: Path) -> list[tuple[str, set[str]]]:
 )
 def test_labels_are_read_from_any_shape(written: Callable[[str], Path], text: str) -> None:
     assert labels_in(written(text)) == [("a.mp4", {"hug", "wave"}), ("b.mp4", {"kick"})]
+
+
+_TAGS = {
+    "hindi": ("#हिन्दी में", "हिन्दी"),
+    "thai": ("#กรุงเทพ!", "กรุงเทพ"),
+    "decomposed": ("#cafe\u0301", "caf\u00e9"),
+    "capital": ("#CAFE\u0301", "caf\u00e9"),
+    "dotted-i": ("#\u0130zmir", "i\u0307zmir"),
+    "persian": ("#\u0645\u06cc\u200c\u0634\u0648\u062f", "\u0645\u06cc\u200c\u0634\u0648\u062f"),
+    "joiner-behind": ("#food\u200d \u200d", "food"),
+    "emoji-behind": ("#food😋❤\ufe0f", "food"),
+    "flag-behind": ("#food👩\u200d🍳", "food"),
+    "point": ("(#food). #food, #food's", "food"),
+    "connector": ("#street_food", "street_food"),
+    "wide": ("\uff03美食", "美食"),
+    "small": ("\ufe5ffood", "food"),
+}
+
+
+@pytest.mark.parametrize(("text", "tag"), _TAGS.values(), ids=_TAGS)
+def test_a_tag_ends_where_its_word_does_in_any_script(text: str, tag: str) -> None:
+    assert find_hashtags(text) == {tag}
+
+
+@pytest.mark.parametrize("text", ["# food", "#️⃣food", "#1 #2024", "#😋", "#_", "&#x27;", "#", "#-food"])
+def test_what_is_no_word_behind_a_hash_is_no_tag(text: str) -> None:
+    assert find_hashtags(text) == set()
+
+
+@pytest.mark.parametrize(("text", "tag"), _TAGS.values(), ids=_TAGS)
+def test_a_column_of_hashtags_has_the_same_words(written: Callable[[str], Path], text: str, tag: str) -> None:
+    assert tag in labels_in(written(f'id,hashtags\na,"{text}"\n'))[0][1]
+
+
+def test_the_signs_of_emoji_are_no_words(written: Callable[[str], Path]) -> None:
+    assert labels_in(written("id,hashtags\na,food ❤\ufe0f 👩\u200d🍳\n")) == [("a", {"food"})]
 
 
 def test_a_file_of_one_label_a_row_is_long(written: Callable[[str], Path]) -> None:

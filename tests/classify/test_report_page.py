@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from classify import LabelConfig, TrainConfig, split_videos, train_head, write_page
+from classify.report_plots import draw_map
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -96,6 +97,18 @@ def test_the_page_shows_mistakes_and_the_wrong_label_with_their_frames(make_page
     assert len(re.findall(r"<figure>.*?data:image/jpeg;base64,.*?taken for <b>", mistakes)) >= 1
     assert doubts.count("<figure>") == 1
     assert re.search(r"is <b>wave</b>, looks like <b>&lt;script&gt;.*hug/05\.mp4", doubts)
+
+
+def test_the_page_says_which_labels_it_does_not_judge(make_page: Callable[..., Path]) -> None:
+    text = make_page("hug/00.mp4,<rare>").read_text()
+
+    assert "cannot be judged so, and were left out with their videos: &lt;rare&gt;." in text
+
+
+def test_labels_stand_in_the_pictures_as_they_are_written() -> None:
+    drawn = draw_map(np.eye(3, 2), ["cash$$", "$x_$ y", r"a\$b"], np.zeros(3, dtype=np.bool_))
+
+    assert all(label in drawn for label in (">cash$$<", ">$x_$ y<", r">a\$b<"))
 
 
 def test_the_same_training_gives_the_same_page(make_page: Callable[..., Path]) -> None:

@@ -1,8 +1,13 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from classify import ClassifyError, TrainConfig, TrainingReport, log_training, split_videos, train_head
+from classify.run_trackers import check_tracker
 
 
 @pytest.fixture
@@ -55,6 +60,73 @@ def test_what_mlflow_refuses_says_how_to_go_on(
         log_training(report, "mlflow")
 
 
+@pytest.fixture
+def wandb_offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Weights & Biases as it is without a network; the process that it starts ends with the test."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_PROJECT", "videos")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    yield
+    import wandb
+
+    wandb.teardown()
+
+
+@pytest.mark.usefixtures("wandb_offline")
+def test_wandbs_file_holds_the_recipe_each_epochs_loss_and_the_test_figures(
+    report: TrainingReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "records"))
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    log_training(report, "wandb")
+
+    (path,) = (tmp_path / "records").glob("wandb/offline-run-*/*.wandb")
+    content = path.read_bytes()[7:]  # the file's own header
+    assert len(content) < 32768, "a longer file has records in several pieces"
+    records = []
+    while content:  # a record: 4 bytes of checksum, 2 of its length, 1 of its kind
+        end = 7 + int.from_bytes(content[4:6], "little")
+        records.append(Record.FromString(content[7:end]))
+        content = content[end:]
+    (run,) = (record.run for record in records if record.HasField("run"))
+    steps = {
+        record.history.step.num: {item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
+        for record in records
+        if record.HasField("history")
+    }
+    summary = {item.key: item.value_json for record in records for item in record.summary.update}
+    assert (run.project, run.display_name) == ("videos", "head")
+    assert {item.key: item.value_json for item in run.config.update}["arch"] == '"linear"'
+    assert [*steps] == [1, 2, 3]
+    assert [figures["train_loss"] for figures in steps.values()] == [record.train_loss for record in report.history]
+    assert json.loads(summary["test/micro_f1"]) == report.parts["test"].micro_f1
+
+
+@pytest.mark.parametrize("mode", ["online", "on-line"])
+def test_what_wandb_refuses_says_how_to_go_on(
+    report: TrainingReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", mode)
+    monkeypatch.setenv("HOME", str(tmp_path))  # where a login would lie
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    with pytest.raises(ClassifyError, match=r"(?s)head holds the trained head, but.*wandb login.*WANDB_MODE=offline"):
+        log_training(report, "wandb")
+
+
+def test_the_trackers_names_cost_no_heavy_import() -> None:
+    code = "import sys; from classify.run_trackers import TRACKERS; print(*TRACKERS, 'torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["tensorboard", "mlflow", "wandb", "False"]
+
+
+def test_a_tracker_whose_package_is_absent_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+
+    with pytest.raises(ClassifyError, match=r"tensorboard needs its package. Install it: pip install 'framehead\[tens"):
+        check_tracker("tensorboard")
+
+
 def test_an_unknown_tracker_is_refused_with_the_list(report: TrainingReport) -> None:
-    with pytest.raises(ClassifyError, match=r"no tracker 'paper'. Choose one of: tensorboard, mlflow"):
+    with pytest.raises(ClassifyError, match=r"no tracker 'paper'. Choose one of: tensorboard, mlflow, wandb"):
         log_training(report, "paper")
