@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from classify.batches import LabelledSet
 from classify.device_sets import PooledSet, pool_videos
+from classify.devices import seeded
 from classify.heads import StandardisedHead
 from classify.heads.pooling import Pooled
 from classify.history import Course, EpochRecord, Tally
@@ -35,7 +36,6 @@ from classify.training import (
     has_several_labels,
     prepare_fit,
     refuse_untrainable,
-    seeded,
     validate,
     with_fitting_threads,
 )

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from classify.batches import LabelledSet, VideoBatch, Videos, blocks_of
 from classify.device_sets import BatchSource, PooledSet, place_videos
+from classify.devices import find_device, seeded
 from classify.errors import TrainError
 from classify.heads import StandardisedHead, build_head
 from classify.history import Course, EpochRecord, Tally
@@ -114,20 +115,6 @@ def predict_probabilities(
     objective, indices = Objective(thresholds is not None), np.arange(len(videos))
     data = place_videos(videos, head, place)
     return objective.probabilities(_view_logits(head, data, indices, objective, videos.view_count)[0])
-
-
-def find_device(name: str) -> torch.device:
-    """Return the device of a name: "cpu", "cuda", or "auto" for a GPU where there is one.
-
-    Raises:
-        TrainError: there is no such device here.
-    """
-    has_gpu = torch.cuda.is_available()
-    if name == "auto":
-        return torch.device("cuda" if has_gpu else "cpu")
-    if name == "cpu" or (name == "cuda" and has_gpu):
-        return torch.device(name)
-    raise TrainError(f"There is no device {name!r} here. Choose one of: auto, cpu{', cuda' if has_gpu else ''}.")
 
 
 @dataclass(frozen=True)
@@ -239,15 +226,6 @@ def validate(fit: Fit, data: BatchSource) -> Tally | None:
     tally = Tally(is_multi_label=fit.objective.is_multi_label)
     tally.add(Objective(fit.objective.is_multi_label).losses(logits, targets).mean(), logits, targets)
     return tally
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global random generators, and put them back afterwards."""
-    gpus = [torch.cuda.current_device()] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=gpus):
-        torch.manual_seed(seed)
-        yield
 
 
 @contextmanager

@@ -8,12 +8,13 @@ import torch
 from numpy.typing import NDArray
 
 from classify.batches import LabelledSet, VideoSet, open_videos
+from classify.devices import find_device
 from classify.errors import TrainError
 from classify.heads import list_heads
 from classify.history import EpochRecord
 from classify.metrics import decide_labels, micro_f1
 from classify.recipe import TrainConfig
-from classify.training import TrainingRun, find_device, fit_head, predict_probabilities
+from classify.training import TrainingRun, fit_head, predict_probabilities
 from embed import EmbeddingStore
 from tests.classify.conftest import CLASSES
 
