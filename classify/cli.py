@@ -290,7 +290,7 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
 @click.option("-o", "--output", help="Predictions file (CSV) to write.  [default: print it]")
 @click.option("--store", type=click.Path(path_type=Path), help="Keep the embeddings in this store, for next time.")
 @click.option("--pretrained", help="Checkpoint file of the head's encoder, if it has moved.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--device", default="auto", show_default=True, help="Of encoder and head: auto, cpu or cuda.")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Frames encoded at once.")
 @_json_option
 @click.version_option(package_name="framehead")

@@ -121,7 +121,7 @@ def train_head(
         selection = _choose(dataset, replace(table, groups=parts.groups), parts, config, budget_s)
         config = config if selection is None else selection.config
         run = fit_head(dataset, parts.indices("train"), parts.indices("validation"), config, on_epoch=on_epoch)
-        probabilities = predict_probabilities(run.head, dataset.videos, run.thresholds)
+        probabilities = predict_probabilities(run.head, dataset.videos, run.thresholds, device=config.device)
         provenance = opened.provenance
     temperature = _fit_temperature(dataset.targets, probabilities, parts, run)
     thresholds = move_thresholds(run.thresholds, temperature)

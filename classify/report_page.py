@@ -99,7 +99,7 @@ def write_page(
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels)
         videos = open_videos(opened, table.ids)
-        probabilities = report.classifier.predict_probabilities(videos)
+        probabilities = report.classifier.predict_probabilities(videos, device=report.classifier.config.device)
         found = _Found(
             report=report,
             table=table,

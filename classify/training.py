@@ -97,24 +97,29 @@ def fit_head(
 
 
 def predict_probabilities(
-    head: StandardisedHead, videos: Videos, thresholds: tuple[float, ...] | None, *, device: str = "cpu"
+    head: StandardisedHead, videos: Videos, thresholds: tuple[float, ...] | None, *, device: str = "auto"
 ) -> NDArray[np.float32]:
     """Return the probability of each label for each video.
 
     Args:
-        head: moved to the device and left there.
+        head: predicts on the device, and lies afterwards where it lay before.
         videos: N videos, 1 or more.
         thresholds: as in `TrainingRun`: None means one label a video, so that probabilities sum to 1.
         device: as in `TrainConfig`.
 
     Returns:
         (N, C) float32.
+
+    Raises:
+        TrainError: there is no such device here.
     """
-    place = find_device(device)
-    head = head.to(place)
+    place, before = find_device(device), head.mean.device
     objective, indices = Objective(thresholds is not None), np.arange(len(videos))
-    data = place_videos(videos, head, place)
-    return objective.probabilities(_view_logits(head, data, indices, objective, videos.view_count)[0])
+    try:
+        data = place_videos(videos, head.to(place), place)
+        return objective.probabilities(_view_logits(head, data, indices, objective, videos.view_count)[0])
+    finally:
+        head.to(before)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from classify import LabelConfig, TrainConfig, split_videos, train_head, write_page
+from classify import LabelConfig, TrainConfig, TrainError, split_videos, train_head, write_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -96,6 +97,15 @@ def test_the_page_shows_mistakes_and_the_wrong_label_with_their_frames(make_page
     assert len(re.findall(r"<figure>.*?data:image/jpeg;base64,.*?taken for <b>", mistakes)) >= 1
     assert doubts.count("<figure>") == 1
     assert re.search(r"is <b>wave</b>, looks like <b>&lt;script&gt;.*hug/05\.mp4", doubts)
+
+
+def test_the_page_predicts_on_the_device_of_the_training(toy_store: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv")
+    report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=TrainConfig(epochs=1))
+    elsewhere = replace(report.classifier, config=TrainConfig(device="tpu"))
+
+    with pytest.raises(TrainError, match="no device 'tpu' here"):
+        write_page(replace(report, classifier=elsewhere), toy_store, tmp_path / "split.csv")
 
 
 def test_the_same_training_gives_the_same_page(make_page: Callable[..., Path]) -> None:

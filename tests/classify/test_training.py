@@ -226,6 +226,16 @@ def test_an_absent_device_is_refused_with_those_there_are() -> None:
         find_device("tpu")
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_head_lies_after_a_prediction_where_it_lay_before(separable: LabelledSet) -> None:
+    run = fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=1))
+
+    on_gpu, on_cpu = (predict_probabilities(run.head, separable.videos, None, device=name) for name in ("cuda", "cpu"))
+
+    assert {tensor.device.type for tensor in run.head.state_dict().values()} == {"cpu"}
+    np.testing.assert_allclose(on_gpu, on_cpu, atol=1e-4)
+
+
 EVERYTHING = {
     "optimizer": "adamw",
     "weight_decay": 0.01,
