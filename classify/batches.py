@@ -186,18 +186,22 @@ def _refuse_uneven_views(videos: Videos) -> None:
         )
 
 
-def open_videos(store: EmbeddingStore, ids: Sequence[str], *, stream: bool | None = None) -> VideoSet | StoredVideos:
+def open_videos(
+    store: EmbeddingStore, ids: Sequence[str], *, stream: bool | None = None, shared_by: int = 1
+) -> VideoSet | StoredVideos:
     """Give videos of a store, in memory or on disk.
 
     Args:
         store: stays open where the videos stay on disk.
         ids: of videos in it.
         stream: leave them on disk; None does so where training on them takes more than half of the machine's memory.
+        shared_by: processes that open them at once, each for itself.
     """
     stored = StoredVideos(store, ids)
     if stream is None:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        stream = int(stored.row_counts.sum()) * stored.dimension * _BYTES_A_NUMBER > _LARGEST_SHARE * memory
+        numbers = shared_by * int(stored.row_counts.sum()) * stored.dimension
+        stream = numbers * _BYTES_A_NUMBER > _LARGEST_SHARE * memory
     return stored if stream else VideoSet.read(store, ids)
 
 
@@ -235,9 +239,11 @@ class LabelledSet:
             )
 
     @classmethod
-    def read(cls, store: EmbeddingStore, table: LabelTable, *, stream: bool | None = None) -> "LabelledSet":
-        """Give the labelled videos of a store; `stream` as in `open_videos`."""
-        return cls(open_videos(store, table.ids, stream=stream), table.names, table.targets)
+    def read(
+        cls, store: EmbeddingStore, table: LabelTable, *, stream: bool | None = None, shared_by: int = 1
+    ) -> "LabelledSet":
+        """Give the labelled videos of a store; `stream` and `shared_by` as in `open_videos`."""
+        return cls(open_videos(store, table.ids, stream=stream, shared_by=shared_by), table.names, table.targets)
 
 
 @dataclass(frozen=True)

@@ -251,7 +251,7 @@ def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
     show_default=True,
     help="Share of the videos for --patience and --thresholds to choose by.",
 )
-@click.option("--jobs", type=click.IntRange(1), help="Trainings at once.  [default: one a core]")
+@click.option("--jobs", type=click.IntRange(1), help="Trainings at once.  [default: one a core; on a GPU one]")
 @click.option("--resume", is_flag=True, help="Go on from the results in the folder.")
 @_recipe_options(without=("arch", "mixup", "seed"))
 @click.option("-o", "--output", default="comparison", show_default=True, help="Folder for table and picture.")

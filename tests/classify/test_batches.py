@@ -79,6 +79,16 @@ def test_a_store_that_would_take_more_than_half_of_the_memory_stays_on_disk(
         assert isinstance(open_videos(store, store.ids), StoredVideos)
 
 
+def test_processes_that_share_the_memory_leave_sooner_on_disk_what_one_could_read(
+    toy_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddingStore(toy_store) as store:
+        needed = int(store.row_counts.sum()) * store.dimension * 6
+        monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 5 * needed, "SC_PAGE_SIZE": 1}.get)
+        assert isinstance(open_videos(store, store.ids, shared_by=2), VideoSet)
+        assert isinstance(open_videos(store, store.ids, shared_by=3), StoredVideos)
+
+
 def test_row_counts_that_do_not_fit_the_rows_are_refused() -> None:
     with pytest.raises(ClassifyError, match=r"with sum 5 and 6 rows do not fit.*one row count a video"):
         VideoSet(("a", "b"), np.zeros((6, 2), dtype=np.float32), np.array([2, 3]))
