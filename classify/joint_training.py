@@ -1,10 +1,10 @@
 """Train many heads: those that are small and alike at once, as one batched model, and the others one after another.
 
 Heads can train at once where they pool (see `classify.heads`), drop nothing out, have all their weights in
-torch.nn.Linear, and differ in their seed and their videos alone, with as many steps an epoch. Their weights and buffers
-lie side by side in tensors with a first dimension of J heads, and one step is one for all. Each has its own fresh
-weights, order, mixes and scale, the same as alone: its weights then differ from those that `fit_head` gives in their
-last digits only, since sums are taken in another order.
+torch.nn.Linear, multiply in float32, and differ in their seed and their videos alone, with as many steps an epoch.
+Their weights and buffers lie side by side in tensors with a first dimension of J heads, and one step is one for all.
+Each has its own fresh weights, order, mixes and scale, the same as alone: its weights then differ from those that
+`fit_head` gives in their last digits only, since sums are taken in another order.
 """
 
 import copy
@@ -100,7 +100,7 @@ def _alike(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> Iterator[list[int]
             head = configure_head(job.config, dataset.videos.dimension, len(dataset.names))
         step_count = -(-len(job.train) // job.config.batch_size)
         likeness = replace(job.config, seed=0), step_count, has_several_labels(dataset.targets[job.train])
-        groups[likeness if _can_join(head) else number].append(number)
+        groups[likeness if _can_join(head) and not job.config.mixed_precision else number].append(number)
     yield from groups.values()
 
 

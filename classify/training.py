@@ -4,6 +4,7 @@ A video has one label: softmax and cross-entropy with soft targets. Some video h
 and binary cross-entropy. The training videos' labels choose. Validation videos choose nothing but, where that is asked
 for, the epoch whose weights are kept (`patience`) and the thresholds; nothing here sees a test video.
 
+Mixed precision is that of the steps: validation and prediction multiply in float32, as a saved head does.
 Where videos have several views, each epoch draws one of each video, and probabilities are the mean over all of them.
 """
 

@@ -95,6 +95,15 @@ def test_jobs_of_all_kinds_come_back_in_their_order(separable: LabelledSet) -> N
     ]
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_heads_in_mixed_precision_are_those_that_train_alone(separable: LabelledSet) -> None:
+    config = TrainConfig(epochs=3, device="cuda", mixed_precision=True)
+    jobs = [TrainJob(np.arange(80), NOBODY, replace(config, seed=seed)) for seed in (0, 1)]
+
+    for run, job in zip(fit_heads(separable, jobs), jobs, strict=True):
+        assert_same(run, fit_head(separable, job.train, job.validation, job.config))
+
+
 def test_training_at_once_leaves_the_global_random_generator_as_it_was(separable: LabelledSet) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
