@@ -117,7 +117,7 @@ def train_head(
         table = read_labels(opened, labels)
         parts = read_split(split, table)
         _refuse_without_test(parts, split)
-        dataset = LabelledSet.read(opened, table, stream=config.stream)
+        dataset = LabelledSet.read(opened, table, stream=config.stream, device=config.device)
         selection = _choose(dataset, replace(table, groups=parts.groups), parts, config, budget_s)
         config = config if selection is None else selection.config
         run = fit_head(dataset, parts.indices("train"), parts.indices("validation"), config, on_epoch=on_epoch)

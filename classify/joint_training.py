@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from classify.batches import LabelledSet
 from classify.device_sets import PooledSet, pool_videos
-from classify.devices import seeded
+from classify.devices import explained_memory, seeded
 from classify.heads import StandardisedHead
 from classify.heads.pooling import Pooled
 from classify.history import Course, EpochRecord, Tally
@@ -82,7 +82,8 @@ def fit_heads(
             job = jobs[numbers[0]]
             runs[numbers[0]] = fit_head(dataset, job.train, job.validation, job.config, on_epoch=tell[0])
         else:
-            together = _fit_together(dataset, [jobs[number] for number in numbers], tell)
+            with explained_memory():
+                together = _fit_together(dataset, [jobs[number] for number in numbers], tell)
             runs.update(zip(numbers, together, strict=True))
     return [runs[number] for number in range(len(jobs))]
 

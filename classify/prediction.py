@@ -225,7 +225,7 @@ def _label_videos(
 
 def _label(classifier: VideoClassifier, store: EmbeddingStore, ids: Sequence[str], device: str) -> Predictions:
     """Label the videos at the ids that have vectors, and list the failures of the others."""
-    videos = open_videos(store, [video_id for video_id in ids if video_id in store])
+    videos = open_videos(store, [video_id for video_id in ids if video_id in store], device=device)
     probabilities = classifier.predict_probabilities(videos, device=device)
     decided = classifier.decide(probabilities)
     asked = set(ids)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from classify.batches import LabelledSet, VideoBatch, Videos, blocks_of
 from classify.device_sets import BatchSource, PooledSet, place_videos
-from classify.devices import find_device, seeded
+from classify.devices import explained_memory, find_device, seeded
 from classify.errors import TrainError
 from classify.heads import StandardisedHead, build_head
 from classify.history import Course, EpochRecord, Tally
@@ -78,14 +78,14 @@ def fit_head(
         on_epoch: called with each epoch's record.
 
     Raises:
-        TrainError: there is nothing to train on, or to validate on though that is asked for; the device is absent, or
-            the loss leaves the numbers.
+        TrainError: there is nothing to train on, or to validate on though that is asked for; the device is absent,
+            its memory does not suffice, or the loss leaves the numbers.
         HeadError: there is no such head, or it cannot take such vectors or options.
     """
     started = time.perf_counter()
     device = find_device(config.device)
     course = Course(config)
-    with seeded(config.seed, device):
+    with explained_memory(), seeded(config.seed, device):
         fit = prepare_fit(dataset, train, validation, config)
         fit.learn_scale(dataset.videos)
         data = place_videos(dataset.videos, fit.head, device, targets=dataset.targets)
@@ -112,13 +112,14 @@ def predict_probabilities(
         (N, C) float32.
 
     Raises:
-        TrainError: there is no such device here.
+        TrainError: there is no such device here, or its memory does not suffice.
     """
     place, before = find_device(device), head.mean.device
     objective, indices = Objective(thresholds is not None), np.arange(len(videos))
     try:
-        data = place_videos(videos, head.to(place), place)
-        return objective.probabilities(_view_logits(head, data, indices, objective, videos.view_count)[0])
+        with explained_memory():
+            data = place_videos(videos, head.to(place), place)
+            return objective.probabilities(_view_logits(head, data, indices, objective, videos.view_count)[0])
     finally:
         head.to(before)
 

@@ -204,7 +204,9 @@ class _Bench:
 
     @classmethod
     def read(cls, plan: TrialPlan, store: EmbeddingStore, *, shared_by: int = 1) -> "_Bench":
-        return cls(plan, LabelledSet.read(store, plan.table, stream=plan.recipe.stream, shared_by=shared_by))
+        recipe = plan.recipe
+        videos = LabelledSet.read(store, plan.table, stream=recipe.stream, device=recipe.device, shared_by=shared_by)
+        return cls(plan, videos)
 
     def run(self, task: tuple[Trial, ...]) -> list[TrialResult]:
         """Run trials that train at once."""

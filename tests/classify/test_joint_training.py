@@ -114,6 +114,18 @@ def test_training_at_once_leaves_the_global_random_generator_as_it_was(separable
     assert torch.equal(torch.rand(3), expected)
 
 
+def test_a_gpu_that_is_full_is_said_where_heads_train_at_once(
+    separable: LabelledSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_out_of_memory(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setattr(torch, "baddbmm", run_out_of_memory)
+
+    with pytest.raises(TrainError, match=r"The GPU's memory is full.*--stream"):
+        fit_heads(separable, [TrainJob(np.arange(80), NOBODY, TrainConfig(epochs=1, seed=seed)) for seed in (0, 1)])
+
+
 def test_a_job_that_cannot_be_trained_is_refused_before_any_is(separable: LabelledSet) -> None:
     seen: list[int] = []
     jobs = [TrainJob(np.arange(80), NOBODY, TrainConfig(epochs=1)), TrainJob(NOBODY, NOBODY, TrainConfig(epochs=1))]

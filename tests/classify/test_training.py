@@ -226,6 +226,23 @@ def test_an_absent_device_is_refused_with_those_there_are() -> None:
         find_device("tpu")
 
 
+@pytest.mark.parametrize("arch", ["linear", "attention"])
+def test_a_gpu_that_is_full_is_said_with_what_to_do(
+    separable: LabelledSet, monkeypatch: pytest.MonkeyPatch, arch: str
+) -> None:
+    run = fit_head(separable, np.arange(80), NOBODY, TrainConfig(arch=arch, epochs=1))
+    monkeypatch.setattr(torch.nn.functional, "linear", run_out_of_memory)
+
+    with pytest.raises(TrainError, match=r"The GPU's memory is full\..*--stream, take fewer .* --max-frames"):
+        fit_head(separable, np.arange(80), NOBODY, TrainConfig(arch=arch, epochs=1))
+    with pytest.raises(TrainError, match=r"The GPU's memory is full\..*a smaller --batch-size, or --device cpu"):
+        predict_probabilities(run.head, separable.videos, run.thresholds)
+
+
+def run_out_of_memory(*_: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_head_lies_after_a_prediction_where_it_lay_before(separable: LabelledSet) -> None:
     run = fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=1))
