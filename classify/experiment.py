@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,8 @@ def train_head(
         labels: as for `split_videos`, with the same minimum count.
         config: how to train. With the architecture "auto", architecture, mixup, epochs, learning rate, its schedule and
             weight decay are chosen by cross-validation inside the training part (`classify.selection`).
-        budget_s: seconds that choice and training may take, with "auto" alone; None gives it 60.
+        budget_s: seconds that choice and training may take, with "auto" alone; None gives it 60. A training that they
+            do not suffice for is cut, with a note.
         on_epoch: called with each epoch's record; while choosing, it is not.
 
     Raises:
@@ -120,7 +122,8 @@ def train_head(
         dataset = LabelledSet.read(opened, table, stream=config.stream, device=config.device)
         selection = _choose(dataset, replace(table, groups=parts.groups), parts, config, budget_s)
         config = config if selection is None else selection.config
-        run = fit_head(dataset, parts.indices("train"), parts.indices("validation"), config, on_epoch=on_epoch)
+        rows = parts.indices("train"), parts.indices("validation")
+        run = fit_head(dataset, *rows, config, on_epoch=on_epoch, is_late=_alarm(selection))
         probabilities = predict_probabilities(run.head, dataset.videos, run.thresholds, device=config.device)
         provenance = opened.provenance
     temperature = _fit_temperature(dataset.targets, probabilities, parts, run)
@@ -130,7 +133,7 @@ def train_head(
     )
     metrics = {part: asdict(found.metrics) for part, found in evaluations.items()}
     classifier = VideoClassifier(run.head, table.names, thresholds, provenance, config, metrics, temperature)
-    notes = (*table.notes, *describe_gaps(parts, table))
+    notes = (*table.notes, *describe_gaps(parts, table), *_note_cut(run, selection))
     report = TrainingReport(output, classifier, evaluations, run.history, run.best_epoch, run.seconds, notes, selection)
     classifier.save(output, reports=_reports(report))
     return report
@@ -150,6 +153,25 @@ def _choose(
             f"Leave the budget out, or have the head chosen: {AUTO}."
         )
     return None
+
+
+def _alarm(selection: Selection | None) -> Callable[[], bool]:
+    """Give what says whether the budget is spent; without one it never is."""
+    if selection is None:
+        return lambda: False
+    end = perf_counter() + selection.budget_s - selection.seconds
+    return lambda: perf_counter() > end
+
+
+def _note_cut(run: TrainingRun, selection: Selection | None) -> tuple[str, ...]:
+    """Say where the budget ended the training."""
+    if selection is None or not run.is_cut:
+        return ()
+    last = run.history[-1]
+    return (
+        f"The budget of {selection.budget_s:g} s ended the training after {last.step} step{'s' * (last.step > 1)}, in "
+        f"epoch {last.epoch} of {run.config.epochs}: the head may have learned too little. Give a larger --budget.",
+    )
 
 
 def _fit_temperature(

@@ -46,6 +46,7 @@ class TrainingRun:
         history: one record an epoch.
         best_epoch: the epoch whose weights the head has: the last, or with `patience` the best on validation.
         seconds: wall time of the training; an equal share of it where several heads trained at once.
+        is_cut: whether time ended it before the last step.
     """
 
     head: StandardisedHead
@@ -54,6 +55,7 @@ class TrainingRun:
     history: tuple[EpochRecord, ...]
     best_epoch: int
     seconds: float
+    is_cut: bool = False
 
 
 def fit_head(
@@ -63,6 +65,7 @@ def fit_head(
     config: TrainConfig = TrainConfig(),  # noqa: B008 - frozen
     *,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    is_late: Callable[[], bool] = lambda: False,
 ) -> TrainingRun:
     """Train a head on the videos at `train`, and follow it on those at `validation`.
 
@@ -76,6 +79,7 @@ def fit_head(
         validation: (m,) indices into the dataset; may be empty.
         config: how to train.
         on_epoch: called with each epoch's record.
+        is_late: asked after each step; where it says so, the training ends there, with the weights that it has.
 
     Raises:
         TrainError: there is nothing to train on, or to validate on though that is asked for; the device is absent,
@@ -91,7 +95,7 @@ def fit_head(
         data = place_videos(dataset.videos, fit.head, device, targets=dataset.targets)
         fit.learn_rows(data)
         with with_fitting_threads(fit.head, config.batch_size):
-            for record in _epochs(fit, data, course):
+            for record in _epochs(fit, data, course, is_late):
                 if on_epoch is not None:
                     on_epoch(record)
         return finish_fit(fit, data, course, time.perf_counter() - started)
@@ -222,7 +226,7 @@ def finish_fit(fit: Fit, data: BatchSource, course: Course, seconds: float) -> T
         fit.head.load_state_dict(course.best_weights)
     thresholds = _choose_thresholds(fit, data)
     head = fit.head.to(torch.device("cpu")).eval()
-    return TrainingRun(head, thresholds, fit.config, tuple(course.records), course.best_epoch, seconds)
+    return TrainingRun(head, thresholds, fit.config, tuple(course.records), course.best_epoch, seconds, course.is_cut)
 
 
 def validate(fit: Fit, data: BatchSource) -> Tally | None:
@@ -252,9 +256,9 @@ def with_fitting_threads(head: StandardisedHead, batch_size: int) -> Iterator[No
         torch.set_num_threads(before)
 
 
-def _epochs(fit: Fit, data: BatchSource, course: Course) -> Iterator[EpochRecord]:
+def _epochs(fit: Fit, data: BatchSource, course: Course, is_late: Callable[[], bool]) -> Iterator[EpochRecord]:
     rng = np.random.default_rng(fit.config.seed)
-    step_count = fit.config.epochs * fit.steps_an_epoch
+    steps_done, step_count = 0, fit.config.epochs * fit.steps_an_epoch
     descent = Descent(list(fit.head.parameters()), fit.config, step_count)
     while not course.is_over:
         fit.head.train()
@@ -264,7 +268,10 @@ def _epochs(fit: Fit, data: BatchSource, course: Course) -> Iterator[EpochRecord
             loss = fit.objective.losses(logits, batch.targets).mean()
             descent.step(loss)
             tally.add(loss, logits, batch.targets)
-        steps_done = (len(course.records) + 1) * fit.steps_an_epoch
+            steps_done += 1
+            if is_late() and steps_done < step_count:
+                course.cut()
+                break
         yield course.note(tally, validate(fit, data), steps_done, fit.head.state_dict)
 
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,28 @@ def test_the_history_has_a_record_an_epoch_and_falls(separable: LabelledSet) -> 
     assert [(record.epoch, record.step) for record in seen] == [(epoch, 5 * epoch) for epoch in range(1, 11)]
     assert seen[-1].train_loss < seen[0].train_loss / 2
     assert seen[-1].train_f1 == seen[-1].validation_f1 == 1.0
+
+
+def test_a_training_that_is_late_ends_after_its_step_with_the_weights_it_has(separable: LabelledSet) -> None:
+    asked = count(1)
+
+    run = fit_head(
+        separable, np.arange(80), np.arange(80, 120), TrainConfig(mixup=0), is_late=lambda: next(asked) == 13
+    )
+
+    assert run.is_cut
+    assert [(record.epoch, record.step) for record in run.history] == [(1, 5), (2, 10), (3, 13)]
+    assert run.history[-1].validation_loss is not None
+    assert run.history[-1].train_loss < run.history[0].train_loss
+
+
+def test_a_training_that_is_late_only_after_its_last_step_is_whole(separable: LabelledSet) -> None:
+    asked = count(1)
+
+    run = fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=2), is_late=lambda: next(asked) == 10)
+
+    assert not run.is_cut
+    assert run.history[-1].step == 10
 
 
 def test_the_first_losses_are_those_of_a_hand_calculation() -> None:
