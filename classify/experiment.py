@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from classify.batches import LabelledSet
 from classify.bootstrap import BootstrapConfig
 from classify.calibration import fit_temperature, move_thresholds
-from classify.candidates import list_candidates
+from classify.candidates import list_candidates, refuse_chosen
 from classify.classifier import VideoClassifier, refuse_foreign_folder
 from classify.errors import SplitError, TrainError
 from classify.evaluation import Evaluation, Outcome, evaluate
@@ -104,7 +104,8 @@ def train_head(
         output: folder for the head; a head that lies there already is replaced, anything else is not.
         labels: as for `split_videos`, with the same minimum count.
         config: how to train. With the architecture "auto", architecture, mixup, epochs, learning rate, its schedule and
-            weight decay are chosen by cross-validation inside the training part (`classify.selection`).
+            weight decay are chosen by cross-validation inside the training part (`classify.selection`). For them,
+            and for dropout, other values than the defaults are refused.
         budget_s: seconds that choice and training may take, with "auto" alone; None gives it 60. A training that they
             do not suffice for is cut, with a note.
         on_epoch: called with each epoch's record; while choosing, it is not.
@@ -115,6 +116,7 @@ def train_head(
     """
     output = Path(output)
     refuse_foreign_folder(output)
+    _refuse_misplaced(config, budget_s)
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels)
         parts = read_split(split, table)
@@ -143,16 +145,22 @@ def _choose(
     dataset: LabelledSet, table: LabelTable, split: Split, config: TrainConfig, budget_s: float | None
 ) -> Selection | None:
     """Choose a recipe where that is asked for."""
+    if config.arch != AUTO:
+        return None
+    train = split.indices("train")
+    candidates = list_candidates(dataset, train, config)
+    return choose_recipe(dataset, table, train, candidates, budget_s=BUDGET_S if budget_s is None else budget_s)
+
+
+def _refuse_misplaced(config: TrainConfig, budget_s: float | None) -> None:
+    """Refuse what has no effect: settings that are chosen, and a budget where nothing is."""
     if config.arch == AUTO:
-        train = split.indices("train")
-        candidates = list_candidates(dataset, train, config)
-        return choose_recipe(dataset, table, train, candidates, budget_s=BUDGET_S if budget_s is None else budget_s)
-    if budget_s is not None:
+        refuse_chosen(config)
+    elif budget_s is not None:
         raise TrainError(
             f"A budget of {budget_s:g} s is given, but {config.arch} is asked for, which takes the time that it needs. "
             f"Leave the budget out, or have the head chosen: {AUTO}."
         )
-    return None
 
 
 def _alarm(selection: Selection | None) -> Callable[[], bool]:

@@ -240,6 +240,33 @@ def test_a_budget_for_a_named_head_is_refused(toy_store: Path, tmp_path: Path) -
         train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", budget_s=5)
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"mixup": 0.0}, r"mixup \(0\.0\)"),
+        ({"dropout": 0.3}, r"dropout \(0\.3\)"),
+        ({"epochs": 5, "schedule": "cosine"}, r"epochs \(5\), schedule \(cosine\)"),
+        ({"learning_rate": 0.1, "weight_decay": 0.1}, r"learning_rate \(0\.1\), weight_decay \(0\.1\)"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_settings_that_auto_chooses_are_refused_before_anything_is_read(
+    tmp_path: Path, setting: dict[str, float | str], message: str
+) -> None:
+    config = TrainConfig(arch="auto", **setting)  # type: ignore[arg-type]
+
+    with pytest.raises(TrainError, match=rf"auto chooses itself: {message}\. Leave them out, or name a head with"):
+        train_head(tmp_path / "absent.h5", tmp_path / "split.csv", tmp_path / "head", config=config)
+
+
+def test_settings_that_auto_does_not_choose_are_kept(separable: LabelledSet) -> None:
+    config = TrainConfig(arch="auto", batch_size=8, clip_norm=1.0, label_smoothing=0.1, max_frames=2, project=4)
+
+    kept = [(one.batch_size, one.clip_norm, one.max_frames) for one in list_candidates(separable, EVERY, config)]
+
+    assert set(kept) == {(8, 1.0, 2)}
+
+
 def test_the_report_says_what_was_tried_and_chosen(toy_store: Path, tmp_path: Path) -> None:
     split_videos(toy_store, tmp_path / "split.csv")
 
