@@ -7,15 +7,16 @@ Where a store holds V views of each frame, a video's rows are all of its first v
 Training and prediction look at one view at a time: `each_view` gives each as a video of its own.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from classify.devices import find_device, has_room
 from classify.errors import ClassifyError
 from classify.labels import LabelTable
 from embed.store import EmbeddingStore
@@ -23,8 +24,8 @@ from embed.store import EmbeddingStore
 BLOCK_VIDEOS = 64
 """Videos that are read at once where all are: few enough for any memory, and the same blocks for every kind of set."""
 
-_LARGEST_SHARE = 0.5  # of the machine's memory
 _BYTES_A_NUMBER = 6  # float16 as read, and float32 as trained on
+_BYTES_ON_A_GPU = 4  # float32 alone
 
 
 class Videos(Protocol):
@@ -186,18 +187,27 @@ def _refuse_uneven_views(videos: Videos) -> None:
         )
 
 
-def open_videos(store: EmbeddingStore, ids: Sequence[str], *, stream: bool | None = None) -> VideoSet | StoredVideos:
+def open_videos(
+    store: EmbeddingStore, ids: Sequence[str], *, stream: bool | None = None, device: str = "auto", shared_by: int = 1
+) -> VideoSet | StoredVideos:
     """Give videos of a store, in memory or on disk.
 
     Args:
         store: stays open where the videos stay on disk.
         ids: of videos in it.
-        stream: leave them on disk; None does so where training on them takes more than half of the machine's memory.
+        stream: leave them on disk; None does so where training on them takes more than half of the machine's memory, or
+            of what a GPU that trains has free.
+        device: that a head trains or predicts on, as in `TrainConfig`.
+        shared_by: processes that open them at once, each for itself.
+
+    Raises:
+        TrainError: there is no such device here.
     """
     stored = StoredVideos(store, ids)
     if stream is None:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        stream = int(stored.row_counts.sum()) * stored.dimension * _BYTES_A_NUMBER > _LARGEST_SHARE * memory
+        numbers, place = shared_by * int(stored.row_counts.sum()) * stored.dimension, find_device(device)
+        fits = has_room(torch.device("cpu"), numbers * _BYTES_A_NUMBER)
+        stream = not fits or (place.type == "cuda" and not has_room(place, numbers * _BYTES_ON_A_GPU))
     return stored if stream else VideoSet.read(store, ids)
 
 
@@ -235,9 +245,18 @@ class LabelledSet:
             )
 
     @classmethod
-    def read(cls, store: EmbeddingStore, table: LabelTable, *, stream: bool | None = None) -> "LabelledSet":
-        """Give the labelled videos of a store; `stream` as in `open_videos`."""
-        return cls(open_videos(store, table.ids, stream=stream), table.names, table.targets)
+    def read(
+        cls,
+        store: EmbeddingStore,
+        table: LabelTable,
+        *,
+        stream: bool | None = None,
+        device: str = "auto",
+        shared_by: int = 1,
+    ) -> "LabelledSet":
+        """Give the labelled videos of a store; the other arguments are those of `open_videos`."""
+        videos = open_videos(store, table.ids, stream=stream, device=device, shared_by=shared_by)
+        return cls(videos, table.names, table.targets)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from classify.batches import LabelledSet
-from classify.errors import HeadError
+from classify.errors import HeadError, TrainError
 from classify.heads import list_heads
 from classify.recipe import TrainConfig
 from classify.training import configure_head
@@ -26,6 +26,16 @@ _COMPONENTS = 128  # that these are given: of 1,280, they let the transformer tr
 # probabilities within 0.04 of scikit-learn's LogisticRegression on the same rows; with the usual ones, within 0.6.
 _LINEAR_RATE, _LINEAR_TIMES = 3e-2, 2
 _MIXUP = TrainConfig().mixup
+_CHOSEN = ("mixup", "epochs", "learning_rate", "schedule", "weight_decay", "dropout")  # whatever is asked for
+
+
+def refuse_chosen(config: TrainConfig) -> None:
+    """Raise TrainError where a setting is given that the recipes to try have values of their own for."""
+    plain = TrainConfig()
+    given = [name for name in _CHOSEN if getattr(config, name) != getattr(plain, name)]
+    if given:
+        named = ", ".join(f"{name} ({getattr(config, name)})" for name in given)
+        raise TrainError(f"{config.arch} chooses itself: {named}. Leave them out, or name a head with --arch.")
 
 
 def list_candidates(dataset: LabelledSet, train: NDArray[np.int64], config: TrainConfig) -> list[TrainConfig]:
@@ -34,7 +44,7 @@ def list_candidates(dataset: LabelledSet, train: NDArray[np.int64], config: Trai
     Args:
         dataset: says how long a vector is, and how many labels there are.
         train: (n,) indices into the dataset.
-        config: settings that are not chosen. Dropout is each head's own.
+        config: settings that are not chosen, those that `refuse_chosen` lets pass. Dropout is each head's own.
     """
     pooling, others = _list_archs(dataset, config)
     decay, step_count = 1 / len(train), -(-len(train) // config.batch_size)

@@ -63,8 +63,8 @@ class VideoClassifier:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
 
-    def predict_probabilities(self, videos: Videos, *, device: str = "cpu") -> NDArray[np.floating]:
-        """Return the calibrated probability of each label for each of N videos, (N, C)."""
+    def predict_probabilities(self, videos: Videos, *, device: str = "auto") -> NDArray[np.floating]:
+        """Return the calibrated probability of each label for each of N videos, (N, C); device as in `TrainConfig`."""
         if not len(videos):
             return np.zeros((0, len(self.names)), dtype=np.float32)
         found = predict_probabilities(self.head, videos, self.thresholds, device=device)

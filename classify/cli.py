@@ -250,7 +250,7 @@ def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
 @_label_options
 @click.option("--group-by", help="Column of the label file; its groups stay whole.")
 @click.option("--validation-size", default=0.0, show_default=True, help="Share for --patience and --thresholds.")
-@click.option("--jobs", type=click.IntRange(1), help="Trainings at once.  [default: one a core]")
+@click.option("--jobs", type=click.IntRange(1), help="Trainings at once.  [default: one a core; on a GPU one]")
 @click.option("--resume", is_flag=True, help="Go on from the results in the folder.")
 @_recipe_options(without=("arch", "mixup", "seed"))
 @click.option("-o", "--output", default="comparison", show_default=True, help="Folder for table and picture.")
@@ -288,7 +288,7 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
 @click.option("-o", "--output", help="Predictions file (CSV) to write.  [default: print it]")
 @click.option("--store", type=click.Path(path_type=Path), help="Keep the embeddings in this store, for next time.")
 @click.option("--pretrained", help="Checkpoint file of the head's encoder, if it has moved.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--device", default="auto", show_default=True, help="Of encoder and head: auto, cpu or cuda.")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Frames encoded at once.")
 @_output_options
 def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_json: bool, **config: Any) -> None:

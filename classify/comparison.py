@@ -12,7 +12,6 @@ means). The folder:
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -37,7 +36,7 @@ from classify.recipe import TrainConfig
 from classify.split_files import describe_gaps
 from classify.splits import SplitConfig, fold_table, read_table
 from classify.trial_files import append_result, read_results, start_results
-from classify.trials import Trial, TrialPlan, TrialResult, run_trials
+from classify.trials import Trial, TrialPlan, TrialResult, default_jobs, run_trials
 from embed.store import EmbeddingStore
 
 RUNS_FILE, SUMMARY_FILE, PICTURE_FILE = "runs.csv", "comparison.json", "comparison.png"
@@ -63,7 +62,7 @@ class CompareConfig:
         split: what groups videos, and the share that validates, which `patience` and tuned thresholds need; its
             `test_size` and `seed` are not looked at.
         recipe: how every head is trained; its `arch`, `mixup` and `seed` are not looked at.
-        jobs: trainings at once; None runs one a core.
+        jobs: trainings at once; None runs one a core, and on a GPU one.
         label_vectors: label -> (D,), which zero-shot needs, as `embed_labels` gives them.
     """
 
@@ -132,7 +131,8 @@ def compare_heads(
     folder = Path(output)
     before = _read_settings(folder, settings) if resume else _refuse_results(folder)
     known = _read_known(folder, plan) if before else {}
-    results = run_trials(plan, [trial for trial in trials if trial not in known], config.jobs or os.cpu_count() or 1)
+    jobs = config.jobs or default_jobs(config.recipe.device)
+    results = run_trials(plan, [trial for trial in trials if trial not in known], jobs)
     _start(folder, {**before, **settings}, is_new=not known)
     with closing(results):  # type: ignore[type-var]
         for result in results:

@@ -107,7 +107,7 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the probability of each label for each video, (N, C)."""
         check_is_fitted(self)
         videos = self._read(X, is_training=False)
-        found = predict_probabilities(self.run_.head, _fill_up(videos), self.run_.thresholds)
+        found = predict_probabilities(self.run_.head, _fill_up(videos), self.run_.thresholds, device=self.device)
         probabilities = found[: len(videos)].astype(np.float64)
         if self.run_.thresholds is None:
             probabilities /= probabilities.sum(axis=1, keepdims=True)

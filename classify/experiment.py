@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from classify.batches import LabelledSet
 from classify.bootstrap import BootstrapConfig
 from classify.calibration import fit_temperature, move_thresholds
-from classify.candidates import list_candidates
+from classify.candidates import list_candidates, refuse_chosen
 from classify.classifier import VideoClassifier, refuse_output_folder
 from classify.errors import SplitError, TrainError
 from classify.evaluation import Evaluation, Outcome, evaluate
@@ -103,8 +104,10 @@ def train_head(
         output: folder for the head; a head that lies there already is replaced, anything else is not.
         labels: as for `split_videos`, with the same minimum count.
         config: how to train. With the architecture "auto", architecture, mixup, epochs, learning rate, its schedule and
-            weight decay are chosen by cross-validation inside the training part (`classify.selection`).
-        budget_s: seconds that choice and training may take, with "auto" alone; None gives it 60.
+            weight decay are chosen by cross-validation inside the training part (`classify.selection`). For them,
+            and for dropout, other values than the defaults are refused.
+        budget_s: seconds that choice and training may take, with "auto" alone; None gives it 60. A training that they
+            do not suffice for is cut, with a note.
         on_epoch: called with each epoch's record; while choosing, it is not.
 
     Raises:
@@ -113,15 +116,17 @@ def train_head(
     """
     output = Path(output)
     refuse_output_folder(output)
+    _refuse_misplaced(config, budget_s)
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels)
         parts = read_split(split, table)
         _refuse_without_test(parts, split)
-        dataset = LabelledSet.read(opened, table, stream=config.stream)
+        dataset = LabelledSet.read(opened, table, stream=config.stream, device=config.device)
         selection = _choose(dataset, replace(table, groups=parts.groups), parts, config, budget_s)
         config = config if selection is None else selection.config
-        run = fit_head(dataset, parts.indices("train"), parts.indices("validation"), config, on_epoch=on_epoch)
-        probabilities = predict_probabilities(run.head, dataset.videos, run.thresholds)
+        rows = parts.indices("train"), parts.indices("validation")
+        run = fit_head(dataset, *rows, config, on_epoch=on_epoch, is_late=_alarm(selection))
+        probabilities = predict_probabilities(run.head, dataset.videos, run.thresholds, device=config.device)
         provenance = opened.provenance
     temperature = _fit_temperature(dataset.targets, probabilities, parts, run)
     thresholds = move_thresholds(run.thresholds, temperature)
@@ -130,7 +135,7 @@ def train_head(
     )
     metrics = {part: asdict(found.metrics) for part, found in evaluations.items()}
     classifier = VideoClassifier(run.head, table.names, thresholds, provenance, config, metrics, temperature)
-    notes = (*table.notes, *describe_gaps(parts, table))
+    notes = (*table.notes, *describe_gaps(parts, table), *_note_cut(run, selection))
     report = TrainingReport(output, classifier, evaluations, run.history, run.best_epoch, run.seconds, notes, selection)
     classifier.save(output, reports=_reports(report))
     return report
@@ -140,16 +145,41 @@ def _choose(
     dataset: LabelledSet, table: LabelTable, split: Split, config: TrainConfig, budget_s: float | None
 ) -> Selection | None:
     """Choose a recipe where that is asked for."""
+    if config.arch != AUTO:
+        return None
+    train = split.indices("train")
+    candidates = list_candidates(dataset, train, config)
+    return choose_recipe(dataset, table, train, candidates, budget_s=BUDGET_S if budget_s is None else budget_s)
+
+
+def _refuse_misplaced(config: TrainConfig, budget_s: float | None) -> None:
+    """Refuse what has no effect: settings that are chosen, and a budget where nothing is."""
     if config.arch == AUTO:
-        train = split.indices("train")
-        candidates = list_candidates(dataset, train, config)
-        return choose_recipe(dataset, table, train, candidates, budget_s=BUDGET_S if budget_s is None else budget_s)
-    if budget_s is not None:
+        refuse_chosen(config)
+    elif budget_s is not None:
         raise TrainError(
             f"A budget of {budget_s:g} s is given, but {config.arch} is asked for, which takes the time that it needs. "
             f"Leave the budget out, or have the head chosen: {AUTO}."
         )
-    return None
+
+
+def _alarm(selection: Selection | None) -> Callable[[], bool]:
+    """Give what says whether the budget is spent; without one it never is."""
+    if selection is None:
+        return lambda: False
+    end = perf_counter() + selection.budget_s - selection.seconds
+    return lambda: perf_counter() > end
+
+
+def _note_cut(run: TrainingRun, selection: Selection | None) -> tuple[str, ...]:
+    """Say where the budget ended the training."""
+    if selection is None or not run.is_cut:
+        return ()
+    last = run.history[-1]
+    return (
+        f"The budget of {selection.budget_s:g} s ended the training after {last.step} step{'s' * (last.step > 1)}, in "
+        f"epoch {last.epoch} of {run.config.epochs}: the head may have learned too little. Give a larger --budget.",
+    )
 
 
 def _fit_temperature(

@@ -273,7 +273,7 @@ def _difference(session: Any, classifier: VideoClassifier, videos: VideoSet) -> 
     found = session.run(["logits", "probabilities"], {"vectors": vectors, "mask": mask})
     differences = (
         np.abs(found[0] - logits).max() / max(1.0, np.abs(logits).max()),
-        np.abs(found[1] - classifier.predict_probabilities(videos)).max(),
+        np.abs(found[1] - classifier.predict_probabilities(videos, device="cpu")).max(),
     )
     return float(np.nan_to_num(differences, nan=np.inf).max())
 

@@ -16,7 +16,7 @@ _NUMBERS_AT_ONCE = 1 << 22  # of logits that wait to be counted: 16 MB
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """Figures at the end of one epoch.
+    """Figures at the end of one epoch, or where it was cut.
 
     Args:
         epoch: from 1.
@@ -98,12 +98,18 @@ class Course:
         self.records: list[EpochRecord] = []
         self.best_weights: Mapping[str, Tensor] = {}
         self.best_epoch = 0
+        self.is_cut = False
 
     @property
     def is_over(self) -> bool:
-        """Whether the epochs are done, or patience is at its end."""
+        """Whether the epochs are done, patience is at its end, or the last one was cut."""
         done, patience = len(self.records), self._config.patience
-        return done == self._config.epochs or (patience is not None and done - self.best_epoch >= patience)
+        is_spent = patience is not None and done - self.best_epoch >= patience
+        return done == self._config.epochs or is_spent or self.is_cut
+
+    def cut(self) -> None:
+        """End with the epoch that has begun, which is noted as far as it went."""
+        self.is_cut = True
 
     def note(
         self, train: Tally, validation: Tally | None, step: int, weights: Callable[[], Mapping[str, Tensor]]

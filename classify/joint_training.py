@@ -1,10 +1,10 @@
 """Train many heads: those that are small and alike at once, as one batched model, and the others one after another.
 
 Heads can train at once where they pool (see `classify.heads`), drop nothing out, have all their weights in
-torch.nn.Linear, and differ in their seed and their videos alone, with as many steps an epoch. Their weights and buffers
-lie side by side in tensors with a first dimension of J heads, and one step is one for all. Each has its own fresh
-weights, order, mixes and scale, the same as alone: its weights then differ from those that `fit_head` gives in their
-last digits only, since sums are taken in another order.
+torch.nn.Linear, multiply in float32, and differ in their seed and their videos alone, with as many steps an epoch.
+Their weights and buffers lie side by side in tensors with a first dimension of J heads, and one step is one for all.
+Each has its own fresh weights, order, mixes and scale, the same as alone: its weights then differ from those that
+`fit_head` gives in their last digits only, since sums are taken in another order.
 """
 
 import copy
@@ -21,9 +21,10 @@ from torch import Tensor, nn
 
 from classify.batches import LabelledSet
 from classify.device_sets import PooledSet, pool_videos
+from classify.devices import explained_memory, seeded
 from classify.heads import StandardisedHead
 from classify.heads.pooling import Pooled
-from classify.history import Course, EpochRecord, Tally
+from classify.history import Course, Tally
 from classify.optimisation import Descent
 from classify.recipe import TrainConfig
 from classify.training import (
@@ -35,7 +36,6 @@ from classify.training import (
     has_several_labels,
     prepare_fit,
     refuse_untrainable,
-    seeded,
     validate,
     with_fitting_threads,
 )
@@ -57,38 +57,55 @@ class TrainJob:
     validation: NDArray[np.int64]
     config: TrainConfig
 
+    @property
+    def steps_an_epoch(self) -> int:
+        """Batches that an epoch has."""
+        return -(-len(self.train) // self.config.batch_size)
+
 
 def fit_heads(
     dataset: LabelledSet,
     jobs: Sequence[TrainJob],
     *,
-    on_epoch: Callable[[int, EpochRecord], None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> list[TrainingRun]:
     """Train a head for each job, in the order of the jobs.
 
     Args:
         dataset: videos and labels.
         jobs: seeds, folds and recipes, in any order.
-        on_epoch: called with the number of a job and each of its epochs' records.
+        on_step: called after each step with how many steps of all heads are done, and of how many; one step of heads
+            that train at once is one of each. What it raises ends all trainings.
 
     Raises:
         TrainError: as in `fit_head`.
         HeadError: as in `fit_head`.
     """
     runs: dict[int, TrainingRun] = {}
+    tell = _teller(jobs, on_step)
     for numbers in _alike(dataset, jobs):
-        tell = [_teller(on_epoch, number) for number in numbers]
         if len(numbers) == 1:
             job = jobs[numbers[0]]
-            runs[numbers[0]] = fit_head(dataset, job.train, job.validation, job.config, on_epoch=tell[0])
+            runs[numbers[0]] = fit_head(dataset, job.train, job.validation, job.config, is_late=lambda: tell(1))
         else:
-            together = _fit_together(dataset, [jobs[number] for number in numbers], tell)
+            with explained_memory():
+                together = _fit_together(dataset, [jobs[number] for number in numbers], tell)
             runs.update(zip(numbers, together, strict=True))
     return [runs[number] for number in range(len(jobs))]
 
 
-def _teller(on_epoch: Callable[[int, EpochRecord], None] | None, number: int) -> Callable[[EpochRecord], None]:
-    return lambda record: None if on_epoch is None else on_epoch(number, record)
+def _teller(jobs: Sequence[TrainJob], on_step: Callable[[int, int], None] | None) -> Callable[[int], bool]:
+    """Give what counts further steps, tells of them, and never calls it late."""
+    done, total = 0, sum(job.config.epochs * job.steps_an_epoch for job in jobs)
+
+    def tell(more: int) -> bool:
+        nonlocal done
+        done += more
+        if on_step is not None:
+            on_step(done, total)
+        return False
+
+    return tell
 
 
 def _alike(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> Iterator[list[int]]:
@@ -98,27 +115,24 @@ def _alike(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> Iterator[list[int]
         refuse_untrainable(dataset, job.train, job.validation, job.config)
         with torch.device("meta"):
             head = configure_head(job.config, dataset.videos.dimension, len(dataset.names))
-        step_count = -(-len(job.train) // job.config.batch_size)
-        likeness = replace(job.config, seed=0), step_count, has_several_labels(dataset.targets[job.train])
-        groups[likeness if _can_join(head) else number].append(number)
+        likeness = replace(job.config, seed=0), job.steps_an_epoch, has_several_labels(dataset.targets[job.train])
+        groups[likeness if _can_join(head) and not job.config.mixed_precision else number].append(number)
     yield from groups.values()
 
 
-def _fit_together(
-    dataset: LabelledSet, jobs: Sequence[TrainJob], tell: Sequence[Callable[[EpochRecord], None]]
-) -> list[TrainingRun]:
+def _fit_together(dataset: LabelledSet, jobs: Sequence[TrainJob], tell: Callable[[int], bool]) -> list[TrainingRun]:
     started = time.perf_counter()
     fits, sets = _prepare(dataset, jobs)
-    together = _Together(fits, sets)
+    together = _Together(fits, sets, tell)
     courses = [Course(fit.config) for fit in fits]
     with with_fitting_threads(fits[0].head, fits[0].config.batch_size * len(fits)):
         while not all(course.is_over for course in courses):
             tallies = together.train_epoch()
             together.unstack()
-            for fit, data, course, tally, on_epoch in zip(fits, sets, courses, tallies, tell, strict=True):
+            for fit, data, course, tally in zip(fits, sets, courses, tallies, strict=True):
                 if not course.is_over:
                     steps_done = (len(course.records) + 1) * fit.steps_an_epoch
-                    on_epoch(course.note(tally, validate(fit, data), steps_done, fit.head.state_dict))
+                    course.note(tally, validate(fit, data), steps_done, fit.head.state_dict)
                     fit.head.train()
     seconds = (time.perf_counter() - started) / len(fits)
     return [finish_fit(fit, data, course, seconds) for fit, data, course in zip(fits, sets, courses, strict=True)]
@@ -167,10 +181,11 @@ class _Together:
     Args:
         fits: of the same architecture and steps.
         sets: the rows of each.
+        tell: is told how many steps were taken.
     """
 
-    def __init__(self, fits: Sequence[Fit], sets: Sequence[PooledSet]) -> None:
-        self._fits, self._sets = fits, sets
+    def __init__(self, fits: Sequence[Fit], sets: Sequence[PooledSet], tell: Callable[[int], bool]) -> None:
+        self._fits, self._sets, self._tell = fits, sets, tell
         self._rngs = [np.random.default_rng(fit.config.seed) for fit in fits]
         self._model = copy.deepcopy(fits[0].head.head)
         heads = [fit.head.head for fit in fits]
@@ -210,6 +225,7 @@ class _Together:
             self._descent.step(loss.sum())
             losses.append(loss.detach())
             logits.append(found.detach())
+            self._tell(len(self._fits))
         loss_of, logits_of = torch.stack(losses), torch.stack(logits)
         for number, tally in enumerate(tallies):
             is_real = steps.shares[:, number] > 0

@@ -38,10 +38,10 @@ from embed.store import EmbeddingStore, Failure, is_store
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """How new videos are embedded; none of it changes the result but in its last digits.
+    """How new videos are embedded and labelled; none of it changes the result but in its last digits.
 
     Args:
-        device: "cpu", "cuda", or "auto" for a GPU where there is one.
+        device: of encoder and head: "cpu", "cuda", or "auto" for a GPU where there is one.
         pretrained: checkpoint file of the encoder, where it has moved since the head was trained.
         batch_size: frames that the encoder takes at once.
         store: where to keep the embeddings, so that the next run need not make them again; None keeps none.
@@ -120,18 +120,19 @@ def predict_videos(
         head: the head's folder.
         sources: stores, which are read as they are, and whatever else `embed_videos` takes.
         output: predictions file to write; None writes none.
-        config: how new videos are embedded.
+        config: how videos are embedded and labelled.
         on_progress: handed to `embed_videos`.
 
     Raises:
         HeadError: there is no head in that folder.
+        TrainError: there is no such device here.
         EncoderMismatch: a store was not made as the vectors that the head learned from.
         EmbedError: a source is absent, or the head's encoder cannot be had.
     """
     classifier = VideoClassifier.load(head)
     stores = [source for source in sources if is_store(source)]
     others = [source for source in sources if not is_store(source)]
-    found = [_label_store(classifier, store) for store in stores]
+    found = [_label_store(classifier, store, config.device) for store in stores]
     if others:
         found.append(_label_videos(classifier, others, config, on_progress))
     predictions = Predictions(
@@ -188,10 +189,10 @@ def embed_labels(
     return {name: mean / np.linalg.norm(mean) for name, mean in zip(names, means, strict=True)}
 
 
-def _label_store(classifier: VideoClassifier, path: str | Path) -> Predictions:
+def _label_store(classifier: VideoClassifier, path: str | Path, device: str) -> Predictions:
     with EmbeddingStore(path) as store:
         classifier.check(store.provenance, str(path))
-        return _label(classifier, store, [*store.ids, *(failure.id for failure in store.failures)])
+        return _label(classifier, store, [*store.ids, *(failure.id for failure in store.failures)], device)
 
 
 def _label_videos(
@@ -219,13 +220,13 @@ def _label_videos(
         path = config.store or Path(stack.enter_context(TemporaryDirectory()), "embeddings.h5")
         embed_videos(sources, path, embedding, encoder=encoder, on_progress=on_progress)
         store = stack.enter_context(EmbeddingStore(path))
-        return _label(classifier, store, [video.id for video in find_videos(sources)])
+        return _label(classifier, store, [video.id for video in find_videos(sources)], config.device)
 
 
-def _label(classifier: VideoClassifier, store: EmbeddingStore, ids: Sequence[str]) -> Predictions:
+def _label(classifier: VideoClassifier, store: EmbeddingStore, ids: Sequence[str], device: str) -> Predictions:
     """Label the videos at the ids that have vectors, and list the failures of the others."""
-    videos = open_videos(store, [video_id for video_id in ids if video_id in store])
-    probabilities = classifier.predict_probabilities(videos)
+    videos = open_videos(store, [video_id for video_id in ids if video_id in store], device=device)
+    probabilities = classifier.predict_probabilities(videos, device=device)
     decided = classifier.decide(probabilities)
     asked = set(ids)
     return Predictions(

@@ -74,7 +74,7 @@ class TrainConfig:
         "or the best F1 of each label.",
         choices=("half", "micro-f1", "label-f1"),
     )
-    mixed_precision: bool = _setting(False, "Machine", "Multiply in bfloat16, on a GPU.")
+    mixed_precision: bool = _setting(False, "Machine", "Multiply in bfloat16 in training, on a GPU.")
     stream: bool | None = _setting(
         None,
         "Machine",

@@ -103,8 +103,9 @@ def write_page(
     check_page_packages()
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels)
-        videos = open_videos(opened, table.ids)
-        probabilities = report.classifier.predict_probabilities(videos)
+        device = report.classifier.config.device
+        videos = open_videos(opened, table.ids, device=device)
+        probabilities = report.classifier.predict_probabilities(videos, device=device)
         found = _Found(
             report=report,
             table=table,

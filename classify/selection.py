@@ -11,7 +11,6 @@ https://arxiv.org/abs/1502.07943, algorithm 1, with folds as the resource.
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import count
 from statistics import mean
 from time import perf_counter
 from typing import Any, final
@@ -21,7 +20,6 @@ from numpy.typing import NDArray
 
 from classify.batches import LabelledSet, take_videos
 from classify.errors import TrainError
-from classify.history import EpochRecord
 from classify.joint_training import TrainJob, fit_heads
 from classify.labels import LabelTable
 from classify.metrics import decide_labels, micro_f1
@@ -41,7 +39,7 @@ _PARTITIONS = 4  # into folds, each drawn anew
 _MOST_VIDEOS = 1000  # to choose by: heads that need more of them to show what they can are at a disadvantage
 _FIRST_SHARE = 1 / 2  # of the budget, for the first round: later ones take as many candidates as there is time for
 _SURE = 0.05  # of a training has to be seen before its pace is told: a moment's pause is not a slow head
-_RESERVE = 2  # times a fold's training is kept for the last one, which has 5/4 of a fold's videos
+_RESERVE = 2  # times a fold's training alone is kept for the last one, which has 5/4 of a fold's videos
 
 
 @dataclass(frozen=True)
@@ -162,6 +160,7 @@ class _Candidate:
     config: TrainConfig
     scores: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)  # of each fold
+    alone_s: float = 0.0  # that one fold takes by itself, at most
     outcome: str = "not reached"
 
     @property
@@ -194,9 +193,47 @@ class _Budget:
         """When a share of it is over."""
         return self.started + share * self.seconds
 
-    def last_s(self, fold_s: float) -> float:
-        """Seconds to keep for the last training of a candidate whose folds take `fold_s` each."""
-        return _RESERVE * self.scale * fold_s
+    def last_s(self, alone_s: float) -> float:
+        """Seconds to keep for the last training of a candidate of which one fold takes `alone_s` by itself."""
+        return _RESERVE * self.scale * alone_s
+
+
+@final
+class _Watch:
+    """Stops a training as soon as it will not end in time, or leave none for the same once more.
+
+    Args:
+        budget: what time there is.
+        fold_count: folds that are trained.
+        limit: when they have to be.
+    """
+
+    def __init__(self, budget: _Budget, fold_count: int, limit: float) -> None:
+        self._budget, self._fold_count, self._limit = budget, fold_count, limit
+        self._began = self._first_s = budget.clock()
+        self._first = self._calls = 0
+        self._heads_at_once = 1.0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Look at the clock after a step.
+
+        Raises:
+            _OutOfTimeError: this takes too long.
+        """
+        now, self._calls = self._budget.clock(), self._calls + 1
+        self._heads_at_once = done / self._calls
+        if not self._first:  # before it, there is more to do than to train
+            self._first, self._first_s = done, now
+        seen = done - self._first
+        pace = (now - self._first_s) / seen if seen > _SURE * total else 0.0
+        whole = now - self._began + pace * (total - done)
+        last = self._budget.last_s(self.alone_s(whole))
+        if self._began + whole > min(self._limit, self._budget.end() - last):
+            raise _OutOfTimeError
+
+    def alone_s(self, whole_s: float) -> float:
+        """Return what one fold takes by itself, of all folds' seconds: where they train at once, as long at most."""
+        return whole_s * self._heads_at_once / self._fold_count
 
 
 @final
@@ -266,7 +303,7 @@ class _Race:
 
     def _last_end(self) -> float:
         """When the last training of the best has to begin."""
-        return self._budget.end() - self._budget.last_s(self.best.fold_s)
+        return self._budget.end() - self._budget.last_s(self.best.alone_s)
 
     def _test(self, candidate: _Candidate, tests: Sequence[NDArray[np.bool_]], *, share: float = 1.0) -> None:
         """Test a candidate on some folds, until a share of the budget is over."""
@@ -274,29 +311,14 @@ class _Race:
         config = replace(candidate.config, patience=None, thresholds="half")  # which take validation videos
         jobs = [TrainJob(np.flatnonzero(~test), nobody, config) for test in tests]
         began = self._budget.clock()
-        limit = min(self._last_end(), self._budget.end(share))
-        runs = fit_heads(self._dataset, jobs, on_epoch=self._watch(candidate.config.epochs, len(jobs), limit))
+        watch = _Watch(self._budget, len(jobs), min(self._last_end(), self._budget.end(share)))
+        runs = fit_heads(self._dataset, jobs, on_step=watch)
         scores = [self._score(run, np.flatnonzero(test)) for run, test in zip(runs, tests, strict=True)]
         candidate.scores += scores
-        candidate.seconds += [(self._budget.clock() - began) / len(jobs)] * len(jobs)
+        seconds = self._budget.clock() - began
+        candidate.seconds += [seconds / len(jobs)] * len(jobs)
+        candidate.alone_s = watch.alone_s(seconds)
         candidate.outcome = "dropped"  # unless it is chosen
-
-    def _watch(self, epochs: int, fold_count: int, limit: float) -> Callable[[int, EpochRecord], None]:
-        """Give what stops a training as soon as it will not end in time, or leave none for the same once more."""
-        clock, calls, total = self._budget.clock, count(1), epochs * fold_count
-        began, marks = clock(), dict[int, float]()
-
-        def check(_: int, __: EpochRecord) -> None:
-            done = next(calls)
-            marks[done] = clock()
-            first = min(fold_count, done)  # before it, there is more to do than to train
-            pace = (marks[done] - marks[first]) / (done - first) if done >= first + _SURE * total else 0.0
-            whole = marks[done] - began + pace * (total - done)
-            last = self._budget.last_s(whole / fold_count)
-            if began + whole > min(limit, self._budget.end() - last):
-                raise _OutOfTimeError
-
-        return check
 
     def _score(self, run: TrainingRun, tested: NDArray[np.int64]) -> float:
         videos = take_videos(self._dataset.videos, tested)

@@ -4,6 +4,7 @@ A video has one label: softmax and cross-entropy with soft targets. Some video h
 and binary cross-entropy. The training videos' labels choose. Validation videos choose nothing but, where that is asked
 for, the epoch whose weights are kept (`patience`) and the thresholds; nothing here sees a test video.
 
+Mixed precision is that of the steps: validation and prediction multiply in float32, as a saved head does.
 Where videos have several views, each epoch draws one of each video, and probabilities are the mean over all of them.
 """
 
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from classify.batches import LabelledSet, VideoBatch, Videos, blocks_of
 from classify.device_sets import BatchSource, PooledSet, place_videos
+from classify.devices import explained_memory, find_device, seeded
 from classify.errors import TrainError
 from classify.heads import StandardisedHead, build_head
 from classify.history import Course, EpochRecord, Tally
@@ -44,6 +46,7 @@ class TrainingRun:
         history: one record an epoch.
         best_epoch: the epoch whose weights the head has: the last, or with `patience` the best on validation.
         seconds: wall time of the training; an equal share of it where several heads trained at once.
+        is_cut: whether time ended it before the last step.
     """
 
     head: StandardisedHead
@@ -52,6 +55,7 @@ class TrainingRun:
     history: tuple[EpochRecord, ...]
     best_epoch: int
     seconds: float
+    is_cut: bool = False
 
 
 def fit_head(
@@ -61,6 +65,7 @@ def fit_head(
     config: TrainConfig = TrainConfig(),  # noqa: B008 - frozen
     *,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    is_late: Callable[[], bool] = lambda: False,
 ) -> TrainingRun:
     """Train a head on the videos at `train`, and follow it on those at `validation`.
 
@@ -74,60 +79,53 @@ def fit_head(
         validation: (m,) indices into the dataset; may be empty.
         config: how to train.
         on_epoch: called with each epoch's record.
+        is_late: asked after each step; where it says so, the training ends there, with the weights that it has.
 
     Raises:
-        TrainError: there is nothing to train on, or to validate on though that is asked for; the device is absent, or
-            the loss leaves the numbers.
+        TrainError: there is nothing to train on, or to validate on though that is asked for; the device is absent,
+            its memory does not suffice, or the loss leaves the numbers.
         HeadError: there is no such head, or it cannot take such vectors or options.
     """
     started = time.perf_counter()
     device = find_device(config.device)
     course = Course(config)
-    with seeded(config.seed, device):
+    with explained_memory(), seeded(config.seed, device):
         fit = prepare_fit(dataset, train, validation, config)
         fit.learn_scale(dataset.videos)
         data = place_videos(dataset.videos, fit.head, device, targets=dataset.targets)
         fit.learn_rows(data)
         with with_fitting_threads(fit.head, config.batch_size):
-            for record in _epochs(fit, data, course):
+            for record in _epochs(fit, data, course, is_late):
                 if on_epoch is not None:
                     on_epoch(record)
         return finish_fit(fit, data, course, time.perf_counter() - started)
 
 
 def predict_probabilities(
-    head: StandardisedHead, videos: Videos, thresholds: tuple[float, ...] | None, *, device: str = "cpu"
+    head: StandardisedHead, videos: Videos, thresholds: tuple[float, ...] | None, *, device: str = "auto"
 ) -> NDArray[np.float32]:
     """Return the probability of each label for each video.
 
     Args:
-        head: moved to the device and left there.
+        head: predicts on the device, and lies afterwards where it lay before.
         videos: N videos, 1 or more.
         thresholds: as in `TrainingRun`: None means one label a video, so that probabilities sum to 1.
         device: as in `TrainConfig`.
 
     Returns:
         (N, C) float32.
-    """
-    place = find_device(device)
-    head = head.to(place)
-    objective, indices = Objective(thresholds is not None), np.arange(len(videos))
-    data = place_videos(videos, head, place)
-    return objective.probabilities(_view_logits(head, data, indices, objective, videos.view_count)[0])
-
-
-def find_device(name: str) -> torch.device:
-    """Return the device of a name: "cpu", "cuda", or "auto" for a GPU where there is one.
 
     Raises:
-        TrainError: there is no such device here.
+        TrainError: there is no such device here, or its memory does not suffice.
     """
-    has_gpu = torch.cuda.is_available()
-    if name == "auto":
-        return torch.device("cuda" if has_gpu else "cpu")
-    if name == "cpu" or (name == "cuda" and has_gpu):
-        return torch.device(name)
-    raise TrainError(f"There is no device {name!r} here. Choose one of: auto, cpu{', cuda' if has_gpu else ''}.")
+    place, before = find_device(device), head.mean.device
+    objective, indices = Objective(thresholds is not None), np.arange(len(videos))
+    try:
+        with explained_memory():
+            data = place_videos(videos, head.to(place), place)
+            return objective.probabilities(_view_logits(head, data, indices, objective, videos.view_count)[0])
+    finally:
+        head.to(before)
 
 
 @dataclass(frozen=True)
@@ -228,7 +226,7 @@ def finish_fit(fit: Fit, data: BatchSource, course: Course, seconds: float) -> T
         fit.head.load_state_dict(course.best_weights)
     thresholds = _choose_thresholds(fit, data)
     head = fit.head.to(torch.device("cpu")).eval()
-    return TrainingRun(head, thresholds, fit.config, tuple(course.records), course.best_epoch, seconds)
+    return TrainingRun(head, thresholds, fit.config, tuple(course.records), course.best_epoch, seconds, course.is_cut)
 
 
 def validate(fit: Fit, data: BatchSource) -> Tally | None:
@@ -239,15 +237,6 @@ def validate(fit: Fit, data: BatchSource) -> Tally | None:
     tally = Tally(is_multi_label=fit.objective.is_multi_label)
     tally.add(Objective(fit.objective.is_multi_label).losses(logits, targets).mean(), logits, targets)
     return tally
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global random generators, and put them back afterwards."""
-    gpus = [torch.cuda.current_device()] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=gpus):
-        torch.manual_seed(seed)
-        yield
 
 
 @contextmanager
@@ -267,9 +256,9 @@ def with_fitting_threads(head: StandardisedHead, batch_size: int) -> Iterator[No
         torch.set_num_threads(before)
 
 
-def _epochs(fit: Fit, data: BatchSource, course: Course) -> Iterator[EpochRecord]:
+def _epochs(fit: Fit, data: BatchSource, course: Course, is_late: Callable[[], bool]) -> Iterator[EpochRecord]:
     rng = np.random.default_rng(fit.config.seed)
-    step_count = fit.config.epochs * fit.steps_an_epoch
+    steps_done, step_count = 0, fit.config.epochs * fit.steps_an_epoch
     descent = Descent(list(fit.head.parameters()), fit.config, step_count)
     while not course.is_over:
         fit.head.train()
@@ -279,7 +268,10 @@ def _epochs(fit: Fit, data: BatchSource, course: Course) -> Iterator[EpochRecord
             loss = fit.objective.losses(logits, batch.targets).mean()
             descent.step(loss)
             tally.add(loss, logits, batch.targets)
-        steps_done = (len(course.records) + 1) * fit.steps_an_epoch
+            steps_done += 1
+            if is_late() and steps_done < step_count:
+                course.cut()
+                break
         yield course.note(tally, validate(fit, data), steps_done, fit.head.state_dict)
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from classify.baselines import ZERO_SHOT, is_baseline, predict_baseline, predict_zero_shot
 from classify.batches import LabelledSet, take_videos
+from classify.devices import find_device
 from classify.errors import TrainError
 from classify.joint_training import TrainJob, fit_heads
 from classify.labels import LabelTable
@@ -98,6 +99,17 @@ class TrialPlan:
         return self.splits[trial.seed][trial.fold]
 
 
+def default_jobs(device: str) -> int:
+    """Return how many trainings to run at once on a device of `TrainConfig`: one a core, but on a GPU one.
+
+    Each holds the videos for itself, and a GPU has less memory than the machine.
+
+    Raises:
+        TrainError: there is no such device here.
+    """
+    return 1 if find_device(device).type == "cuda" else os.cpu_count() or 1
+
+
 def run_trials(plan: TrialPlan, trials: Sequence[Trial], jobs: int) -> Iterator[TrialResult]:
     """Run trials, and give their results as they come; heads that cannot be built are refused before the first runs.
 
@@ -143,7 +155,7 @@ def _run_here(plan: TrialPlan, tasks: Sequence[tuple[Trial, ...]]) -> Iterator[T
 
 def _run_in_processes(plan: TrialPlan, tasks: Sequence[tuple[Trial, ...]], jobs: int) -> Iterator[TrialResult]:
     others = set(active_children())
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (plan,))
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (plan, jobs))
     try:
         running: list[Future[list[TrialResult]]] = [pool.submit(_run_task, task) for task in tasks]
         for done in as_completed(running):
@@ -162,11 +174,11 @@ def _run_in_processes(plan: TrialPlan, tasks: Sequence[tuple[Trial, ...]], jobs:
 _bench: "_Bench"  # a worker process's own
 
 
-def _start_worker(plan: TrialPlan) -> None:
+def _start_worker(plan: TrialPlan, jobs: int) -> None:
     global _bench
     signal(SIGINT, lambda *_: os._exit(130))  # the parent says what there is to say
     torch.set_num_threads(1)
-    _bench = _Bench.read(plan, EmbeddingStore(plan.store))
+    _bench = _Bench.read(plan, EmbeddingStore(plan.store), shared_by=jobs)
 
 
 def _run_task(task: tuple[Trial, ...]) -> list[TrialResult]:
@@ -191,8 +203,10 @@ class _Bench:
     dataset: LabelledSet
 
     @classmethod
-    def read(cls, plan: TrialPlan, store: EmbeddingStore) -> "_Bench":
-        return cls(plan, LabelledSet.read(store, plan.table, stream=plan.recipe.stream))
+    def read(cls, plan: TrialPlan, store: EmbeddingStore, *, shared_by: int = 1) -> "_Bench":
+        recipe = plan.recipe
+        videos = LabelledSet.read(store, plan.table, stream=recipe.stream, device=recipe.device, shared_by=shared_by)
+        return cls(plan, videos)
 
     def run(self, task: tuple[Trial, ...]) -> list[TrialResult]:
         """Run trials that train at once."""

@@ -40,8 +40,8 @@ LAYERS = {
     ),
     "classify": (
         {"errors", "files", "picture_style", "progress"},
-        {"calibration", "label_errors", "label_files", "metrics", "prompts", "ranking", "recipe"}
-        | {"stratification", "thresholds"},
+        {"calibration", "devices", "label_errors", "label_files", "metrics", "prompts", "ranking"}
+        | {"recipe", "stratification", "thresholds"},
         {"bootstrap", "history", "labels", "objective", "optimisation"},
         {"contenders", "evaluation", "near_duplicates", "report_plots", "split_files"},
         {"comparison_picture", "description", "heads", "report_tables", "splits"},

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from classify.batches import LabelledSet, StoredVideos, VideoSet, open_videos, take_videos
 from classify.errors import ClassifyError
@@ -77,6 +78,30 @@ def test_a_store_that_would_take_more_than_half_of_the_memory_stays_on_disk(
         needed = int(store.row_counts.sum()) * store.dimension * 6
         monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 2 * needed - 2, "SC_PAGE_SIZE": 1}.get)
         assert isinstance(open_videos(store, store.ids), StoredVideos)
+
+
+def test_processes_that_share_the_memory_leave_sooner_on_disk_what_one_could_read(
+    toy_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddingStore(toy_store) as store:
+        needed = int(store.row_counts.sum()) * store.dimension * 6
+        monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 5 * needed, "SC_PAGE_SIZE": 1}.get)
+        assert isinstance(open_videos(store, store.ids, shared_by=2), VideoSet)
+        assert isinstance(open_videos(store, store.ids, shared_by=3), StoredVideos)
+
+
+def test_a_store_that_would_fill_more_than_half_of_a_gpus_free_memory_stays_on_disk(
+    toy_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with EmbeddingStore(toy_store) as store:
+        needed = int(store.row_counts.sum()) * store.dimension * 4
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2 * needed - 2, 2**40))
+        assert isinstance(open_videos(store, store.ids, device="cuda"), StoredVideos)
+        assert isinstance(open_videos(store, store.ids, device="auto"), StoredVideos)
+        assert isinstance(open_videos(store, store.ids, device="cpu"), VideoSet)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2 * needed, 2**40))
+        assert isinstance(open_videos(store, store.ids, device="cuda"), VideoSet)
 
 
 def test_row_counts_that_do_not_fit_the_rows_are_refused() -> None:

@@ -1,8 +1,10 @@
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +143,23 @@ def test_a_further_head_is_added_to_what_is_there(toy_store: Path, tmp_path: Pat
     )
 
     assert steps[0] == (31, 42)
+
+
+@pytest.mark.parametrize(("has_gpu", "processes"), [(False, 2), (True, 0)], ids=["on a CPU", "on a GPU"])
+def test_trainings_run_one_a_core_but_on_a_gpu_one_by_one(
+    toy_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_gpu: bool, processes: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2**40, 2**40))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    seen: list[int] = []
+    config = replace(QUICK, archs=(), baselines=("majority",), seeds=1, jobs=None)
+
+    compare_heads(
+        toy_store, tmp_path / "comparison", config=config, on_result=lambda *_: seen.append(len(active_children()))
+    )
+
+    assert seen[0] == processes
 
 
 def test_results_are_not_overwritten(toy_store: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from classify import HeadError, VideoHeadClassifier
+from classify import HeadError, TrainError, VideoHeadClassifier
 
 QUICK = VideoHeadClassifier(epochs=5, learning_rate=0.05)
 
@@ -96,6 +96,15 @@ def test_a_clone_is_unfitted_and_a_pickle_predicts_the_same(
     assert clone(head).get_params() == head.get_params()
     assert not hasattr(clone(head), "run_")
     np.testing.assert_array_equal(loaded.predict_proba(videos), head.predict_proba(videos))
+
+
+def test_a_fitted_head_predicts_on_the_device_that_its_parameter_names(
+    ragged: tuple[list[NDArray[np.float32]], NDArray[np.str_]],
+) -> None:
+    head = VideoHeadClassifier(epochs=1).fit(*ragged).set_params(device="tpu")
+
+    with pytest.raises(TrainError, match="no device 'tpu' here"):
+        head.predict_proba(ragged[0])
 
 
 def test_videos_of_other_dimensions_are_refused(ragged: tuple[list[NDArray[np.float32]], NDArray[np.str_]]) -> None:

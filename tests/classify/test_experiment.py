@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from classify import (
     ClassifyError,
@@ -18,6 +19,7 @@ from classify import (
     train_head,
 )
 from classify.batches import VideoSet
+from classify.history import EpochRecord
 from embed import EmbeddingStore, Failure
 
 
@@ -121,6 +123,20 @@ def test_labels_of_test_videos_change_nothing_of_the_head(toy_store: Path, split
     assert true.classifier.temperature == poisoned_too.classifier.temperature
     assert true.parts["validation"] == poisoned_too.parts["validation"]
     assert [found.parts["test"].micro_f1 for found in (true, poisoned_too)] == [1.0, 0.0]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU takes the videos, instead of saying that it is none")
+def test_a_trained_head_is_measured_on_the_device_that_is_asked_for(
+    toy_store: Path, split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU appears when training is over, so that auto means it, and measuring finds out that it is none."""
+
+    def appear(_: EpochRecord) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+    config = TrainConfig(epochs=1, device="auto")
+    with pytest.raises((AssertionError, RuntimeError), match=r"CUDA|NVIDIA"):
+        train_head(toy_store, split, tmp_path / "head", config=config, on_epoch=appear)
 
 
 def test_the_history_file_has_a_row_an_epoch(toy_store: Path, split: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import torch
 
 from classify.batches import LabelledSet
 from classify.errors import TrainError
-from classify.history import EpochRecord
 from classify.joint_training import TrainJob, fit_heads
 from classify.recipe import TrainConfig
 from classify.training import TrainingRun, fit_head
@@ -81,18 +80,38 @@ def test_jobs_of_all_kinds_come_back_in_their_order(separable: LabelledSet) -> N
         TrainConfig(arch=arch, epochs=epochs, seed=seed)
         for arch, epochs, seed in [("linear", 2, 0), ("mlp", 2, 0), ("linear", 3, 1), ("rnn", 1, 0), ("linear", 2, 1)]
     ]
-    seen: list[tuple[int, EpochRecord]] = []
+    seen: list[tuple[int, int]] = []
 
     runs = fit_heads(
         separable,
         [TrainJob(np.arange(80), NOBODY, config) for config in configs],
-        on_epoch=lambda number, record: seen.append((number, record)),
+        on_step=lambda *step: seen.append(step),
     )
 
     assert [run.config for run in runs] == configs
-    assert [tuple(record for job, record in seen if job == number) for number in range(5)] == [
-        run.history for run in runs
-    ]
+    assert [len(run.history) for run in runs] == [2, 2, 3, 1, 2]
+    assert len(seen) == 10 + 10 + 15 + 5  # steps of 16 videos; two linear heads take theirs at once
+    assert seen[-1] == (50, 50)
+
+
+def test_what_is_raised_between_two_steps_ends_all_trainings(separable: LabelledSet) -> None:
+    def stop(done: int, _: int) -> None:
+        if done > 6:
+            raise KeyboardInterrupt
+
+    jobs = [TrainJob(np.arange(80), NOBODY, TrainConfig(epochs=10**6, seed=seed)) for seed in (0, 1)]
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_heads(separable, jobs, on_step=stop)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_heads_in_mixed_precision_are_those_that_train_alone(separable: LabelledSet) -> None:
+    config = TrainConfig(epochs=3, device="cuda", mixed_precision=True)
+    jobs = [TrainJob(np.arange(80), NOBODY, replace(config, seed=seed)) for seed in (0, 1)]
+
+    for run, job in zip(fit_heads(separable, jobs), jobs, strict=True):
+        assert_same(run, fit_head(separable, job.train, job.validation, job.config))
 
 
 def test_training_at_once_leaves_the_global_random_generator_as_it_was(separable: LabelledSet) -> None:
@@ -105,11 +124,23 @@ def test_training_at_once_leaves_the_global_random_generator_as_it_was(separable
     assert torch.equal(torch.rand(3), expected)
 
 
+def test_a_gpu_that_is_full_is_said_where_heads_train_at_once(
+    separable: LabelledSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_out_of_memory(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setattr(torch, "baddbmm", run_out_of_memory)
+
+    with pytest.raises(TrainError, match=r"The GPU's memory is full.*--stream"):
+        fit_heads(separable, [TrainJob(np.arange(80), NOBODY, TrainConfig(epochs=1, seed=seed)) for seed in (0, 1)])
+
+
 def test_a_job_that_cannot_be_trained_is_refused_before_any_is(separable: LabelledSet) -> None:
-    seen: list[int] = []
+    seen: list[tuple[int, int]] = []
     jobs = [TrainJob(np.arange(80), NOBODY, TrainConfig(epochs=1)), TrainJob(NOBODY, NOBODY, TrainConfig(epochs=1))]
 
     with pytest.raises(TrainError, match=r"training videos show 0 of 3 labels"):
-        fit_heads(separable, jobs, on_epoch=lambda number, _: seen.append(number))
+        fit_heads(separable, jobs, on_step=lambda *step: seen.append(step))
 
     assert seen == []

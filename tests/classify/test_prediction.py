@@ -14,6 +14,7 @@ from classify import (
     Prediction,
     Predictions,
     TrainConfig,
+    TrainError,
     grab_frames,
     predict_videos,
     split_videos,
@@ -95,6 +96,11 @@ def test_a_store_of_other_sampling_is_refused(
 
     with pytest.raises(EncoderMismatch, match=r"sampling is .*'count': 4.*not .*'count': 8"):
         predict_videos(toy_head, [store])
+
+
+def test_a_device_that_is_absent_is_refused_for_stores_too(toy_store: Path, toy_head: Path) -> None:
+    with pytest.raises(TrainError, match=r"no device 'tpu' here. Choose one of: auto, cpu"):
+        predict_videos(toy_head, [toy_store], config=PredictConfig(device="tpu"))
 
 
 def test_an_absent_head_is_refused(toy_store: Path, tmp_path: Path) -> None:

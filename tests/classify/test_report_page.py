@@ -1,6 +1,7 @@
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from classify import LabelConfig, TrainConfig, split_videos, train_head, write_page
+from classify import LabelConfig, TrainConfig, TrainError, split_videos, train_head, write_page
 from classify.report_plots import draw_map
 
 if TYPE_CHECKING:
@@ -109,6 +110,15 @@ def test_labels_stand_in_the_pictures_as_they_are_written() -> None:
     drawn = draw_map(np.eye(3, 2), ["cash$$", "$x_$ y", r"a\$b"], np.zeros(3, dtype=np.bool_))
 
     assert all(label in drawn for label in (">cash$$<", ">$x_$ y<", r">a\$b<"))
+
+
+def test_the_page_predicts_on_the_device_of_the_training(toy_store: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv")
+    report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=TrainConfig(epochs=1))
+    elsewhere = replace(report.classifier, config=TrainConfig(device="tpu"))
+
+    with pytest.raises(TrainError, match="no device 'tpu' here"):
+        write_page(replace(report, classifier=elsewhere), toy_store, tmp_path / "split.csv")
 
 
 def test_the_same_training_gives_the_same_page(make_page: Callable[..., Path]) -> None:

@@ -4,14 +4,18 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter, sleep
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from torch import Tensor
 
 from classify import LabelledSet, LabelTable, TrainConfig, TrainError, VideoSet, fit_head, split_videos, train_head
 from classify.candidates import list_candidates
+from classify.heads import HEADS
+from classify.heads.linear import LinearHead
 from classify.selection import choose_recipe
 from classify.texts import report_text
 from classify.training import predict_probabilities
@@ -138,9 +142,9 @@ def test_groups_stay_whole_in_the_folds() -> None:
 def test_choice_and_last_training_fit_into_the_budget(separable: LabelledSet, budget_s: float) -> None:
     candidates = [replace(recipe, epochs=epochs) for recipe in (LINEAR, STATISTICS) for epochs in (4, 8, 16, 800)]
 
-    found = choose_recipe(separable, table_of(separable), EVERY, candidates, budget_s=budget_s, clock=Clock())
+    found = choose_recipe(separable, table_of(separable), EVERY, candidates, budget_s=budget_s, clock=Clock(1 / 8))
 
-    assert found.seconds + found.config.epochs <= budget_s  # the clock is asked once an epoch
+    assert found.seconds + found.config.epochs <= budget_s  # the clock is asked once a step, of which 8 are an epoch
     assert all(not tried.scores for tried in found.tried if tried.settings["epochs"] == 800)
     assert {tried.outcome for tried in found.tried} <= {"chosen", "dropped", "skipped", "too slow", "not reached"}
 
@@ -154,6 +158,46 @@ def test_without_time_for_anything_the_first_is_chosen_untested(separable: Label
     assert found.gain is None
     assert [tried.outcome for tried in found.tried] == ["chosen", "not reached"]
     assert clock.now_s < 100  # not the twenty epochs of a fold
+
+
+class SlowHead(LinearHead):
+    """Takes half a second to look at any batch."""
+
+    def classify(self, rows: Tensor) -> Tensor:
+        sleep(0.5)
+        return super().classify(rows)
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["alone", "after linear"])
+def test_a_head_is_given_up_within_its_first_epoch_where_that_is_too_slow(
+    separable: LabelledSet, monkeypatch: pytest.MonkeyPatch, is_first: bool
+) -> None:
+    monkeypatch.setitem(HEADS, "slow", SlowHead)
+    slow = replace(SHORT, arch="slow", batch_size=1)  # 96 steps an epoch: 48 s
+    candidates = [slow] if is_first else [replace(SHORT, epochs=1), slow]
+    started = perf_counter()
+
+    found = choose_recipe(separable, table_of(separable), EVERY, candidates, budget_s=3)
+
+    assert perf_counter() - started < 20
+    assert found.config == candidates[0]
+    assert found.tried[-1].scores == ()
+    assert found.tried[-1].outcome == ("chosen" if is_first else "too slow")
+
+
+def test_a_last_training_that_is_too_slow_is_cut_and_the_report_says_where(toy_store: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv")
+    config = TrainConfig(arch="auto", device="cpu")
+
+    report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=config, budget_s=1e-6)
+
+    assert report.history[-1].step == 1
+    (note,) = report.notes
+    assert note == (
+        "The budget of 1e-06 s ended the training after 1 step, in epoch 1 of 268: the head may have learned too "
+        "little. Give a larger --budget."
+    )
+    assert json.loads((tmp_path / "head" / "report.json").read_text())["notes"] == [note]
 
 
 def test_linear_comes_first_as_logistic_regression(noisy: LabelledSet) -> None:
@@ -194,6 +238,33 @@ def test_a_budget_for_a_named_head_is_refused(toy_store: Path, tmp_path: Path) -
 
     with pytest.raises(TrainError, match=r"A budget of 5 s is given, but linear is asked for.*Leave the budget out"):
         train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", budget_s=5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"mixup": 0.0}, r"mixup \(0\.0\)"),
+        ({"dropout": 0.3}, r"dropout \(0\.3\)"),
+        ({"epochs": 5, "schedule": "cosine"}, r"epochs \(5\), schedule \(cosine\)"),
+        ({"learning_rate": 0.1, "weight_decay": 0.1}, r"learning_rate \(0\.1\), weight_decay \(0\.1\)"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_settings_that_auto_chooses_are_refused_before_anything_is_read(
+    tmp_path: Path, setting: dict[str, float | str], message: str
+) -> None:
+    config = TrainConfig(arch="auto", **setting)  # type: ignore[arg-type]
+
+    with pytest.raises(TrainError, match=rf"auto chooses itself: {message}\. Leave them out, or name a head with"):
+        train_head(tmp_path / "absent.h5", tmp_path / "split.csv", tmp_path / "head", config=config)
+
+
+def test_settings_that_auto_does_not_choose_are_kept(separable: LabelledSet) -> None:
+    config = TrainConfig(arch="auto", batch_size=8, clip_norm=1.0, label_smoothing=0.1, max_frames=2, project=4)
+
+    kept = [(one.batch_size, one.clip_norm, one.max_frames) for one in list_candidates(separable, EVERY, config)]
+
+    assert set(kept) == {(8, 1.0, 2)}
 
 
 def test_the_report_says_what_was_tried_and_chosen(toy_store: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from classify.heads import list_heads
 from classify.history import EpochRecord
 from classify.metrics import decide_labels, micro_f1
 from classify.recipe import TrainConfig
-from classify.training import TrainingRun, find_device, fit_head, predict_probabilities
+from classify.training import TrainingRun, fit_head, predict_probabilities
 from embed import EmbeddingStore
 from tests.classify.conftest import CLASSES
 
@@ -186,6 +187,28 @@ def test_the_history_has_a_record_an_epoch_and_falls(separable: LabelledSet) -> 
     assert seen[-1].train_f1 == seen[-1].validation_f1 == 1.0
 
 
+def test_a_training_that_is_late_ends_after_its_step_with_the_weights_it_has(separable: LabelledSet) -> None:
+    asked = count(1)
+
+    run = fit_head(
+        separable, np.arange(80), np.arange(80, 120), TrainConfig(mixup=0), is_late=lambda: next(asked) == 13
+    )
+
+    assert run.is_cut
+    assert [(record.epoch, record.step) for record in run.history] == [(1, 5), (2, 10), (3, 13)]
+    assert run.history[-1].validation_loss is not None
+    assert run.history[-1].train_loss < run.history[0].train_loss
+
+
+def test_a_training_that_is_late_only_after_its_last_step_is_whole(separable: LabelledSet) -> None:
+    asked = count(1)
+
+    run = fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=2), is_late=lambda: next(asked) == 10)
+
+    assert not run.is_cut
+    assert run.history[-1].step == 10
+
+
 def test_the_first_losses_are_those_of_a_hand_calculation() -> None:
     # Vectors of zeros leave softmax to the bias alone; with learning all but off it stays as it was drawn.
     videos = VideoSet(("a", "b"), np.zeros((2, 4), dtype=np.float32), np.array([1, 1]))
@@ -218,11 +241,6 @@ def test_a_loss_that_leaves_the_numbers_is_refused(separable: LabelledSet) -> No
 
     with pytest.raises(TrainError, match=r"The loss is nan in epoch 1. Lower learning_rate .*--verify"):
         fit_head(broken, np.arange(80), NOBODY)
-
-
-def test_an_absent_device_is_refused_with_those_there_are() -> None:
-    with pytest.raises(TrainError, match=r"no device 'tpu' here. Choose one of: auto, cpu"):
-        find_device("tpu")
 
 
 EVERYTHING = {
@@ -307,18 +325,6 @@ def test_what_validation_would_choose_is_refused_without_it(
 ) -> None:
     with pytest.raises(TrainError, match=r"no validation videos to choose .*--validation-size above 0"):
         fit_head(separable, np.arange(80), NOBODY, TrainConfig(**setting))  # type: ignore[arg-type]
-
-
-def test_mixed_precision_is_refused_on_a_cpu(separable: LabelledSet) -> None:
-    with pytest.raises(TrainError, match=r"Mixed precision needs an NVIDIA GPU.*Leave it out"):
-        fit_head(separable, np.arange(80), NOBODY, TrainConfig(device="cpu", mixed_precision=True))
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_mixed_precision_learns_on_a_gpu(separable: LabelledSet) -> None:
-    config = TrainConfig(arch="transformer", epochs=20, device="cuda", mixed_precision=True)
-
-    assert held_out_f1(separable, config) == 1.0
 
 
 @every_head

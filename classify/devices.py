@@ -1,0 +1,58 @@
+"""The device that trains and predicts, its memory and its random numbers."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from classify.errors import TrainError
+
+_LARGEST_SHARE = 0.5  # of the memory: heads, gradients and other programs take some too
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device of a name: "cpu", "cuda", or "auto" for a GPU where there is one.
+
+    Raises:
+        TrainError: there is no such device here.
+    """
+    has_gpu = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if has_gpu else "cpu")
+    if name == "cpu" or (name == "cuda" and has_gpu):
+        return torch.device(name)
+    raise TrainError(f"There is no device {name!r} here. Choose one of: auto, cpu{', cuda' if has_gpu else ''}.")
+
+
+def has_room(device: torch.device, byte_count: int) -> bool:
+    """Say whether so many bytes fill half of a device's memory at most; of a GPU, half of what is free."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return byte_count <= _LARGEST_SHARE * free
+    return byte_count <= _LARGEST_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def explained_memory() -> Iterator[None]:
+    """Say what to do where a GPU's memory does not suffice.
+
+    Raises:
+        TrainError: it does not.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainError(
+            "The GPU's memory is full. Read vectors from disk with --stream, take fewer of a video's with "
+            f"--max-frames, a smaller --batch-size, or --device cpu. ({error})"
+        ) from error
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global random generators, and put them back afterwards."""
+    gpus = [torch.cuda.current_device()] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.manual_seed(seed)
+        yield

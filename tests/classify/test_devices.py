@@ -1,0 +1,59 @@
+"""Devices, as training and prediction use them; what needs a GPU is skipped without one."""
+
+import numpy as np
+import pytest
+import torch
+
+from classify.batches import LabelledSet
+from classify.devices import find_device
+from classify.errors import TrainError
+from classify.recipe import TrainConfig
+from classify.training import fit_head, predict_probabilities
+
+NOBODY = np.array([], dtype=np.int64)
+
+
+def test_an_absent_device_is_refused_with_those_there_are() -> None:
+    with pytest.raises(TrainError, match=r"no device 'tpu' here. Choose one of: auto, cpu"):
+        find_device("tpu")
+
+
+@pytest.mark.parametrize("arch", ["linear", "attention"])
+def test_a_gpu_that_is_full_is_said_with_what_to_do(
+    separable: LabelledSet, monkeypatch: pytest.MonkeyPatch, arch: str
+) -> None:
+    run = fit_head(separable, np.arange(80), NOBODY, TrainConfig(arch=arch, epochs=1))
+    monkeypatch.setattr(torch.nn.functional, "linear", run_out_of_memory)
+
+    with pytest.raises(TrainError, match=r"The GPU's memory is full\..*--stream, take fewer .* --max-frames"):
+        fit_head(separable, np.arange(80), NOBODY, TrainConfig(arch=arch, epochs=1))
+    with pytest.raises(TrainError, match=r"The GPU's memory is full\..*a smaller --batch-size, or --device cpu"):
+        predict_probabilities(run.head, separable.videos, run.thresholds)
+
+
+def run_out_of_memory(*_: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_head_lies_after_a_prediction_where_it_lay_before(separable: LabelledSet) -> None:
+    run = fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=1))
+
+    on_gpu, on_cpu = (predict_probabilities(run.head, separable.videos, None, device=name) for name in ("cuda", "cpu"))
+
+    assert {tensor.device.type for tensor in run.head.state_dict().values()} == {"cpu"}
+    np.testing.assert_allclose(on_gpu, on_cpu, atol=1e-4)
+
+
+def test_mixed_precision_is_refused_on_a_cpu(separable: LabelledSet) -> None:
+    with pytest.raises(TrainError, match=r"Mixed precision needs an NVIDIA GPU.*Leave it out"):
+        fit_head(separable, np.arange(80), NOBODY, TrainConfig(device="cpu", mixed_precision=True))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_mixed_precision_learns_on_a_gpu(separable: LabelledSet) -> None:
+    config = TrainConfig(arch="transformer", epochs=20, device="cuda", mixed_precision=True)
+
+    run = fit_head(separable, np.arange(80), np.arange(80, 120), config)
+
+    assert run.history[-1].validation_f1 == 1.0
