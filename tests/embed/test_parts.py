@@ -1,0 +1,40 @@
+"""Whose files lie beside a store, and who may write it."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from embed.store import EmbeddingStore
+from tests.embed.stores import write_store
+
+KILLED = """
+import os, signal, sys
+from embed import whole_files
+from tests.embed.stores import PROVENANCE, append
+from embed.store import StoreWriter
+
+whole_files._sync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+writer = StoreWriter(sys.argv[1], PROVENANCE)
+append(writer, "a", 0)
+writer.commit()
+"""
+
+
+@pytest.mark.parametrize("name", ["s.h5", "shards"])
+def test_a_store_whose_first_commit_was_killed_is_gone_on_with(tmp_path: Path, name: str) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / name)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.rglob("00000000-00000000.h5.*.tmp"))) == 1
+    assert EmbeddingStore(write_store(tmp_path / name, ["a"])).ids == ["a"]
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_file_beside_a_store_that_is_not_its_own_is_left_alone(tmp_path: Path) -> None:
+    mine, left_by_a_kill = tmp_path / "s.h5.backup.tmp", tmp_path / "s.h5.4711.tmp"
+    mine.write_text("mine")
+    left_by_a_kill.write_text("half")
+    write_store(tmp_path / "s.h5", ["a"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s.h5", mine.name]
