@@ -32,11 +32,16 @@ _LEFT_BY_A_KILL = re.compile(_PART_NAME.pattern + _HALF)
 
 def is_sharded(path: Path) -> bool:
     """Say whether `path` names a store that is a folder of shards: any name but a file's, or *.h5 and *.hdf5."""
+    path = path.resolve()
     return path.is_dir() or (path.suffix.lower() not in (".h5", ".hdf5") and not path.is_file())
 
 
 def parts_folder(path: Path) -> Path:
-    """Return where the parts of the store `path` lie; for a folder of shards, itself."""
+    """Return where the parts of the store `path` lie; for a folder of shards, itself.
+
+    By whatever links a store is reached, its parts and its lock are the same ones, beside the file itself.
+    """
+    path = path.resolve()
     return path if is_sharded(path) else path.with_name(path.name + ".parts")
 
 
@@ -124,6 +129,7 @@ def delete_merged_parts(path: Path) -> None:
     parts = [file for file in folder.glob("*-*.h5") if _PART_NAME.fullmatch(file.name)]
     halves = [file for file in folder.glob("*.tmp") if _LEFT_BY_A_KILL.fullmatch(file.name)]
     if not is_sharded(path):
+        path = path.resolve()
         ours = re.compile(re.escape(path.name) + _HALF)
         halves += [file for file in path.parent.glob("*.tmp") if ours.fullmatch(file.name)]
     for file in [*parts, *halves]:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from embed.store import EmbeddingStore
-from tests.embed.stores import write_store
+from embed.errors import StoreBusy
+from embed.inspection import inspect_embeddings
+from embed.store import EmbeddingStore, StoreWriter, is_store
+from tests.embed.stores import PROVENANCE, append, write_store
 
 KILLED = """
 import os, signal, sys
@@ -38,3 +40,32 @@ def test_a_file_beside_a_store_that_is_not_its_own_is_left_alone(tmp_path: Path)
     left_by_a_kill.write_text("half")
     write_store(tmp_path / "s.h5", ["a"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s.h5", mine.name]
+
+
+@pytest.fixture(params=["a file", "nothing yet"])
+def link(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A link in a small place to a store in a large one."""
+    for place in ("small", "large"):
+        (tmp_path / place).mkdir()
+    if request.param == "a file":
+        write_store(tmp_path / "large" / "real.h5", ["a"])
+    (tmp_path / "small" / "s.h5").symlink_to(tmp_path / "large" / "real.h5")
+    return tmp_path / "small" / "s.h5"
+
+
+def test_a_store_behind_a_link_is_written_where_the_link_leads(link: Path) -> None:
+    with StoreWriter(link, PROVENANCE) as writer:
+        append(writer, "b", 1)
+        writer.commit()
+        assert "b" in EmbeddingStore(link)
+        assert sorted(path.name for path in link.parent.iterdir()) == ["s.h5"]
+    assert link.is_symlink()
+    assert is_store(link)
+    assert "b" in EmbeddingStore(link.resolve())
+    assert [path.name for path in link.resolve().parent.iterdir()] == ["real.h5"]
+    assert inspect_embeddings(link, is_verifying=True).problems == ()
+
+
+def test_a_link_to_a_store_lets_no_second_writer_in(link: Path) -> None:
+    with StoreWriter(link, PROVENANCE), pytest.raises(StoreBusy):
+        StoreWriter(link.resolve(), PROVENANCE)
