@@ -159,6 +159,12 @@ def lock_store(path: Path) -> IO[str]:
         except BlockingIOError as error:
             file.close()
             raise StoreBusy(f"Another process is writing to {path}. Wait for it, or write to another file.") from error
+        except OSError as error:
+            unlock_store(path, file)
+            raise StoreError(
+                f"{path} lies where no file can be locked ({error.strerror}), so another run might write to it at the "
+                "same time. Write the store to a local disk and copy it, or mount this one with locks."
+            ) from error
         if _is_same_file(file, folder / "lock"):
             return file
         file.close()  # the writer before us removed it after we opened it: lock the new one

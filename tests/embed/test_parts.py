@@ -1,5 +1,8 @@
 """Whose files lie beside a store, and who may write it."""
 
+import errno
+import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from embed.errors import StoreBusy
+from embed.errors import StoreBusy, StoreError
 from embed.inspection import inspect_embeddings
 from embed.store import EmbeddingStore, StoreWriter, is_store
 from tests.embed.stores import PROVENANCE, append, write_store
@@ -69,3 +72,17 @@ def test_a_store_behind_a_link_is_written_where_the_link_leads(link: Path) -> No
 def test_a_link_to_a_store_lets_no_second_writer_in(link: Path) -> None:
     with StoreWriter(link, PROVENANCE), pytest.raises(StoreBusy):
         StoreWriter(link.resolve(), PROVENANCE)
+
+
+@pytest.mark.parametrize("name", ["s.h5", "shards"])
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_without_locks_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StoreError, match=rf"no file can be locked \({os.strerror(code)}\).*Write the store to a local"):
+        StoreWriter(tmp_path / name, PROVENANCE)
+    assert list(tmp_path.iterdir()) == []
