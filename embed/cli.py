@@ -4,6 +4,7 @@ Results go to stdout, progress and warnings to stderr. Exit codes: 0 done, 1 som
 nothing could be done, 130 stopped by Ctrl-C.
 """
 
+import io
 import json
 import os
 import sys
@@ -31,6 +32,8 @@ class EmbedCommand(click.Command):
         """Run the command; exit 2 with the message of an EmbedError or a ValueError of a setting."""
         from embed.errors import EmbedError
 
+        if isinstance(sys.stdout, io.TextIOWrapper):  # a file name that is no UTF-8 is shown by its bytes, \udce9
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except EmbedError as error:

@@ -123,13 +123,22 @@ def _make_locked(parent: Path) -> tuple[Path, IO[str]]:
         parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(parent)
         folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
-        lock = (folder / _LOCK_NAME).open("w")
+        return folder, _lock_of(folder)
     except OSError as error:
         raise EmbedError(
             f"Copies of far videos cannot be kept in {parent}: {error.strerror}. Name another folder by TMPDIR."
         ) from error
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return folder, lock
+
+
+def _lock_of(folder: Path) -> IO[str]:
+    lock = (folder / _LOCK_NAME).open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # a file system without locks
+        lock.close()
+        shutil.rmtree(folder)
+        raise
+    return lock
 
 
 def _remove_abandoned(parent: Path) -> None:

@@ -6,7 +6,6 @@ with Fetcher(FetchConfig()) as fetcher:
             ...
 """
 
-import errno
 import itertools
 import threading
 import time
@@ -20,16 +19,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Self, TypeVar, final
 
 from embed.copies import CopyFolder, DiskBudget
-from embed.errors import EmbedError, FailureReason, VideoError
+from embed.errors import VideoError
 from embed.locations import is_remote, is_web, open_filesystem, path_on, suffix_of
 from embed.page_links import fetch_from_page, is_page
 from embed.sparse_copies import END_BYTES, Span, SparseCopy, WrongLength, read_spans, serves_ranges
+from embed.transfers import LEAST_BYTES_PER_S, Transfer, problem_of, status_of
 from embed.videos import VIDEO_SUFFIXES, Video
 
-_LEAST_BYTES_PER_S = 1024  # a server that is slower than a modem is one that hangs
 _INDEXED_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".f4v", ""})
-_PASSING_STATUSES = frozenset({408, 425, 429})  # timeout, too early, too many requests (RFC 9110, 8470, 6585)
-_CREDENTIALS = "check the credentials in the environment; a signed link may have run out"
 
 Result = TypeVar("Result")
 
@@ -42,7 +39,8 @@ class FetchConfig:
         folder: where copies lie while they are needed; None takes the system's folder for temporary files.
         ahead_files: videos fetched, or being fetched, before decoding asks for them.
         ahead_bytes: what all copies may take at a time, those in use included. A larger video is fetched alone. A
-            video whose size its server does not tell counts as an equal share until it is here.
+            video whose size its server does not tell counts as an equal share until it is here; it may be as large
+            as all together.
         attempts: how often one video is tried.
         backoff_s: the pause after the first attempt, doubled after each further one.
         stall_s: how long a server may stay silent.
@@ -161,15 +159,14 @@ class Fetcher:
             info = filesystem.info(path)
         except Exception as error:
             # Sites of pages refuse the question to all but browsers; yt-dlp knows how to ask them.
-            is_refusal = is_web(video.address) and _status_of(error) in (403, 405, 406)
+            is_refusal = is_web(video.address) and status_of(error) in (403, 405, 406)
             if suffix_of(video.address) in VIDEO_SUFFIXES or not is_refusal:
                 raise
             return _Offer(None, is_page=True)
-        return _Offer(
-            info.get("size"),
-            is_page(video.address, info.get("mimetype")),
-            has_ranges=filesystem.async_impl and info.get("partial", True),
-        )
+        if is_page(video.address, info.get("mimetype")):
+            return _Offer(None, is_page=True)  # its size says nothing of the video's
+        has_ranges = filesystem.async_impl and info.get("partial", True)
+        return _Offer(info.get("size"), is_page=False, has_ranges=has_ranges)
 
     def _sparse_copy(self, video: Video, offer: "_Offer", path: Path) -> "_Copy | None":
         """Bring only the ends of a large video, and what is asked for later; None where all has to be brought."""
@@ -184,7 +181,7 @@ class Fetcher:
             return None
 
         def read(spans: list[Span]) -> list[bytes]:
-            timeout_s = self._config.stall_s + sum(stop - start for start, stop in spans) / _LEAST_BYTES_PER_S
+            timeout_s = self._config.stall_s + sum(stop - start for start, stop in spans) / LEAST_BYTES_PER_S
             return self._retry(video, lambda: read_spans(filesystem, far_path, spans, timeout_s=timeout_s))
 
         def copy() -> object:
@@ -195,14 +192,21 @@ class Fetcher:
         return _Copy(path, size_bytes, sparse)
 
     def _copy(self, video: Video, offer: "_Offer", path: Path) -> "_Copy":
-        pace = _Pace(self._config.stall_s, self._closing)
+        transfer = Transfer(
+            offer.size_bytes,
+            most_bytes=self._config.ahead_bytes,
+            folder=path.parent,
+            window_s=self._config.stall_s,
+            closing=self._closing,
+        )
         if offer.is_page:
-            path = fetch_from_page(video.address, path, stall_s=self._config.stall_s, on_bytes=pace.check)
+            path = fetch_from_page(video.address, path, stall_s=self._config.stall_s, on_bytes=transfer.check)
             return _Copy(path, path.stat().st_size)
         from fsspec.callbacks import Callback
 
         filesystem, far_path = self._filesystem(video)
-        filesystem.get_file(far_path, str(path), callback=Callback(hooks={"pace": pace.check}))
+        watching = Callback(hooks={"transfer": lambda _, received_bytes, **__: transfer.check(received_bytes)})
+        filesystem.get_file(far_path, str(path), callback=watching)
         size_bytes = path.stat().st_size
         if offer.size_bytes not in (None, size_bytes):
             raise WrongLength(f"{size_bytes:,} bytes came of {offer.size_bytes:,}")
@@ -229,7 +233,7 @@ class Fetcher:
             except VideoError:
                 raise
             except Exception as error:  # each store's library has kinds of its own
-                reason, text, is_passing = _problem_of(error)
+                reason, text, is_passing = problem_of(error)
             pause_s = self._config.backoff_s * 2 ** (number - 1)
             waited_s += min(time.monotonic() - began, self._config.stall_s) + pause_s
             if number == self._config.attempts or not is_passing or waited_s >= self._config.patience_s:
@@ -267,80 +271,3 @@ class _Copy:
     path: Path
     size_bytes: int
     sparse: SparseCopy | None = None
-
-
-class _Stopped(Exception):
-    """The run ends while a video is on its way."""
-
-
-class _TooSlow(Exception):
-    """A server sends, but so little that the video would not be here today."""
-
-
-@final
-class _Pace:
-    """Watches a transfer: it is called whenever bytes have come."""
-
-    def __init__(self, window_s: float, closing: threading.Event) -> None:
-        self._window_s, self._closing = window_s, closing
-        self._began, self._bytes_then = time.monotonic(), 0
-
-    def check(self, _: int | None = None, received_bytes: int = 0, **__: object) -> None:
-        """Take fsspec's report of the whole size and the bytes received.
-
-        Raises:
-            _Stopped: the run ends.
-            _TooSlow: too little came since the window began.
-        """
-        if self._closing.is_set():
-            raise _Stopped
-        seconds = time.monotonic() - self._began
-        if seconds > self._window_s:
-            if received_bytes - self._bytes_then < _LEAST_BYTES_PER_S * seconds:
-                raise _TooSlow(f"less than {_LEAST_BYTES_PER_S} bytes a second came")
-            self._began, self._bytes_then = time.monotonic(), received_bytes
-
-
-def _status_of(error: BaseException | None) -> int | None:
-    """Return the HTTP status behind an error: fsspec makes "file not found" of all that a web server refuses."""
-    while error:
-        status = getattr(error, "status", None)
-        if isinstance(status, int):
-            return status
-        error = error.__cause__
-    return None
-
-
-def _root_of(error: BaseException) -> BaseException:
-    while error.__cause__:
-        error = error.__cause__
-    return error
-
-
-def _problem_of(error: Exception) -> tuple[FailureReason, str, bool]:
-    """Return the reason, what to tell people after the video's location, and whether trying again may help.
-
-    An error's own text is told only where it is ours or the system's: others hold the address with its secrets.
-    """
-    root, status = _root_of(error), _status_of(error)
-    if isinstance(root, WrongLength | _TooSlow | EmbedError):
-        return "fetch_error", f"was not fetched: {root}", not isinstance(root, EmbedError)
-    if status in (404, 410) or (status is None and isinstance(root, FileNotFoundError)):
-        return "not_found", "does not exist", False
-    if status is not None and 400 <= status < 500 and status not in _PASSING_STATUSES:
-        return "fetch_error", f"was refused (HTTP {status}): {_CREDENTIALS}", False
-    if isinstance(root, PermissionError) or type(root).__name__ == "NoCredentialsError":  # botocore's
-        return "fetch_error", f"was refused: {_CREDENTIALS}", False
-    if isinstance(root, OSError) and root.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "fetch_error", "was not fetched: the disk is full. Choose another folder for copies by TMPDIR", False
-    return "fetch_error", f"was not fetched: {_in_plain_words(root, status)}", True
-
-
-def _in_plain_words(error: BaseException, status: int | None) -> str:
-    if status:
-        return f"HTTP {status}"
-    if isinstance(error, TimeoutError):
-        return "the server fell silent"
-    if type(error).__name__ in ("ClientPayloadError", "ContentLengthError"):  # aiohttp's
-        return "the connection ended before the file did"
-    return getattr(error, "strerror", None) or type(error).__name__

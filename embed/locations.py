@@ -4,6 +4,7 @@ An address may hold secrets: `user:password@`, or the query string of a signed l
 and for nothing else, so whatever is stored, logged or shown passes through `without_secrets` first.
 """
 
+import os
 import re
 from pathlib import PurePosixPath
 from typing import Any
@@ -57,6 +58,19 @@ def without_secrets(location: str) -> str:
     parts = urlsplit(f"{scheme}://{host}{slash}{path}")
     named = [(key, value) for key, value in parse_qsl(parts.query) if key.lower() in _NAMING_PARAMETERS]
     return parts._replace(query=urlencode(named), fragment="").geturl()
+
+
+def is_same_place(one: str, other: str) -> bool:
+    """Tell whether two locations without secrets are one, by whatever links or protocols they are reached.
+
+    >>> is_same_place("http://host/a.mp4", "https://host/a.mp4"), is_same_place("https://host/a.mp4", "/videos/a.mp4")
+    (True, False)
+    """
+    if one == other:
+        return True
+    if is_remote(one) or is_remote(other):
+        return one.partition("://")[2] == other.partition("://")[2]
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def id_of_address(address: str) -> str:

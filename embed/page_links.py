@@ -5,6 +5,7 @@ is welcome: then nothing has to be joined.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,14 @@ def is_page(address: str, content_type: str | None) -> bool:
     return is_web(address) and ((content_type or "").lower() in _PAGE_TYPES or suffix_of(address) in (".m3u8", ".mpd"))
 
 
-def fetch_from_page(address: str, target: Path, *, stall_s: float, on_bytes: Callable[[], None]) -> Path:
+def fetch_from_page(address: str, target: Path, *, stall_s: float, on_bytes: Callable[[int], None]) -> Path:
     """Fetch the video that a page shows.
 
     Args:
         address: of the page.
         target: the file to write, without its ending.
         stall_s: how long a server may stay silent.
-        on_bytes: called now and then; what it raises ends the transfer.
+        on_bytes: called now and then with the bytes that have come; what it raises ends the transfer.
 
     Returns:
         The file: target with the ending of its format.
@@ -64,7 +65,8 @@ def fetch_from_page(address: str, target: Path, *, stall_s: float, on_bytes: Cal
         "noprogress": True,
         "no_warnings": True,
         "logger": _Silence(),
-        "progress_hooks": [lambda _: on_bytes()],
+        "progress_hooks": [lambda told: on_bytes(told.get("downloaded_bytes") or 0)],
+        "match_filter": partial(_refuse_live, address),
     }
     try:
         with yt_dlp.YoutubeDL(options) as downloader:
@@ -72,6 +74,19 @@ def fetch_from_page(address: str, target: Path, *, stall_s: float, on_bytes: Cal
     except yt_dlp.utils.YoutubeDLError as error:
         raise _as_video_error(address, error) from None  # its text and its cause hold the address with its secrets
     return _file_of(found, address)
+
+
+def _refuse_live(address: str, found: dict[str, Any], *, incomplete: object) -> None:  # noqa: ARG001 (yt-dlp names it)
+    """Be yt-dlp's filter of what it may fetch.
+
+    Raises:
+        VideoError: it is going on at this moment.
+    """
+    if found.get("is_live") or found.get("live_status") == "is_live":
+        raise VideoError(
+            "fetch_error",
+            f"{without_secrets(address)} is live, and has no end. Embed it when it is over: --retry-failed",
+        )
 
 
 def _file_of(found: dict[str, Any], address: str) -> Path:

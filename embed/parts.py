@@ -11,7 +11,6 @@ any moment harmless:
 """
 
 import fcntl
-import glob
 import os
 import re
 import shlex
@@ -27,16 +26,22 @@ from embed.whole_files import refusal_of
 
 _LISTINGS = 20
 _PART_NAME = re.compile(r"(\d{8,})-(\d{8,})\.h5")
-_LEFT_BY_A_KILL = re.compile(_PART_NAME.pattern + r"\.\d+\.tmp")
+_HALF = r"\.\d+\.tmp"  # behind a file's name: what a process, by its number, has not written whole (`whole_files`)
+_LEFT_BY_A_KILL = re.compile(_PART_NAME.pattern + _HALF)
 
 
 def is_sharded(path: Path) -> bool:
     """Say whether `path` names a store that is a folder of shards: any name but a file's, or *.h5 and *.hdf5."""
+    path = path.resolve()
     return path.is_dir() or (path.suffix.lower() not in (".h5", ".hdf5") and not path.is_file())
 
 
 def parts_folder(path: Path) -> Path:
-    """Return where the parts of the store `path` lie; for a folder of shards, itself."""
+    """Return where the parts of the store `path` lie; for a folder of shards, itself.
+
+    By whatever links a store is reached, its parts and its lock are the same ones, beside the file itself.
+    """
+    path = path.resolve()
     return path if is_sharded(path) else path.with_name(path.name + ".parts")
 
 
@@ -124,7 +129,9 @@ def delete_merged_parts(path: Path) -> None:
     parts = [file for file in folder.glob("*-*.h5") if _PART_NAME.fullmatch(file.name)]
     halves = [file for file in folder.glob("*.tmp") if _LEFT_BY_A_KILL.fullmatch(file.name)]
     if not is_sharded(path):
-        halves += path.parent.glob(f"{glob.escape(path.name)}.*.tmp")
+        path = path.resolve()
+        ours = re.compile(re.escape(path.name) + _HALF)
+        halves += [file for file in path.parent.glob("*.tmp") if ours.fullmatch(file.name)]
     for file in [*parts, *halves]:
         if file not in current:
             file.unlink()
@@ -138,7 +145,7 @@ def lock_store(path: Path) -> IO[str]:
         StoreError: `path` is a folder of other things, or may not be written.
     """
     folder = parts_folder(path)
-    if path.is_dir() and not parts_in(path) and any(entry.name != "lock" for entry in path.iterdir()):
+    if path.is_dir() and not parts_in(path) and not all(map(_is_left_of_us, path.iterdir())):
         raise StoreError(f"{path} is a folder of other files. Name a new folder for the shards, or a file name.h5.")
     while True:
         with refusal_of(path):
@@ -152,6 +159,12 @@ def lock_store(path: Path) -> IO[str]:
         except BlockingIOError as error:
             file.close()
             raise StoreBusy(f"Another process is writing to {path}. Wait for it, or write to another file.") from error
+        except OSError as error:
+            unlock_store(path, file)
+            raise StoreError(
+                f"{path} lies where no file can be locked ({error.strerror}), so another run might write to it at the "
+                "same time. Write the store to a local disk and copy it, or mount this one with locks."
+            ) from error
         if _is_same_file(file, folder / "lock"):
             return file
         file.close()  # the writer before us removed it after we opened it: lock the new one
@@ -169,6 +182,11 @@ def unlock_store(path: Path, lock: IO[str]) -> None:
 def _merged_through(path: Path) -> int:
     with Piece(path) as piece:
         return piece.merged_through
+
+
+def _is_left_of_us(file: Path) -> bool:
+    """Say whether a file may lie in a folder before its first part does, of a writer that was killed."""
+    return file.name == "lock" or bool(_LEFT_BY_A_KILL.fullmatch(file.name))
 
 
 def _is_same_file(file: IO[str], path: Path) -> bool:

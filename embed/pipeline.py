@@ -20,6 +20,7 @@ from embed.encoders.foreseen import foresee_preprocessing
 from embed.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
 from embed.frames_ahead import FramesAhead
+from embed.locations import is_same_place
 from embed.preprocessing import Preprocessing
 from embed.progress import HINTS, Progress, Stage, StageClock, slowest
 from embed.provenance import Fidelity, Precision, Provenance, library_versions
@@ -167,8 +168,7 @@ def embed_videos(
     """Embed the frames of videos into a store, which is made, or continued where it stands.
 
     Videos that the store holds are skipped, so an interrupted run goes on where it was; local files whose content has
-    changed since are embedded anew. A video that cannot be read is
-    stored as a failure and the run goes on.
+    changed since are embedded anew. A video that cannot be read is stored as a failure and the run goes on.
 
     Args:
         sources: what `find_videos` takes: folders, video files, CSV or TXT lists.
@@ -178,7 +178,7 @@ def embed_videos(
         on_progress: called when the encoder is loaded, and after every video.
 
     Raises:
-        SourceError: there is nothing to embed.
+        SourceError: there is nothing to embed, or a name of the store stands for another video here.
         EncoderError: the encoder cannot be built, or `config.precision` changes its vectors too much.
         StoreError: the store cannot be written; StoreMismatch where its vectors were made otherwise.
     """
@@ -291,8 +291,9 @@ class _Run:
 
     def is_settled(self, video: Video) -> bool:
         """Say whether an earlier run has dealt with the video."""
-        known_failure = video.id in self._writer.failed and not self._config.is_retrying
-        return video.id in self._writer.embedded or known_failure
+        failure = self._writer.failed.get(video.id)
+        is_known = failure is not None and is_same_place(failure.location, video.location)
+        return video.id in self._writer.embedded or (is_known and not self._config.is_retrying)
 
     def embed(self, frames: FramesAhead, on_progress: Callable[[Progress], None] | None) -> None:
         """Embed the videos of frames: fetching, decoding, encoding and writing go on at once."""

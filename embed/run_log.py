@@ -36,7 +36,8 @@ class RunLog:
         if path is not None:
             try:
                 # Line by line: a killed run's log ends with the last video that was done.
-                self._file = Path(path).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115
+                # A name that is no UTF-8 becomes JSON's own escape, \udce9, which reads back as the same name.
+                self._file = Path(path).open("a", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
             except OSError as error:
                 raise EmbedError(f"The log {path} cannot be written: {error.strerror}. Name another --log.") from error
 

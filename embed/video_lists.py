@@ -1,6 +1,9 @@
 """Lists of videos -> rows of (path, id): CSV, TXT and Parquet files."""
 
+import codecs
 import csv
+import io
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,16 +29,37 @@ def read_list(source: Path) -> list[tuple[str, str]]:
 
 
 def _read_csv(source: Path) -> list[tuple[str, str]]:
-    # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
-    with source.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+    reader = csv.DictReader(io.StringIO(_decoded(source), newline=""))
+    try:
         path_column, id_column = _columns_of(source, reader.fieldnames or [])
         return [(row[path_column] or "", (row[id_column] or "") if id_column else "") for row in reader]
+    except csv.Error as error:  # most of all of a field beyond csv's limit of 128 KB
+        raise SourceError(
+            f"{source} cannot be read at line {reader.line_num}: {error}. Look above it for a quote that is "
+            "not closed, or leave that column out."
+        ) from error
 
 
 def _read_txt(source: Path) -> list[tuple[str, str]]:
-    lines = source.read_text(encoding="utf-8-sig").splitlines()
+    lines = _decoded(source).splitlines()
     return [(line, "") for line in lines if not line.lstrip().startswith("#")]
+
+
+def _decoded(source: Path) -> str:
+    """Return a list's text: UTF-16 where a byte order mark says so, as of spreadsheets and PowerShell, else UTF-8.
+
+    No other encoding is guessed: a name that is read wrongly is a video that is not found.
+    """
+    content = source.read_bytes()
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SourceError(
+            f"{source} is not UTF-8 (line {line}). Save it as such (a spreadsheet calls it CSV UTF-8), or convert it: "
+            f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(str(source))} > new{source.suffix}"
+        ) from error
 
 
 def _read_parquet(source: Path) -> list[tuple[str, str]]:

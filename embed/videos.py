@@ -76,7 +76,7 @@ class Video:
 
     Args:
         id: what it is called.
-        location: where it lies, a path or an address. May be stored and shown: secrets are taken out of it.
+        location: where it lies, an absolute path or an address. May be stored and shown: secrets are taken out of it.
         address: what to fetch it by, secrets included; empty takes `location` as it was given.
     """
 
@@ -139,7 +139,7 @@ def _videos_of(source: str) -> list[Video]:
         raise SourceError(f"{source} does not exist. {_WAYS}")
     if path.suffix.lower() in LIST_READERS:
         return [_listed_video(path, *row) for row in read_list(path)]
-    return [Video(path.name, str(path))]
+    return [_local_video(path.name, path)]
 
 
 def _path_of(source: str) -> Path:
@@ -158,7 +158,15 @@ def _pattern_videos(pattern: Path) -> list[Video]:
 
 
 def _files_below(root: Path, paths: Iterator[Path]) -> list[Video]:
-    return [Video(path.relative_to(root).as_posix(), str(path)) for path in paths if path.is_file()]
+    return [_local_video(path.relative_to(root).as_posix(), path) for path in paths if path.is_file()]
+
+
+def _local_video(video_id: str, path: Path) -> Video:
+    """Name a file by its absolute path, which means the same to later runs, wherever they are started.
+
+    FFmpeg would take `a:b.mp4` for a file of the protocol `a`; `/videos/a:b.mp4` it does not.
+    """
+    return Video(video_id, str(path.absolute()))
 
 
 def _remote_videos(source: str) -> list[Video]:
@@ -211,7 +219,7 @@ def _listed_video(source: Path, path: str, video_id: str) -> Video:
     if is_remote(path):
         return Video(video_id or id_of_address(path), path)
     path = str(_path_of(path))
-    return Video(video_id or _id_of(source, path), str(source.parent / path))
+    return _local_video(video_id or _id_of(source, path), source.parent / path)
 
 
 def _id_of(source: Path, path: str) -> str:

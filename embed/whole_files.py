@@ -27,7 +27,11 @@ def replaced_hdf5(path: Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes `path` when the block ends well and vanishes when it does not."""
+    """Give a path to write to, which becomes `path` when the block ends well and vanishes when it does not.
+
+    Where `path` is a link, what it leads to is replaced, since it was put where there is room.
+    """
+    path = path.resolve()
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         yield beside

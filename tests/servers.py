@@ -1,5 +1,6 @@
 """Servers on 127.0.0.1 that give files, count what they give, and fail on request."""
 
+import itertools
 import re
 import threading
 import time
@@ -19,7 +20,8 @@ class FaultyServer:
         url: where it answers, without a final slash.
         files: what it gives, by path.
         faults: by path, what goes wrong: "503 twice", "403", "cut", "longer", "stall", "trickle", "no length",
-            "no ranges" (whole files for parts), "503 inside" (only a file's first and last bytes are given).
+            "no ranges" (whole files for parts), "503 inside" (only a file's first and last bytes are given), "endless"
+            (no length, and the file again and again), "slow" (80 KB a second).
         requests: how often each path was asked for with GET.
         bytes_served: of bodies, over all requests.
     """
@@ -96,7 +98,7 @@ class _Answer(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{len(body)}")
             body = body[begin:end]
         self.send_header("Content-Type", "text/html" if Path(path).suffix == ".html" else "video/mp4")
-        if fault == "no length":
+        if fault in ("no length", "endless"):
             self.send_header("Connection", "close")
         else:
             self.send_header("Content-Length", str(len(body) + 1000 * (fault == "longer")))
@@ -106,13 +108,13 @@ class _Answer(BaseHTTPRequestHandler):
 
     def _send(self, state: FaultyServer, body: bytes, fault: str) -> None:
         whole = len(body) // 2 if fault in ("cut", "longer", "stall", "trickle") else len(body)
-        step = 1 if fault == "trickle" else 1 << 16
+        step, pause_s = {"trickle": (1, 0.02), "slow": (4096, 0.05)}.get(fault, (1 << 16, 0.0))
+        begins = range(0, whole, step)
         try:
-            for begin in range(0, whole, step):
+            for begin in itertools.cycle(begins) if fault == "endless" else begins:
                 self.wfile.write(body[begin : min(begin + step, whole)])
                 state.bytes_served += min(step, whole - begin)
-                if fault == "trickle":
-                    time.sleep(0.02)
+                time.sleep(pause_s)
                 if state.stopping.is_set():
                     break
             if fault == "stall":

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -8,7 +11,8 @@ from click.testing import CliRunner
 
 from embed.cli import embed_videos, inspect_embeddings
 from embed.nvdec import why_no_gpu
-from tests.embed.stores import write_store
+from embed.store import Failure, StoreWriter
+from tests.embed.stores import PROVENANCE, write_store
 from tests.media import write_video
 
 LITE0 = ["--model", "efficientnet-lite0", "--frames-count", "3", "--batch-size", "4"]
@@ -106,6 +110,15 @@ def test_a_damaged_store_makes_the_exit_code_1_and_is_named(tmp_path: Path) -> N
     result = CliRunner().invoke(inspect_embeddings, [str(path), "--verify"])
     assert result.exit_code == 1
     assert "a: its rows are not the ones that were written" in result.stdout
+
+
+def test_a_file_name_that_is_no_utf8_is_shown_with_its_bytes(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.mp4")
+    with StoreWriter(tmp_path / "s.h5", PROVENANCE) as writer:
+        writer.append_failure(Failure(name, f"/{name}", "unreadable", "no header"))
+    command = [Path(sys.executable).with_name("inspect-embeddings"), tmp_path / "s.h5"]
+    shown = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
+    assert r"    caf\udce9.mp4: no header" in shown
 
 
 def test_a_report_as_json_has_the_provenance(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,13 @@ def test_each_video_is_one_object_appended_to_what_is_there(tmp_path: Path) -> N
     assert embedded.items() >= {"id": "a", "status": "embedded", "vectors": 3, "encoded": 2, "decode_s": 0.5}.items()
     assert failed.items() >= {"id": "b", "status": "failed", "reason": "timeout", "attempts": 2}.items()
     assert failed["time"].endswith("+00:00")
+
+
+def test_a_file_name_that_is_no_utf8_comes_back_from_the_log(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.mp4")
+    with RunLog(tmp_path / "run.jsonl") as log:
+        log.failed(Failure(name, f"/{name}", "timeout", "300 s"))
+    assert json.loads((tmp_path / "run.jsonl").read_text(encoding="utf-8"))["id"] == name
 
 
 def test_no_path_logs_nothing() -> None:

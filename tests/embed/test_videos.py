@@ -1,3 +1,4 @@
+import codecs
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,30 @@ def test_an_id_column_names_the_videos(folder: Path) -> None:
 def test_a_spreadsheets_byte_order_mark_hides_no_column(folder: Path) -> None:
     (folder / "list.csv").write_text("path\ncats/b.mp4\n", encoding="utf-8-sig")
     assert [video.id for video in find_videos([folder / "list.csv"])] == ["cats/b.mp4"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-sig"])
+@pytest.mark.parametrize("ending", ["csv", "txt"])
+def test_a_list_is_read_in_the_encodings_that_programs_mark(tmp_path: Path, ending: str, encoding: str) -> None:
+    text = "path\ncafé/猫.mp4\n" if ending == "csv" else "café/猫.mp4\n"
+    big_endian = codecs.BOM_UTF16_BE + text.encode("utf-16-be")
+    (tmp_path / f"list.{ending}").write_bytes(big_endian if encoding == "utf-16-be-sig" else text.encode(encoding))
+    assert [video.id for video in find_videos([tmp_path / f"list.{ending}"])] == ["café/猫.mp4"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "txt"])
+def test_a_list_in_another_encoding_says_how_to_save_it(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"my list.{ending}").write_text("path\na.mp4\ncafé.mp4\n", encoding="cp1252")
+    message = rf"is not UTF-8 \(line 3\)\. Save it as such .*iconv -f WINDOWS-1252 -t UTF-8 '.*my list.{ending}' > new"
+    with pytest.raises(SourceError, match=message):
+        find_videos([tmp_path / f"my list.{ending}"])
+
+
+def test_a_quote_that_is_never_closed_is_named_by_its_line(tmp_path: Path) -> None:
+    rows = "".join(f"{number}.mp4,a title\n" for number in range(20_000))
+    (tmp_path / "list.csv").write_text(f'path,title\na.mp4,"a title\n{rows}')
+    with pytest.raises(SourceError, match=r"cannot be read at line \d+: field larger .*quote that is not closed"):
+        find_videos([tmp_path / "list.csv"])
 
 
 def test_a_text_list_has_a_path_a_line_and_comments(folder: Path) -> None:
