@@ -18,6 +18,7 @@ from tests.media import (
     join_streams,
     number_of,
     numbered_frame,
+    retime_packets,
     set_edits,
     write_moving_video,
     write_video,
@@ -80,6 +81,30 @@ def test_an_edit_list_of_several_parts_gives_the_frames_that_it_shows(
     assert numbers(path, 100) == shown
     assert numbers(path, 7) == [shown[index] for index in UniformFrames(7).choose(60)]
     np.testing.assert_allclose(read_timeline(str(path)).timestamps_s, np.arange(60) / 25, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec"), [("ts", "libx264"), ("ts", "libx265"), ("ts", "mpeg2video"), ("mpg", "mpeg2video")]
+)
+def test_files_written_one_behind_another_are_one_video(tmp_path: Path, ending: str, codec: str) -> None:
+    firsts, ends = (0, 37, 60), (37, 60, 120)
+    path = tmp_path / f"joined.{ending}"
+    parts = [
+        write_video(tmp_path / f"{first}.{ending}", end - first, codec=codec, numbers=range(first, end))
+        for first, end in zip(firsts, ends, strict=True)
+    ]
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert numbers(path, 8) == UniformFrames(8).choose(120).tolist()
+    timeline = read_timeline(str(path))
+    np.testing.assert_allclose(np.diff(timeline.timestamps_s), 1 / 25, atol=1e-4)
+    assert timeline.duration_s == pytest.approx(120 / 25)
+    np.testing.assert_array_equal(timeline.orders, decodable_timeline(str(path)).orders)
+
+
+def test_frames_that_share_a_timestamp_are_all_shown(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", 40, options={"bf": "0"})
+    shared = retime_packets(path, tmp_path / "b.mkv", [number // 2 * 2 for number in range(40)])
+    assert numbers(shared, 40) == list(range(40))
 
 
 def test_timestamps_are_those_of_the_frames_chosen(tmp_path: Path) -> None:

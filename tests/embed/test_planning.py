@@ -272,7 +272,7 @@ def test_planned_frames_of_a_variable_rate_equal_those_of_decoding_everything(
     steps = np.random.default_rng(3).integers(1, 9, FRAME_COUNT)
     ticks = np.cumsum(steps)[packets.frame_of].tolist()
     uneven = retime_packets(path, tmp_path / f"b.{ending}", ticks)
-    assert len(np.unique(np.diff(read_packets(str(uneven)).timeline.ticks))) > 5
+    assert len(np.unique(np.diff(read_packets(str(uneven)).timeline.timestamps_s).round(6))) > 5
     assert plan_packets(read_packets(str(uneven)), np.array([50])) is not None
     assert mistakes(uneven) == {}
 
