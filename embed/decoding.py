@@ -243,7 +243,10 @@ def shown_in_order(
 def _shown_by_opencv(
     path: str, timeline: Timeline, wanted: frozenset[int], _thread_count: int
 ) -> Generator[ShownFrame]:
-    """Yield the wanted frames by their order. OpenCV tells no timestamps worth trusting, and turns frames upright."""
+    """Yield the wanted frames by their order. OpenCV tells no timestamps worth trusting.
+
+    It turns frames upright, but not those that a file mirrors.
+    """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     import cv2
 
