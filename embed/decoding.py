@@ -224,20 +224,32 @@ def shown_in_order(
 ) -> Generator[ShownFrame]:
     """Yield the wanted frames, decoding all up to the last of them.
 
-    Frames are known by their packets where the timeline knows these, else by their order.
+    Frames are known by their packets where the timeline knows these. Else they are counted, to the end of the stream.
+
+    Raises:
+        PlanFailed: there are more or fewer than on the timeline. What was yielded before is wrong too.
     """
     index_of = None if timeline.orders is None else {order: i for i, order in enumerate(timeline.orders.tolist())}
     left = set(wanted)
     with open_video(path, accelerator) as (container, stream):
         picture = PictureReader(stream.sample_aspect_ratio)
         _set_threads(stream, thread_count)
-        for order, frame in enumerate(_decoded(container, stream)):
-            index = order if index_of is None else index_of.get(frame.pts, -1)
+        count = 0
+        for count, frame in enumerate(_decoded(container, stream), start=1):
+            index = count - 1 if index_of is None else index_of.get(frame.pts, -1)
             if index in left:
                 left.remove(index)
                 yield index, picture.read(frame)
-            if not left:
+            if not left and index_of is not None:
                 return
+    if index_of is None:
+        _check_count(count, timeline)
+
+
+def _check_count(count: int, timeline: Timeline) -> None:
+    """Raise PlanFailed where a packet gave no frame: those behind it then have other numbers than their indices."""
+    if count != timeline.frame_count:
+        raise PlanFailed(f"{count} frames come of a stream that promises {timeline.frame_count}")
 
 
 def _shown_by_opencv(
@@ -246,21 +258,25 @@ def _shown_by_opencv(
     """Yield the wanted frames by their order. OpenCV tells no timestamps worth trusting.
 
     It turns frames upright, but not those that a file mirrors.
+
+    Raises:
+        PlanFailed: as of `shown_in_order`.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     import cv2
 
     capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
     try:
-        for index in range(max(wanted) + 1):
-            if not capture.grab():
-                return
+        count = 0
+        while capture.grab():
+            index, count = count, count + 1
             if index in wanted:
                 is_read, bgr = capture.retrieve()
                 # OpenCV takes a file's first video stream, FFmpeg its best: another size is another stream.
                 if not is_read or {*bgr.shape[:2]} != {timeline.width_px, timeline.height_px}:
                     return
                 yield index, np.ascontiguousarray(bgr[..., ::-1])
+        _check_count(count, timeline)
     finally:
         capture.release()
 

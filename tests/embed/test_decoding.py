@@ -15,6 +15,7 @@ from embed.timeline import open_video, read_timeline
 from tests.media import (
     HEIGHT_PX,
     WIDTH_PX,
+    copy_packets,
     join_streams,
     number_of,
     numbered_frame,
@@ -178,6 +179,18 @@ def test_frames_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
     assert frames.timeline.frame_count == decodable_timeline(str(path)).frame_count
     assert 20 < len(frames.rgb) < 100
     assert np.all(np.diff(frames.timestamps_s) > 0)
+
+
+@both_decoders
+@pytest.mark.parametrize("ending", ["h264", "avi"])
+def test_frames_known_by_order_alone_are_right_where_a_stream_begins_within_a_group(
+    tmp_path: Path, ending: str, decoder: Decoder
+) -> None:
+    options = {"g": "20", "bf": "2", "x264-params": "repeat-headers=1:scenecut=0"}
+    whole = write_video(tmp_path / f"whole.{ending}", 80, options=options)
+    path = copy_packets(whole, tmp_path / f"a.{ending}", first=10)
+    assert read_timeline(str(path)).frame_count == 70
+    assert numbers(path, 2, decoder) == [20 + place for place in UniformFrames(2).choose(60)]
 
 
 def test_preprocessing_is_applied_to_each_frame(tmp_path: Path) -> None:
