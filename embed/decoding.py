@@ -1,10 +1,10 @@
 """Frame indices -> the frames themselves.
 
-Frames are matched by timestamp, not by counting or seeking, so the frame that comes back is the frame that was asked
-for. Only the packets that the wanted frames need are sent to the decoder (`embed.planning`). Where that is not proven,
-or the decoder gives anything but what was planned, everything is decoded in its order instead. Where a file is damaged
-the packets promise frames that no decoder can give; then the timeline is read again from the frames that do decode,
-and sampled again.
+Frames are matched by the packet that they come from, not by counting or seeking, so the frame that comes back is the
+frame that was asked for. Only the packets that the wanted frames need are sent to the decoder (`embed.planning`). Where
+that is not proven, or the decoder gives anything but what was planned, everything is decoded in its order instead.
+Where a file is damaged the packets promise frames that no decoder can give; then the timeline is read again from the
+frames that do decode, and sampled again.
 """
 
 import os
@@ -32,7 +32,6 @@ from embed.timeline import (
     Timeline,
     open_video,
     read_packets,
-    timeline_of_ticks,
     timeline_without_timestamps,
     whole_packets,
 )
@@ -116,22 +115,21 @@ def frames_of(
     return Frames(rgb, timeline.timestamps_s[indices].mean(axis=1), timeline)
 
 
-def decodable_timeline(path: str) -> Timeline:
+def decodable_timeline(path: str, thread_count: int = 0) -> Timeline:
     """Read a video's timeline from the frames that can be decoded. Takes as long as decoding the whole.
 
     Raises:
         VideoError: no frame can be decoded (no_frames), or the file cannot be opened.
     """
     with open_video(path) as (container, stream):
-        seen = [(frame.pts, frame.duration or 0, frame.key_frame) for frame in _decoded(container, stream)]
+        _set_threads(stream, thread_count)
+        seen = [(frame.pts, frame.key_frame) for frame in _decoded(container, stream)]
         if not seen:
             raise VideoError("no_frames", f"no frame of {path} can be decoded")
-        ticks = [pts for pts, _, _ in seen if pts is not None]
-        keys = np.array([is_key for _, _, is_key in seen], dtype=np.bool_)
-        if len(set(ticks)) < len(seen):
-            return timeline_without_timestamps(stream, keys)
-        durations = np.array([duration for _, duration, _ in seen], dtype=np.int64)
-        return timeline_of_ticks(stream, np.array(ticks, dtype=np.int64), durations, keys)
+        came = {order for order, _ in seen if order is not None}
+        if len(came) < len(seen):  # a packet gave two
+            return timeline_without_timestamps(stream, np.array([is_key for _, is_key in seen], dtype=np.bool_))
+    return read_packets(path, came).timeline
 
 
 Attempt = tuple[Timeline, NDArray[np.int64], Sequence[Generator[ShownFrame]]]
@@ -146,11 +144,14 @@ def _attempts(path: str, sampling: Sampling, decoder: Decoder, thread_count: int
     if plan is not None:
         wanted = frozenset(indices.ravel().tolist())
         yield packets.timeline, indices, shown_by_parts(path, packets, plan, wanted, thread_count)
-    for read_again in (lambda _: packets.timeline, decodable_timeline):
-        timeline = read_again(path)
-        indices = sampling.indices(timeline)
-        wanted = frozenset(indices.ravel().tolist())
-        yield timeline, indices, [_SHOWN_BY[decoder](path, timeline, wanted, thread_count)]
+    yield _in_order(path, packets.timeline, sampling, decoder, thread_count)
+    yield _in_order(path, decodable_timeline(path, thread_count), sampling, decoder, thread_count)
+
+
+def _in_order(path: str, timeline: Timeline, sampling: Sampling, decoder: Decoder, thread_count: int) -> Attempt:
+    indices = sampling.indices(timeline)
+    wanted = frozenset(indices.ravel().tolist())
+    return timeline, indices, [_SHOWN_BY[decoder](path, timeline, wanted, thread_count)]
 
 
 def _collect_all(
@@ -223,40 +224,59 @@ def shown_in_order(
 ) -> Generator[ShownFrame]:
     """Yield the wanted frames, decoding all up to the last of them.
 
-    Frames are known by their timestamps where the stream has them, else by their order.
+    Frames are known by their packets where the timeline knows these. Else they are counted, to the end of the stream.
+
+    Raises:
+        PlanFailed: there are more or fewer than on the timeline. What was yielded before is wrong too.
     """
-    index_of = None if timeline.ticks is None else {tick: i for i, tick in enumerate(timeline.ticks.tolist())}
+    index_of = None if timeline.orders is None else {order: i for i, order in enumerate(timeline.orders.tolist())}
     left = set(wanted)
     with open_video(path, accelerator) as (container, stream):
         picture = PictureReader(stream.sample_aspect_ratio)
         _set_threads(stream, thread_count)
-        for order, frame in enumerate(_decoded(container, stream)):
-            index = order if index_of is None else index_of.get(frame.pts, -1)
+        count = 0
+        for count, frame in enumerate(_decoded(container, stream), start=1):
+            index = count - 1 if index_of is None else index_of.get(frame.pts, -1)
             if index in left:
                 left.remove(index)
                 yield index, picture.read(frame)
-            if not left:
+            if not left and index_of is not None:
                 return
+    if index_of is None:
+        _check_count(count, timeline)
+
+
+def _check_count(count: int, timeline: Timeline) -> None:
+    """Raise PlanFailed where a packet gave no frame: those behind it then have other numbers than their indices."""
+    if count != timeline.frame_count:
+        raise PlanFailed(f"{count} frames come of a stream that promises {timeline.frame_count}")
 
 
 def _shown_by_opencv(
     path: str, timeline: Timeline, wanted: frozenset[int], _thread_count: int
 ) -> Generator[ShownFrame]:
-    """Yield the wanted frames by their order. OpenCV tells no timestamps worth trusting, and turns frames upright."""
+    """Yield the wanted frames by their order. OpenCV tells no timestamps worth trusting.
+
+    It turns frames upright, but not those that a file mirrors.
+
+    Raises:
+        PlanFailed: as of `shown_in_order`.
+    """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     import cv2
 
     capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
     try:
-        for index in range(max(wanted) + 1):
-            if not capture.grab():
-                return
+        count = 0
+        while capture.grab():
+            index, count = count, count + 1
             if index in wanted:
                 is_read, bgr = capture.retrieve()
                 # OpenCV takes a file's first video stream, FFmpeg its best: another size is another stream.
                 if not is_read or {*bgr.shape[:2]} != {timeline.width_px, timeline.height_px}:
                     return
                 yield index, np.ascontiguousarray(bgr[..., ::-1])
+        _check_count(count, timeline)
     finally:
         capture.release()
 
@@ -273,11 +293,16 @@ def _set_threads(stream: "VideoStream", thread_count: int) -> None:
 
 
 def _decoded(container: "InputContainer", stream: "VideoStream") -> Iterator["VideoFrame"]:
-    """Yield every frame that decodes, in the order shown, passing over packets that do not."""
+    """Yield every frame that decodes, in the order shown, passing over packets that do not.
+
+    A frame's `pts` is the place of its packet among the stream's: timestamps may be shared, or missing.
+    """
     import av
 
     # A file ends at the first byte that cannot be read: what the decoder holds back then is still good.
-    for packet in chain(whole_packets(container, stream), [None]):
+    for order, packet in enumerate(chain(whole_packets(container, stream), [None])):
+        if packet is not None:
+            packet.pts = order
         try:
             yield from stream.codec_context.decode(packet)
         except av.EOFError:

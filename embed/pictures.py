@@ -7,12 +7,13 @@
   them: FFmpeg turns planes to RGB by another way, and pixels would differ (by 0.7 to 3 levels where measured).
 - 10 and 12 bits come out as 8. Transparent parts stand on black.
 - Anamorphic pixels are made square by enlarging the shorter side, so nothing is lost. Then the display matrix turns
-  the picture upright.
+  the picture upright, by the nearest quarter turn, and mirrors it.
 """
 
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,7 @@ class PictureReader:
 
     def read(self, frame: "VideoFrame") -> NDArray[np.uint8]:
         """Return a frame's (H, W_px, 3) RGB pixels, wherever it lies."""
+        turn = _turn_of(frame)
         planes = PLANES_OF.get((frame.sw_format or frame.format).name)
         if planes:
             frame = self._separator.reformat(frame, format=planes, threads=1)
@@ -63,7 +65,7 @@ class PictureReader:
         rgb = _on_black(pixels) if has_alpha else pixels
         if frame.color_trc in (_PQ, _HLG):
             rgb = np.asarray(Image.fromarray(rgb).filter(_hdr_to_sdr(frame.color_trc)))
-        return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
+        return _upright(rgb, turn)
 
     def size(self, width_px: int, height_px: int) -> tuple[int, int]:
         """Return the (width, height) of the picture of a frame of that size, before it is turned upright."""
@@ -81,6 +83,27 @@ def square_size(width_px: int, height_px: int, pixel_aspect: Fraction) -> tuple[
     if pixel_aspect >= 1:
         return round(width_px * pixel_aspect), height_px
     return width_px, round(height_px / pixel_aspect)
+
+
+Turn = tuple[int, int, int, int]
+"""(a, b, c, d): what is stored at (x, y) is shown at (a x + c y, b x + d y), but for a factor and a shift."""
+
+
+def _turn_of(frame: "VideoFrame") -> Turn:
+    """Read a frame's display matrix. Source: FFmpeg's libavutil/display.h."""
+    side_data = cast("Mapping[str, bytes]", frame.side_data)  # what PyAV's stubs do not say
+    if "DISPLAYMATRIX" not in side_data:
+        return 1, 0, 0, 1
+    a, b, _, c, d, *_ = np.frombuffer(side_data["DISPLAYMATRIX"], dtype=np.int32).tolist()
+    return a, b, c, d
+
+
+def _upright(rgb: NDArray[np.uint8], turn: Turn) -> NDArray[np.uint8]:
+    """Turn and mirror a picture, as the ffmpeg program does (fftools/ffmpeg_filter.c, autorotate)."""
+    a, b, c, d = turn
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        rgb, a, d = rgb.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
 
 
 def _on_black(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ A header's frame count, frame rate and duration are claims. The packets say whic
 and which can be decoded alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from embed.bitstreams import (
     heads_for,
     rule_for,
 )
+from embed.clock import continue_clock
 from embed.errors import VideoError
 
 if TYPE_CHECKING:
@@ -50,15 +51,15 @@ class Timeline:
     Args:
         timestamps_s: (F,) float64, seconds on the file's own clock, which need not start at 0.
         is_keyframe: (F,) bool, True where a frame can be decoded alone.
-        ticks: (F,) int64 presentation timestamps in the stream's time base, which name a frame among the decoder's
-            outputs; None where the stream has none (raw .h264) and only the order counts.
+        orders: (F,) int64 places, among the stream's packets, of those that show the frames; None where that is not
+            known (raw .h264), and frames are counted as the decoder gives them.
         width_px, height_px: as stored, before any rotation.
         duration_s: from the first frame's start to the last one's end.
     """
 
     timestamps_s: NDArray[np.float64]
     is_keyframe: NDArray[np.bool_]
-    ticks: NDArray[np.int64] | None
+    orders: NDArray[np.int64] | None
     width_px: int
     height_px: int
     duration_s: float
@@ -81,12 +82,12 @@ class Packets:
     Args:
         timeline: the frames that they show.
         frame_of: (N,) int64, the frame on the timeline that a packet shows; -1 where it shows none.
-        ticks: (N,) int64 presentation timestamps; `NO_TICK` where a packet has none.
+        ticks: (N,) int64 presentation timestamps in the stream's time base; `NO_TICK` where a packet has none.
         decode_ticks: (N,) int64 decoding timestamps, likewise.
         sizes_bytes: (N,) int64.
         marks: (N,) int64, the marks of `embed.bitstreams`.
         container_format: FFmpeg's name of it.
-        is_plannable: True where every packet is known by its timestamp and covered by its codec's rule.
+        is_plannable: True where every packet is known by its timestamp, on one clock, and covered by its codec's rule.
         extradata: the stream's header bytes.
         heads: of each packet, the heads of those units that H.264's reference lists are built from; else none.
     """
@@ -116,8 +117,12 @@ def read_timeline(path: str) -> Timeline:
     return read_packets(path).timeline
 
 
-def read_packets(path: str) -> Packets:
+def read_packets(path: str, came: Collection[int] | None = None) -> Packets:
     """Read what a local video's packets say, without decoding one.
+
+    Args:
+        path: a local file.
+        came: the places of the packets that gave a frame when they were decoded; None believes the packets.
 
     Raises:
         VideoError: as of `read_timeline`.
@@ -133,7 +138,8 @@ def read_packets(path: str) -> Packets:
         if not rows:
             raise VideoError("no_frames", f"{path} has a video stream without a single frame")
         table = np.array(rows, dtype=np.int64)
-        packets = packets_of(table, stream, container.format.name, has_rule=rule is not None)
+        is_shown = None if came is None else np.isin(np.arange(len(table)), list(came))
+        packets = packets_of(table, stream, container.format.name, has_rule=rule is not None, is_shown=is_shown)
         return replace(packets, extradata=extradata, heads=tuple(heads))
 
 
@@ -157,38 +163,70 @@ def packet_row(packet: "Packet[VideoStream]", rule: Rule | None, order: int) -> 
     )
 
 
-def packets_of(table: NDArray[np.int64], stream: "VideoStream", container_format: str, *, has_rule: bool) -> Packets:
+def packets_of(
+    table: NDArray[np.int64],
+    stream: "VideoStream",
+    container_format: str,
+    *,
+    has_rule: bool,
+    is_shown: NDArray[np.bool_] | None = None,
+) -> Packets:
     """Make a timeline of a table of N packets, one `packet_row` each, in the order in which they are decoded.
+
+    Args:
+        table: (N, 7).
+        stream: theirs.
+        container_format: FFmpeg's name of it.
+        has_rule: their marks were read.
+        is_shown: (N,) True where a packet gives a frame; None believes the packets.
 
     Raises:
         VideoError: none of them shows a frame (no_frames).
     """
-    ticks, decode_ticks, durations, sizes_bytes, is_key, is_discarded, marks = table.T
-    is_shown = (is_discarded == 0) & (marks & HIDDEN == 0) & ~_is_undecodable_at_the_start(marks)
-    frame_of = np.full(len(table), -1, dtype=np.int64)
-    keys = (is_key != 0)[is_shown] & (marks & PREDICTED == 0)[is_shown]
+    ticks, decode_ticks, _, sizes_bytes, _, is_discarded, marks = table.T
+    if is_shown is None:
+        is_shown = (is_discarded == 0) & (marks & HIDDEN == 0) & ~_is_undecodable_at_the_start(marks)
     if not is_shown.any():
         raise VideoError("no_frames", "the video stream has no packet that shows a frame")
-    if (ticks[is_shown] == NO_TICK).any():
-        timeline = timeline_without_timestamps(stream, keys)
-    else:
-        timeline = timeline_of_ticks(stream, ticks[is_shown], durations[is_shown], keys)
-        if _are_timestamps_wrong(stream.codec.canonical_name, container_format, marks):
-            timeline = replace(timeline, ticks=None)
-    if timeline.ticks is not None:
-        frame_of[is_shown] = np.searchsorted(timeline.ticks, ticks[is_shown])
+    timeline = _timeline_of(table, stream, container_format, np.flatnonzero(is_shown))
+    frame_of = np.full(len(table), -1, dtype=np.int64)
+    if timeline.orders is not None:
+        frame_of[timeline.orders] = np.arange(timeline.frame_count)
     is_plannable = (
         has_rule
-        and timeline.ticks is not None
-        and timeline.frame_count == np.count_nonzero(is_shown)
-        and not np.isin(ticks[is_discarded != 0], timeline.ticks).any()  # an edit list repeats pictures to lean on
+        and timeline.orders is not None
+        and bool((np.diff(ticks[timeline.orders]) > 0).all())  # each frame's timestamp is its own, on one clock
+        and not np.isin(ticks[is_discarded != 0], ticks[is_shown]).any()  # an edit list repeats pictures to lean on
         and not (marks & UNPROVEN).any()
         and _are_parameters_at_entries(marks)
         and _are_leading_pictures_shown_first(ticks, marks)
     )
     if (marks & LAYERED).any():
         marks = marks & ~DISPOSABLE
-    return Packets(timeline, frame_of, ticks, decode_ticks, sizes_bytes, marks, container_format, bool(is_plannable))
+    return Packets(timeline, frame_of, ticks, decode_ticks, sizes_bytes, marks, container_format, is_plannable)
+
+
+def _timeline_of(
+    table: NDArray[np.int64], stream: "VideoStream", container_format: str, places: NDArray[np.int64]
+) -> Timeline:
+    """Build the timeline of the (F,) packets that are shown."""
+    ticks, decode_ticks, durations, _, is_key, _, marks = table[places].T
+    is_keyframe = (is_key != 0) & (marks & PREDICTED == 0)
+    if (ticks == NO_TICK).any():
+        return timeline_without_timestamps(stream, is_keyframe)
+    clock = continue_clock(ticks, decode_ticks, durations)
+    as_shown = np.argsort(clock, kind="stable")
+    clock, time_base = clock[as_shown], float(stream.time_base or 0)
+    last = durations[as_shown[-1]] or (np.median(np.diff(clock)) if len(clock) > 1 else 0)
+    is_counted = _are_timestamps_wrong(stream.codec.canonical_name, container_format, table[:, -1])
+    return Timeline(
+        timestamps_s=(clock * time_base).astype(np.float64),
+        is_keyframe=is_keyframe[as_shown],
+        orders=None if is_counted else places[as_shown],
+        width_px=stream.width,
+        height_px=stream.height,
+        duration_s=float((clock[-1] - clock[0] + last) * time_base),
+    )
 
 
 def _are_timestamps_wrong(codec: str, container_format: str, marks: NDArray[np.int64]) -> bool:
@@ -221,31 +259,13 @@ def _are_leading_pictures_shown_first(ticks: NDArray[np.int64], marks: NDArray[n
     return not (is_open & is_b & (ticks[1:] > ticks[:-1])).any()
 
 
-def timeline_of_ticks(
-    stream: "VideoStream", ticks: NDArray[np.int64], durations: NDArray[np.int64], is_keyframe: NDArray[np.bool_]
-) -> Timeline:
-    """Build a timeline from (F,) timestamps and durations in the stream's time base, in any order."""
-    ticks, first_seen = np.unique(ticks, return_index=True)
-    time_base = float(stream.time_base or 0)
-    steps = np.diff(ticks)
-    last = durations[first_seen][-1] or (np.median(steps) if len(steps) else 0)
-    return Timeline(
-        timestamps_s=(ticks * time_base).astype(np.float64),
-        is_keyframe=is_keyframe[first_seen],
-        ticks=ticks,
-        width_px=stream.width,
-        height_px=stream.height,
-        duration_s=float((ticks[-1] - ticks[0] + last) * time_base),
-    )
-
-
 def timeline_without_timestamps(stream: "VideoStream", is_keyframe: NDArray[np.bool_]) -> Timeline:
     """Build a timeline of evenly spaced frames, for streams that carry no timestamps."""
     fps = float(stream.average_rate or stream.guessed_rate or _DEFAULT_FPS)
     return Timeline(
         timestamps_s=np.arange(len(is_keyframe)) / fps,
         is_keyframe=is_keyframe,
-        ticks=None,
+        orders=None,
         width_px=stream.width,
         height_px=stream.height,
         duration_s=len(is_keyframe) / fps,

@@ -158,6 +158,18 @@ def set_edits(path: Path, edits: Sequence[tuple[int, int]]) -> Path:
     return path
 
 
+def set_display_matrix(path: Path, turn: tuple[int, int, int, int]) -> Path:
+    """Have players of an MP4 file show what is stored at (x, y) at (a x + c y, b x + d y), with `turn` (a, b, c, d).
+
+    Source: ISO/IEC 14496-12, 8.3.2 (tkhd): a, b, u, c, d, v, x, y, w; u, v, w in 1 / 2**30, the others in 1 / 2**16.
+    """
+    a, b, c, d = (value << 16 for value in turn)
+    content = bytearray(path.read_bytes())
+    struct.pack_into(">9i", content, content.rindex(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    return path
+
+
 def _media_ticks_per_s(content: bytes) -> int:
     (ticks_per_s,) = struct.unpack_from(">I", content, content.rindex(b"mdhd") + 16)
     return int(ticks_per_s)

@@ -15,9 +15,11 @@ from embed.timeline import open_video, read_timeline
 from tests.media import (
     HEIGHT_PX,
     WIDTH_PX,
+    copy_packets,
     join_streams,
     number_of,
     numbered_frame,
+    retime_packets,
     set_edits,
     write_moving_video,
     write_video,
@@ -80,6 +82,30 @@ def test_an_edit_list_of_several_parts_gives_the_frames_that_it_shows(
     assert numbers(path, 100) == shown
     assert numbers(path, 7) == [shown[index] for index in UniformFrames(7).choose(60)]
     np.testing.assert_allclose(read_timeline(str(path)).timestamps_s, np.arange(60) / 25, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec"), [("ts", "libx264"), ("ts", "libx265"), ("ts", "mpeg2video"), ("mpg", "mpeg2video")]
+)
+def test_files_written_one_behind_another_are_one_video(tmp_path: Path, ending: str, codec: str) -> None:
+    firsts, ends = (0, 37, 60), (37, 60, 120)
+    path = tmp_path / f"joined.{ending}"
+    parts = [
+        write_video(tmp_path / f"{first}.{ending}", end - first, codec=codec, numbers=range(first, end))
+        for first, end in zip(firsts, ends, strict=True)
+    ]
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert numbers(path, 8) == UniformFrames(8).choose(120).tolist()
+    timeline = read_timeline(str(path))
+    np.testing.assert_allclose(np.diff(timeline.timestamps_s), 1 / 25, atol=1e-4)
+    assert timeline.duration_s == pytest.approx(120 / 25)
+    np.testing.assert_array_equal(timeline.orders, decodable_timeline(str(path)).orders)
+
+
+def test_frames_that_share_a_timestamp_are_all_shown(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", 40, options={"bf": "0"})
+    shared = retime_packets(path, tmp_path / "b.mkv", [number // 2 * 2 for number in range(40)])
+    assert numbers(shared, 40) == list(range(40))
 
 
 def test_timestamps_are_those_of_the_frames_chosen(tmp_path: Path) -> None:
@@ -153,6 +179,18 @@ def test_frames_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
     assert frames.timeline.frame_count == decodable_timeline(str(path)).frame_count
     assert 20 < len(frames.rgb) < 100
     assert np.all(np.diff(frames.timestamps_s) > 0)
+
+
+@both_decoders
+@pytest.mark.parametrize("ending", ["h264", "avi"])
+def test_frames_known_by_order_alone_are_right_where_a_stream_begins_within_a_group(
+    tmp_path: Path, ending: str, decoder: Decoder
+) -> None:
+    options = {"g": "20", "bf": "2", "x264-params": "repeat-headers=1:scenecut=0"}
+    whole = write_video(tmp_path / f"whole.{ending}", 80, options=options)
+    path = copy_packets(whole, tmp_path / f"a.{ending}", first=10)
+    assert read_timeline(str(path)).frame_count == 70
+    assert numbers(path, 2, decoder) == [20 + place for place in UniformFrames(2).choose(60)]
 
 
 def test_preprocessing_is_applied_to_each_frame(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Pictures look as a screen would show them, whatever way their colours are stored."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from embed.decoding import read_frames
 from embed.pictures import PictureReader
 from embed.sampling import UniformFrames
-from tests.media import crop_packets, write_moving_video
+from tests.media import crop_packets, set_display_matrix, write_moving_video
 
 BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)  # weights of red and blue
 SWATCHES = [(255, 255, 255), (0, 0, 0), (200, 40, 40), (40, 180, 60), (30, 60, 200), (128, 128, 128), (230, 200, 30)]
@@ -134,6 +135,28 @@ def test_rotated_files_stand_upright(odd_videos: Path, name: str, size: tuple[in
     frames = read_frames(str(odd_videos / name), UniformFrames(1))
     stored_size = (frames.timeline.height_px, frames.timeline.width_px)
     assert frames.rgb.shape[2:4] == (size or stored_size[::-1])
+
+
+@pytest.mark.parametrize(
+    ("turn", "turned"),
+    [
+        pytest.param((1, 0, 0, 1), lambda rgb: rgb, id="as it is"),
+        pytest.param((-1, 0, 0, 1), lambda rgb: rgb[:, ::-1], id="left and right exchanged"),
+        pytest.param((-1, 0, 0, -1), lambda rgb: rgb[::-1, ::-1], id="half a turn"),
+        pytest.param((1, 0, 0, -1), lambda rgb: rgb[::-1], id="top and bottom exchanged"),
+        pytest.param((0, 1, 1, 0), lambda rgb: rgb.swapaxes(0, 1), id="rows and columns exchanged"),
+        pytest.param((0, 1, -1, 0), lambda rgb: np.rot90(rgb, -1), id="a quarter turn clockwise"),
+        pytest.param((0, -1, -1, 0), lambda rgb: rgb[::-1, ::-1].swapaxes(0, 1), id="mirrored at the other diagonal"),
+        pytest.param((0, -1, 1, 0), lambda rgb: np.rot90(rgb), id="a quarter turn anticlockwise"),
+    ],
+)
+def test_a_display_matrix_turns_and_mirrors(
+    tmp_path: Path, turn: tuple[int, int, int, int], turned: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+) -> None:
+    path = write_moving_video(tmp_path / "a.mp4", 2, codec="libx264", options={})
+    plain = read_frames(str(path), UniformFrames(1)).rgb[0, 0]
+    shown = read_frames(str(set_display_matrix(path, turn)), UniformFrames(1)).rgb[0, 0]
+    np.testing.assert_array_equal(shown, turned(plain))
 
 
 @pytest.mark.parametrize(

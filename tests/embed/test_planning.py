@@ -248,8 +248,8 @@ def test_two_fields_are_shown_as_one_picture_in_one_packet_or_two(
     levels = [[field_level(number, is_bottom=is_bottom) for is_bottom in (False, True)] for number in range(12)]
     np.testing.assert_allclose(frames.rgb[:, 0, :2, 0, 0], (np.array(levels) - 16) * 255 / 219, atol=2)
     np.testing.assert_allclose(frames.timestamps_s, np.arange(12) / 25, atol=1e-6)
-    assert mistakes(path) == {}
     assert (plan_packets(read_packets(str(path)), np.array([4])) is not None) == is_planned
+    assert not is_planned or mistakes(path) == {}
 
 
 @pytest.mark.parametrize("name", ["H.264 open", "H.264 open pyramid", "HEVC open pyramid", "MPEG-2", "MPEG-4"])
@@ -272,7 +272,7 @@ def test_planned_frames_of_a_variable_rate_equal_those_of_decoding_everything(
     steps = np.random.default_rng(3).integers(1, 9, FRAME_COUNT)
     ticks = np.cumsum(steps)[packets.frame_of].tolist()
     uneven = retime_packets(path, tmp_path / f"b.{ending}", ticks)
-    assert len(np.unique(np.diff(read_packets(str(uneven)).timeline.ticks))) > 5
+    assert len(np.unique(np.diff(read_packets(str(uneven)).timeline.timestamps_s).round(6))) > 5
     assert plan_packets(read_packets(str(uneven)), np.array([50])) is not None
     assert mistakes(uneven) == {}
 

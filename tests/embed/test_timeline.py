@@ -60,7 +60,7 @@ def test_first_pictures_that_lean_on_a_group_cut_away_are_no_frames(tmp_path: Pa
     cut = copy_packets(whole, tmp_path / "b.mkv", first=second_key)
     timeline = read_timeline(str(cut))
     assert timeline.frame_count < 48 - 16 + 4
-    np.testing.assert_array_equal(timeline.ticks, decodable_timeline(str(cut)).ticks)
+    np.testing.assert_array_equal(timeline.orders, decodable_timeline(str(cut)).orders)
 
 
 def test_every_readable_odd_video_has_the_frames_that_decode(odd_videos: Path) -> None:
