@@ -76,8 +76,9 @@ def mean_vectors(videos: Videos, *, of_length_one: bool = False) -> NDArray[np.f
 
 
 def _to_length_one(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    scaled: NDArray[np.float64] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return scaled
+    """Scale each row to length 1; one of zeros, which has no direction, stays."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(lengths == 0, 1, lengths))
 
 
 def _majority(dataset: LabelledSet, train: NDArray[np.int64]) -> NDArray[np.float64]:

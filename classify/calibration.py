@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.special import expit, logit
 
 BIN_COUNT = 15
 
@@ -110,7 +111,7 @@ def calibrate(
         scaled = np.log(certain) / temperature
         grown = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.asarray(grown / grown.sum(axis=1, keepdims=True))
-    return np.asarray(1 / (1 + ((1 - certain) / certain) ** (1 / temperature)))
+    return np.asarray(expit(logit(certain) / temperature))
 
 
 def move_thresholds(thresholds: tuple[float, ...] | None, temperature: float) -> tuple[float, ...] | None:

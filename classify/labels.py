@@ -52,8 +52,8 @@ class LabelTable:
         ids: (N,) ids of the videos, in the order of the store.
         names: (C,) names of the labels, a vocabulary's first and the others sorted; every array of classes has their
             order.
-        targets: (N, C) bool, True where the video has the label. Every video has one at least; a label of the
-            vocabulary may have no video.
+        targets: (N, C) bool, True where the video has the label. A video may have none, though `read_labels` leaves
+            such out; a label of the vocabulary may have no video.
         groups: (N,) what the videos are grouped by, or None.
         notes: sentences about what was left out and why, for people.
     """

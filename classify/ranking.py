@@ -1,7 +1,8 @@
 """How well the order of the scores fits the true labels, whatever the thresholds.
 
 Scores are probabilities, or anything that rises with them. Where scores tie, all tied entries count together, as in
-scikit-learn: no figure depends on the order in which videos or classes come.
+scikit-learn, and a rank that they share is held by each for its share, which is the mean over their orders: no figure
+depends on the order in which videos or classes come.
 """
 
 from dataclasses import dataclass
@@ -45,12 +46,13 @@ def rank(targets: NDArray[np.bool_], scores: NDArray[np.floating]) -> RankingMet
     positives.
     """
     everyone = np.ones((1, len(targets)))
+    relevance = _relevance_by_rank(targets, scores)[1]
     precisions = class_average_precisions(targets, scores, everyone)[0]
     return RankingMetrics(
         mean_average_precision=float(np.nanmean(precisions)),
         average_precisions=tuple(None if np.isnan(value) else float(value) for value in precisions),
-        hit_at_1=float(np.take_along_axis(targets, scores.argmax(axis=1)[:, None], axis=1).mean()),
-        perr=_equal_recall(targets, scores),
+        hit_at_1=float(relevance[:, 0].mean()),
+        perr=_equal_recall(targets, relevance),
         gap_at_20=float(global_average_precisions(targets, scores, everyone)[0]),
     )
 
@@ -86,18 +88,40 @@ def global_average_precisions(
         scores: (N, C).
         weights: (R, N), how often each video counts.
     """
+    ranked, relevance = _relevance_by_rank(targets, scores)
     count = min(TOP_COUNT, scores.shape[1])
-    top = np.argsort(-scores, axis=1, kind="stable")[:, :count]
-    relevant = np.take_along_axis(targets, top, axis=1).ravel()
-    sums = _precision_sums(relevant, np.take_along_axis(scores, top, axis=1).ravel(), weights.repeat(count, axis=1))
+    sums = _precision_sums(relevance[:, :count].ravel(), ranked[:, :count].ravel(), weights.repeat(count, axis=1))
     positives = weights @ targets.sum(axis=1)
     return np.asarray(np.divide(sums, positives, out=np.zeros(len(weights)), where=positives > 0))
 
 
+def _relevance_by_rank(
+    targets: NDArray[np.bool_], scores: NDArray[np.floating]
+) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+    """Return the scores of each video from the highest on, and the share of true labels among those of that score.
+
+    Returns:
+        Two of (N, C).
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")
+    ranked = np.take_along_axis(scores, order, axis=1)
+    is_first = np.ones(ranked.shape, dtype=np.bool_)  # of those with its score
+    is_first[:, 1:] = np.diff(ranked, axis=1) != 0
+    tie_of = is_first.ravel().cumsum() - 1
+    shares = np.bincount(tie_of, weights=np.take_along_axis(targets, order, axis=1).ravel()) / np.bincount(tie_of)
+    return ranked, shares[tie_of].reshape(ranked.shape)
+
+
 def _precision_sums(
-    relevant: NDArray[np.bool_], scores: NDArray[np.floating], weights: NDArray[np.floating]
+    relevant: NDArray[np.bool_] | NDArray[np.float64], scores: NDArray[np.floating], weights: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Sum, over the relevant of n entries, the precision among all that score as high or higher; (R,)."""
+    """Sum, over the relevant of n entries, the precision among all that score as high or higher; (R,).
+
+    Args:
+        relevant: (n,) bool, or to what share.
+        scores: (n,).
+        weights: (R, n).
+    """
     order = np.argsort(-scores, kind="stable")
     is_last = np.append(np.diff(scores[order]) != 0, True)  # of those with its score
     ordered = weights[:, order]
@@ -107,9 +131,8 @@ def _precision_sums(
     return np.asarray((np.diff(hits, axis=1, prepend=0) * precision).sum(axis=1))
 
 
-def _equal_recall(targets: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
+def _equal_recall(targets: NDArray[np.bool_], relevance: NDArray[np.float64]) -> float:
     counts = targets.sum(axis=1)
-    order = np.argsort(-scores, axis=1, kind="stable")
     is_top = np.arange(targets.shape[1]) < counts[:, None]
-    hits = (np.take_along_axis(targets, order, axis=1) & is_top).sum(axis=1)
+    hits = (relevance * is_top).sum(axis=1)
     return float((hits[counts > 0] / counts[counts > 0]).mean())

@@ -233,8 +233,10 @@ def _share_videos(table: LabelTable, part_sizes: NDArray[np.int64], seed: int) -
     groups = table.groups or table.ids
     _, item_of = np.unique(np.array(groups), return_inverse=True)
     sizes = np.bincount(item_of)
-    counts = np.zeros((len(sizes), len(table.names)), dtype=np.int64)
-    np.add.at(counts, item_of, table.targets)
+    # Videos without a label are shared out as if that were one more.
+    shown = np.column_stack([table.targets, ~table.targets.any(axis=1)])
+    counts = np.zeros((len(sizes), shown.shape[1]), dtype=np.int64)
+    np.add.at(counts, item_of, shown)
     return share_out(counts, sizes, part_sizes, np.random.default_rng(seed))[item_of]
 
 

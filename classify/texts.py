@@ -50,7 +50,7 @@ def description_text(found: DatasetDescription) -> str:
 
 
 _FEW_UNITS = 10  # groups below which a bootstrap cannot show how they vary
-_SHOWN, _SHOWN_FEW = 40, 10  # rows of a table that people read; --json has them all
+_SHOWN, _SHOWN_TESTED, _SHOWN_FEW = 40, 20, 10  # rows of a table that people read; --json has them all
 _SPREAD = ("shortest", "25%", "median", "75%", "longest")
 
 
@@ -84,12 +84,12 @@ def _spread_row(name: str, found: Spread) -> tuple[str, ...]:
     return (name, *(f"{figure:.1f}" for figure in figures))
 
 
-def _first(rows: Sequence[tuple[str, ...]], count: int) -> Sequence[tuple[str, ...]]:
-    """Cut a table, and say how much was cut."""
+def _first(rows: Sequence[tuple[str, ...]], count: int, where: str = "") -> Sequence[tuple[str, ...]]:
+    """Cut a table, and say how much was cut, and perhaps where it is."""
     if len(rows) <= count:
         return rows
     blank = ("",) * (len(rows[0]) - 1)
-    return [*rows[:count], (f"... and {len(rows) - count} more", *blank)]
+    return [*rows[:count], (f"... and {len(rows) - count:,} more{where}", *blank)]
 
 
 def _duration(seconds: float) -> str:
@@ -218,11 +218,13 @@ def _difference(found: Interval | None) -> str:
 
 
 def _class_table(test: Evaluation) -> str:
+    classes = zip(test.metrics.classes, test.ranking.average_precisions, strict=True)
     rows = [
         (found.name, *map(_figure, (found.f1, found.precision, found.recall, average)), str(found.support))
-        for found, average in zip(test.metrics.classes, test.ranking.average_precisions, strict=True)
+        for found, average in sorted(classes, key=lambda pair: -pair[0].support)
     ]
-    return _table(("test, by label", "F1", "precision", "recall", "AP", "videos"), rows)
+    header = ("test, by label", "F1", "precision", "recall", "AP", "videos")
+    return _table(header, _first(rows, _SHOWN_TESTED, ", in report.json"))
 
 
 def _figure(value: float | None) -> str:

@@ -5,8 +5,8 @@ from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from classify import LabelledSet, TrainError
-from classify.baselines import list_baselines, mean_vectors, predict_baseline
+from classify import LabelledSet, TrainError, VideoSet
+from classify.baselines import list_baselines, mean_vectors, predict_baseline, predict_zero_shot
 
 TRAIN, TEST = np.arange(90), np.arange(90, 120)
 
@@ -84,6 +84,12 @@ def test_videos_outside_training_influence_nothing(separable: LabelledSet, name:
     after = predict_baseline(name, LabelledSet(separable.videos, separable.names, poisoned), TRAIN)
 
     np.testing.assert_array_equal(before, after)
+
+
+def test_a_video_of_zeros_is_as_near_to_every_word() -> None:
+    videos = VideoSet(("dark.mp4",), np.zeros((2, 3), dtype=np.float32), np.array([2]))
+
+    assert predict_zero_shot(videos, np.eye(2, 3)).tolist() == [[0.5, 0.5]]
 
 
 def test_an_unknown_baseline_lists_all(separable: LabelledSet) -> None:

@@ -100,6 +100,12 @@ def test_certain_probabilities_stay_finite() -> None:
     assert np.isfinite(found).all()
 
 
+def test_the_lowest_temperature_takes_the_lowest_probability_without_a_warning() -> None:
+    found = calibrate(np.array([[1e-30, 0.5]]), 0.02, is_single_label=False)
+
+    assert found.tolist() == [[0.0, 0.5]]
+
+
 def test_thresholds_move_with_the_probabilities_so_that_labels_stay() -> None:
     probabilities = np.random.default_rng(0).random((500, 3))
     thresholds = (0.2, 0.5, 0.9)

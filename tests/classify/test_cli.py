@@ -154,6 +154,21 @@ def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
     assert "Next: predict-videos 'my head' NEW_VIDEOS" in result.stdout
 
 
+def test_train_head_prints_the_most_frequent_of_many_labels(
+    run: Callable[..., Result], make_store: Callable[..., Path]
+) -> None:
+    counts = {f"c{index:02d}": 3 if index < 24 else 6 for index in range(25)}
+    ids = [f"{name}/{number}.mp4" for name, count in counts.items() for number in range(count)]
+    store = make_store({video_id: np.zeros((1, 16)) for video_id in ids})
+    run("split_videos", store, "--test-size", 0.34, "--validation-size", 0)
+
+    result = run("train_head", store, "--split", "split.csv", "--epochs", 1)
+
+    table = result.stdout.split("test, by label")[1].split("\n\n")[0].splitlines()[1:]
+    assert table[0].startswith("c24 ")
+    assert table[20:] == ["... and 5 more, in report.json"]
+
+
 def test_train_head_writes_a_page_where_it_is_asked_to(trained: Callable[..., Result], tmp_path: Path) -> None:
     result = trained("train_head", "embeddings.h5", "--split", "split.csv", "--epochs", 1, "--html", "--json")
 

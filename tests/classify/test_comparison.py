@@ -22,6 +22,7 @@ from classify import (
     Comparison,
     Contender,
     HeadError,
+    Interval,
     LabelledSet,
     SplitConfig,
     TrainConfig,
@@ -216,6 +217,18 @@ def test_the_summary_file_has_the_table_and_verdicts(toy_store: Path, tmp_path: 
     assert last["name"] == "majority"
     assert last["against_best"] == "worse"
     assert last["over_best"]["high"] < 0
+
+
+def test_the_baseline_that_is_named_is_the_one_that_is_subtracted() -> None:
+    difference, score = Interval(0.01, -0.1, 0.1), Interval(0.9, 0.8, 1.0)
+    first = Contender("majority", None, score, (0.9, 0.7), 0.9, 0.9, 1.0, 0, difference, None)
+    second = replace(first, name="nearest-neighbours", seed_scores=(0.9, 0.8), over_baseline=None)
+    head = replace(first, name="linear", mixup=0.0)
+
+    found = Comparison(Path("comparison"), (head, first, second), 5, 2, "videos", 20, ())
+
+    assert found.best_baseline == second
+    assert replace(found, contenders=(replace(head, over_baseline=None),)).best_baseline is None
 
 
 def test_the_picture_is_drawn(toy_store: Path, tmp_path: Path) -> None:

@@ -61,6 +61,41 @@ def test_perr_is_what_a_hand_finds() -> None:
     assert rank(TARGETS, SCORES).perr == pytest.approx((1 / 1 + 1 / 2) / 2)
 
 
+# The first video: its label ties for rank 1 with another. The second: one label leads, the other ties for rank 2.
+TIED_TARGETS = np.array([[False, True, False], [True, True, False]])
+TIED_SCORES = np.array([[0.5, 0.5, 0.2], [0.9, 0.4, 0.4]])
+
+
+def test_labels_that_tie_for_a_rank_hold_it_for_their_share() -> None:
+    found = rank(TIED_TARGETS, TIED_SCORES)
+
+    assert found.hit_at_1 == (1 / 2 + 1) / 2
+    assert found.perr == pytest.approx((1 / 2 + (1 + 1 / 2) / 2) / 2)
+
+
+def test_labels_that_tie_for_the_last_of_20_ranks_hold_them_for_their_share() -> None:
+    targets = np.zeros((1, 40), dtype=np.bool_)
+    targets[0, 30] = True
+
+    # Of all 40 tied, half fit: half a label is found, at a precision of 0.5 / 20.
+    assert rank(targets, np.full((1, 40), 0.5)).gap_at_20 == pytest.approx(0.5 * 0.5 / 20)
+
+
+@settings(deadline=None)
+@given(tables, st.permutations(range(30)))
+def test_no_figure_depends_on_the_order_of_the_classes(
+    table: tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.int64]], order: list[int]
+) -> None:
+    targets, scores = np.tile(table[0], 10), np.tile(table[1], 10)
+    targets[0, 0] = True
+
+    found, other = rank(targets, scores), rank(targets[:, order], scores[:, order])
+
+    assert (other.hit_at_1, other.perr, other.gap_at_20) == pytest.approx(
+        (found.hit_at_1, found.perr, found.gap_at_20), abs=1e-12
+    )
+
+
 def test_perr_leaves_out_videos_without_a_label() -> None:
     targets = np.vstack([TARGETS, np.zeros((1, 3), dtype=np.bool_)])
 

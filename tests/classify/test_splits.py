@@ -32,6 +32,16 @@ def test_each_part_has_its_size_and_the_classes_in_proportion(ungrouped: LabelTa
     assert counts == {"train": [21, 14, 7], "validation": [3, 2, 1], "test": [6, 4, 2]}
 
 
+def test_videos_without_a_label_are_shared_out_as_those_of_a_class(ungrouped: LabelTable) -> None:
+    targets = ungrouped.targets.copy()
+    targets[targets[:, 2]] = False  # the ten of wave
+
+    split = split_table(LabelTable(ungrouped.ids, ungrouped.names, targets), SplitConfig(0.2, 0.1))
+
+    counts = {part: int((~targets[split.indices(part)]).all(axis=1).sum()) for part in set(split.parts)}
+    assert counts == {"train": 7, "validation": 1, "test": 2}
+
+
 def test_a_split_of_173_in_1726_videos_is_that_of_a_tenth() -> None:
     table = LabelTable.from_labels({f"{index:04d}": [f"c{index % 4}"] for index in range(1726)})
 
