@@ -91,7 +91,7 @@ def _logistic_regression(dataset: LabelledSet, train: NDArray[np.int64]) -> NDAr
 
     means, targets = mean_vectors(dataset.videos), dataset.targets[train]
     rows = StandardScaler().fit(means[train]).transform(means)
-    if (targets.sum(axis=1) == 1).all():
+    if not dataset.is_multi_label:
         return _fit_logistic(rows, train, targets.argmax(axis=1), targets.shape[1])
     columns = [_fit_logistic(rows, train, column.astype(np.int64), 2)[:, 1] for column in targets.T]
     return np.stack(columns, axis=1)

@@ -231,11 +231,13 @@ class LabelledSet:
         videos: N videos.
         names: (C,) label names.
         targets: (N, C) bool, True where the video has the label.
+        allows_several: whether videos may have several labels, or none; None says that they may where one has.
     """
 
     videos: Videos
     names: tuple[str, ...]
     targets: NDArray[np.bool_]
+    allows_several: bool | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.videos), len(self.names))
@@ -243,6 +245,21 @@ class LabelledSet:
             raise ClassifyError(
                 f"Targets are {self.targets.dtype} {self.targets.shape}, but the videos and names say bool {expected}."
             )
+
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether heads learn to give several labels, or none.
+
+        A property of the label table: all of its videos tell, whatever part they are in, so that all parts and folds
+        agree. It is one bit, and all that a test video's labels say to a training.
+        """
+        if self.allows_several is None:
+            return not (self.targets.sum(axis=1) == 1).all()
+        return self.allows_several
+
+    def take(self, indices: NDArray[np.int64]) -> "LabelledSet":
+        """Read the videos at `indices` into memory, in that order; the kind of their labels stays that of the whole."""
+        return LabelledSet(take_videos(self.videos, indices), self.names, self.targets[indices], self.is_multi_label)
 
     @classmethod
     def read(

@@ -62,8 +62,8 @@ class TrainingReport:
     def loss(self) -> str:
         """What was minimised, and why, in words."""
         if self.classifier.thresholds is None:
-            return "softmax and cross-entropy, since every training video has one label"
-        return "sigmoid and binary cross-entropy, since training videos have several labels or none"
+            return "softmax and cross-entropy, since every video has one label"
+        return "sigmoid and binary cross-entropy, since some videos have several labels, or none"
 
     def to_json(self) -> dict[str, Any]:
         """Return the report JSON-ready; its first figures are those of the test videos."""

@@ -33,7 +33,6 @@ from classify.training import (
     configure_head,
     finish_fit,
     fit_head,
-    has_several_labels,
     prepare_fit,
     refuse_untrainable,
     validate,
@@ -115,7 +114,7 @@ def _alike(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> Iterator[list[int]
         refuse_untrainable(dataset, job.train, job.validation, job.config)
         with torch.device("meta"):
             head = configure_head(job.config, dataset.videos.dimension, len(dataset.names))
-        likeness = replace(job.config, seed=0), job.steps_an_epoch, has_several_labels(dataset.targets[job.train])
+        likeness = replace(job.config, seed=0), job.steps_an_epoch
         groups[likeness if _can_join(head) and not job.config.mixed_precision else number].append(number)
     yield from groups.values()
 

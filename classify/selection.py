@@ -117,7 +117,7 @@ def choose_recipe(
         raise TrainError(f"The budget is {budget_s:g} s. Give seconds above 0.")
     seed, field = candidates[0].seed, [_Candidate(config) for config in candidates]
     looked_at = np.sort(np.random.default_rng(seed).permutation(train)[:_MOST_VIDEOS])
-    own = LabelledSet(take_videos(dataset.videos, looked_at), dataset.names, dataset.targets[looked_at])
+    own = dataset.take(looked_at)
     rounds = _rounds(table.take(looked_at), seed)
     race = _Race(own, field, _Budget(clock, started, budget_s, len(train) / len(looked_at)))
     with suppress(_OutOfTimeError):

@@ -1,8 +1,9 @@
 """Train a head on videos in memory or on disk.
 
 A video has one label: softmax and cross-entropy with soft targets. Some video has several (or none): a sigmoid a class
-and binary cross-entropy. The training videos' labels choose. Validation videos choose nothing but, where that is asked
-for, the epoch whose weights are kept (`patience`) and the thresholds; nothing here sees a test video.
+and binary cross-entropy. The whole label table chooses (`LabelledSet.is_multi_label`), as it does the classes.
+Validation videos choose nothing but, where that is asked for, the epoch whose weights are kept (`patience`) and the
+thresholds; nothing here sees a test video.
 
 Mixed precision is that of the steps: validation and prediction multiply in float32, as a saved head does.
 Where videos have several views, each epoch draws one of each video, and probabilities are the mean over all of them.
@@ -74,7 +75,8 @@ def fit_head(
     and dropout, since its modules take no other; it is seeded here and restored afterwards.
 
     Args:
-        dataset: videos and labels. No other videos than those at the indices are looked at.
+        dataset: videos and labels. No other videos than those at the indices are looked at, and of their labels nothing
+            but whether there may be several.
         train: (n,) indices into the dataset.
         validation: (m,) indices into the dataset; may be empty.
         config: how to train.
@@ -190,12 +192,10 @@ def prepare_fit(
     device = find_device(config.device)
     refuse_untrainable(dataset, train, validation, config)
     head = configure_head(config, dataset.videos.dimension, len(dataset.names)).to(device)
-    targets = dataset.targets[train]
-    is_multi_label = has_several_labels(targets)
     weights = None
     if config.class_weights == "balanced":
-        weights = balance_classes(targets, is_multi_label=is_multi_label).to(device)
-    objective = Objective(is_multi_label, config.label_smoothing, weights)
+        weights = balance_classes(dataset.targets[train], is_multi_label=dataset.is_multi_label).to(device)
+    objective = Objective(dataset.is_multi_label, config.label_smoothing, weights)
     return Fit(head, objective, train, validation, len(dataset.names), config, device, dataset.videos.view_count)
 
 
@@ -213,11 +213,6 @@ def configure_head(config: TrainConfig, dimension: int, class_count: int) -> Sta
         max_frames=config.max_frames,
         options=config.head_options,
     )
-
-
-def has_several_labels(targets: NDArray[np.bool_]) -> bool:
-    """Say whether some video of (n, C) targets has several labels, or none."""
-    return not (targets.sum(axis=1) == 1).all()
 
 
 def finish_fit(fit: Fit, data: BatchSource, course: Course, seconds: float) -> TrainingRun:

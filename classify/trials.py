@@ -30,7 +30,7 @@ from classify.ranking import rank
 from classify.recipe import TrainConfig
 from classify.split_files import Split
 from classify.thresholds import HALF, tune_thresholds
-from classify.training import configure_head, has_several_labels, predict_probabilities
+from classify.training import configure_head, predict_probabilities
 from embed.store import EmbeddingStore
 
 
@@ -232,11 +232,11 @@ class _Bench:
         if trial.name == ZERO_SHOT:
             assert self.plan.label_vectors is not None
             found = predict_zero_shot(self.dataset.videos, self.plan.label_vectors)
-            if has_several_labels(targets):  # nearness has no half: training videos tell from where on it is near
+            if self.dataset.is_multi_label:  # nearness has no half: training videos tell from where on it is near
                 thresholds = tune_thresholds(found[train], targets, "micro-f1")
         else:
             found = predict_baseline(trial.name, self.dataset, train)
-            thresholds = (HALF,) * targets.shape[1] if has_several_labels(targets) else None
+            thresholds = (HALF,) * targets.shape[1] if self.dataset.is_multi_label else None
         return self._measure(trial, found[test], thresholds, perf_counter() - started, 0)
 
     def _measure(

@@ -114,6 +114,17 @@ def test_a_video_without_vectors_is_refused() -> None:
         VideoSet(("a", "b"), np.zeros((2, 2), dtype=np.float32), np.array([2, 0]))
 
 
+def test_one_video_of_two_labels_makes_the_task_that_of_the_whole_set_and_its_parts(videos: VideoSet) -> None:
+    one_each = np.array([[True, False], [False, True], [True, False]])
+    both_at_last = one_each | one_each[[0, 1, 1]]
+    single, several = (LabelledSet(videos, ("x", "y"), targets) for targets in (one_each, both_at_last))
+
+    assert (single.is_multi_label, several.is_multi_label) == (False, True)
+    part = several.take(np.array([1, 0]))
+    assert (part.videos.ids, part.targets.tolist()) == (("b", "a"), [[False, True], [True, False]])
+    assert part.is_multi_label
+
+
 def test_targets_of_another_shape_are_refused(videos: VideoSet) -> None:
     with pytest.raises(ClassifyError, match=r"bool \(2, 2\), but the videos and names say bool \(3, 2\)"):
         LabelledSet(videos, ("x", "y"), np.zeros((2, 2), dtype=np.bool_))

@@ -139,7 +139,7 @@ def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
     result = run("train_head", toy_store, "--split", "split.csv", "--learning-rate", "0.02", "-o", "my head")
 
     assert result.exit_code == 0
-    assert "softmax and cross-entropy, since every training video has one label" in result.stdout
+    assert "softmax and cross-entropy, since every video has one label" in result.stdout
     table = [line.split() for line in result.stdout.splitlines() if line.startswith(("train ", "validation ", "test "))]
     assert table == [
         ["train", "1.000", "-", *["1.000"] * 5, "48"],

@@ -94,6 +94,30 @@ def test_jobs_of_all_kinds_come_back_in_their_order(separable: LabelledSet) -> N
     assert seen[-1] == (50, 50)
 
 
+@pytest.mark.parametrize("arch", ["linear", "mlp"])
+def test_folds_agree_on_the_kind_of_labels_also_where_one_lacks_the_videos_of_several(
+    separable: LabelledSet, arch: str
+) -> None:
+    targets = separable.targets.copy()
+    targets[0] = True
+    jobs = [TrainJob(fold, NOBODY, TrainConfig(arch=arch, epochs=1)) for fold in (np.arange(80), np.arange(40, 120))]
+
+    runs = fit_heads(replace(separable, targets=targets), jobs)
+
+    assert [run.thresholds for run in runs] == [(0.5, 0.5, 0.5)] * 2
+
+
+def test_how_many_labels_a_test_video_has_says_only_that_videos_may_have_several(separable: LabelledSet) -> None:
+    twice, thrice = separable.targets.copy(), separable.targets.copy()
+    twice[100, :2], thrice[110] = True, True
+
+    one, other = (fit_head(replace(separable, targets=own), np.arange(80), NOBODY) for own in (twice, thrice))
+
+    weights = other.head.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in one.head.state_dict().items())
+    assert one.thresholds == other.thresholds == (0.5, 0.5, 0.5)
+
+
 def test_what_is_raised_between_two_steps_ends_all_trainings(separable: LabelledSet) -> None:
     def stop(done: int, _: int) -> None:
         if done > 6:

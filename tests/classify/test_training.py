@@ -151,7 +151,7 @@ def test_training_leaves_the_global_random_generator_as_it_was(separable: Labell
 
 def test_no_label_of_another_video_reaches_the_head(separable: LabelledSet) -> None:
     poisoned = separable.targets.copy()
-    poisoned[80:] = ~poisoned[80:]
+    poisoned[80:] = np.roll(poisoned[80:], 1, axis=1)
 
     clean = fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=2))
     beside_poison = fit_head(replace(separable, targets=poisoned), np.arange(80), NOBODY, TrainConfig(epochs=2))

@@ -46,6 +46,17 @@ def test_what_a_fold_tests_influences_nothing_that_is_said_of_it(plan: TrialPlan
     assert all(before[trial].micro_f1 != after[trial].micro_f1 for trial in trials)
 
 
+@pytest.mark.parametrize("name", ["majority", "logistic-regression"])
+def test_baselines_may_give_no_label_in_every_fold_where_one_video_has_several(plan: TrialPlan, name: str) -> None:
+    shuffled = np.random.default_rng(0).permutation(plan.table.targets)
+    shuffled[0] = True
+    several = replace(plan, table=replace(plan.table, targets=shuffled))
+
+    found = by_trial(several, 1, [Trial(name, 0.0, 0, fold) for fold in range(3)])
+
+    assert all((result.predicted.sum(axis=1) != 1).any() for result in found.values())
+
+
 def test_videos_on_disk_give_what_those_in_memory_give(plan: TrialPlan) -> None:
     streamed = by_trial(replace(plan, recipe=replace(plan.recipe, stream=True)), 1)
 
