@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from embed.errors import EmbedError
-from embed.isolation import read_apart
+from embed.isolation import read_apart, reading_limit_s
+from embed.parts import parts_folder
 from embed.pieces import COLUMNS, Failure
 from embed.provenance import Provenance
 from embed.store import EmbeddingStore
@@ -64,7 +65,9 @@ def inspect_embeddings(store: str | Path, *, is_verifying: bool = False) -> Stor
             another process, so that a file which crashes or hangs the HDF5 library is named, and harms nothing.
     """
     path = Path(store)
-    return read_apart(_describe, path, True) if is_verifying else _describe(path, False)
+    if not is_verifying:
+        return _describe(path, False)
+    return read_apart(_describe, path, True, limit_s=reading_limit_s(*{path.resolve(), parts_folder(path)}))
 
 
 def _describe(store: Path, is_verifying: bool) -> StoreReport:

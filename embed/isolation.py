@@ -11,6 +11,7 @@ from typing import TypeVar
 from embed.errors import EmbedError, StoreDamaged
 
 _Result = TypeVar("_Result")
+_LEAST_S = 60.0
 _SLOWEST_BYTES_S = 4e6  # a tenth of a slow network disk, so that only what hangs is stopped
 
 _CHILD = """
@@ -33,14 +34,15 @@ def read_apart(function: Callable[..., _Result], path: Path, *args: object, limi
         function: one that a module defines, so that another process finds it.
         path: the file or folder that it reads.
         args: what else it takes; these and the result must pickle.
-        limit_s: how long it may take; None takes a minute and what a very slow disk takes for the file's size.
+        limit_s: how long it may take; None takes `reading_limit_s` of the path.
 
     Raises:
         StoreDamaged: it crashed or took too long; also whatever EmbedError it raises itself.
     """
-    limit_s = limit_s or 60 + _bytes_of(path) / _SLOWEST_BYTES_S
+    limit_s = reading_limit_s(path) if limit_s is None else limit_s
     packed = pickle.dumps(sys.path) + pickle.dumps((function, (path, *args)))
-    command = [sys.executable, "-c", _CHILD]
+    # -P: the working folder is no place to import from, where a user may keep a pickle.py.
+    command = [sys.executable, "-P", "-c", _CHILD]
     try:
         done = subprocess.run(command, input=packed, capture_output=True, timeout=limit_s, check=False)
     except subprocess.TimeoutExpired:
@@ -55,12 +57,13 @@ def read_apart(function: Callable[..., _Result], path: Path, *args: object, limi
     return answer
 
 
+def reading_limit_s(*paths: Path) -> float:
+    """Return a minute and what a very slow disk takes for these files, and for those in these folders."""
+    files = [file for path in paths for file in (path.iterdir() if path.is_dir() else [path])]
+    return _LEAST_S + sum(file.stat().st_size for file in files if file.is_file()) / _SLOWEST_BYTES_S
+
+
 def _cause(done: subprocess.CompletedProcess[bytes]) -> str:
     if done.returncode < 0:
         return signal.Signals(-done.returncode).name
     return (done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-
-
-def _bytes_of(path: Path) -> int:
-    files = path.iterdir() if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())

@@ -77,9 +77,8 @@ def _list_pieces(path: Path) -> tuple[list[Path], Path | None]:
     """Return the pieces, and the first of them that does not follow the one before it."""
     parts = parts_in(parts_folder(path))
     # The parts are listed first: whoever merges them writes `name.h5` before they vanish.
-    merged_through = _merged_through(path) if parts and path.is_file() else -1
-    parts = [part for part in parts if sequence_numbers(part)[0] > merged_through]
-    number = merged_through
+    number = merged_through(path) if parts and path.is_file() else -1
+    parts = [part for part in parts if sequence_numbers(part)[0] > number]
     for part in parts:
         if sequence_numbers(part)[0] > number + 1:
             return parts, part
@@ -116,9 +115,19 @@ def group_parts(parts: Sequence[Path], shard_bytes: int) -> list[list[Path]]:
     return [group for group in groups if len(group) > 1]
 
 
+def merged_through(path: Path) -> int:
+    """Return the last sequence number whose part is contained in `name.h5`; -1 where none is.
+
+    Raises:
+        StoreDamaged: it cannot be read.
+    """
+    with Piece(path) as piece:
+        return piece.merged_through
+
+
 def last_number(path: Path) -> int:
     """Return the highest sequence number that the store has used; -1 in a new one."""
-    merged = _merged_through(path) if path.is_file() else -1
+    merged = merged_through(path) if path.is_file() else -1
     return max([merged, *(sequence_numbers(part)[1] for part in parts_in(parts_folder(path)))])
 
 
@@ -177,11 +186,6 @@ def unlock_store(path: Path, lock: IO[str]) -> None:
     lock.close()
     with suppress(OSError):  # parts of a merge that failed remain: they are still the store's
         folder.rmdir()
-
-
-def _merged_through(path: Path) -> int:
-    with Piece(path) as piece:
-        return piece.merged_through
 
 
 def _is_left_of_us(file: Path) -> bool:

@@ -19,7 +19,7 @@ from embed.errors import EmbedError, StoreDamaged, StoreError
 from embed.hdf5_reading import own_dataset, read_attribute, read_column
 from embed.isolation import read_apart
 from embed.merging import check_is_new, merge_embeddings
-from embed.parts import parts_folder, parts_in
+from embed.parts import merged_through, parts_folder, parts_in, sequence_numbers
 from embed.pieces import COLUMNS, check_is_piece, damage_of
 from embed.provenance import Provenance
 from embed.random_access import RandomAccessFile
@@ -72,7 +72,7 @@ def repair_embeddings(store: str | Path, output: str | Path) -> RepairReport:
         StoreError: there is no such store, or `output` exists or cannot be written.
     """
     store, output = Path(store), Path(output)
-    files = [*([store] if store.is_file() else []), *parts_in(parts_folder(store))]
+    files = _latest_first(store)
     if not files:
         raise StoreError(f"There is no store {store}.")
     check_is_new(output)
@@ -94,8 +94,21 @@ def repair_embeddings(store: str | Path, output: str | Path) -> RepairReport:
         return RepairReport(str(store), str(output), len(saved), tuple(sorted(lost)), tuple(problems))
 
 
+def _latest_first(store: Path) -> list[Path]:
+    """Return the files of a store, damaged or not, those with the latest videos first."""
+    parts = parts_in(parts_folder(store))
+    if not store.is_file():
+        return parts[::-1]
+    try:
+        through = read_apart(merged_through, store)
+    except EmbedError:  # as if its parts were all later: a killed run may have left some that are not
+        through = -1
+    merged = [part for part in parts if sequence_numbers(part)[0] <= through]
+    return [*merged, store, *parts[len(merged) :]][::-1]
+
+
 def salvage_piece(path: Path, output: Path) -> list[str]:
-    """Append the videos of a damaged piece that are whole to a store.
+    """Append the videos of a damaged piece that are whole to a store, unless it has them from a later piece.
 
     Returns:
         The ids of the others.
@@ -116,7 +129,7 @@ def salvage_piece(path: Path, output: Path) -> list[str]:
                 if not _append_if_whole(writer, videos, index, rows, timestamps_s):
                     lost.append(decode_text(videos["id"][index]))
             for failure in _whole_failures(file):
-                if failure.id not in writer.embedded:
+                if failure.id not in writer.embedded and failure.id not in writer.failed:
                     writer.append_failure(failure)
     return lost
 
@@ -124,7 +137,7 @@ def salvage_piece(path: Path, output: Path) -> list[str]:
 def _append_if_whole(
     writer: StoreWriter, videos: Columns, index: int, rows: h5py.Dataset, timestamps_s: h5py.Dataset
 ) -> bool:
-    """Append a video, unless an earlier piece had it; say whether its entry is whole."""
+    """Append a video, unless a later piece had it; say whether its entry is whole."""
     first, count = int(videos["first_row"][index]), int(videos["row_count"][index])
     if first < 0 or count < 0 or first + count > len(rows):
         return False

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
+from embed import isolation
 from embed.inspection import inspect_embeddings
 from embed.store import Failure, StoreWriter
 from tests.embed.stores import PROVENANCE, append, write_store
@@ -45,6 +47,18 @@ def test_verifying_finds_what_is_not_finite(tmp_path: Path) -> None:
     with h5py.File(path, "a") as file:
         file["embeddings"][0, 0] = np.nan
     assert inspect_embeddings(path, is_verifying=True).problems == ("a: a value is not finite",)
+
+
+def test_parts_that_are_not_merged_yet_have_their_share_of_the_time_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "_LEAST_S", 0.0)
+    monkeypatch.setattr(isolation, "_SLOWEST_BYTES_S", 500.0)
+    with StoreWriter(tmp_path / "s.h5", PROVENANCE) as writer:
+        append(writer, "a", 1, count=1000)
+        writer.commit()
+        assert not (tmp_path / "s.h5").exists()
+        assert inspect_embeddings(tmp_path / "s.h5", is_verifying=True).problems == ()
 
 
 def test_a_moved_store_is_the_same_store(tmp_path: Path) -> None:

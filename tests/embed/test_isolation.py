@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from embed.errors import StoreBusy, StoreDamaged
-from embed.isolation import read_apart
+from embed.isolation import read_apart, reading_limit_s
 
 
 def add_to_name(path: Path, text: str) -> str:
@@ -51,3 +51,18 @@ def test_an_error_of_ours_comes_back_as_itself(tmp_path: Path) -> None:
 def test_another_error_says_what_it_was(tmp_path: Path) -> None:
     with pytest.raises(StoreDamaged, match="LookupError: no such thing"):
         read_apart(fail, tmp_path / "a")
+
+
+def test_a_module_in_the_working_folder_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pickle.py").write_text("raise SystemExit('not mine')")
+    monkeypatch.chdir(tmp_path)
+    assert read_apart(add_to_name, tmp_path / "a", "b") == "ab"
+
+
+def test_reading_may_take_as_long_as_a_slow_disk_takes_for_all_files(tmp_path: Path) -> None:
+    for path, size in (("s.h5", 4_000_000), ("s.h5.parts/0.h5", 40_000_000), ("s.h5.parts/1.h5", 400_000_000)):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+        os.truncate(tmp_path / path, size)
+    assert reading_limit_s(tmp_path / "s.h5", tmp_path / "s.h5.parts") == 60 + 1 + 10 + 100
+    assert reading_limit_s(tmp_path / "absent.h5") == 60

@@ -181,6 +181,42 @@ def test_a_shard_that_is_damaged_or_missing_costs_only_its_own_videos(tmp_path: 
     assert EmbeddingStore(tmp_path / "new").ids == NAMES[:10] + NAMES[20:30] + NAMES[40:]
 
 
+def write_again(path: Path, numbers: dict[str, int]) -> None:
+    """Append videos anew, as a run does whose files have changed, and stop before parts are merged."""
+    writer = StoreWriter(path, PROVENANCE)
+    writer.embedded -= set(numbers)
+    for name, number in numbers.items():
+        append(writer, name, number, count=100)
+    writer.stop()
+
+
+def test_of_a_video_that_was_embedded_anew_the_latest_whole_copy_is_saved(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.h5")
+    write_again(path, {"000": 100, "001": 101})
+    write_again(path, {"000": 200, "001": 201})
+    with h5py.File(max((tmp_path / "s.h5.parts").glob("*.h5")), "a") as file:
+        file["embeddings"][150, 3] += np.float16(0.25)
+    report = repair_embeddings(path, tmp_path / "new.h5")
+    assert (report.kept, report.lost) == (60, ())
+    saved = EmbeddingStore(tmp_path / "new.h5")
+    np.testing.assert_array_equal(saved.read("000").vectors, vectors_of(200, 100))
+    np.testing.assert_array_equal(saved.read("001").vectors, vectors_of(101, 100))
+
+
+def test_a_part_that_a_killed_run_merged_and_left_is_older_than_the_store(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.h5")
+    write_again(path, {"000": 100})
+    (part,) = (tmp_path / "s.h5.parts").glob("*.h5")
+    left = part.read_bytes()
+    write_again(path, {"000": 200})
+    with StoreWriter(path, PROVENANCE):
+        pass
+    part.parent.mkdir()
+    part.write_bytes(left)
+    repair_embeddings(path, tmp_path / "new.h5")
+    np.testing.assert_array_equal(EmbeddingStore(tmp_path / "new.h5").read("000").vectors, vectors_of(200, 100))
+
+
 def test_a_file_of_another_kind_cannot_be_repaired(tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_bytes(b"dear")
     with pytest.raises(StoreDamaged, match=r"Nothing of .*a.h5 can be saved.*file signature not found\)?\. Embed the"):
