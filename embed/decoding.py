@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from embed.cores import core_count
 from embed.errors import VideoError
+from embed.gathering import GatheredPictures
 from embed.packet_feed import SEEK_BYTES, PacketFeed, PlanFailed
 from embed.pictures import PictureReader
 from embed.plan_parts import decoders_for, part_plan
@@ -103,16 +104,24 @@ def frames_of(
     Returns:
         None where one of those at the (T, W) indices does not come.
     """
-    found = _collect_all(shown, preprocessing)
-    if not found.keys() >= set(indices.ravel().tolist()):
-        return None
-    pictures = [found[index] for index in indices.ravel().tolist()]
-    if len(sizes := {picture.shape for picture in pictures}) > 1:
-        listed = ", ".join(f"{width_px}x{height_px}" for height_px, width_px, _ in sorted(sizes))
-        raise VideoError("decode_error", f"its pictures change their size ({listed}); give a preprocessing")
-    rgb = np.stack(pictures)
-    rgb = rgb.reshape(*indices.shape, *rgb.shape[1:])
-    return Frames(rgb, timeline.timestamps_s[indices].mean(axis=1), timeline)
+    pictures = GatheredPictures(indices)
+    gather = partial(_gather, pictures=pictures, preprocessing=preprocessing)
+    # Each in a thread of its own: decoding, colours and resizing let other threads work.
+    with ThreadPoolExecutor(len(shown), thread_name_prefix="decode-part") as pool:
+        are_as_planned = list(pool.map(gather, shown))
+    rgb = pictures.rgb() if all(are_as_planned) else None
+    return None if rgb is None else Frames(rgb, timeline.timestamps_s[indices].mean(axis=1), timeline)
+
+
+def _gather(shown: Generator[ShownFrame], pictures: GatheredPictures, preprocessing: FrameCut | None) -> bool:
+    """Put frames where they belong; return False when they came against the plan."""
+    with closing(shown):
+        try:
+            for index, rgb in shown:
+                pictures.put(index, preprocessing.apply(rgb) if preprocessing else rgb)
+        except PlanFailed:
+            return False
+    return True
 
 
 def decodable_timeline(path: str, thread_count: int = 0) -> Timeline:
@@ -152,26 +161,6 @@ def _in_order(path: str, timeline: Timeline, sampling: Sampling, decoder: Decode
     indices = sampling.indices(timeline)
     wanted = frozenset(indices.ravel().tolist())
     return timeline, indices, [_SHOWN_BY[decoder](path, timeline, wanted, thread_count)]
-
-
-def _collect_all(
-    shown: Sequence[Generator[ShownFrame]], preprocessing: FrameCut | None
-) -> dict[int, NDArray[np.uint8]]:
-    """Collect each in a thread of its own: decoding, colours and resizing let other threads work."""
-    if len(shown) == 1:
-        return _collect(shown[0], preprocessing)
-    with ThreadPoolExecutor(len(shown), thread_name_prefix="decode-part") as pool:
-        parts = list(pool.map(partial(_collect, preprocessing=preprocessing), shown))
-    return {index: picture for part in parts for index, picture in part.items()}
-
-
-def _collect(shown: Generator[ShownFrame], preprocessing: FrameCut | None) -> dict[int, NDArray[np.uint8]]:
-    """Return the frames that came, by index; none when they came against the plan."""
-    with closing(shown):
-        try:
-            return {index: preprocessing.apply(rgb) if preprocessing else rgb for index, rgb in shown}
-        except PlanFailed:
-            return {}
 
 
 def shown_by_parts(

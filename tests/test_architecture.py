@@ -19,7 +19,7 @@ LAYERS = {
     "embed": (
         {"allocation", "background", "clock", "cores", "h264_headers", "progress", "random_access"},
         {"bitstreams", "errors", "pictures", "torchvision_operators"},
-        {"copies", "hdf5_reading", "isolation", "locations", "video_lists", "whole_files"},
+        {"copies", "gathering", "hdf5_reading", "isolation", "locations", "video_lists", "whole_files"},
         {"h264_references", "page_links", "preprocessing", "sparse_copies", "timeline", "videos"},
         {"planning", "sampling", "transfers", "views"},
         {"fetching", "packet_feed", "plan_parts", "provenance", "tables"},

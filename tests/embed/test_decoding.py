@@ -1,3 +1,5 @@
+import tracemalloc
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from embed.errors import VideoError
 from embed.pictures import PictureReader
 from embed.preprocessing import Preprocessing
 from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
-from embed.timeline import open_video, read_timeline
+from embed.timeline import Timeline, open_video, read_timeline
+from embed.views import ViewCutter, rows_by_view
 from tests.media import (
     HEIGHT_PX,
     WIDTH_PX,
@@ -25,6 +28,7 @@ from tests.media import (
     write_video,
 )
 
+SMALL_SQUARE = Preprocessing(64, 64, "shortest", "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 both_decoders = pytest.mark.parametrize("decoder", ["pyav", "opencv"])
 every_format = pytest.mark.parametrize(
     ("name", "codec"),
@@ -194,9 +198,41 @@ def test_frames_known_by_order_alone_are_right_where_a_stream_begins_within_a_gr
 
 
 def test_preprocessing_is_applied_to_each_frame(tmp_path: Path) -> None:
-    preprocessing = Preprocessing(32, 32, "shortest", "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    frames = read_frames(str(write_video(tmp_path / "a.mp4", 4)), UniformFrames(2), preprocessing)
-    assert frames.rgb.shape == (2, 1, 32, 32, 3)
+    frames = read_frames(str(write_video(tmp_path / "a.mp4", 4)), UniformFrames(2), SMALL_SQUARE)
+    assert frames.rgb.shape == (2, 1, 64, 64, 3)
+
+
+def test_frames_stand_in_memory_once(tmp_path: Path) -> None:
+    path = str(write_video(tmp_path / "a.mp4", 300))
+    cutter = ViewCutter(SMALL_SQUARE, ("whole", "whole-mirrored"))
+    rgb, peak_bytes = traced(lambda: rows_by_view(read_frames(path, UniformFrames(300), cutter, thread_count=2).rgb))
+    assert rgb.shape == (600, 1, 64, 64, 3)
+    assert peak_bytes < 1.3 * rgb.nbytes
+
+
+def traced(work: Callable[[], NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], int]:
+    """Return what the work gives, and how much memory NumPy and Python held at most meanwhile."""
+    tracemalloc.start()
+    try:
+        return work(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_frame_behind_two_vectors_stands_in_both(tmp_path: Path) -> None:
+    frames = read_frames(str(write_video(tmp_path / "a.mp4", 20)), Windows())
+    assert [[number_of(rgb) for rgb in window] for window in frames.rgb] == [[3, 5], [5, 9]]
+    np.testing.assert_allclose(frames.timestamps_s, [4 / 25, 7 / 25], atol=1e-6)
+
+
+class Windows:
+    """A sampling of two windows that share a frame."""
+
+    def indices(self, _: Timeline) -> NDArray[np.int64]:
+        return np.array([[3, 5], [5, 9]])
+
+    def to_json(self) -> dict[str, str]:
+        return {"name": "windows"}
 
 
 def test_a_file_cut_before_its_index_is_unreadable(tmp_path: Path) -> None:
@@ -262,5 +298,4 @@ def test_pictures_that_change_their_size_need_a_preprocessing(tmp_path: Path) ->
     path = str(join_streams(parts, tmp_path / "a.ts"))
     with pytest.raises(VideoError, match=r"change their size \(128x\d+, 192x\d+\); give a preprocessing"):
         read_frames(path, UniformFrames(4))
-    square = Preprocessing(32, 32, "shortest", "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    assert read_frames(path, UniformFrames(4), square).rgb.shape == (4, 1, 32, 32, 3)
+    assert read_frames(path, UniformFrames(4), SMALL_SQUARE).rgb.shape == (4, 1, 64, 64, 3)
