@@ -7,8 +7,9 @@ Where a store holds V views of each frame, a video's rows are all of its first v
 Training and prediction look at one view at a time: `each_view` gives each as a video of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Protocol, final
 
 import numpy as np
@@ -52,6 +53,13 @@ class Videos(Protocol):
     def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
         """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
 
+    def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the moments (R,) of these rows, in seconds on each video's own clock.
+
+        Raises:
+            ClassifyError: nothing is known of them.
+        """
+
     def each_view(self) -> "Videos":
         """Give N x V videos of one view: view v of video n stands at n x V + v."""
 
@@ -65,12 +73,14 @@ class VideoSet:
         vectors: (R, D) float16 or float32, rows of all videos one after another.
         row_counts: (N,) int, rows of each video, 1 or more.
         view_count: V, of which each video has as many rows.
+        read_timestamps: gives the moments (R,) float32 of the rows; called once where a head asks for them, else never.
     """
 
     ids: tuple[str, ...]
     vectors: NDArray[np.floating]
     row_counts: NDArray[np.int64]
     view_count: int = 1
+    read_timestamps: Callable[[], NDArray[np.float32]] | None = None
 
     def __post_init__(self) -> None:
         _refuse_uneven_views(self)
@@ -93,24 +103,48 @@ class VideoSet:
 
     def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
         """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
-        counts = self.row_counts[indices]
-        if len(indices) and (np.diff(indices) == 1).all():  # neighbours lie together
-            first = int(self.row_counts[: indices[0]].sum())
-            return self.vectors[first : first + int(counts.sum())]
-        shifts = self.row_counts.cumsum()[indices] - counts.cumsum()
-        rows: NDArray[np.floating] = self.vectors[np.arange(counts.sum()) + np.repeat(shifts, counts)]
-        return rows
+        return self.vectors[self._places_of(indices)]
+
+    def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the moments (R,) of these rows.
+
+        Raises:
+            ClassifyError: nothing is known of them.
+        """
+        return self._timestamps_s[self._places_of(indices)]
 
     def each_view(self) -> "VideoSet":
         """Give N x V videos of one view: view v of video n stands at n x V + v."""
         ids = tuple(video_id for video_id in self.ids for _ in range(self.view_count))
-        return VideoSet(ids, self.vectors, np.repeat(self.row_counts // self.view_count, self.view_count))
+        counts = np.repeat(self.row_counts // self.view_count, self.view_count)
+        return VideoSet(ids, self.vectors, counts, read_timestamps=lambda: self._timestamps_s)
 
     @classmethod
     def read(cls, store: EmbeddingStore, ids: Sequence[str]) -> "VideoSet":
-        """Read the vectors of some videos of a store into memory."""
+        """Read the vectors of some videos of a store into memory; their moments when a head asks for them."""
         vectors, row_counts = store.read_many(ids)
-        return cls(tuple(ids), vectors, row_counts, len(store.provenance.views))
+        return cls(tuple(ids), vectors, row_counts, len(store.provenance.views), partial(store.read_timestamps, ids))
+
+    @cached_property
+    def _timestamps_s(self) -> NDArray[np.float32]:
+        if self.read_timestamps is None:
+            raise ClassifyError(
+                "These videos came without timestamps, by which the head sees time (positions: timestamps). Train on a "
+                "store, which has them, with train_head; or choose sinusoidal or learned positions."
+            )
+        found = self.read_timestamps()
+        if found.shape != (len(self.vectors),):
+            raise ClassifyError(f"There are {found.shape} timestamps for {len(self.vectors)} rows. Give one a row.")
+        return found
+
+    def _places_of(self, indices: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+        """Return where the rows of the videos at `indices` lie."""
+        counts = self.row_counts[indices]
+        if len(indices) and (np.diff(indices) == 1).all():  # neighbours lie together
+            first = int(self.row_counts[: indices[0]].sum())
+            return slice(first, first + int(counts.sum()))
+        shifts = self.row_counts.cumsum()[indices] - counts.cumsum()
+        return np.asarray(np.arange(counts.sum()) + np.repeat(shifts, counts))
 
 
 @final
@@ -139,6 +173,10 @@ class StoredVideos:
         vectors, _ = self._store.read_many([self.ids[index] for index in indices.tolist()])
         return vectors
 
+    def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the moments (R,) of these rows."""
+        return self._store.read_timestamps([self.ids[index] for index in indices.tolist()])
+
     def each_view(self) -> "Videos":
         """Give N x V videos of one view: view v of video n stands at n x V + v."""
         return StoredViews(self) if self.view_count > 1 else self
@@ -166,16 +204,25 @@ class StoredViews:
 
     def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
         """Return the rows (R, D) of the views at `indices`, one after another in that order."""
-        whole, own = np.unique(indices // self._views, return_inverse=True)
-        rows, counts = self._videos.rows_of(whole), self.row_counts[indices]
-        firsts = (self._videos.row_counts[whole].cumsum() - self._videos.row_counts[whole])[own]
-        shifts = firsts + indices % self._views * counts - (counts.cumsum() - counts)
-        chosen: NDArray[np.floating] = rows[np.arange(counts.sum()) + np.repeat(shifts, counts)]
-        return chosen
+        whole, places = self._places_of(indices)
+        return self._videos.rows_of(whole)[places]
+
+    def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the moments (R,) of these rows."""
+        whole, places = self._places_of(indices)
+        return self._videos.timestamps_of(whole)[places]
 
     def each_view(self) -> "StoredViews":
         """Give these."""
         return self
+
+    def _places_of(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the videos that the views at `indices` are of, and where the views lie among the rows of these."""
+        whole, own = np.unique(indices // self._views, return_inverse=True)
+        counts = self.row_counts[indices]
+        firsts = (self._videos.row_counts[whole].cumsum() - self._videos.row_counts[whole])[own]
+        shifts = firsts + indices % self._views * counts - (counts.cumsum() - counts)
+        return whole, np.arange(counts.sum()) + np.repeat(shifts, counts)
 
 
 def _refuse_uneven_views(videos: Videos) -> None:
@@ -193,7 +240,7 @@ def open_videos(
     """Give videos of a store, in memory or on disk.
 
     Args:
-        store: stays open where the videos stay on disk.
+        store: stays open where the videos stay on disk, and for heads that ask for moments.
         ids: of videos in it.
         stream: leave them on disk; None does so where training on them takes more than half of the machine's memory, or
             of what a GPU that trains has free.
@@ -214,7 +261,8 @@ def open_videos(
 def take_videos(videos: Videos, indices: NDArray[np.int64]) -> VideoSet:
     """Read the videos at `indices` into memory, in that order."""
     ids = tuple(videos.ids[index] for index in indices.tolist())
-    return VideoSet(ids, videos.rows_of(indices), videos.row_counts[indices], videos.view_count)
+    rows, counts = videos.rows_of(indices), videos.row_counts[indices]
+    return VideoSet(ids, rows, counts, videos.view_count, lambda: videos.timestamps_of(indices))
 
 
 def blocks_of(indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
@@ -284,8 +332,11 @@ class VideoBatch:
         vectors: (B, T, D) float32, zeros where `mask` is False; or pooled rows (B, D).
         mask: (B, T) bool, True where the vector is real; None with pooled rows.
         targets: (B, C) float32, shares of each label; those of one video sum to 1 where it has one label.
+        timestamps_s: (B, T) float32, counted from each video's first vector, 0 where `mask` is False; None where the
+            head is not timed.
     """
 
     vectors: Tensor
     mask: Tensor | None
     targets: Tensor
+    timestamps_s: Tensor | None = None

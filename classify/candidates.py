@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from classify.batches import LabelledSet
 from classify.errors import HeadError, TrainError
-from classify.heads import list_heads
+from classify.heads import list_heads, list_options
 from classify.recipe import TrainConfig
 from classify.training import configure_head
 
@@ -44,21 +44,27 @@ def list_candidates(dataset: LabelledSet, train: NDArray[np.int64], config: Trai
     Args:
         dataset: says how long a vector is, and how many labels there are.
         train: (n,) indices into the dataset.
-        config: settings that are not chosen, those that `refuse_chosen` lets pass. Dropout is each head's own.
+        config: settings that are not chosen, which `refuse_chosen` lets pass. Dropout is each head's own; positions are
+            for those that take them.
     """
     pooling, others = _list_archs(dataset, config)
     decay, step_count = 1 / len(train), -(-len(train) // config.batch_size)
     epochs = max(_EPOCHS, -(-_STEPS // step_count))
     components = config.project or (_COMPONENTS if dataset.videos.dimension > _COMPONENTS else None)
-    base = replace(config, schedule="cosine", dropout=None, mixup=0.0, weight_decay=decay)
+    base = replace(config, schedule="cosine", dropout=None, positions=None, mixup=0.0, weight_decay=decay)
     quick = replace(base, epochs=epochs, learning_rate=3e-3)
     kinds = (quick, replace(quick, mixup=_MIXUP), replace(quick, weight_decay=10 * decay))
     slow = replace(base, epochs=min(epochs, _MOST_EPOCHS), learning_rate=1e-3, weight_decay=0.0, project=components)
     return [
         replace(base, arch="linear", epochs=_LINEAR_TIMES * epochs, learning_rate=_LINEAR_RATE),
         *(replace(kind, arch=arch) for kind in kinds for arch in pooling),
-        *(replace(slow, arch=arch, mixup=mixup) for mixup in (0.0, _MIXUP) for arch in others),
+        *(replace(_place(slow, arch, config), mixup=mixup) for mixup in (0.0, _MIXUP) for arch in others),
     ]
+
+
+def _place(recipe: TrainConfig, arch: str, config: TrainConfig) -> TrainConfig:
+    """Give a recipe its head, and the positions that are asked for where the head takes any."""
+    return replace(recipe, arch=arch, positions=config.positions if "positions" in list_options(arch) else None)
 
 
 def _list_archs(dataset: LabelledSet, config: TrainConfig) -> tuple[list[str], list[str]]:
@@ -66,7 +72,8 @@ def _list_archs(dataset: LabelledSet, config: TrainConfig) -> tuple[list[str], l
     found: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
     for arch in list_heads():
         with suppress(HeadError), torch.device("meta"):  # a head that cannot take such vectors is no candidate
-            head = configure_head(replace(config, arch=arch), dataset.videos.dimension, len(dataset.names))
+            own = replace(config, arch=arch, dropout=None, positions=None)
+            head = configure_head(own, dataset.videos.dimension, len(dataset.names))
             size = sum(parameter.numel() for parameter in head.parameters())
             found[head.pools].append((size, arch))
     pooling, others = ([arch for _, arch in sorted(found[pools])] for pools in (True, False))

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from classify.batches import StoredVideos, VideoBatch, Videos, blocks_of
 from classify.heads import StandardisedHead
-from classify.heads.pooling import Pooled, pool_mix
+from classify.heads.pooling import Pooled, clear_padding, pool_mix
 from classify.mixup import Step, mix_batches
 
 _STEPS_AT_ONCE = 64  # of pooled rows; bounds memory where there are thousands of labels
@@ -60,23 +60,50 @@ class Rows:
     Args:
         vectors: (R, D) float32.
         counts: (B,) int64, rows of each video.
+        timestamps_s: (R,) float32, counted from each video's first vector; None where the head is not timed.
     """
 
     vectors: NDArray[np.float32]
     counts: NDArray[np.int64]
+    timestamps_s: NDArray[np.float32] | None = None
 
-    def padded(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return vectors (B, T, D), zeros where a video has ended, and the mask (B, T)."""
-        counts = torch.from_numpy(self.counts).to(device)
-        vectors, longest = torch.from_numpy(self.vectors).to(device), int(self.counts.max())
-        return _pad(vectors, counts.cumsum(0) - counts, counts, longest)
+    def padded(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return vectors (B, T, D), zeros where a video has ended, the mask (B, T), and moments (B, T) likewise."""
+        flat = _Flat.place(self, device)
+        return flat.pad(torch.arange(len(self.counts), device=device), int(self.counts.max()))
+
+
+@dataclass(frozen=True)
+class _Flat:
+    """Rows on a device: tensors of what `Rows` holds, and the first row of each video."""
+
+    vectors: Tensor
+    counts: Tensor
+    first_rows: Tensor
+    timestamps_s: Tensor | None
+
+    @classmethod
+    def place(cls, rows: Rows, device: torch.device) -> "_Flat":
+        counts = torch.from_numpy(rows.counts).to(device)
+        timestamps_s = None if rows.timestamps_s is None else torch.from_numpy(rows.timestamps_s).to(device)
+        return cls(torch.from_numpy(rows.vectors).to(device), counts, counts.cumsum(0) - counts, timestamps_s)
+
+    def pad(self, videos: Tensor, longest: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Gather the videos at indices (B,), the longest of which has so many rows: as `Rows.padded`."""
+        places = torch.arange(longest, device=videos.device)
+        mask = places < self.counts[videos].unsqueeze(1)
+        # Places beyond a video's end read its first row, which the mask then clears.
+        rows = self.first_rows[videos].unsqueeze(1) + places * mask
+        timestamps_s = None if self.timestamps_s is None else self.timestamps_s[rows].masked_fill(~mask, 0)
+        return clear_padding(self.vectors[rows], mask), mask, timestamps_s
 
 
 def select_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64]) -> Rows:
     """Read the videos at `indices`, and make of each what the head sees."""
     # Video by video: what a product gives a row may depend, in its last digits, on how many rows there are.
     chosen = [head.scale(rows) for rows in _choose_rows(videos, head, indices)]
-    return Rows(np.concatenate(chosen), np.array([len(rows) for rows in chosen], dtype=np.int64))
+    counts = np.array([len(rows) for rows in chosen], dtype=np.int64)
+    return Rows(np.concatenate(chosen), counts, _choose_moments(videos, head, indices) if head.is_timed else None)
 
 
 def _choose_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64]) -> list[NDArray[np.floating]]:
@@ -84,6 +111,12 @@ def _choose_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int
     pieces = np.split(videos.rows_of(indices), videos.row_counts[indices].cumsum()[:-1])
     names = [videos.ids[index] for index in indices.tolist()]
     return [head.choose(piece, name) for name, piece in zip(names, pieces, strict=True)]
+
+
+def _choose_moments(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Read the moments of these vectors, one video after another."""
+    pieces = np.split(videos.timestamps_of(indices), videos.row_counts[indices].cumsum()[:-1])
+    return np.concatenate([head.choose_moments(piece) for piece in pieces])
 
 
 @torch.no_grad()
@@ -95,7 +128,8 @@ def pool_videos(videos: Videos, head: StandardisedHead, device: torch.device) ->
 
 
 def _pool_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64], device: torch.device) -> Pooled:
-    return head.pool(*select_rows(videos, head, indices).padded(device))
+    vectors, mask, _ = select_rows(videos, head, indices).padded(device)
+    return head.pool(vectors, mask)
 
 
 def _pool_means(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64], device: torch.device) -> Pooled:
@@ -163,9 +197,7 @@ class DeviceSet:
     ) -> None:
         rows = _select_all(videos, head)
         self._row_counts = rows.counts
-        self._vectors = torch.from_numpy(rows.vectors).to(device)
-        self._counts = torch.from_numpy(rows.counts).to(device)
-        self._first_rows = self._counts.cumsum(0) - self._counts
+        self._flat = _Flat.place(rows, device)
         self._targets = torch.from_numpy(targets).to(device)
 
     def batches(self, steps: Sequence[Step]) -> Iterator[VideoBatch]:
@@ -174,10 +206,9 @@ class DeviceSet:
             yield _mixed(self._batch(step.first), None if step.second is None else self._batch(step.second), step)
 
     def _batch(self, indices: NDArray[np.int64]) -> VideoBatch:
-        chosen = torch.from_numpy(indices).to(self._vectors.device)
-        longest = int(self._row_counts[indices].max())
-        vectors, mask = _pad(self._vectors, self._first_rows[chosen], self._counts[chosen], longest)
-        return VideoBatch(vectors, mask, self._targets[chosen].to(torch.float32))
+        chosen = torch.from_numpy(indices).to(self._targets.device)
+        vectors, mask, timestamps_s = self._flat.pad(chosen, int(self._row_counts[indices].max()))
+        return VideoBatch(vectors, mask, self._targets[chosen].to(torch.float32), timestamps_s)
 
 
 @final
@@ -218,15 +249,15 @@ class StreamedSet:
         return first, None if step.second is None else select_rows(self._videos, self._head, step.second)
 
     def _batch(self, indices: NDArray[np.int64], rows: Rows) -> VideoBatch:
-        vectors, mask = rows.padded(self._device)
+        vectors, mask, timestamps_s = rows.padded(self._device)
         chosen = torch.from_numpy(indices).to(self._device)
-        return VideoBatch(vectors, mask, self._targets[chosen].to(torch.float32))
+        return VideoBatch(vectors, mask, self._targets[chosen].to(torch.float32), timestamps_s)
 
 
 def _select_all(videos: Videos, head: StandardisedHead) -> Rows:
     """Select the rows of all videos, into one array that is made once: they may take half of the memory."""
     vectors = np.empty((0, 0), dtype=np.float32)
-    counts, used = [], 0
+    moments, counts, used = [], [], 0
     for block in blocks_of(np.arange(len(videos))):
         rows = select_rows(videos, head, block)
         if not used:  # as many rows as there can be; pages that are never written cost nothing
@@ -234,16 +265,9 @@ def _select_all(videos: Videos, head: StandardisedHead) -> Rows:
         vectors[used : used + len(rows.vectors)] = rows.vectors
         used += len(rows.vectors)
         counts.append(rows.counts)
-    return Rows(vectors[:used], np.concatenate(counts))
-
-
-def _pad(vectors: Tensor, first_rows: Tensor, counts: Tensor, longest: int) -> tuple[Tensor, Tensor]:
-    """Gather B videos from flat rows (R, D): vectors (B, T, D), and the mask (B, T)."""
-    places = torch.arange(longest, device=vectors.device)
-    mask = places < counts.unsqueeze(1)
-    # Places beyond a video's end read its first row, which the mask then clears.
-    rows = first_rows.unsqueeze(1) + places * mask
-    return vectors[rows].masked_fill(~mask.unsqueeze(-1), 0), mask
+        if rows.timestamps_s is not None:
+            moments.append(rows.timestamps_s)
+    return Rows(vectors[:used], np.concatenate(counts), np.concatenate(moments) if moments else None)
 
 
 def _mixed(first: VideoBatch, second: VideoBatch | None, step: Step) -> VideoBatch:

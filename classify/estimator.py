@@ -44,6 +44,7 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ValueError: X or y are not as described above; with other dimensions than in training, too.
         TrainError: a parameter is out of its range.
         HeadError: there is no such head, or it cannot take such vectors or options.
+        ClassifyError: the positions are timestamps, which arrays do not have.
     """
 
     n_features_in_: int
@@ -62,6 +63,7 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         warm_up: float = 0.0,
         clip_norm: float | None = None,
         dropout: float | None = None,
+        positions: str | None = None,
         label_smoothing: float = 0.0,
         class_weights: str = "none",
         standardise: bool = True,
@@ -81,6 +83,7 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.warm_up = warm_up
         self.clip_norm = clip_norm
         self.dropout = dropout
+        self.positions = positions
         self.label_smoothing = label_smoothing
         self.class_weights = class_weights
         self.standardise = standardise

@@ -5,6 +5,8 @@ them to `max_frames`, projects and standardises them, and divides the logits by 
 
     inputs    vectors        (B, T, D) float32  any B and T; rows where the mask is False may hold anything
               mask           (B, T) bool        True where a vector is real; each video's real vectors come first
+              timestamps_s   (B, T) float32     of a timed head alone (positions: timestamps): each vector's moment on
+                                                its video's own clock, as a store has it; anything where mask is False
     outputs   logits         (B, C) float32     after the temperature
               probabilities  (B, C) float32     their softmax, or their sigmoid where videos have several labels
 
@@ -29,6 +31,7 @@ from torch import Tensor, nn
 
 from classify.batches import VideoSet
 from classify.classifier import VideoClassifier
+from classify.device_sets import select_rows
 from classify.errors import ClassifyError, HeadError
 from classify.files import write_whole
 from classify.heads.pooling import clear_padding
@@ -49,6 +52,7 @@ class ExportSummary:
         path: the ONNX file.
         names: (C,) label names, in the order of the outputs.
         dimension: D, the length of one vector.
+        inputs: their names: "vectors", "mask" and, of a timed head, "timestamps_s".
         takes: "all" vectors of a video, or those "selected" by its id.
         checked_videos: videos of random vectors that the model and torch were compared on.
         largest_difference: between their outputs, as `TOLERANCE` counts it.
@@ -57,6 +61,7 @@ class ExportSummary:
     path: str
     names: tuple[str, ...]
     dimension: int
+    inputs: tuple[str, ...]
     takes: str
     checked_videos: int
     largest_difference: float
@@ -95,6 +100,7 @@ def export_head(head: str | Path, output: str | Path) -> ExportSummary:
         path=str(output),
         names=classifier.names,
         dimension=classifier.provenance.encoder.dimension,
+        inputs=model.inputs,
         takes=model.takes,
         checked_videos=sum(count for count, _ in _CHECKED),
         largest_difference=difference,
@@ -117,15 +123,24 @@ class _ExportedHead(nn.Module):
         self.is_single_label = classifier.thresholds is None
         within = self.standardised.head
         self.takes = "selected" if hasattr(within, "select") and not hasattr(within, "select_batch") else "all"
+        self.inputs = ("vectors", "mask", "timestamps_s") if classifier.head.is_timed else ("vectors", "mask")
 
-    def forward(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return logits and probabilities, (B, C) each, of vectors (B, T, D) where `mask` (B, T) is True."""
+        moments = None if timestamps_s is None else self._choose_moments(timestamps_s, mask)
         rows, mask = self._select(clear_padding(vectors, mask), mask)
         if self.standardised.components is not None:
             rows = rows @ self.standardised.components
         rows = (rows - self.standardised.mean) / self.standardised.deviation
-        logits = self.standardised(rows, mask) / self.temperature
+        logits = self.standardised(rows, mask, moments) / self.temperature
         return logits, logits.softmax(dim=1) if self.is_single_label else logits.sigmoid()
+
+    def _choose_moments(self, timestamps_s: Tensor, mask: Tensor) -> Tensor:
+        """Make of moments (B, T) what `StandardisedHead.choose_moments` does."""
+        elapsed_s = timestamps_s - timestamps_s[:, :1]
+        if self.standardised.max_frames is None:
+            return elapsed_s
+        return thin_batch(elapsed_s.unsqueeze(2), mask, self.standardised.max_frames)[0].squeeze(2)
 
     def _select(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         if self.takes == "selected":
@@ -200,7 +215,8 @@ def _has_operator(recurrence: nn.RNN | nn.LSTM) -> bool:
 
 def _to_onnx(model: _ExportedHead, classifier: VideoClassifier) -> bytes:
     """Return the bytes of the ONNX model, metadata included."""
-    example = torch.zeros(2, 3, classifier.provenance.encoder.dimension), torch.ones(2, 3, dtype=torch.bool)
+    vectors = torch.zeros(2, 3, classifier.provenance.encoder.dimension)
+    example = (vectors, torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, 3))[: len(model.inputs)]
     axes = {0: torch.export.Dim("videos"), 1: torch.export.Dim("time")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export's words to its own developers
@@ -210,8 +226,8 @@ def _to_onnx(model: _ExportedHead, classifier: VideoClassifier) -> bytes:
                 example,
                 dynamo=True,
                 opset_version=_OPSET,
-                dynamic_shapes=(axes, axes),
-                input_names=["vectors", "mask"],
+                dynamic_shapes=(axes,) * len(example),
+                input_names=model.inputs,
                 output_names=["logits", "probabilities"],
                 verbose=False,
             )
@@ -265,12 +281,8 @@ def _largest_difference(content: bytes, classifier: VideoClassifier) -> float:
 
 def _difference(session: Any, classifier: VideoClassifier, videos: VideoSet) -> float:
     """Return the largest difference: of probabilities, and of logits as a share of the largest logit above 1."""
-    rows = np.split(videos.vectors, videos.row_counts.cumsum()[:-1])
-    logits = _torch_logits(classifier, rows, videos.ids)
-    if session.get_modelmeta().custom_metadata_map["vectors"] == "selected":
-        rows = [classifier.head.choose(own, name) for own, name in zip(rows, videos.ids, strict=True)]
-    vectors, mask = _pad(rows)
-    found = session.run(["logits", "probabilities"], {"vectors": vectors, "mask": mask})
+    logits = _torch_logits(classifier, videos)
+    found = session.run(["logits", "probabilities"], _inputs(session, classifier, videos))
     differences = (
         np.abs(found[0] - logits).max() / max(1.0, np.abs(logits).max()),
         np.abs(found[1] - classifier.predict_probabilities(videos, device="cpu")).max(),
@@ -278,13 +290,11 @@ def _difference(session: Any, classifier: VideoClassifier, videos: VideoSet) -> 
     return float(np.nan_to_num(differences, nan=np.inf).max())
 
 
-def _torch_logits(
-    classifier: VideoClassifier, rows: list[NDArray[np.floating]], ids: tuple[str, ...]
-) -> NDArray[np.float32]:
+def _torch_logits(classifier: VideoClassifier, videos: VideoSet) -> NDArray[np.float32]:
     """Return the head's logits (B, C) after the temperature, of each video alone and without padding."""
-    seen = [torch.from_numpy(classifier.head.select(own, name)) for own, name in zip(rows, ids, strict=True)]
+    alone = [select_rows(videos, classifier.head, np.array([index])) for index in range(len(videos))]
     with torch.inference_mode():
-        logits = [classifier.head(own.unsqueeze(0), torch.ones(1, len(own), dtype=torch.bool)) for own in seen]
+        logits = [classifier.head(*rows.padded(torch.device("cpu"))) for rows in alone]
     return np.asarray(torch.cat(logits).numpy() / classifier.temperature, dtype=np.float32)
 
 
@@ -297,13 +307,23 @@ def _draw_videos(classifier: VideoClassifier, rng: np.random.Generator, count: i
     vectors = scores * head.deviation + head.mean
     if head.components is not None:
         vectors = vectors @ head.components.T
-    return VideoSet(tuple(f"{number}.mp4" for number in range(count)), vectors.numpy(), lengths)
+    # Of all videos together, so that their clocks start anywhere.
+    timestamps_s = rng.uniform(0, 2, int(lengths.sum())).cumsum().astype(np.float32)
+    ids = tuple(f"{number}.mp4" for number in range(count))
+    return VideoSet(ids, vectors.numpy(), lengths, read_timestamps=lambda: timestamps_s)
 
 
-def _pad(rows: list[NDArray[np.floating]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return vectors (B, T, D), with what is no number in the padding, and their mask (B, T)."""
+def _inputs(session: Any, classifier: VideoClassifier, videos: VideoSet) -> dict[str, NDArray[Any]]:
+    """Return what a model takes of videos, by name, with what is no number in the padding."""
+    rows = np.split(videos.vectors, videos.row_counts.cumsum()[:-1])
+    if session.get_modelmeta().custom_metadata_map["vectors"] == "selected":
+        rows = [classifier.head.choose(own, name) for own, name in zip(rows, videos.ids, strict=True)]
     lengths = np.array([len(own) for own in rows])
     mask = np.arange(lengths.max()) < lengths[:, None]
-    vectors = np.full((*mask.shape, rows[0].shape[1]), np.nan, dtype=np.float32)
+    vectors = np.full((*mask.shape, videos.dimension), np.nan, dtype=np.float32)
     vectors[mask] = np.concatenate(rows)
-    return vectors, mask
+    inputs = {"vectors": vectors, "mask": mask}
+    if classifier.head.is_timed:
+        inputs["timestamps_s"] = np.full(mask.shape, np.nan, dtype=np.float32)
+        inputs["timestamps_s"][mask] = videos.timestamps_of(np.arange(len(videos)))
+    return inputs

@@ -66,8 +66,9 @@ def mix_batches(first: VideoBatch, second: VideoBatch, weight: float) -> VideoBa
     """Mix two batches of equally many videos, video by video.
 
     The shorter batch is padded with zeros to the longer. A place is real where either video has a vector, so where a
-    video has ended the other goes on alone, at its weight. A batch of weight 0 takes no part: weight 1 gives back the
-    first batch, and weight 0 the second.
+    video has ended the other goes on alone, at its weight. Moments are mixed as vectors are where both videos have one;
+    where one has ended, the other keeps its own. A batch of weight 0 takes no part: weight 1 gives back the first
+    batch, and weight 0 the second.
 
     Args:
         first: B videos.
@@ -85,11 +86,22 @@ def mix_batches(first: VideoBatch, second: VideoBatch, weight: float) -> VideoBa
         vectors=weight * vectors_1 + (1 - weight) * vectors_2,
         mask=torch.logical_or(mask_1, mask_2),
         targets=weight * first.targets + (1 - weight) * second.targets,
+        timestamps_s=_mix_moments(first, second, weight, are_both_real=mask_1 & mask_2),
     )
 
 
-def _pad(mask: Tensor, time: int) -> Tensor:
-    return F.pad(mask, (0, time - mask.shape[1]))
+def _mix_moments(first: VideoBatch, second: VideoBatch, weight: float, *, are_both_real: Tensor) -> Tensor | None:
+    """Mix the moments (B, T) of two batches; None where a head asks for none."""
+    if first.timestamps_s is None or second.timestamps_s is None:
+        return None
+    own, other = (_pad(moments, are_both_real.shape[1]) for moments in (first.timestamps_s, second.timestamps_s))
+    # Where a video has ended its moment is 0, so that the sum is the other's.
+    return torch.where(are_both_real, weight * own + (1 - weight) * other, own + other)
+
+
+def _pad(places: Tensor, time: int) -> Tensor:
+    """Lengthen a mask or moments, (B, T)."""
+    return F.pad(places, (0, time - places.shape[1]))
 
 
 def _pad_rows(vectors: Tensor, time: int) -> Tensor:

@@ -47,6 +47,14 @@ class TrainConfig:
     dropout: float | None = _setting(
         None, "Regularisation", "Share that is dropped, in heads that drop; otherwise the head's own.", kind=float
     )
+    positions: str | None = _setting(
+        None,
+        "Head",
+        "By what transformer and clip4clip know when a vector stands. sinusoidal: waves of its index. timestamps: the "
+        "same waves of its seconds. Both go on beyond the trained length. learned: 128 places, which stay random where "
+        "no training video reached, and which a longer video spreads over its length. Otherwise the head's own.",
+        choices=("sinusoidal", "learned", "timestamps"),
+    )
     optimizer: str = _setting("adam", "Steps", "Which optimizer.", choices=("adam", "adamw"))
     weight_decay: float = _setting(0.0, "Regularisation", "Of all weights; adamw takes it apart from the gradient.")
     schedule: str = _setting(
@@ -100,10 +108,11 @@ class TrainConfig:
     @property
     def head_options(self) -> Mapping[str, object]:
         """What the head's own constructor is given beside its sizes."""
-        return {} if self.dropout is None else {"dropout": self.dropout}
+        options = {"dropout": self.dropout, "positions": self.positions}
+        return {name: value for name, value in options.items() if value is not None}
 
     def _refuse_unknown_choices(self) -> None:
         for name, setting in self.__dataclass_fields__.items():
             choices = setting.metadata.get("choices")
-            if choices and getattr(self, name) not in choices:
+            if choices and getattr(self, name) not in (*choices, setting.default):
                 raise TrainError(f"{name} is {getattr(self, name)!r}. Choose one of: {', '.join(choices)}.")

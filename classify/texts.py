@@ -113,8 +113,9 @@ def report_text(report: TrainingReport) -> str:
 
 def export_text(summary: ExportSummary) -> str:
     """Return what the model takes and gives, and how far it is from the head."""
+    *first, last = [f"vectors (B, T, {summary.dimension})", *(f"{name} (B, T)" for name in summary.inputs[1:])]
     return (
-        f"vectors (B, T, {summary.dimension}) and mask (B, T) -> logits and probabilities (B, {len(summary.names)}); "
+        f"{', '.join(first)} and {last} -> logits and probabilities (B, {len(summary.names)}); "
         f"it takes {'all vectors' if summary.takes == 'all' else 'the vectors that the head selects'} of a video\n"
         f"{summary.checked_videos} random videos give what they give in torch, within {summary.largest_difference:.1g}"
         f"\n\n-> {summary.path}"

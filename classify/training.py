@@ -281,7 +281,7 @@ def head_logits(head: StandardisedHead, batch: VideoBatch) -> Tensor:
     """Return a head's logits (B, C) of a batch."""
     if batch.mask is None:
         return head.classify(batch.vectors)
-    logits: Tensor = head(batch.vectors, batch.mask)
+    logits: Tensor = head(batch.vectors, batch.mask, batch.timestamps_s)
     return logits
 
 

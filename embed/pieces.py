@@ -134,6 +134,12 @@ class Piece:
             with damage_of(self.path):
                 self.rows.read_direct(target, np.s_[first : first + len(target)])
 
+    def read_moments_into(self, target: NDArray[np.float32], first: int) -> None:
+        """Fill `target` (T,) with the moments of the rows from row `first` on."""
+        if len(target):
+            with damage_of(self.path):
+                self.timestamps_s.read_direct(target, np.s_[first : first + len(target)])
+
     def close(self) -> None:
         """Close the file; what was read stays readable."""
         self._file.close()

@@ -5,7 +5,7 @@ Opening reads where each video's rows lie; all else comes from disk when it is a
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -155,15 +155,25 @@ class EmbeddingStore:
         Raises:
             KeyError: the store has no such video.
         """
-        chosen = self._index(ids)
-        source, counts = self._piece_of[chosen], self.row_counts[chosen]
-        firsts = self.column("first_row")[chosen]
+        counts = self.row_counts[self._index(ids)]
         rows = np.empty((int(counts.sum()), self.dimension), dtype=np.float16)
-        done = 0
-        for video, _, count in row_spans(source, firsts, counts):
-            self._pieces[source[video]].read_into(rows[done : done + count], int(firsts[video]))
-            done += count
+        for piece, first, place in self._spans(ids):
+            piece.read_into(rows[place], first)
         return rows, counts
+
+    def read_timestamps(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """Read the moments of the rows that `read_many` gives: (R,) float32, seconds on each file's own clock.
+
+        Args:
+            ids: in any order.
+
+        Raises:
+            KeyError: the store has no such video.
+        """
+        timestamps_s = np.empty(int(self.row_counts[self._index(ids)].sum()), dtype=np.float32)
+        for piece, first, place in self._spans(ids):
+            piece.read_moments_into(timestamps_s[place], first)
+        return timestamps_s
 
     def video(self, video_id: str) -> VideoRecord:
         """Return what is known of a video.
@@ -188,6 +198,15 @@ class EmbeddingStore:
     def _joined(self, table: str, name: str) -> NDArray[Any]:
         columns = [piece.column(table, name) for piece in self._pieces]
         return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+    def _spans(self, ids: Sequence[str]) -> Iterator[tuple[Piece, int, slice]]:
+        """Yield where the videos' rows lie: a piece, its first row, and the place of these rows among those of all."""
+        chosen = self._index(ids)
+        source, counts = self._piece_of[chosen], self.row_counts[chosen]
+        firsts, done = self.column("first_row")[chosen], 0
+        for video, _, count in row_spans(source, firsts, counts):
+            yield self._pieces[source[video]], int(firsts[video]), slice(done, done + count)
+            done += count
 
     def _index(self, ids: Sequence[str]) -> NDArray[np.int64]:
         positions = find_ids(self._ids, ids)

@@ -36,7 +36,8 @@ from torch.utils.data import DataLoader, Dataset
 from classify import LabelledSet, TrainConfig, TrainJob, fit_head, fit_heads, list_heads
 from classify.batches import open_videos
 from classify.devices import find_device
-from classify.heads.transformer import FEED_FORWARD, sinusoidal_positions
+from classify.heads.positions import sinusoidal_positions
+from classify.heads.transformer import FEED_FORWARD
 from embed.preprocessing import Preprocessing
 from embed.provenance import EncoderIdentity, Provenance
 from embed.store import EmbeddingStore, StoreWriter, VideoRecord

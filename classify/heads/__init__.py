@@ -6,6 +6,10 @@ hold anything and change nothing. A head that looks at some of a video's vectors
 `select(vectors, video_id)` besides, which is called once for each video. Where the choice does not depend on the id,
 `select_batch(vectors, mask)` makes it for a batch and returns both of what is kept, so that an exported model can.
 
+A head that sees time in seconds has `is_timed = True`, and is called with a third tensor, timestamps_s (B, T) float32:
+each vector's moment, counted from the video's first vector. It looks at all vectors, and does not pool. For the others
+no moments are read.
+
 A head that first makes one row of each video without any weight, such as the mean, has two methods besides:
 `pool(vectors, mask)` gives these rows (pooling.Pooled), and `classify(rows)` their logits (..., B, C), with any
 dimensions before those of the rows (..., B, D). They are then made once, and several heads may train at once; its
@@ -15,7 +19,8 @@ rows before the first step, for buffers (D,) of its own. Where the rows are `poo
 
 A head of another package registers under the entry point group `classify.heads`: its name is the architecture's, its
 value a callable (dimension, class_count, **options) -> head. It passes tests/classify/heads/test_heads.py when it is
-installed. A head that drops out in training may take the option `dropout`, a share.
+installed. A head that drops out in training may take the option `dropout`, a share, and one that sees order
+`positions`, one of `classify.heads.positions.POSITIONS`.
 """
 
 import inspect
@@ -40,7 +45,7 @@ from classify.heads.standardised import StandardisedHead
 from classify.heads.statistics import StatisticsHead
 from classify.heads.transformer import TransformerHead
 
-__all__ = ["HEADS", "StandardisedHead", "build_head", "list_heads"]
+__all__ = ["HEADS", "StandardisedHead", "build_head", "list_heads", "list_options"]
 
 HEADS: dict[str, Callable[..., nn.Module]] = {
     "linear": LinearHead,
@@ -88,12 +93,20 @@ def build_head(
     Raises:
         HeadError: no head has that name, it lacks an option, or it cannot take such vectors.
     """
-    build = _builder(arch)
-    lacking = sorted(set(options) - set(inspect.signature(build).parameters))
+    lacking = sorted(set(options) - list_options(arch))
     if lacking:
         raise HeadError(f"The {arch} head has no {lacking[0]}. Leave it out, or choose another head.")
-    head = build(project or dimension, class_count, **options)
+    head = _builder(arch)(project or dimension, class_count, **options)
     return StandardisedHead(head, dimension, project=project, max_frames=max_frames)
+
+
+def list_options(arch: str) -> set[str]:
+    """Return what a head's builder takes: its sizes, and options such as dropout.
+
+    Raises:
+        HeadError: no head has that name.
+    """
+    return set(inspect.signature(_builder(arch)).parameters)
 
 
 def _builder(arch: str) -> Callable[..., nn.Module]:

@@ -1,6 +1,6 @@
 """CLIP4Clip's sequential transformer: four pre-norm layers, added to their input, then the mean.
 
-Positions are learned, 128 of them. A longer video spreads them over its length, so that none is left without.
+Positions are learned, unless other ones are asked for (`classify.heads.positions`).
 
 Source: seqTransf of CLIP4Clip (Luo et al. 2021), https://arxiv.org/abs/2104.08860, section 3.3; its code's transformer
 is CLIP's: pre-norm, QuickGELU (x * sigmoid(1.702 x)), a feed-forward of 4 D, 8 heads.
@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from classify.heads.pooling import clear_padding, pool_mean
+from classify.heads.positions import TIMED, build_positions
 from classify.heads.transformer import attend, refuse_indivisible
 
 LAYERS = 4
-POSITIONS = 128
-_POSITION_DEVIATION = 0.1  # beside standardised vectors; at CLIP's 0.01 the order was not learned in 40 epochs
 
 
 class Clip4ClipHead(nn.Module):
@@ -23,22 +22,24 @@ class Clip4ClipHead(nn.Module):
     Args:
         dimension: D, the length of one vector; a multiple of the 8 attention heads.
         class_count: C.
+        positions: one of `classify.heads.positions.POSITIONS`.
 
     Raises:
-        HeadError: the attention heads cannot share D out.
+        HeadError: the attention heads cannot share D out, or there are no such positions.
     """
 
-    def __init__(self, dimension: int, class_count: int) -> None:
+    def __init__(self, dimension: int, class_count: int, *, positions: str = "learned") -> None:
         super().__init__()
         refuse_indivisible(dimension)
-        self.positions = nn.Parameter(torch.randn(POSITIONS, dimension) * _POSITION_DEVIATION)
+        self.is_timed = positions == TIMED
+        self.positions = build_positions(positions, dimension)
         self.layers = nn.ModuleList(PreNormLayer(dimension) for _ in range(LAYERS))
         self.linear = nn.Linear(dimension, class_count)
 
-    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
+    def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> Tensor:
+        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True; `timestamps_s` (B, T) where timed."""
         real = clear_padding(vectors, mask)
-        states = real + self.positions[_places(mask)]
+        states = real + self.positions(real, mask, timestamps_s)
         for layer in self.layers:
             states = layer(states, mask)
         logits: Tensor = self.linear(pool_mean(states + real, mask))
@@ -71,10 +72,3 @@ class PreNormLayer(nn.Module):
         inner = self.feed_forward_in(self.feed_forward_norm(states))
         widened: Tensor = states + self.feed_forward_out(inner * torch.sigmoid(1.702 * inner))
         return widened
-
-
-def _places(mask: Tensor) -> Tensor:
-    """Return which learned position each vector takes, (B, T): its own index, or its share of a longer video."""
-    index = torch.arange(mask.shape[1], device=mask.device)
-    length = mask.sum(dim=1, keepdim=True).clamp_min(POSITIONS)
-    return (index * POSITIONS // length).clamp_max(POSITIONS - 1)

@@ -5,7 +5,7 @@ ut_interaction6 (EfficientNet-Lite0, 32 frames, 5 folds by group, 3 seeds), row 
 micro-F1 of 0.73 with it and 0.57 without (mixup 0.4), 0.72 and 0.68 (no mixup).
 
 What a head sees of a video is made in this order: its vectors are thinned, the head's own choice is taken, these are
-projected on the principal components, and then standardised.
+projected on the principal components, and then standardised. A timed head's moments are thinned as the vectors are.
 """
 
 from collections.abc import Iterable
@@ -64,6 +64,11 @@ class StandardisedHead(nn.Module):
         """Whether that row is the mean of what the head sees."""
         return self.pools and bool(getattr(self.head, "pools_mean", False))
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether the head within is given the moment of each vector."""
+        return bool(getattr(self.head, "is_timed", False))
+
     def learn_scale(self, blocks: Iterable[NDArray[np.floating]], *, standardise: bool = True) -> None:
         """Take components, mean and deviation from the training videos' rows.
 
@@ -111,6 +116,14 @@ class StandardisedHead(nn.Module):
         choose = getattr(self.head, "select", None)
         return choose(chosen, video_id) if callable(choose) else chosen
 
+    def choose_moments(self, timestamps_s: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return those of one video's moments (T,) that go with the chosen vectors, counted from its first vector.
+
+        A file's own clock need not start at 0; for heads that are timed.
+        """
+        elapsed_s = timestamps_s - timestamps_s[0]
+        return elapsed_s if self.max_frames is None else thin(elapsed_s, self.max_frames)
+
     def scale(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         """Project vectors (T, D), and standardise them: float32."""
         # By torch, whose threads this process has chosen: NumPy's own take all cores, and wait for each other by
@@ -121,9 +134,13 @@ class StandardisedHead(nn.Module):
         rows.sub_(self.mean.cpu()).div_(self.deviation.cpu())
         return rows.numpy()
 
-    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return logits (B, C) of selected vectors (B, T, D) where `mask` (B, T) is True."""
-        logits: Tensor = self.head(vectors, mask)
+    def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> Tensor:
+        """Return logits (B, C) of selected vectors (B, T, D) where `mask` (B, T) is True.
+
+        A timed head is given their `timestamps_s` (B, T), as `choose_moments` makes them; the others none.
+        """
+        given = (vectors, mask) if timestamps_s is None else (vectors, mask, timestamps_s)
+        logits: Tensor = self.head(*given)
         return logits
 
     def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:

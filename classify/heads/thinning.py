@@ -1,13 +1,17 @@
 """Fewer vectors of a video."""
 
+from typing import TypeVar
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+_Number = TypeVar("_Number", bound=np.floating)
 
-def thin(vectors: NDArray[np.floating], count: int) -> NDArray[np.floating]:
-    """Keep at most `count` of vectors (T, D), those at the centres of equal parts.
+
+def thin(vectors: NDArray[_Number], count: int) -> NDArray[_Number]:
+    """Keep at most `count` of T vectors (T, D), or of their moments (T,): those at the centres of equal parts.
 
     >>> thin(np.arange(10).reshape(10, 1), 3).ravel()
     array([1, 5, 8])

@@ -1,8 +1,9 @@
 """One transformer encoder layer over a video's vectors, their mean, then one linear layer.
 
-The layer is that of Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762): post-norm, ReLU, sinusoidal positions. It
-equals torch.nn.TransformerEncoderLayer with the same weights, and is written out for its speed in training and because
-attention here takes `mask` as it is: True where a vector is real.
+The layer is that of Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762): post-norm, ReLU. It equals
+torch.nn.TransformerEncoderLayer with the same weights, and is written out for its speed in training and because
+attention here takes `mask` as it is: True where a vector is real. Positions are sinusoidal, unless other ones are asked
+for (`classify.heads.positions`).
 """
 
 import math
@@ -14,11 +15,11 @@ from torch.nn import functional as F
 from classify.errors import HeadError
 from classify.heads.dropout import drop, relu_and_drop
 from classify.heads.pooling import clear_padding, pool_mean
+from classify.heads.positions import TIMED, build_positions
 
 ATTENTION_HEADS = 8
 FEED_FORWARD = 2048
 DROPOUT = 0.1
-POSITION_BASE = 10_000.0  # Vaswani et al. 2017, section 3.5
 
 
 class TransformerHead(nn.Module):
@@ -28,23 +29,28 @@ class TransformerHead(nn.Module):
         dimension: D, the length of one vector; a multiple of the 8 attention heads.
         class_count: C.
         dropout: share that is dropped in training: of the input, the attention, and what each part gives.
+        positions: one of `classify.heads.positions.POSITIONS`.
 
     Raises:
-        HeadError: the attention heads cannot share D out.
+        HeadError: the attention heads cannot share D out, or there are no such positions.
     """
 
-    def __init__(self, dimension: int, class_count: int, *, dropout: float = DROPOUT) -> None:
+    def __init__(
+        self, dimension: int, class_count: int, *, dropout: float = DROPOUT, positions: str = "sinusoidal"
+    ) -> None:
         super().__init__()
         refuse_indivisible(dimension)
         self.dropout = dropout
+        self.is_timed = positions == TIMED
+        self.positions = build_positions(positions, dimension)
         self.layer = EncoderLayer(dimension, dropout=dropout)
         self.linear = nn.Linear(dimension, class_count)
 
-    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
+    def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> Tensor:
+        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True; `timestamps_s` (B, T) where timed."""
         # Padding takes part in nothing, but a nan in it would spread through the attention's products with 0.
         real = clear_padding(vectors, mask)
-        placed = drop(real + sinusoidal_positions(real), self.dropout, training=self.training)
+        placed = drop(real + self.positions(real, mask, timestamps_s), self.dropout, training=self.training)
         logits: Tensor = self.linear(pool_mean(self.layer(placed, mask), mask))
         return logits
 
@@ -120,19 +126,3 @@ def refuse_indivisible(dimension: int) -> None:
             f"The {ATTENTION_HEADS} attention heads cannot share out vectors of {dimension} "
             "dimensions. Choose an encoder whose dimension they divide, or another --arch."
         )
-
-
-def sinusoidal_positions(vectors: Tensor) -> Tensor:
-    """Return what marks the places of vectors (B, T, D) in time: (T, D), sines and cosines in turn.
-
-    >>> sinusoidal_positions(torch.zeros(1, 2, 4))
-    tensor([[0.0000, 1.0000, 0.0000, 1.0000],
-            [0.8415, 0.5403, 0.0100, 0.9999]])
-
-    Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, section 3.5.
-    """
-    _, time, dimension = vectors.shape
-    places = torch.arange(time, device=vectors.device, dtype=torch.float32).unsqueeze(1)
-    evens = torch.arange(0, dimension, 2, device=vectors.device, dtype=torch.float32)
-    angles = places * torch.exp(evens * (-math.log(POSITION_BASE) / dimension))
-    return torch.stack((angles.sin(), angles.cos()), dim=-1).view(time, dimension)

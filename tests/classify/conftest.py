@@ -16,6 +16,9 @@ from tests.embed.encoders.frames import SMALL_CLIP
 DIMENSION = 16
 CLASSES = ("hug", "kick", "wave")
 
+Moments = Callable[[int], NDArray[np.floating]]
+"""Makes the moments (T,), in seconds, of T vectors."""
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
@@ -33,7 +36,7 @@ def provenance() -> Provenance:
 
 @pytest.fixture
 def make_store(tmp_path: Path, provenance: Provenance) -> Callable[..., Path]:
-    """Write a store: id -> vectors (T, D), and perhaps failures and another provenance."""
+    """Write a store: id -> vectors (T, D), and perhaps failures, another provenance, and moments made of T."""
 
     def make(
         videos: Mapping[str, NDArray[np.float32]],
@@ -41,11 +44,12 @@ def make_store(tmp_path: Path, provenance: Provenance) -> Callable[..., Path]:
         name: str = "embeddings.h5",
         failures: Sequence[Failure] = (),
         made_by: Provenance = provenance,
+        moments: Moments = np.arange,
     ) -> Path:
         with StoreWriter(tmp_path / name, made_by) as writer:
             for video_id, vectors in videos.items():
                 record = VideoRecord(video_id, location=str(tmp_path / "videos" / video_id))
-                writer.append(record, vectors, np.arange(len(vectors)))
+                writer.append(record, vectors, moments(len(vectors)))
             for failure in failures:
                 writer.append_failure(failure)
         return tmp_path / name
@@ -94,4 +98,6 @@ def separable() -> LabelledSet:
     rows = centres[class_of] + directions[class_of] * moments[:, None]
     vectors = (rows + 0.3 * rng.standard_normal(rows.shape)).astype(np.float32)
     ids = tuple(f"{index:03d}.mp4" for index in range(120))
-    return LabelledSet(VideoSet(ids, vectors, counts), CLASSES, classes[:, None] == np.arange(3))
+    timestamps_s = np.concatenate([7 + np.arange(count, dtype=np.float32) ** 1.5 for count in counts])
+    videos = VideoSet(ids, vectors, counts, read_timestamps=lambda: timestamps_s)
+    return LabelledSet(videos, CLASSES, classes[:, None] == np.arange(3))

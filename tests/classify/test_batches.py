@@ -23,13 +23,15 @@ def test_rows_come_in_the_order_asked_for(videos: VideoSet) -> None:
     assert videos.rows_of(np.array([2, 0]))[:, 0].tolist() == [8, 10, 0]
 
 
-def test_taken_videos_keep_their_order_and_views() -> None:
-    videos = VideoSet(("a", "b", "c"), np.arange(12, dtype=np.float16)[:, None], np.array([2, 4, 6]), view_count=2)
+def test_taken_videos_keep_their_order_views_and_moments() -> None:
+    rows, moments = np.arange(12, dtype=np.float16)[:, None], np.arange(12, dtype=np.float32) / 4
+    videos = VideoSet(("a", "b", "c"), rows, np.array([2, 4, 6]), view_count=2, read_timestamps=lambda: moments)
 
     taken = take_videos(videos, np.array([2, 0]))
 
     assert (taken.ids, taken.row_counts.tolist(), taken.view_count) == (("c", "a"), [6, 2], 2)
     assert taken.vectors[:, 0].tolist() == [6, 7, 8, 9, 10, 11, 0, 1]
+    assert taken.timestamps_of(np.array([1, 0])).tolist() == [0, 0.25, 1.5, 1.75, 2, 2.25, 2.5, 2.75]
 
 
 def test_videos_on_disk_are_those_in_memory(toy_store: Path) -> None:
@@ -42,6 +44,7 @@ def test_videos_on_disk_are_those_in_memory(toy_store: Path) -> None:
         assert (on_disk.ids, on_disk.dimension) == (in_memory.ids, in_memory.dimension)
         np.testing.assert_array_equal(on_disk.row_counts, in_memory.row_counts)
         np.testing.assert_array_equal(on_disk.rows_of(chosen), in_memory.rows_of(chosen))
+        np.testing.assert_array_equal(on_disk.timestamps_of(chosen), in_memory.timestamps_of(chosen))
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["in memory", "on disk"])
@@ -107,6 +110,13 @@ def test_a_store_that_would_fill_more_than_half_of_a_gpus_free_memory_stays_on_d
 def test_row_counts_that_do_not_fit_the_rows_are_refused() -> None:
     with pytest.raises(ClassifyError, match=r"with sum 5 and 6 rows do not fit.*one row count a video"):
         VideoSet(("a", "b"), np.zeros((6, 2), dtype=np.float32), np.array([2, 3]))
+
+
+def test_timestamps_that_do_not_fit_the_rows_are_refused() -> None:
+    short = VideoSet(("a",), np.zeros((3, 2)), np.array([3]), read_timestamps=lambda: np.zeros(2, dtype=np.float32))
+
+    with pytest.raises(ClassifyError, match=r"There are \(2,\) timestamps for 3 rows. Give one a row"):
+        short.timestamps_of(np.array([0]))
 
 
 def test_a_video_without_vectors_is_refused() -> None:

@@ -254,6 +254,17 @@ def test_export_head_says_what_the_model_takes_and_gives(trained: Callable[..., 
     assert (tmp_path / "head.onnx").is_file()
 
 
+def test_train_head_takes_positions_where_the_head_does(run: Callable[..., Result], toy_store: Path) -> None:
+    run("split_videos", toy_store)
+    options = ("--split", "split.csv", "--positions", "timestamps", "--epochs", 1, "--json")
+
+    timed, untimed = (run("train_head", toy_store, "--arch", arch, *options) for arch in ("transformer", "linear"))
+
+    assert json.loads(timed.stdout)["config"]["positions"] == "timestamps"
+    assert untimed.exit_code == 2
+    assert "The linear head has no positions. Leave it out, or choose another head." in untimed.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "arguments", "message"),
     [
@@ -266,6 +277,7 @@ def test_export_head_says_what_the_model_takes_and_gives(trained: Callable[..., 
         ),
         ("split_videos", ["embeddings.h5", "--group-by", "g"], "Error: There is no label file"),
         ("split_videos", ["embeddings.h5", "--labels", "none.csv"], "Error: none.csv cannot be read"),
+        ("train_head", ["embeddings.h5", "--positions", "rotary"], "'sinusoidal', 'learned', 'timestamps'"),
         ("train_head", ["embeddings.h5"], "Missing option '--split'"),
         ("train_head", ["embeddings.h5", "--split", "none.csv"], "Error: none.csv cannot be read"),
         ("predict_videos", ["none", "embeddings.h5"], "Error: none holds no head.json"),

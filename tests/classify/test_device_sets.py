@@ -30,6 +30,10 @@ def frames_of(videos: VideoSet, indices: Sequence[int], targets: NDArray[np.bool
     return next(data.batches([Step(np.array(indices))]))
 
 
+def bytes_of(tensor: torch.Tensor | None) -> bytes | None:
+    return None if tensor is None else tensor.numpy().tobytes()
+
+
 def test_a_batch_holds_the_videos_at_its_indices_padded_to_their_longest(videos: VideoSet) -> None:
     batch = frames_of(videos, [2, 0], np.array([[True, False], [False, True], [True, True]]))
 
@@ -98,11 +102,19 @@ def test_many_steps_are_gathered_in_pieces_and_come_in_order(videos: VideoSet) -
     assert torch.equal(torch.cat(rows), torch.tensor([[0.0, 1], [4, 5], [9, 10]])[order])
 
 
-@pytest.mark.parametrize("arch", sorted(HEADS))
+@pytest.mark.parametrize(
+    ("arch", "options"),
+    [
+        *(pytest.param(arch, {}, id=arch) for arch in sorted(HEADS)),
+        pytest.param("transformer", {"positions": "timestamps"}, id="timestamps"),
+    ],
+)
 @pytest.mark.parametrize("mixes", [False, True], ids=["plain", "mixup"])
-def test_batches_from_disk_are_those_from_memory_bit_by_bit(toy_store: Path, arch: str, mixes: bool) -> None:
+def test_batches_from_disk_are_those_from_memory_bit_by_bit(
+    toy_store: Path, arch: str, options: dict[str, str], mixes: bool
+) -> None:
     rng = np.random.default_rng(0)
-    head = build_head(arch, 16, 3, project=8, max_frames=4)
+    head = build_head(arch, 16, 3, project=8, max_frames=4, options=options)
     head.learn_scale([rng.normal(size=(50, 16))])
     steps = [Step(rng.integers(0, 60, 7), rng.integers(0, 60, 7) if mixes else None, 0.3) for _ in range(12)]
     targets = rng.random((60, 3)) < 0.5
@@ -114,9 +126,11 @@ def test_batches_from_disk_are_those_from_memory_bit_by_bit(toy_store: Path, arc
         ]
 
     assert all(
-        one.vectors.numpy().tobytes() == other.vectors.numpy().tobytes() and torch.equal(one.targets, other.targets)
+        bytes_of(getattr(one, name)) == bytes_of(getattr(other, name))
         for one, other in zip(*found, strict=True)
+        for name in ("vectors", "mask", "targets", "timestamps_s")
     )
+    assert (found[0][0].timestamps_s is not None) == head.is_timed
 
 
 def test_an_error_while_reading_ahead_reaches_the_step_that_needs_it(toy_store: Path) -> None:

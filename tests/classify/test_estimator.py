@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from classify import HeadError, TrainError, VideoHeadClassifier
+from classify import ClassifyError, HeadError, TrainError, VideoHeadClassifier
 
 QUICK = VideoHeadClassifier(epochs=5, learning_rate=0.05)
 
@@ -121,6 +121,24 @@ def test_each_video_needs_its_label(ragged: tuple[list[NDArray[np.float32]], NDA
 
     with pytest.raises(ValueError, match="X has 60 videos, y labels of 59"):
         clone(QUICK).fit(videos, labels[1:])
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
+def test_arrays_train_heads_that_see_the_index(
+    positions: str, ragged: tuple[list[NDArray[np.float32]], NDArray[np.str_]]
+) -> None:
+    head = VideoHeadClassifier("transformer", positions=positions, epochs=1).fit(*ragged)
+
+    assert head.run_.config.positions == positions
+
+
+def test_positions_by_timestamps_are_refused_since_arrays_have_none(
+    ragged: tuple[list[NDArray[np.float32]], NDArray[np.str_]],
+) -> None:
+    with pytest.raises(
+        ClassifyError, match=r"came without timestamps.*Train on a store.*or choose sinusoidal or learned"
+    ):
+        VideoHeadClassifier("transformer", positions="timestamps").fit(*ragged)
 
 
 def test_a_wrong_parameter_is_named_when_it_is_used(

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from classify import HeadError, TrainConfig, VideoClassifier, VideoSet, export_head, list_heads
+from classify.export import ExportSummary
 from classify.heads import HEADS
 from classify.heads.pooling import pool_mean
+from classify.texts import export_text
 from classify.training import configure_head
 from embed import Provenance
 
@@ -52,9 +54,11 @@ def export(tmp_path: Path) -> Export:
 
 @pytest.fixture
 def videos() -> VideoSet:
-    """Videos of 40, 1, 7 and 33 vectors."""
+    """Videos of 40, 1, 7 and 33 vectors, on one clock."""
     vectors = 5 + 3 * np.random.default_rng(1).standard_normal((LENGTHS.sum(), D), dtype=np.float32)
-    return VideoSet(tuple(f"{number}.mp4" for number in range(len(LENGTHS))), vectors, LENGTHS)
+    timestamps_s = np.arange(LENGTHS.sum(), dtype=np.float32) ** 1.2
+    ids = tuple(f"{number}.mp4" for number in range(len(LENGTHS)))
+    return VideoSet(ids, vectors, LENGTHS, read_timestamps=lambda: timestamps_s)
 
 
 def pad(videos: VideoSet, choose: Callable[..., NDArray[np.floating]] | None = None) -> dict[str, NDArray[np.generic]]:
@@ -69,6 +73,14 @@ def pad(videos: VideoSet, choose: Callable[..., NDArray[np.floating]] | None = N
     return {"vectors": vectors, "mask": mask}
 
 
+def pad_moments(videos: VideoSet) -> NDArray[np.float32]:
+    """Return a batch's moments, 1e30 in the padding."""
+    mask = np.arange(LENGTHS.max()) < LENGTHS[:, None]
+    moments = np.full(mask.shape, 1e30, dtype=np.float32)
+    moments[mask] = videos.timestamps_of(np.arange(len(videos)))
+    return moments
+
+
 @pytest.mark.parametrize("arch", list_heads())
 def test_a_head_of_every_architecture_gives_in_onnx_what_it_gives_in_torch(
     arch: str, make_head: Callable[..., VideoClassifier], export: Export, videos: VideoSet
@@ -77,6 +89,34 @@ def test_a_head_of_every_architecture_gives_in_onnx_what_it_gives_in_torch(
 
     inputs = pad(videos, classifier.head.choose if arch == "random-frame" else None)
     _, probabilities = export().run(None, inputs)
+
+    np.testing.assert_allclose(probabilities, classifier.predict_probabilities(videos), atol=1e-4)
+
+
+def test_positions_that_are_not_the_heads_own_are_in_the_model(
+    make_head: Callable[..., VideoClassifier], export: Export, videos: VideoSet
+) -> None:
+    classifier = make_head(TrainConfig(arch="transformer", positions="learned"))
+
+    _, probabilities = export().run(None, pad(videos))
+
+    np.testing.assert_allclose(probabilities, classifier.predict_probabilities(videos), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [TrainConfig(arch="transformer", max_frames=5), TrainConfig(arch="clip4clip")],
+    ids=["transformer-thinned", "clip4clip"],
+)
+def test_the_model_of_a_timed_head_takes_the_moments_of_a_store(
+    config: TrainConfig, make_head: Callable[..., VideoClassifier], export: Export, videos: VideoSet
+) -> None:
+    classifier = make_head(replace(config, positions="timestamps"))
+
+    model = export()
+    _, probabilities = model.run(None, {**pad(videos), "timestamps_s": pad_moments(videos)})
+
+    assert [given.name for given in model.get_inputs()] == ["vectors", "mask", "timestamps_s"]
 
     np.testing.assert_allclose(probabilities, classifier.predict_probabilities(videos), atol=1e-4)
 
@@ -105,6 +145,12 @@ def test_the_model_says_what_it_takes_and_gives(make_head: Callable[..., VideoCl
     assert Provenance.from_json(json.loads(said["provenance"])) == classifier.provenance
     assert said["vectors"] == "all"
     assert [(given.name, given.shape[2:]) for given in model.get_inputs()] == [("vectors", [D]), ("mask", [])]
+
+
+def test_the_text_names_every_input() -> None:
+    summary = ExportSummary("head.onnx", NAMES, D, ("vectors", "mask", "timestamps_s"), "all", 8, 1e-6)
+
+    assert export_text(summary).startswith("vectors (B, T, 16), mask (B, T) and timestamps_s (B, T) -> logits and")
 
 
 def test_a_head_that_chooses_by_the_videos_id_takes_what_was_chosen(

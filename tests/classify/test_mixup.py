@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ def short() -> VideoBatch:
         torch.tensor([[[4.0], [8.0]], [[12.0], [0.0]]]),
         torch.tensor([[True, True], [True, False]]),
         torch.tensor([[1.0, 0.0], [1.0, 0.0]]),
+        torch.tensor([[0.0, 2.0], [0.0, 0.0]]),
     )
 
 
@@ -23,6 +26,7 @@ def long() -> VideoBatch:
         torch.tensor([[[4.0], [0.0], [0.0]], [[4.0], [4.0], [4.0]]]),
         torch.tensor([[True, False, False], [True, True, True]]),
         torch.tensor([[0.0, 1.0], [0.0, 1.0]]),
+        torch.tensor([[0.0, 0.0, 0.0], [0.0, 4.0, 8.0]]),
     )
 
 
@@ -64,10 +68,40 @@ def test_labels_are_mixed_as_the_vectors_are(short: VideoBatch, long: VideoBatch
     assert mix_batches(short, long, 0.25).targets.tolist() == [[0.25, 0.75], [0.25, 0.75]]
 
 
+@pytest.mark.parametrize(
+    ("moments_1", "moments_2", "mixed"),
+    [
+        pytest.param([0.0, 1.0, 2.0], [0.0, 3.0, 6.0], [0.0, 2.5, 5.0], id="both to the end"),
+        pytest.param([0.0, 1.0], [0.0, 3.0, 6.0], [0.0, 2.5, 6.0], id="the first ends"),
+        pytest.param([0.0, 1.0, 2.0, 4.0], [0.0, 3.0], [0.0, 2.5, 2.0, 4.0], id="the second ends"),
+        pytest.param([0.0], [0.0, 8.0], [0.0, 8.0], id="one vector"),
+    ],
+)
+def test_moments_are_mixed_where_both_videos_last_and_kept_where_one_has_ended(
+    moments_1: list[float], moments_2: list[float], mixed: list[float]
+) -> None:
+    one, other = (
+        VideoBatch(torch.zeros(1, len(own), 1), torch.ones(1, len(own), dtype=torch.bool), torch.zeros(1, 0), moments)
+        for own, moments in ((own, torch.tensor([own])) for own in (moments_1, moments_2))
+    )
+
+    found = mix_batches(one, other, 0.25).timestamps_s
+
+    assert found is not None
+    assert found.tolist() == [mixed]
+
+
+def test_a_mix_of_batches_without_moments_has_none(short: VideoBatch, long: VideoBatch) -> None:
+    untimed = [replace(batch, timestamps_s=None) for batch in (short, long)]
+
+    assert mix_batches(*untimed, 0.25).timestamps_s is None
+
+
 def test_the_order_of_batches_does_not_matter(short: VideoBatch, long: VideoBatch) -> None:
     one, other = mix_batches(short, long, 0.25), mix_batches(long, short, 0.75)
 
     torch.testing.assert_close(one.vectors, other.vectors)
+    torch.testing.assert_close(one.timestamps_s, other.timestamps_s)
     assert torch.equal(one.mask, other.mask)
 
 

@@ -150,6 +150,18 @@ def test_new_videos_are_embedded_in_the_views_that_the_head_learned_from(walk: P
         predict_videos(tmp_path / "head", [walk / "embeddings.h5"])
 
 
+def test_new_videos_are_seen_in_their_own_time_by_a_timed_head(walk: Path, tmp_path: Path) -> None:
+    config = TrainConfig(arch="transformer", positions="timestamps", project=8, epochs=1)
+    train_head(walk / "embeddings.h5", walk / "split.csv", tmp_path / "head", config=config)
+
+    by_store = predict_videos(tmp_path / "head", [walk / "embeddings.h5"])
+    by_video = predict_videos(tmp_path / "head", [walk / "videos"])
+
+    assert {video.video_id: video.probabilities for video in by_video.videos} == {
+        video.video_id: pytest.approx(video.probabilities, abs=1e-4) for video in by_store.videos
+    }
+
+
 def test_an_unseen_video_gets_its_label_and_a_broken_one_a_reason(walk: Path, tmp_path: Path) -> None:
     predictions = predict_videos(walk / "head", [walk / "new"], tmp_path / "predictions.csv")
 

@@ -21,6 +21,8 @@ from classify.recipe import TrainConfig
         ({"warm_up": 3}, "warm_up is 3. Give a share from 0"),
         ({"label_smoothing": -0.1}, "label_smoothing is -0.1. Give a share"),
         ({"optimizer": "sgd"}, "optimizer is 'sgd'. Choose one of: adam, adamw"),
+        ({"positions": "rotary"}, "positions is 'rotary'. Choose one of: sinusoidal, learned, timestamps"),
+        ({"optimizer": None}, "optimizer is None. Choose one of: adam, adamw"),
         ({"schedule": "step"}, "schedule is 'step'. Choose one of: constant, cosine"),
         ({"class_weights": "auto"}, "class_weights is 'auto'. Choose one of: none, balanced"),
         ({"thresholds": "best"}, "thresholds is 'best'. Choose one of: half, micro-f1, label-f1"),
@@ -35,3 +37,4 @@ def test_a_setting_out_of_range_is_refused(setting: dict[str, float], message: s
 def test_a_head_is_given_only_the_options_that_were_set() -> None:
     assert TrainConfig().head_options == {}
     assert TrainConfig(dropout=0.0).head_options == {"dropout": 0.0}
+    assert TrainConfig(positions="learned").head_options == {"positions": "learned"}

@@ -33,6 +33,14 @@ def test_read_many_gives_the_rows_in_the_order_asked_for(tmp_path: Path) -> None
     np.testing.assert_array_equal(rows, np.concatenate([vectors_of(2, 3), vectors_of(0, 1)]))
 
 
+def test_read_timestamps_gives_the_moments_of_those_rows(tmp_path: Path) -> None:
+    store = EmbeddingStore(write_store(tmp_path / "s.h5", ["a", "b", "c"]))
+    assert store.read_timestamps(["c", "a"]).tolist() == [0, 1, 2, 0]
+    assert store.read_timestamps([]).shape == (0,)
+    with pytest.raises(KeyError, match="no video 'd'"):
+        store.read_timestamps(["d"])
+
+
 def test_a_finished_store_is_one_file_that_any_hdf5_tool_reads(tmp_path: Path) -> None:
     write_store(tmp_path / "s.h5", ["a", "b"])
     assert [path.name for path in tmp_path.iterdir()] == ["s.h5"]

@@ -1,4 +1,4 @@
-"""The contract of every registered head."""
+"""The contract of every registered head, with each kind of positions where it takes any."""
 
 import sys
 from pathlib import Path
@@ -8,11 +8,26 @@ import pytest
 import torch
 
 from classify.errors import HeadError
-from classify.heads import build_head, list_heads
+from classify.heads import StandardisedHead, build_head, list_heads, list_options
+from classify.heads.positions import POSITIONS
 
 B, T, D, C = 4, 7, 16, 3
 
 every_head = pytest.mark.parametrize("arch", list_heads())
+every_head_and_position = pytest.mark.parametrize(
+    ("arch", "options"),
+    [
+        *(pytest.param(arch, {}, id=arch) for arch in list_heads()),
+        *(
+            pytest.param(arch, {"positions": kind}, id=f"{arch}-{kind}")
+            for arch in list_heads()
+            for kind in POSITIONS
+            if "positions" in list_options(arch)
+        ),
+    ],
+)
+
+Options = dict[str, str]
 
 
 def make_batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -22,44 +37,51 @@ def make_batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return vectors, mask
 
 
-@every_head
-def test_a_head_gives_one_logit_a_class(arch: str) -> None:
-    logits = build_head(arch, D, C).eval()(*make_batch())
+def logits_of(head: StandardisedHead, vectors: torch.Tensor, mask: torch.Tensor, filler: float = 0.0) -> torch.Tensor:
+    """Call a head; a timed one with moments that are not evenly spaced, and the filler in their padding."""
+    moments = (torch.arange(mask.shape[1]) ** 1.5).masked_fill(~mask, filler)
+    logits: torch.Tensor = head(vectors, mask, moments if head.is_timed else None)
+    return logits
+
+
+@every_head_and_position
+def test_a_head_gives_one_logit_a_class(arch: str, options: Options) -> None:
+    logits = logits_of(build_head(arch, D, C, options=options).eval(), *make_batch())
 
     assert logits.shape == (B, C)
 
 
-@every_head
+@every_head_and_position
 @pytest.mark.parametrize("filler", [0.0, 7.0, -1e30, float("inf"), float("nan")])
-def test_what_stands_in_the_padding_changes_no_logit(arch: str, filler: float) -> None:
-    head = build_head(arch, D, C).eval()
+def test_what_stands_in_the_padding_changes_no_logit(arch: str, options: Options, filler: float) -> None:
+    head = build_head(arch, D, C, options=options).eval()
     vectors, mask = make_batch()
 
-    filled = head(vectors.masked_fill(~mask.unsqueeze(-1), filler), mask)
+    filled = logits_of(head, vectors.masked_fill(~mask.unsqueeze(-1), filler), mask, filler)
 
-    torch.testing.assert_close(filled, head(vectors, mask), atol=1e-5, rtol=0)
+    torch.testing.assert_close(filled, logits_of(head, vectors, mask), atol=1e-5, rtol=0)
 
 
-@every_head
+@every_head_and_position
 @pytest.mark.parametrize("row", range(B), ids=["full", "five", "two", "one"])
-def test_a_video_beside_longer_ones_has_the_logits_it_has_alone(arch: str, row: int) -> None:
-    head = build_head(arch, D, C).eval()
+def test_a_video_beside_longer_ones_has_the_logits_it_has_alone(arch: str, options: Options, row: int) -> None:
+    head = build_head(arch, D, C, options=options).eval()
     vectors, mask = make_batch()
     length = int(mask[row].sum())
 
-    alone = head(vectors[row : row + 1, :length], mask[row : row + 1, :length])
+    alone = logits_of(head, vectors[row : row + 1, :length], mask[row : row + 1, :length])
 
-    torch.testing.assert_close(alone[0], head(vectors, mask)[row], atol=1e-5, rtol=0)
+    torch.testing.assert_close(alone[0], logits_of(head, vectors, mask)[row], atol=1e-5, rtol=0)
 
 
-@every_head
-def test_a_real_vector_does_change_the_logits(arch: str) -> None:
-    head = build_head(arch, D, C).eval()
+@every_head_and_position
+def test_a_real_vector_does_change_the_logits(arch: str, options: Options) -> None:
+    head = build_head(arch, D, C, options=options).eval()
     vectors, mask = make_batch()
 
-    changed = head(vectors.index_fill(1, torch.tensor([0]), 5.0), mask)
+    changed = logits_of(head, vectors.index_fill(1, torch.tensor([0]), 5.0), mask)
 
-    assert (changed - head(vectors, mask)).abs().amax(dim=1).min() > 1e-5
+    assert (changed - logits_of(head, vectors, mask)).abs().amax(dim=1).min() > 1e-5
 
 
 @every_head
@@ -72,12 +94,12 @@ def test_a_head_selects_some_of_a_videos_own_vectors(arch: str) -> None:
     assert set(map(tuple, selected.tolist())) <= set(map(tuple, vectors.tolist()))
 
 
-@every_head
-def test_padding_gives_no_gradient(arch: str) -> None:
+@every_head_and_position
+def test_padding_gives_no_gradient(arch: str, options: Options) -> None:
     vectors, mask = make_batch()
     vectors.requires_grad_()
 
-    build_head(arch, D, C).eval()(vectors, mask).sum().backward()
+    logits_of(build_head(arch, D, C, options=options).eval(), vectors, mask).sum().backward()
 
     assert vectors.grad is not None
     assert vectors.grad[~mask].abs().max() == 0

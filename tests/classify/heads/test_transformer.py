@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from classify.errors import HeadError
-from classify.heads.transformer import EncoderLayer, TransformerHead, sinusoidal_positions
+from classify.heads.transformer import EncoderLayer, TransformerHead
 
 B, T, D = 3, 6, 16
 
@@ -68,15 +68,6 @@ def test_a_fresh_layer_starts_from_torchs_distributions() -> None:
     ]
 
     assert spreads == pytest.approx([1.0] * len(spreads), abs=0.15)
-
-
-def test_positions_are_sines_and_cosines_of_base_10_000() -> None:
-    positions = sinusoidal_positions(torch.zeros(1, 4, 6))
-
-    place, pair = 3, 2
-    angle = torch.tensor(place / 10_000 ** (2 * pair / 6))
-    torch.testing.assert_close(positions[place, 2 * pair], angle.sin())
-    torch.testing.assert_close(positions[place, 2 * pair + 1], angle.cos())
 
 
 def test_the_transformer_sees_the_order_of_vectors() -> None:
