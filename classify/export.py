@@ -1,7 +1,8 @@
 """A trained head as one ONNX file, which runs where neither torch nor this package is.
 
 The model takes the vectors of B videos as a store holds them, and does all that the head does with them: it thins
-them to `max_frames`, projects and standardises them, and divides the logits by the temperature.
+them to `max_frames`, projects and standardises them, and divides the logits by the temperature. Of a store with several
+views it takes a video's rows as they are, view after view, and averages the views' probabilities.
 
     inputs    vectors        (B, T, D) float32  any B and T; rows where the mask is False may hold anything
               mask           (B, T) bool        True where a vector is real; each video's real vectors come first
@@ -36,11 +37,12 @@ from classify.errors import ClassifyError, HeadError
 from classify.files import write_whole
 from classify.heads.pooling import clear_padding
 from classify.heads.thinning import thin_batch
+from classify.objective import Objective
+from classify.onnx_recurrence import OPSET, replace_recurrences
 
 TOLERANCE = 1e-4
 """How far the model's probabilities may be from torch's, and its logits as a share of the largest logit above 1."""
 
-_OPSET = 20  # of 2023: ONNX Runtime 1.17 and newer run it
 _CHECKED = ((1, 1), (3, 7), (4, 150))  # videos and vectors; 150 is beyond every head's own number of places
 
 
@@ -118,22 +120,24 @@ class _ExportedHead(nn.Module):
     def __init__(self, classifier: VideoClassifier) -> None:
         super().__init__()
         self.standardised = copy.deepcopy(classifier.head)
-        _replace_recurrences(self.standardised)
+        replace_recurrences(self.standardised)
         self.temperature = classifier.temperature
-        self.is_single_label = classifier.thresholds is None
+        self.objective = Objective(is_multi_label=classifier.thresholds is not None)
+        self.view_count = len(classifier.provenance.views)
         within = self.standardised.head
         self.takes = "selected" if hasattr(within, "select") and not hasattr(within, "select_batch") else "all"
         self.inputs = ("vectors", "mask", "timestamps_s") if classifier.head.is_timed else ("vectors", "mask")
 
     def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return logits and probabilities, (B, C) each, of vectors (B, T, D) where `mask` (B, T) is True."""
-        moments = None if timestamps_s is None else self._choose_moments(timestamps_s, mask)
+        vectors, moments, mask = _part_views(vectors, timestamps_s, mask, self.view_count)
+        moments = None if moments is None else self._choose_moments(moments, mask)
         rows, mask = self._select(clear_padding(vectors, mask), mask)
         if self.standardised.components is not None:
             rows = rows @ self.standardised.components
         rows = (rows - self.standardised.mean) / self.standardised.deviation
-        logits = self.standardised(rows, mask, moments) / self.temperature
-        return logits, logits.softmax(dim=1) if self.is_single_label else logits.sigmoid()
+        logits = self.objective.average(self.standardised(rows, mask, moments), self.view_count) / self.temperature
+        return logits, logits.sigmoid() if self.objective.is_multi_label else logits.softmax(dim=1)
 
     def _choose_moments(self, timestamps_s: Tensor, mask: Tensor) -> Tensor:
         """Make of moments (B, T) what `StandardisedHead.choose_moments` does."""
@@ -151,73 +155,32 @@ class _ExportedHead(nn.Module):
         return within.select_batch(vectors, mask) if hasattr(within, "select_batch") else (vectors, mask)
 
 
-@final
-class _OnnxRecurrence(nn.Module):
-    """An RNN or LSTM as ONNX's operator of that name: torch's own export unrolls it, for one length alone.
-
-    Args:
-        recurrence: one that `_has_operator`.
-
-    Source: https://onnx.ai/onnx/operators/onnx__LSTM.html and onnx__RNN.html, on the order of gates.
-    """
-
-    def __init__(self, recurrence: nn.RNN | nn.LSTM) -> None:
-        super().__init__()
-        self.operator = recurrence.mode.removesuffix("_TANH")
-        self.hidden_size = recurrence.hidden_size
-        self.layers = nn.ModuleList(
-            nn.ParameterList(self._layer(recurrence, number)) for number in range(recurrence.num_layers)
-        )
-
-    def forward(self, vectors: Tensor) -> tuple[Tensor, None]:
-        """Return the last layer's states (B, T, hidden size) of vectors (B, T, D), and None as the final states."""
-        batch, time, _ = vectors.shape
-        states = vectors.transpose(0, 1)
-        for weights in self.layers:
-            states = torch.onnx.ops.symbolic(
-                self.operator,
-                (states, *weights),  # type: ignore[misc]
-                {"hidden_size": self.hidden_size},
-                dtype=vectors.dtype,
-                shape=(time, 1, batch, self.hidden_size),
-                version=_OPSET,
-            ).squeeze(1)
-        return states.transpose(0, 1), None
-
-    def _layer(self, recurrence: nn.RNN | nn.LSTM, number: int) -> list[Tensor]:
-        """Return one layer's weights of the input and of the state, and both biases in a row, as ONNX takes them."""
-        names = (f"{kind}_l{number}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-        inward, onward, *biases = (self._order_gates(getattr(recurrence, name).detach()) for name in names)
-        return [inward.unsqueeze(0), onward.unsqueeze(0), torch.cat(biases).unsqueeze(0)]
-
-    def _order_gates(self, weights: Tensor) -> Tensor:
-        """Turn torch's input, forget, cell, output gates into ONNX's input, output, forget, cell."""
-        if self.operator == "RNN":
-            return weights
-        gates = weights.chunk(4)
-        return torch.cat([gates[0], gates[3], gates[1], gates[2]])
-
-
-def _replace_recurrences(module: nn.Module) -> None:
-    """Put operators that take any length in place of a head's recurrences."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.RNN | nn.LSTM) and _has_operator(child):
-            setattr(module, name, _OnnxRecurrence(child))
-        else:
-            _replace_recurrences(child)
-
-
-def _has_operator(recurrence: nn.RNN | nn.LSTM) -> bool:
-    """Whether it is plain: forwards only, batch first, with biases, without projections, and with tanh in an RNN."""
-    is_plain = recurrence.batch_first and recurrence.bias and not recurrence.bidirectional and not recurrence.proj_size
-    return is_plain and recurrence.mode in ("RNN_TANH", "LSTM")
+def _part_views(
+    vectors: Tensor, timestamps_s: Tensor | None, mask: Tensor, view_count: int
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Make B x V videos of one view each of B videos whose real rows are view after view, as a store has them."""
+    if view_count == 1:
+        return vectors, timestamps_s, mask
+    counts = mask.sum(dim=1, keepdim=True) // view_count
+    longest = (mask.shape[1] + view_count - 1) // view_count
+    places = torch.arange(longest, device=mask.device)
+    is_real = places < counts
+    firsts = counts * torch.arange(view_count, device=mask.device)
+    # Places beyond a view's end read the first row, which its mask leaves out.
+    rows = (firsts.unsqueeze(2) + places).masked_fill(~is_real.unsqueeze(1), 0).flatten(1)
+    parted = vectors.gather(1, rows.unsqueeze(2).expand(-1, -1, vectors.shape[2]))
+    moments = None if timestamps_s is None else timestamps_s.gather(1, rows).view(-1, longest)
+    return parted.view(-1, longest, vectors.shape[2]), moments, is_real.repeat_interleave(view_count, dim=0)
 
 
 def _to_onnx(model: _ExportedHead, classifier: VideoClassifier) -> bytes:
     """Return the bytes of the ONNX model, metadata included."""
-    vectors = torch.zeros(2, 3, classifier.provenance.encoder.dimension)
-    example = (vectors, torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, 3))[: len(model.inputs)]
-    axes = {0: torch.export.Dim("videos"), 1: torch.export.Dim("time")}
+    shape = (2, 8 * model.view_count)
+    inputs = torch.zeros(*shape, classifier.provenance.encoder.dimension), torch.ones(shape, dtype=torch.bool)
+    example = (*inputs, torch.zeros(shape))[: len(model.inputs)]
+    # Two vectors a view are fewest to torch, which else takes a view's length for 1; the model runs with one as well.
+    least = 2 * model.view_count if model.view_count > 1 else None
+    axes = {0: torch.export.Dim("videos"), 1: torch.export.Dim("time", min=least)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export's words to its own developers
         try:
@@ -225,7 +188,7 @@ def _to_onnx(model: _ExportedHead, classifier: VideoClassifier) -> bytes:
                 model,
                 example,
                 dynamo=True,
-                opset_version=_OPSET,
+                opset_version=OPSET,
                 dynamic_shapes=(axes,) * len(example),
                 input_names=model.inputs,
                 output_names=["logits", "probabilities"],
@@ -291,18 +254,20 @@ def _difference(session: Any, classifier: VideoClassifier, videos: VideoSet) -> 
 
 
 def _torch_logits(classifier: VideoClassifier, videos: VideoSet) -> NDArray[np.float32]:
-    """Return the head's logits (B, C) after the temperature, of each video alone and without padding."""
-    alone = [select_rows(videos, classifier.head, np.array([index])) for index in range(len(videos))]
+    """Return the head's logits (B, C) after the temperature, of each view alone and without padding."""
+    views, objective = videos.each_view(), Objective(is_multi_label=classifier.thresholds is not None)
+    alone = [select_rows(views, classifier.head, np.array([index])) for index in range(len(views))]
     with torch.inference_mode():
-        logits = [classifier.head(*rows.padded(torch.device("cpu"))) for rows in alone]
-    return np.asarray(torch.cat(logits).numpy() / classifier.temperature, dtype=np.float32)
+        logits = torch.cat([classifier.head(*rows.padded(torch.device("cpu"))) for rows in alone])
+        averaged = objective.average(logits, videos.view_count) / classifier.temperature
+    return np.asarray(averaged.numpy(), dtype=np.float32)
 
 
 def _draw_videos(classifier: VideoClassifier, rng: np.random.Generator, count: int, time: int) -> VideoSet:
-    """Draw videos of 1 to `time` vectors that are spread as those that the head learned from; the first is full."""
-    head = classifier.head
-    lengths = rng.integers(1, time + 1, size=count)
-    lengths[0] = time
+    """Draw videos of 1 to `time` vectors a view, spread as those that the head learned from; the first is full."""
+    head, view_count = classifier.head, len(classifier.provenance.views)
+    lengths = rng.integers(1, time + 1, size=count) * view_count
+    lengths[0] = time * view_count
     scores = torch.from_numpy(rng.standard_normal((int(lengths.sum()), len(head.mean)), dtype=np.float32))
     vectors = scores * head.deviation + head.mean
     if head.components is not None:
@@ -310,14 +275,16 @@ def _draw_videos(classifier: VideoClassifier, rng: np.random.Generator, count: i
     # Of all videos together, so that their clocks start anywhere.
     timestamps_s = rng.uniform(0, 2, int(lengths.sum())).cumsum().astype(np.float32)
     ids = tuple(f"{number}.mp4" for number in range(count))
-    return VideoSet(ids, vectors.numpy(), lengths, read_timestamps=lambda: timestamps_s)
+    return VideoSet(ids, vectors.numpy(), lengths, view_count, read_timestamps=lambda: timestamps_s)
 
 
 def _inputs(session: Any, classifier: VideoClassifier, videos: VideoSet) -> dict[str, NDArray[Any]]:
     """Return what a model takes of videos, by name, with what is no number in the padding."""
-    rows = np.split(videos.vectors, videos.row_counts.cumsum()[:-1])
+    views = videos.each_view()
+    rows = np.split(videos.vectors, views.row_counts.cumsum()[:-1])
     if session.get_modelmeta().custom_metadata_map["vectors"] == "selected":
-        rows = [classifier.head.choose(own, name) for own, name in zip(rows, videos.ids, strict=True)]
+        rows = [classifier.head.choose(own, name) for own, name in zip(rows, views.ids, strict=True)]
+    rows = [np.concatenate(rows[first : first + videos.view_count]) for first in range(0, len(rows), videos.view_count)]
     lengths = np.array([len(own) for own in rows])
     mask = np.arange(lengths.max()) < lengths[:, None]
     vectors = np.full((*mask.shape, videos.dimension), np.nan, dtype=np.float32)

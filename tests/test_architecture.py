@@ -42,7 +42,7 @@ LAYERS = {
         {"errors", "files", "picture_style", "progress"},
         {"calibration", "devices", "label_errors", "label_files", "metrics", "prompts", "ranking"}
         | {"recipe", "stratification", "thresholds"},
-        {"bootstrap", "history", "labels", "objective", "optimisation"},
+        {"bootstrap", "history", "labels", "objective", "onnx_recurrence", "optimisation"},
         {"contenders", "evaluation", "near_duplicates", "report_plots", "split_files"},
         {"comparison_picture", "description", "heads", "report_tables", "splits"},
         {"batches", "plots"},

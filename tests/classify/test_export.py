@@ -29,12 +29,17 @@ def make_head(tmp_path: Path, provenance: Provenance) -> Callable[..., VideoClas
     """Write a head that has seen vectors far from mean 0 and deviation 1: its folder is `head`."""
 
     def make(
-        config: TrainConfig, *, thresholds: tuple[float, ...] | None = None, temperature: float = 1.0
+        config: TrainConfig,
+        *,
+        thresholds: tuple[float, ...] | None = None,
+        temperature: float = 1.0,
+        views: tuple[str, ...] = ("centre",),
     ) -> VideoClassifier:
         torch.manual_seed(0)
         head = configure_head(config, D, len(NAMES)).eval()
         head.learn_scale([5 + 3 * np.random.default_rng(0).standard_normal((200, D), dtype=np.float32)])
-        classifier = VideoClassifier(head, NAMES, thresholds, provenance, config, temperature=temperature)
+        made_by = replace(provenance, views=views)
+        classifier = VideoClassifier(head, NAMES, thresholds, made_by, config, temperature=temperature)
         classifier.save(tmp_path / "head")
         return classifier
 
@@ -119,6 +124,30 @@ def test_the_model_of_a_timed_head_takes_the_moments_of_a_store(
     assert [given.name for given in model.get_inputs()] == ["vectors", "mask", "timestamps_s"]
 
     np.testing.assert_allclose(probabilities, classifier.predict_probabilities(videos), atol=1e-4)
+
+
+@pytest.mark.parametrize("thresholds", [None, (0.5, 0.4, 0.3)], ids=["one label", "several labels"])
+@pytest.mark.parametrize("positions", ["sinusoidal", "timestamps"])
+def test_the_model_of_a_head_with_several_views_averages_them(
+    positions: str,
+    thresholds: tuple[float, ...] | None,
+    make_head: Callable[..., VideoClassifier],
+    export: Export,
+    videos: VideoSet,
+) -> None:
+    config = TrainConfig(arch="transformer", max_frames=9, positions=positions)
+    classifier = make_head(config, thresholds=thresholds, temperature=0.5, views=("centre", "left"))
+    vectors = np.concatenate([videos.vectors, 1 - videos.vectors])
+    moments = np.arange(len(vectors), dtype=np.float32)
+    twofold = VideoSet(videos.ids, vectors, 2 * LENGTHS, 2, read_timestamps=lambda: moments)
+
+    inputs = pad(twofold)
+    if positions == "timestamps":
+        inputs["timestamps_s"] = np.zeros(inputs["mask"].shape, dtype=np.float32)
+        inputs["timestamps_s"][inputs["mask"]] = moments
+    _, probabilities = export().run(None, inputs)
+
+    np.testing.assert_allclose(probabilities, classifier.predict_probabilities(twofold), atol=1e-4)
 
 
 def test_thinning_projection_temperature_and_several_labels_are_in_the_model(
