@@ -146,7 +146,7 @@ def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
         ["validation", "1.000", "1.000", "to", *["1.000"] * 6, "6"],
         ["test", "1.000", "1.000", "to", *["1.000"] * 6, "6"],
     ]
-    assert "Test videos were looked at once, after training." in result.stdout
+    assert "The test videos of this split were looked at once, after training." in result.stdout
     assert "Interval: bootstrap over 6 videos. So few say little." in result.stdout
     assert "Calibration error on test (15 bins): 0." in result.stdout
     assert ", fitted on validation." in result.stdout
