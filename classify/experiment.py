@@ -19,6 +19,7 @@ from classify.candidates import list_candidates, refuse_chosen
 from classify.classifier import VideoClassifier, refuse_output_folder
 from classify.errors import SplitError, TrainError
 from classify.evaluation import Evaluation, Outcome, evaluate
+from classify.evaluation_log import log_evaluation
 from classify.history import EpochRecord
 from classify.labels import Labels, LabelTable, read_labels
 from classify.metrics import Metrics
@@ -42,6 +43,7 @@ class TrainingReport:
         seconds: wall time of the training, without reading and writing.
         notes: sentences about videos and classes that were left out or say little.
         selection: what was tried, where architecture and recipe were chosen; None where they were asked for.
+        test_evaluations: how often the split's test videos were looked at, this time included; None where unknown.
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class TrainingReport:
     seconds: float
     notes: tuple[str, ...]
     selection: Selection | None = None
+    test_evaluations: int | None = None
 
     @property
     def parts(self) -> dict[str, Metrics]:
@@ -65,6 +68,21 @@ class TrainingReport:
             return "softmax and cross-entropy, since every video has one label"
         return "sigmoid and binary cross-entropy, since some videos have several labels, or none"
 
+    @property
+    def test_use(self) -> str:
+        """How often the test videos were looked at, and what that means, in words."""
+        if self.test_evaluations is None:
+            return (
+                "How often the test videos of this split were looked at is unknown: the list beside the split file "
+                "cannot be read or written."
+            )
+        if self.test_evaluations == 1:
+            return "The test videos of this split were looked at once, after training."
+        return (
+            f"The test videos of this split were looked at {self.test_evaluations} times, each after a training: "
+            "if the best of these heads is kept, its figures flatter."
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the report JSON-ready; its first figures are those of the test videos."""
         test = self.parts["test"]
@@ -72,7 +90,7 @@ class TrainingReport:
             "micro_f1": test.micro_f1,
             "macro_f1": test.macro_f1,
             "test_videos": test.videos,
-            "test_evaluations": 1,
+            "test_evaluations": self.test_evaluations,
             "seconds": self.seconds,
             "best_epoch": self.best_epoch,
             "is_multi_label": self.classifier.thresholds is not None,
@@ -96,7 +114,7 @@ def train_head(
 ) -> TrainingReport:
     """Train a head on a store, measure it on each part of the split, and write its folder.
 
-    The test videos are looked at once, after the training.
+    The test videos are looked at once, after the training, and that is noted beside the split file.
 
     Args:
         store: the store's path.
@@ -136,7 +154,10 @@ def train_head(
     metrics = {part: asdict(found.metrics) for part, found in evaluations.items()}
     classifier = VideoClassifier(run.head, table.names, thresholds, provenance, config, metrics, temperature)
     notes = (*table.notes, *describe_gaps(parts, table), *_note_cut(run, selection))
-    report = TrainingReport(output, classifier, evaluations, run.history, run.best_epoch, run.seconds, notes, selection)
+    looks = log_evaluation(split, parts, head=output, arch=config.arch, micro_f1=evaluations["test"].metrics.micro_f1)
+    report = TrainingReport(
+        output, classifier, evaluations, run.history, run.best_epoch, run.seconds, notes, selection, looks
+    )
     classifier.save(output, reports=_reports(report))
     return report
 

@@ -201,8 +201,8 @@ def _summary(found: _Found) -> str:
     return f"""<header>
 <h1>{html.escape(report.classifier.config.arch)} head, {len(found.table.names)} labels</h1>
 <p>Trained in {report.seconds:.1f} seconds on vectors of {html.escape(provenance.encoder.model)}; \
-{html.escape(report.loss)}. All figures here are of the test videos, which were looked at once, after training; \
-intervals come from a bootstrap over {test.unit_count} {test.unit}.</p>
+{html.escape(report.loss)}. All figures here are of the test videos; intervals come from a bootstrap over \
+{test.unit_count} {test.unit}. {html.escape(report.test_use)}</p>
 <dl class="tiles">{cells}</dl>
 {f'<ul class="notes">{notes}</ul>' if notes else ""}
 </header>"""

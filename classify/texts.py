@@ -170,7 +170,7 @@ def _remarks(report: TrainingReport) -> list[str]:
         calibrated = f"{found.error_before:.3f} before temperature {found.temperature:.2f}, fitted on validation"
     drawn = f"bootstrap over {test.unit_count} {test.unit}."
     return [
-        "Test videos were looked at once, after training.",
+        report.test_use,
         f"Interval: {drawn} So few say little." if test.unit_count < _FEW_UNITS else f"Interval: {drawn}",
         f"Calibration error on test ({found.bins} bins): {found.error:.3f}; {calibrated}.",
         *(["With one label a video, micro-F1 is accuracy."] if test.metrics.is_single_label else []),

@@ -44,7 +44,7 @@ LAYERS = {
         | {"recipe", "stratification", "thresholds"},
         {"bootstrap", "history", "labels", "objective", "onnx_recurrence", "optimisation"},
         {"contenders", "evaluation", "near_duplicates", "report_plots", "split_files"},
-        {"comparison_picture", "description", "heads", "report_tables", "splits"},
+        {"comparison_picture", "description", "evaluation_log", "heads", "report_tables", "splits"},
         {"batches", "plots"},
         {"baselines", "dataset", "mixup"},
         {"device_sets"},

@@ -144,7 +144,8 @@ def test_quickstart_walks_from_a_folder_to_predictions_and_embeds_once(quickstar
     assert "broken.mp4  unreadable" in first.stderr
     assert "head          micro-F1" in first.stdout
     results = quickstart.parents[1] / "quickstart" / "my videos" / "efficientnet-lite0-2"
-    assert {path.name for path in results.iterdir()} == {"embeddings.h5", "split.csv", "linear", "transformer"}
+    split_files = {"split.csv", "split.csv.evaluations.jsonl"}
+    assert {path.name for path in results.iterdir()} == {"embeddings.h5", "linear", "transformer"} | split_files
     second = run(quickstart, "my videos", "--frames-count", "2")
     assert "0 videos embedded, 8 in the store already, 1 failed" in second.stdout
 

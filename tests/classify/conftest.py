@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
-from classify import LabelledSet, VideoSet
+from classify import LabelledSet, VideoSet, cli
 from embed import EncoderIdentity, Failure, Provenance, StoreWriter, VideoRecord, load_encoder
 from embed.preprocessing import Preprocessing
 from tests.embed.encoders.frames import SMALL_CLIP
@@ -101,3 +102,23 @@ def separable() -> LabelledSet:
     timestamps_s = np.concatenate([7 + np.arange(count, dtype=np.float32) ** 1.5 for count in counts])
     videos = VideoSet(ids, vectors, counts, read_timestamps=lambda: timestamps_s)
     return LabelledSet(videos, CLASSES, classes[:, None] == np.arange(3))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command in the folder where the store lies."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(command: str, *arguments: object) -> Result:
+        return CliRunner().invoke(getattr(cli, command), [str(argument) for argument in arguments])
+
+    return call
+
+
+@pytest.fixture
+def trained(run: Callable[..., Result], toy_store: Path) -> Callable[..., Result]:
+    """Split the toy store and train a head on it, in their default places."""
+    assert run("split_videos", toy_store).exit_code == 0
+    result = run("train_head", toy_store, "--split", "split.csv", "--learning-rate", "0.02")
+    assert result.exit_code == 0, result.output
+    return run

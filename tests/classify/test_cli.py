@@ -1,5 +1,4 @@
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,30 +6,10 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from classify import cli
 from embed import Failure, Provenance
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run a command in the folder where the store lies."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(command: str, *arguments: object) -> Result:
-        return CliRunner().invoke(getattr(cli, command), [str(argument) for argument in arguments])
-
-    return call
-
-
-@pytest.fixture
-def trained(run: Callable[..., Result], toy_store: Path) -> Callable[..., Result]:
-    """Split the toy store and train a head on it, in their default places."""
-    assert run("split_videos", toy_store).exit_code == 0
-    result = run("train_head", toy_store, "--split", "split.csv", "--learning-rate", "0.02")
-    assert result.exit_code == 0, result.output
-    return run
 
 
 def test_split_videos_prints_counts_a_class_and_part(run: Callable[..., Result], toy_store: Path) -> None:
@@ -129,65 +108,6 @@ def test_describe_dataset_cuts_long_tables(run: Callable[..., Result], make_stor
     store = make_store({f"c{index:02d}/a.mp4": np.zeros((1, 16)) for index in range(50)})
 
     assert "\n... and 10 more" in run("describe_dataset", store).stdout
-
-
-def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
-    run: Callable[..., Result], toy_store: Path
-) -> None:
-    run("split_videos", toy_store)
-
-    result = run("train_head", toy_store, "--split", "split.csv", "--learning-rate", "0.02", "-o", "my head")
-
-    assert result.exit_code == 0
-    assert "softmax and cross-entropy, since every video has one label" in result.stdout
-    table = [line.split() for line in result.stdout.splitlines() if line.startswith(("train ", "validation ", "test "))]
-    assert table == [
-        ["train", "1.000", "-", *["1.000"] * 5, "48"],
-        ["validation", "1.000", "1.000", "to", *["1.000"] * 6, "6"],
-        ["test", "1.000", "1.000", "to", *["1.000"] * 6, "6"],
-    ]
-    assert "Test videos were looked at once, after training." in result.stdout
-    assert "Interval: bootstrap over 6 videos. So few say little." in result.stdout
-    assert "Calibration error on test (15 bins): 0." in result.stdout
-    assert ", fitted on validation." in result.stdout
-    assert "With one label a video, micro-F1 is accuracy." in result.stdout
-    assert "Next: predict-videos 'my head' NEW_VIDEOS" in result.stdout
-
-
-def test_train_head_prints_the_most_frequent_of_many_labels(
-    run: Callable[..., Result], make_store: Callable[..., Path]
-) -> None:
-    counts = {f"c{index:02d}": 3 if index < 24 else 6 for index in range(25)}
-    ids = [f"{name}/{number}.mp4" for name, count in counts.items() for number in range(count)]
-    store = make_store({video_id: np.zeros((1, 16)) for video_id in ids})
-    run("split_videos", store, "--test-size", 0.34, "--validation-size", 0)
-
-    result = run("train_head", store, "--split", "split.csv", "--epochs", 1)
-
-    table = result.stdout.split("test, by label")[1].split("\n\n")[0].splitlines()[1:]
-    assert table[0].startswith("c24 ")
-    assert table[20:] == ["... and 5 more, in report.json"]
-
-
-def test_train_head_writes_a_page_where_it_is_asked_to(trained: Callable[..., Result], tmp_path: Path) -> None:
-    result = trained("train_head", "embeddings.h5", "--split", "split.csv", "--epochs", 1, "--html", "--json")
-
-    assert result.exit_code == 0, result.output
-    assert "-> head/report.html" in result.stderr
-    assert json.loads(result.stdout)["head"] == "head"
-    assert (tmp_path / "head" / "report.html").read_text().startswith("<!doctype html>")
-
-
-def test_train_head_prints_json_for_programs(run: Callable[..., Result], toy_store: Path) -> None:
-    run("split_videos", toy_store)
-
-    result = run("train_head", toy_store, "--split", "split.csv", "--json", "--arch", "transformer", "--mixup", "0")
-
-    figures = json.loads(result.stdout)
-    assert figures["head"] == "head"
-    assert figures["test_videos"] == 6
-    assert {"micro_f1", "macro_f1", "seconds"} <= set(figures)
-    assert figures["config"]["mixup"] == 0
 
 
 def test_predict_videos_prints_a_csv(trained: Callable[..., Result], toy_store: Path) -> None:
@@ -293,52 +213,6 @@ def test_wrong_usage_is_said_in_a_line_and_exits_with_2(
     assert result.exit_code == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_an_unknown_arch_is_refused_with_the_list(run: Callable[..., Result], toy_store: Path) -> None:
-    run("split_videos", toy_store)
-
-    result = run("train_head", toy_store, "--split", "split.csv", "--arch", "lineal")
-
-    assert result.exit_code == 2
-    assert "no head called 'lineal'. Choose one of: linear, mlp, random-frame, transformer" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("option", "package"),
-    [(("--html",), "cleanlab"), (("--log-to", "mlflow"), "mlflow"), (("--log-to", "wandb"), "wandb")],
-    ids=["html", "mlflow", "wandb"],
-)
-def test_an_absent_package_is_noticed_before_the_training(
-    run: Callable[..., Result],
-    toy_store: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    option: tuple[str, ...],
-    package: str,
-) -> None:
-    run("split_videos", toy_store)
-    monkeypatch.setitem(sys.modules, package, None)
-
-    result = run("train_head", toy_store, "--split", "split.csv", *option)
-
-    assert result.exit_code == 2
-    assert "pip install 'framehead[" in result.stderr
-    assert not (tmp_path / "head").exists()
-
-
-def test_a_refused_record_costs_no_result(
-    run: Callable[..., Result], toy_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "false")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
-    run("split_videos", toy_store)
-
-    result = run("train_head", toy_store, "--split", "split.csv", "--log-to", "mlflow", "--json")
-
-    assert result.exit_code == 2
-    assert json.loads(result.stdout)["test_videos"] == 6
-    assert "head holds the trained head, but MLflow refuses" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["describe_dataset", "split_videos", "train_head", "predict_videos", "export_head"])

@@ -66,6 +66,38 @@ def test_the_report_file_says_what_was_measured_and_how_often(toy_store: Path, s
     assert report["loss"].startswith("softmax and cross-entropy")
 
 
+def test_every_training_that_looks_at_the_same_test_videos_counts(toy_store: Path, split: Path, tmp_path: Path) -> None:
+    quick = TrainConfig(epochs=1)
+    train_head(toy_store, split, tmp_path / "first", config=quick)
+
+    report = train_head(toy_store, split, tmp_path / "second", config=quick)
+
+    assert report.to_json()["test_evaluations"] == 2
+    assert "looked at 2 times, each after a training: if the best of these heads is kept" in report.test_use
+    looks = [json.loads(line) for line in (tmp_path / "split.csv.evaluations.jsonl").read_text().splitlines()]
+    assert [look["head"] for look in looks] == [str(tmp_path / "first"), str(tmp_path / "second")]
+    assert looks[1]["micro_f1"] == report.parts["test"].micro_f1
+
+
+def test_looks_at_other_test_videos_do_not_count(toy_store: Path, split: Path, tmp_path: Path) -> None:
+    train_head(toy_store, split, tmp_path / "head", config=TrainConfig(epochs=1))
+    split_videos(toy_store, split, config=SplitConfig(seed=1))
+
+    assert train_head(toy_store, split, tmp_path / "head", config=TrainConfig(epochs=1)).test_evaluations == 1
+
+
+@pytest.mark.parametrize("block", [Path.mkdir, lambda path: path.write_text("edited\n")], ids=["unwritable", "edited"])
+def test_where_looks_cannot_be_noted_their_number_is_unknown(
+    toy_store: Path, split: Path, tmp_path: Path, block: Callable[[Path], object]
+) -> None:
+    block(tmp_path / "split.csv.evaluations.jsonl")
+
+    report = train_head(toy_store, split, tmp_path / "head", config=TrainConfig(epochs=1))
+
+    assert report.to_json()["test_evaluations"] is None
+    assert "is unknown: the list beside the split file cannot be read or written" in report.test_use
+
+
 def test_the_report_file_has_all_figures_of_each_part(toy_store: Path, split: Path, tmp_path: Path) -> None:
     train_head(toy_store, split, tmp_path / "head", config=TrainConfig(learning_rate=0.02))
 
