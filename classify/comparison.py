@@ -30,6 +30,7 @@ from classify.comparison_picture import draw_comparison
 from classify.contenders import Comparison, Contender
 from classify.errors import TrainError
 from classify.files import write_whole
+from classify.heads import options_of
 from classify.labels import Labels, LabelTable
 from classify.metrics import micro_f1
 from classify.recipe import TrainConfig
@@ -61,7 +62,8 @@ class CompareConfig:
         seeds: how often all of it is done, with other folds and other fresh weights.
         split: what groups videos, and the share that validates, which `patience` and tuned thresholds need; its
             `test_size` and `seed` are not looked at.
-        recipe: how every head is trained; its `arch`, `mixup` and `seed` are not looked at.
+        recipe: how every head is trained; its `arch`, `mixup` and `seed` are not looked at. An option of heads, such as
+            `dropout`, goes to those that take it.
         jobs: trainings at once; None runs one a core, and on a GPU one.
         label_vectors: label -> (D,), which zero-shot needs, as `embed_labels` gives them.
     """
@@ -121,6 +123,7 @@ def compare_heads(
         ClassifyError: labels, folds, a head or the folder do not fit; its children say which.
         EmbedError: the store cannot be read.
     """
+    _refuse_idle_options(config)
     table = read_table(store, labels, config.split)
     plan = _plan(Path(store), table, config)
     settings = _settings(plan, config)
@@ -141,6 +144,16 @@ def compare_heads(
             if on_result is not None:
                 on_result(sum(trial in known for trial in trials), len(trials))
     return _conclude(folder, plan, config, [known[trial] for trial in trials])
+
+
+def _refuse_idle_options(config: CompareConfig) -> None:
+    """Refuse an option of heads that no head takes; where some do, the others go without."""
+    for name, value in config.recipe.head_options.items():
+        if not any(name in options_of(arch) for arch in config.archs):
+            raise TrainError(
+                f"{name} is {value}, but no head here takes it: {', '.join(config.archs) or 'there is none'}. Leave it "
+                "out, or compare a head that has it."
+            )
 
 
 def _plan(store: Path, table: LabelTable, config: CompareConfig) -> TrialPlan:

@@ -40,7 +40,7 @@ from classify.heads.standardised import StandardisedHead
 from classify.heads.statistics import StatisticsHead
 from classify.heads.transformer import TransformerHead
 
-__all__ = ["HEADS", "StandardisedHead", "build_head", "list_heads"]
+__all__ = ["HEADS", "StandardisedHead", "build_head", "list_heads", "options_of"]
 
 HEADS: dict[str, Callable[..., nn.Module]] = {
     "linear": LinearHead,
@@ -66,6 +66,15 @@ def list_heads() -> list[str]:
     return [*HEADS, *sorted(point.name for point in entry_points(group="classify.heads"))]
 
 
+def options_of(arch: str) -> frozenset[str]:
+    """Return the names of what a head takes beside its sizes, such as "dropout".
+
+    Raises:
+        HeadError: no head has that name.
+    """
+    return frozenset([*inspect.signature(_builder(arch)).parameters][2:])
+
+
 def build_head(
     arch: str,
     dimension: int,
@@ -88,11 +97,10 @@ def build_head(
     Raises:
         HeadError: no head has that name, it lacks an option, or it cannot take such vectors.
     """
-    build = _builder(arch)
-    lacking = sorted(set(options) - set(inspect.signature(build).parameters))
+    lacking = sorted(set(options) - options_of(arch))
     if lacking:
         raise HeadError(f"The {arch} head has no {lacking[0]}. Leave it out, or choose another head.")
-    head = build(project or dimension, class_count, **options)
+    head = _builder(arch)(project or dimension, class_count, **options)
     return StandardisedHead(head, dimension, project=project, max_frames=max_frames)
 
 
