@@ -48,6 +48,7 @@ Entry = tuple[str, float]
 _DRAWS = 4000  # of a difference: its interval reaches far into the tails
 _WORDS = "set of prompts"
 _VARIED = ("arch", "mixup", "seed")  # of the recipe
+_IDLE = ("device", "stream")  # of the recipe: they change the last digits at most
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def compare_heads(
         labels: as for `split_videos`.
         config: what is compared, and how.
         resume: keep the results that the folder has, and train what is missing. Heads, mixups, baselines and seeds may
-            be others than before; videos, labels, folds and recipe may not.
+            be others than before, and so may `device` and `stream`; videos, labels, folds and recipe may not.
         on_result: called with how many trainings are done, and of how many.
 
     Raises:
@@ -170,7 +171,7 @@ def _plan(store: Path, table: LabelTable, config: CompareConfig) -> TrialPlan:
 def _settings(plan: TrialPlan, config: CompareConfig) -> dict[str, Any]:
     """Return what must not change between a comparison and what goes on from it, JSON-ready."""
     table = plan.table
-    recipe = {name: value for name, value in asdict(config.recipe).items() if name not in _VARIED}
+    recipe = {name: value for name, value in asdict(config.recipe).items() if name not in _VARIED + _IDLE}
     with EmbeddingStore(plan.store) as opened:
         provenance = opened.provenance.to_json()
     videos = repr((table.ids, table.names, table.groups)).encode() + np.packbits(table.targets).tobytes()
@@ -208,12 +209,18 @@ def _read_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     path = folder / SUMMARY_FILE
     try:
         before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        free = {_WORDS} - before.keys()  # zero-shot may come later
-        differing = sorted(name for name in settings.keys() - free if before[name] != settings[name])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        unshared = sorted((before.keys() ^ settings.keys()) - {_WORDS})  # zero-shot may come later, or no more
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise TrainError(
             f"{path} cannot be gone on from: {type(error).__name__}: {error}. Name another folder."
         ) from error
+    if unshared:
+        verb = "has" if unshared[0] in before else "lacks"
+        raise TrainError(
+            f"The comparison in {folder} was made by another version, which {verb} the setting {unshared[0]}. Name "
+            "another folder."
+        )
+    differing = sorted(name for name in settings.keys() & before.keys() if before[name] != settings[name])
     if differing:
         raise TrainError(
             f"The comparison in {folder} was made with another {differing[0]}, so its results do not go with new ones. "

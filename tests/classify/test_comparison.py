@@ -203,6 +203,31 @@ def test_results_of_another_recipe_are_not_mixed_in(toy_store: Path, tmp_path: P
         )
 
 
+def test_results_go_on_whatever_the_device_and_wherever_the_vectors_are(toy_store: Path, tmp_path: Path) -> None:
+    config = replace(QUICK, archs=("linear",), baselines=(), seeds=1)
+    compare_heads(toy_store, tmp_path / "comparison", config=config)
+    elsewhere = replace(config, recipe=replace(QUICK.recipe, device="cpu", stream=True))
+
+    assert compare_heads(toy_store, tmp_path / "comparison", config=elsewhere, resume=True).contenders
+
+
+@pytest.mark.parametrize("change", ["lacks", "has"])
+def test_results_of_a_version_with_other_settings_are_not_gone_on_from(
+    toy_store: Path, tmp_path: Path, change: str
+) -> None:
+    config, path = replace(QUICK, archs=()), tmp_path / "comparison" / "comparison.json"
+    compare_heads(toy_store, tmp_path / "comparison", config=config)
+    summary = json.loads(path.read_text())
+    if change == "lacks":
+        del summary["settings"]["warm_up"]
+    else:
+        summary["settings"]["warm_down"] = 0.0
+    path.write_text(json.dumps(summary))
+
+    with pytest.raises(TrainError, match=r"by another version, which (has|lacks) the setting warm_\w+\. Name another"):
+        compare_heads(toy_store, tmp_path / "comparison", config=config, resume=True)
+
+
 def test_a_damaged_file_of_results_is_refused(toy_store: Path, tmp_path: Path) -> None:
     compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
     (tmp_path / "comparison" / "runs.csv").write_text("id,label\nx,y\n")
