@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from classify.progress import CountBar
 from classify.recipe import TrainConfig
@@ -21,8 +22,19 @@ if TYPE_CHECKING:
     from classify.history import EpochRecord
     from classify.labels import LabelConfig
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_LABEL_OPTIONS = (
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _options(*options: Decorator) -> Decorator:
+    """Give a command several options, in their order."""
+    return lambda command: reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
+
+
+_standard_options = _options(
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+    click.version_option(package_name="framehead"),
+)
+_label_options = _options(
     click.option("--labels", type=click.Path(), help="Label file: CSV or JSON lines.  [default: the folders' names]"),
     click.option("--min-count", default=1, show_default=True, help="Drop labels of fewer videos than this."),
     click.option(
@@ -31,11 +43,6 @@ _LABEL_OPTIONS = (
         help="Labels that keep their places, new ones behind them: an earlier head's folder, or a text file.",
     ),
 )
-
-
-def _label_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say which labels to take."""
-    return reduce(lambda wrapped, option: option(wrapped), reversed(_LABEL_OPTIONS), command)
 
 
 class ClassifyCommand(click.Command):
@@ -69,15 +76,12 @@ class GroupedCommand(ClassifyCommand):
                 formatter.write_dl(rows)
 
 
-def _recipe_options(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _recipe_options(*, without: tuple[str, ...] = ()) -> Decorator:
     """Give a command an option for each setting of TrainConfig but some, with its default and help."""
-    settings = [setting for setting in fields(TrainConfig) if setting.name not in without]
-    return lambda command: reduce(
-        lambda wrapped, setting: _recipe_option(setting)(wrapped), reversed(settings), command
-    )
+    return _options(*(_recipe_option(setting) for setting in fields(TrainConfig) if setting.name not in without))
 
 
-def _recipe_option(setting: Field[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _recipe_option(setting: Field[Any]) -> Decorator:
     kind, choices = setting.metadata.get("kind", type(setting.default)), setting.metadata.get("choices")
     name = setting.name.replace("_", "-")
     return click.option(
@@ -94,8 +98,7 @@ def _recipe_option(setting: Field[Any]) -> Callable[[Callable[..., Any]], Callab
 @_label_options
 @click.option("--split", type=click.Path(), help="Split file; counts each of its parts as well.")
 @click.option("-o", "--output", help="Folder for pictures (PNG) and dataset.json.  [default: none are made]")
-@_json_option
-@click.version_option(package_name="framehead")
+@_standard_options
 def describe_dataset(store: str, output: str | None, split: str | None, as_json: bool, **options: Any) -> None:
     """Describe the labelled videos of STORE: classes, labels, durations, resolutions.
 
@@ -116,7 +119,7 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
 @click.command(cls=ClassifyCommand)
 @click.argument("store", type=click.Path())
 @_label_options
-@click.option("--test-size", default=0.1, show_default=True, help="Share of the videos that test.")
+@click.option("--test-size", default=0.1, show_default=True, help="Share of the videos that test; not with --folds.")
 @click.option("--validation-size", default=0.1, show_default=True, help="Share that validates; may be 0.")
 @click.option("--group-by", help="Column of the label file; its groups stay whole.")
 @click.option("--seed", default=0, show_default=True, help="Chooses between equally good splits.")
@@ -125,8 +128,7 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
 @click.option("--by-folder", is_flag=True, help="Follow the folders train/, val/ and test/ that the videos lie in.")
 @click.option("--folds", type=click.IntRange(2), help="Write a split for each of so many folds: split-1.csv, ...")
 @click.option("-o", "--output", default="split.csv", show_default=True, help="The split file to write.")
-@_json_option
-@click.version_option(package_name="framehead")
+@_standard_options
 def split_videos(store: str, output: str, folds: int | None, as_json: bool, **options: Any) -> None:
     """Split the labelled videos of STORE into train, validation and test.
 
@@ -142,6 +144,10 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
 
     labels = _take_labels(options)
     similarity, is_grouping = options.pop("similarity"), options.pop("group_near_duplicates")
+    if not is_grouping:
+        _refuse_idle("similarity", "without --group-near-duplicates. Give both, or neither")
+    if folds is not None:
+        _refuse_idle("test_size", f"with --folds {folds}, of which each tests an equal share. Leave it out")
     config = classify.SplitConfig(**options, near_duplicates=similarity if is_grouping else None)
     if folds is None:
         summary = classify.split_videos(store, output, labels=labels, config=config)
@@ -163,8 +169,7 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
 @click.option("--html", "as_page", is_flag=True, help="Also write report.html: pictures, mistakes, doubtful labels.")
 @click.option("--log-to", type=click.Choice(["tensorboard", "mlflow"]), help="Log epochs and figures there too.")
 @click.option("-o", "--output", default="head", show_default=True, help="Folder for the head.")
-@_json_option
-@click.version_option(package_name="framehead")
+@_standard_options
 def train_head(
     store: str, split: str, output: str, as_page: bool, log_to: str | None, as_json: bool, **options: Any
 ) -> None:
@@ -200,8 +205,8 @@ def train_head(
     click.echo(json.dumps(figures, indent=2) if as_json else report_text(report))
 
 
-def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
-    """Parse an option of several values with commas between them."""
+def _list_option(kind: Callable[[str], Any], *names: str, default: str, text: str) -> Decorator:
+    """Give a command an option of several values with commas between them."""
 
     def parse(_: click.Context, parameter: click.Parameter, value: str) -> tuple[Any, ...]:
         try:
@@ -209,33 +214,18 @@ def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
         except ValueError as error:
             raise click.BadParameter(f"{value!r} is no list of numbers such as 0,0.4.", param=parameter) from error
 
-    return parse
+    return click.option(*names, default=default, show_default=True, callback=parse, help=text)
 
 
 @click.command(cls=GroupedCommand)
 @click.argument("store", type=click.Path())
-@click.option(
-    "--arch",
-    "archs",
-    default="linear,transformer,random-frame",
-    show_default=True,
-    callback=_list_of(str),
-    help="Heads, with commas between them.",
-)
-@click.option(
-    "--mixup",
-    "mixups",
-    default="0,0.4",
-    show_default=True,
-    callback=_list_of(float),
-    help="Alphas of mixup, each with each head; 0 is off.",
-)
-@click.option(
+@_list_option(str, "--arch", "archs", default="linear,transformer,random-frame", text="Heads, with commas between.")
+@_list_option(float, "--mixup", "mixups", default="0,0.4", text="Alphas of mixup, each with each head; 0 is off.")
+@_list_option(
+    str,
     "--baselines",
     default="majority,logistic-regression,nearest-neighbours",
-    show_default=True,
-    callback=_list_of(str),
-    help="What heads are held against, zero-shot too where the encoder knows words; '' for nothing.",
+    text="What heads are held against, zero-shot too where the encoder knows words; '' for nothing.",
 )
 @click.option("--prompts", type=click.Path(), help="What labels are in words, for zero-shot: CSV or JSON file.")
 @click.option("--pretrained", help="For zero-shot: checkpoint file of the store's encoder, if it has moved.")
@@ -255,8 +245,7 @@ def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
 @click.option("--resume", is_flag=True, help="Go on from the results in the folder.")
 @_recipe_options(without=("arch", "mixup", "seed"))
 @click.option("-o", "--output", default="comparison", show_default=True, help="Folder for table and picture.")
-@_json_option
-@click.version_option(package_name="framehead")
+@_standard_options
 def compare_heads(store: str, output: str, resume: bool, as_json: bool, **options: Any) -> None:
     """Compare heads, mixup and baselines on STORE, and tell differences from noise.
 
@@ -292,8 +281,7 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
 @click.option("--pretrained", help="Checkpoint file of the head's encoder, if it has moved.")
 @click.option("--device", default="auto", show_default=True, help="Of encoder and head: auto, cpu or cuda.")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Frames encoded at once.")
-@_json_option
-@click.version_option(package_name="framehead")
+@_standard_options
 def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_json: bool, **config: Any) -> None:
     """Label SOURCES with the trained HEAD: stores, or folders, video files and CSV or TXT lists.
 
@@ -323,8 +311,7 @@ def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_j
 @click.command(cls=ClassifyCommand)
 @click.argument("head", type=click.Path())
 @click.option("-o", "--output", default="head.onnx", show_default=True, help="The ONNX file to write.")
-@_json_option
-@click.version_option(package_name="framehead")
+@_standard_options
 def export_head(head: str, output: str, as_json: bool) -> None:
     """Write the trained HEAD as an ONNX model, checked against the head on random videos.
 
@@ -343,6 +330,12 @@ def _take_labels(options: dict[str, Any]) -> "LabelConfig":
     from classify.labels import LabelConfig
 
     return LabelConfig(options.pop("labels"), options.pop("min_count"), options.pop("vocabulary"))
+
+
+def _refuse_idle(name: str, reason: str) -> None:
+    """Refuse an option that was given but would have no effect; its default may stand."""
+    if click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT:
+        raise click.UsageError(f"--{name.replace('_', '-')} has no effect {reason}.")
 
 
 def _warn(notes: tuple[str, ...]) -> None:
