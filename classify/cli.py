@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from classify.progress import CountBar
 from classify.recipe import TrainConfig
@@ -119,7 +120,7 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
 @click.command(cls=ClassifyCommand)
 @click.argument("store", type=click.Path())
 @_label_options
-@click.option("--test-size", default=0.1, show_default=True, help="Share of the videos that test.")
+@click.option("--test-size", default=0.1, show_default=True, help="Share of the videos that test; not with --folds.")
 @click.option("--validation-size", default=0.1, show_default=True, help="Share that validates; may be 0.")
 @click.option("--group-by", help="Column of the label file; its groups stay whole.")
 @click.option("--seed", default=0, show_default=True, help="Chooses between equally good splits.")
@@ -144,6 +145,10 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
 
     labels = _take_labels(options)
     similarity, is_grouping = options.pop("similarity"), options.pop("group_near_duplicates")
+    if not is_grouping:
+        _refuse_idle("similarity", "without --group-near-duplicates. Give both, or neither")
+    if folds is not None:
+        _refuse_idle("test_size", f"with --folds {folds}, of which each tests an equal share. Leave it out")
     config = classify.SplitConfig(**options, near_duplicates=similarity if is_grouping else None)
     if folds is None:
         summary = classify.split_videos(store, output, labels=labels, config=config)
@@ -206,8 +211,8 @@ def train_head(
         classify.log_training(report, log_to)
 
 
-def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
-    """Parse an option of several values with commas between them."""
+def _list_option(kind: Callable[[str], Any], *names: str, default: str, text: str) -> _Option:
+    """Give a command an option of several values with commas between them."""
 
     def parse(_: click.Context, parameter: click.Parameter, value: str) -> tuple[Any, ...]:
         try:
@@ -215,33 +220,18 @@ def _list_of(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
         except ValueError as error:
             raise click.BadParameter(f"{value!r} is no list of numbers such as 0,0.4.", param=parameter) from error
 
-    return parse
+    return click.option(*names, default=default, show_default=True, callback=parse, help=text)
 
 
 @click.command(cls=GroupedCommand)
 @click.argument("store", type=click.Path())
-@click.option(
-    "--arch",
-    "archs",
-    default="linear,transformer,random-frame",
-    show_default=True,
-    callback=_list_of(str),
-    help="Heads, with commas between them.",
-)
-@click.option(
-    "--mixup",
-    "mixups",
-    default="0,0.4",
-    show_default=True,
-    callback=_list_of(float),
-    help="Alphas of mixup, each with each head; 0 is off.",
-)
-@click.option(
+@_list_option(str, "--arch", "archs", default="linear,transformer,random-frame", text="Heads, with commas between.")
+@_list_option(float, "--mixup", "mixups", default="0,0.4", text="Alphas of mixup, each with each head; 0 is off.")
+@_list_option(
+    str,
     "--baselines",
     default="majority,logistic-regression,nearest-neighbours",
-    show_default=True,
-    callback=_list_of(str),
-    help="What heads are held against, zero-shot too where the encoder knows words; '' for nothing.",
+    text="What heads are held against, zero-shot too where the encoder knows words; '' for nothing.",
 )
 @click.option("--prompts", type=click.Path(), help="What labels are in words, for zero-shot: CSV or JSON file.")
 @click.option("--pretrained", help="For zero-shot: checkpoint file of the store's encoder, if it has moved.")
@@ -339,6 +329,12 @@ def _take_labels(options: dict[str, Any]) -> "LabelConfig":
     from classify.labels import LabelConfig
 
     return LabelConfig(options.pop("labels"), options.pop("min_count"), options.pop("vocabulary"))
+
+
+def _refuse_idle(name: str, reason: str) -> None:
+    """Refuse an option that was given but would have no effect; its default may stand."""
+    if click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT:
+        raise click.UsageError(f"--{name.replace('_', '-')} has no effect {reason}.")
 
 
 def _warn(notes: tuple[str, ...]) -> None:

@@ -30,6 +30,7 @@ from classify.comparison_picture import draw_comparison
 from classify.contenders import Comparison, Contender
 from classify.errors import TrainError
 from classify.files import write_whole
+from classify.heads import list_options
 from classify.labels import Labels, LabelTable
 from classify.metrics import micro_f1
 from classify.recipe import TrainConfig
@@ -47,6 +48,7 @@ Entry = tuple[str, float]
 _DRAWS = 4000  # of a difference: its interval reaches far into the tails
 _WORDS = "set of prompts"
 _VARIED = ("arch", "mixup", "seed")  # of the recipe
+_IDLE = ("device", "stream")  # of the recipe: they change the last digits at most
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class CompareConfig:
         seeds: how often all of it is done, with other folds and other fresh weights.
         split: what groups videos, and the share that validates, which `patience` and tuned thresholds need; its
             `test_size` and `seed` are not looked at.
-        recipe: how every head is trained; its `arch`, `mixup` and `seed` are not looked at.
+        recipe: how every head is trained; its `arch`, `mixup` and `seed` are not looked at. An option of heads, such as
+            `dropout`, goes to those that take it.
         jobs: trainings at once; None runs one a core, and on a GPU one.
         label_vectors: label -> (D,), which zero-shot needs, as `embed_labels` gives them.
     """
@@ -114,13 +117,14 @@ def compare_heads(
         labels: as for `split_videos`.
         config: what is compared, and how.
         resume: keep the results that the folder has, and train what is missing. Heads, mixups, baselines and seeds may
-            be others than before; videos, labels, folds and recipe may not.
+            be others than before, and so may `device` and `stream`; videos, labels, folds and recipe may not.
         on_result: called with how many trainings are done, and of how many.
 
     Raises:
         ClassifyError: labels, folds, a head or the folder do not fit; its children say which.
         EmbedError: the store cannot be read.
     """
+    _refuse_idle_options(config)
     table = read_table(store, labels, config.split)
     plan = _plan(Path(store), table, config)
     settings = _settings(plan, config)
@@ -143,6 +147,16 @@ def compare_heads(
     return _conclude(folder, plan, config, [known[trial] for trial in trials])
 
 
+def _refuse_idle_options(config: CompareConfig) -> None:
+    """Refuse an option of heads that no head takes; where some do, the others go without."""
+    for name, value in config.recipe.head_options.items():
+        if not any(name in list_options(arch) for arch in config.archs):
+            raise TrainError(
+                f"{name} is {value}, but no head here takes it: {', '.join(config.archs) or 'there is none'}. Leave it "
+                "out, or compare a head that has it."
+            )
+
+
 def _plan(store: Path, table: LabelTable, config: CompareConfig) -> TrialPlan:
     splits = {seed: fold_table(table, config.folds, replace(config.split, seed=seed)) for seed in range(config.seeds)}
     if config.label_vectors is None:
@@ -157,7 +171,7 @@ def _plan(store: Path, table: LabelTable, config: CompareConfig) -> TrialPlan:
 def _settings(plan: TrialPlan, config: CompareConfig) -> dict[str, Any]:
     """Return what must not change between a comparison and what goes on from it, JSON-ready."""
     table = plan.table
-    recipe = {name: value for name, value in asdict(config.recipe).items() if name not in _VARIED}
+    recipe = {name: value for name, value in asdict(config.recipe).items() if name not in _VARIED + _IDLE}
     with EmbeddingStore(plan.store) as opened:
         provenance = opened.provenance.to_json()
     videos = repr((table.ids, table.names, table.groups)).encode() + np.packbits(table.targets).tobytes()
@@ -195,12 +209,18 @@ def _read_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     path = folder / SUMMARY_FILE
     try:
         before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        free = {_WORDS} - before.keys()  # zero-shot may come later
-        differing = sorted(name for name in settings.keys() - free if before[name] != settings[name])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        unshared = sorted((before.keys() ^ settings.keys()) - {_WORDS})  # zero-shot may come later, or no more
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise TrainError(
             f"{path} cannot be gone on from: {type(error).__name__}: {error}. Name another folder."
         ) from error
+    if unshared:
+        verb = "has" if unshared[0] in before else "lacks"
+        raise TrainError(
+            f"The comparison in {folder} was made by another version, which {verb} the setting {unshared[0]}. Name "
+            "another folder."
+        )
+    differing = sorted(name for name in settings.keys() & before.keys() if before[name] != settings[name])
     if differing:
         raise TrainError(
             f"The comparison in {folder} was made with another {differing[0]}, so its results do not go with new ones. "

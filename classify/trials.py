@@ -23,6 +23,7 @@ from classify.baselines import ZERO_SHOT, is_baseline, predict_baseline, predict
 from classify.batches import LabelledSet, take_videos
 from classify.devices import find_device
 from classify.errors import TrainError
+from classify.heads import list_options
 from classify.joint_training import TrainJob, fit_heads
 from classify.labels import LabelTable
 from classify.metrics import decide_labels, measure
@@ -91,8 +92,10 @@ class TrialPlan:
     label_vectors: NDArray[np.float32] | None = None
 
     def config_of(self, trial: Trial) -> TrainConfig:
-        """Return the recipe of one trial."""
-        return replace(self.recipe, arch=trial.name, mixup=trial.mixup, seed=trial.seed)
+        """Return the recipe of one trial, without what other heads alone can be given."""
+        lacking = self.recipe.head_options.keys() - list_options(trial.name)
+        plain = {name: getattr(TrainConfig(), name) for name in lacking}
+        return replace(self.recipe, arch=trial.name, mixup=trial.mixup, seed=trial.seed, **plain)
 
     def split_of(self, trial: Trial) -> Split:
         """Return the split of one trial."""

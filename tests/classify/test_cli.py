@@ -195,6 +195,16 @@ def test_train_head_takes_positions_where_the_head_does(run: Callable[..., Resul
             ["embeddings.h5", "--group-near-duplicates", "--similarity", "1.1"],
             "Error: The similarity is 1.1. Give a cosine above 0",
         ),
+        (
+            "split_videos",
+            ["embeddings.h5", "--similarity", "0.93"],
+            "Error: --similarity has no effect without --group-near-duplicates. Give both, or neither.",
+        ),
+        (
+            "split_videos",
+            ["embeddings.h5", "--folds", "5", "--test-size", "0.1"],
+            "Error: --test-size has no effect with --folds 5, of which each tests an equal share. Leave it out.",
+        ),
         ("split_videos", ["embeddings.h5", "--group-by", "g"], "Error: There is no label file"),
         ("split_videos", ["embeddings.h5", "--labels", "none.csv"], "Error: none.csv cannot be read"),
         ("train_head", ["embeddings.h5", "--positions", "rotary"], "'sinusoidal', 'learned', 'timestamps'"),

@@ -163,6 +163,30 @@ def test_trainings_run_one_a_core_but_on_a_gpu_one_by_one(
     assert seen[0] == processes
 
 
+def test_an_option_of_some_heads_leaves_the_others_as_they_are(random_store: Path, tmp_path: Path) -> None:
+    recipe = TrainConfig(epochs=1, learning_rate=0.01)
+    config = replace(QUICK, archs=("linear", "mlp"), mixups=(0.0,), baselines=(), seeds=1, recipe=recipe)
+
+    compare_heads(random_store, tmp_path / "plain", config=config)
+    compare_heads(random_store, tmp_path / "dropped", config=replace(config, recipe=replace(recipe, dropout=0.9)))
+
+    plain, dropped = (_rows_by_head((tmp_path / name / "runs.csv").read_text()) for name in ("plain", "dropped"))
+    assert plain["linear"] == dropped["linear"]
+    assert plain["mlp"] != dropped["mlp"]
+
+
+def _rows_by_head(text: str) -> dict[str, list[list[str]]]:
+    rows = _without_seconds(text.encode().splitlines())
+    return {name: [row for row in rows if row[0] == name] for name in ("linear", "mlp")}
+
+
+def test_an_option_that_no_head_takes_is_refused(toy_store: Path, tmp_path: Path) -> None:
+    config = replace(QUICK, recipe=TrainConfig(dropout=0.3))
+
+    with pytest.raises(TrainError, match=r"dropout is 0\.3, but no head here takes it: linear, random-frame\. Leave"):
+        compare_heads(toy_store, tmp_path / "comparison", config=config)
+
+
 def test_results_are_not_overwritten(toy_store: Path, tmp_path: Path) -> None:
     config = replace(QUICK, archs=())
     compare_heads(toy_store, tmp_path / "comparison", config=config)
@@ -178,6 +202,31 @@ def test_results_of_another_recipe_are_not_mixed_in(toy_store: Path, tmp_path: P
         compare_heads(
             toy_store, tmp_path / "comparison", config=replace(QUICK, recipe=TrainConfig(epochs=3)), resume=True
         )
+
+
+def test_results_go_on_whatever_the_device_and_wherever_the_vectors_are(toy_store: Path, tmp_path: Path) -> None:
+    config = replace(QUICK, archs=("linear",), baselines=(), seeds=1)
+    compare_heads(toy_store, tmp_path / "comparison", config=config)
+    elsewhere = replace(config, recipe=replace(QUICK.recipe, device="cpu", stream=True))
+
+    assert compare_heads(toy_store, tmp_path / "comparison", config=elsewhere, resume=True).contenders
+
+
+@pytest.mark.parametrize("change", ["lacks", "has"])
+def test_results_of_a_version_with_other_settings_are_not_gone_on_from(
+    toy_store: Path, tmp_path: Path, change: str
+) -> None:
+    config, path = replace(QUICK, archs=()), tmp_path / "comparison" / "comparison.json"
+    compare_heads(toy_store, tmp_path / "comparison", config=config)
+    summary = json.loads(path.read_text())
+    if change == "lacks":
+        del summary["settings"]["warm_up"]
+    else:
+        summary["settings"]["warm_down"] = 0.0
+    path.write_text(json.dumps(summary))
+
+    with pytest.raises(TrainError, match=r"by another version, which (has|lacks) the setting warm_\w+\. Name another"):
+        compare_heads(toy_store, tmp_path / "comparison", config=config, resume=True)
 
 
 def test_a_damaged_file_of_results_is_refused(toy_store: Path, tmp_path: Path) -> None:
