@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from embed.tables import Failure
 
 _SHOWN_FAILURES = 20
+_PASSING_REASONS = frozenset({"not_found", "fetch_error", "timeout", "out_of_memory", "crashed"})
 
 
 class EmbedCommand(click.Command):
@@ -165,6 +166,7 @@ def embed_videos(
         summary = pipeline.embed_videos(sources, store, config, on_progress=bar.show)
     click.echo(json.dumps(summary.to_json(), indent=2) if as_json else _summary_text(summary))
     print_failures(summary.failures)
+    _print_what_to_retry(summary.failures)
     sys.exit(1 if summary.failed else 0)
 
 
@@ -220,7 +222,7 @@ class ProgressBar:
         return self
 
     def show(self, progress: "Progress") -> None:
-        """Draw where the run stands."""
+        """Draw where the run stands, also where only time has gone on."""
         from tqdm import tqdm
 
         if self._bar is None:
@@ -228,9 +230,12 @@ class ProgressBar:
         rate = progress.frames / progress.seconds if progress.seconds else 0.0
         failed = f", {progress.failed} failed" if progress.failed else ""
         stage = progress.bottleneck
-        waiting = f", slowest: {stage} {progress.shares[stage]:.0%}" if stage else ""
+        waiting = f", slowest: {stage} {progress.shares[stage]:.0%}" if stage else ", none embedded yet"
         self._bar.set_postfix_str(f"{rate:.0f} frames/s{failed}{waiting}", refresh=False)
-        self._bar.update(progress.videos_done - self._bar.n)
+        if progress.videos_done > self._bar.n:
+            self._bar.update(progress.videos_done - self._bar.n)
+        else:
+            self._bar.refresh()
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
@@ -243,6 +248,15 @@ def print_failures(failures: "tuple[Failure, ...]") -> None:
         click.echo(f"  failed  {failure.id}  {failure.reason}: {failure.detail}", err=True)
     if len(failures) > _SHOWN_FAILURES:
         click.echo(f"  ... and {len(failures) - _SHOWN_FAILURES} more: inspect-embeddings lists them", err=True)
+
+
+def _print_what_to_retry(failures: "tuple[Failure, ...]") -> None:
+    """Say on stderr how many of the failures may end otherwise: no run tries one again unless told to."""
+    count = sum(failure.reason in _PASSING_REASONS for failure in failures)
+    if count:
+        click.echo(
+            f"  {count} of these may go well another time, or with more time or memory: --retry-failed", err=True
+        )
 
 
 def _sampling(

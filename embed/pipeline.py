@@ -173,7 +173,7 @@ def embed_videos(
         store: path of the `.h5` file.
         config: how; None takes the defaults (CLIP ViT-B/32, 100 frames).
         encoder: an encoder at hand, in place of `config.model`.
-        on_progress: called when the encoder is loaded, and after every video.
+        on_progress: called when the encoder is loaded, after every video, and every second in between.
 
     Raises:
         SourceError: there is nothing to embed, or a name of the store stands for another video here.
@@ -268,13 +268,17 @@ class _Run:
         with Fetcher(fetching) as fetcher, self._pool(len(videos), fetcher) as pool:
             encoding = TimedEncoding(self._encoder, self.clock)
             batches = in_background(fill_batches(pool.decode(fetcher.ahead(videos)), self._config.batch_size))
-            encoded = in_background(encode_batches(self.clock.waited_for(batches), encoding.begin))
-            report = on_progress or (lambda _: None)
-            with closing(encoded):
-                report(self._progress(len(videos)))
+            begun = encode_batches(self.clock.waited_for(batches), encoding.begin)
+
+            def report() -> None:
+                if on_progress:
+                    on_progress(self._progress(len(videos)))
+
+            with closing(in_background(begun, meanwhile=report)) as encoded:
+                report()
                 for result in vectors_of_videos(encoded):
                     self._settle(result)
-                    report(self._progress(len(videos)))
+                    report()
 
     def _settle(self, result: EncodedVideo | Failure) -> None:
         if isinstance(result, Failure):
