@@ -6,19 +6,24 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import closing
 from functools import partial
-from queue import Queue, SimpleQueue
+from queue import Empty, Queue, SimpleQueue
 from typing import Any, TypeVar, final
+
+_INTERVAL_S = 1.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_background(items: Generator[Item], *, ahead: int = 1) -> Generator[Item]:
+def in_background(
+    items: Generator[Item], *, ahead: int = 1, meanwhile: Callable[[], object] | None = None
+) -> Generator[Item]:
     """Yield the items of a generator that runs in another thread.
 
     Args:
         items: run to its end, or closed when this generator is, by its own thread.
         ahead: items that wait to be taken.
+        meanwhile: called, by who takes the items, once a second while there is none.
     """
     queue: Queue[Item | _End] = Queue(ahead)
     is_abandoned = threading.Event()
@@ -37,7 +42,7 @@ def in_background(items: Generator[Item], *, ahead: int = 1) -> Generator[Item]:
     # A daemon: Ctrl-C does not wait for the batch that is being encoded.
     threading.Thread(target=run, name=getattr(items, "__name__", "stage"), daemon=True).start()
     try:
-        while not isinstance(item := queue.get(), _End):
+        while not isinstance(item := _take(queue, meanwhile), _End):
             yield item
         if item.error:
             raise item.error
@@ -45,6 +50,15 @@ def in_background(items: Generator[Item], *, ahead: int = 1) -> Generator[Item]:
         is_abandoned.set()
         while not queue.empty():  # the other thread may wait for room
             queue.get_nowait()
+
+
+def _take(queue: "Queue[Item | _End]", meanwhile: Callable[[], object] | None) -> "Item | _End":
+    while True:
+        try:
+            return queue.get(timeout=_INTERVAL_S if meanwhile else None)
+        except Empty:
+            if meanwhile:
+                meanwhile()
 
 
 class _End:

@@ -8,25 +8,25 @@ import io
 import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from embed.result_texts import SHOWN_FAILURES, report_text, summary_text
+
 if TYPE_CHECKING:
-    from embed.inspection import StoreReport
-    from embed.pipeline import EmbedSummary
     from embed.progress import Progress
-    from embed.provenance import Provenance
     from embed.repair import RepairReport
     from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
     from embed.tables import Failure
 
-_SHOWN_FAILURES = 20
+_PASSING_REASONS = frozenset({"not_found", "fetch_error", "timeout", "out_of_memory", "crashed"})
 
 
 class EmbedCommand(click.Command):
     """A command whose library errors are messages, not tracebacks."""
+
+    when_stopped = "What is done is stored: the same command goes on from here."
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; exit 2 with the message of an EmbedError or a ValueError of a setting."""
@@ -40,9 +40,15 @@ class EmbedCommand(click.Command):
             click.echo(f"Error: {error}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            click.echo("\nStopped. What is done is stored: the same command goes on from here.", err=True)
+            click.echo(f"\nStopped. {self.when_stopped}", err=True)
             sys.stdout.flush()
             os._exit(130)  # an encoder may be busy in its thread for seconds more: nobody waits for it
+
+
+class InspectCommand(EmbedCommand):
+    """A command that goes on from nowhere when it was stopped."""
+
+    when_stopped = "The stores are as they were, and a new one appears whole or not at all."
 
 
 @click.command(cls=EmbedCommand)
@@ -163,12 +169,13 @@ def embed_videos(
     )
     with ProgressBar() as bar:
         summary = pipeline.embed_videos(sources, store, config, on_progress=bar.show)
-    click.echo(json.dumps(summary.to_json(), indent=2) if as_json else _summary_text(summary))
+    click.echo(json.dumps(summary.to_json(), indent=2) if as_json else summary_text(summary))
     print_failures(summary.failures)
+    _print_what_to_retry(summary.failures)
     sys.exit(1 if summary.failed else 0)
 
 
-@click.command(cls=EmbedCommand)
+@click.command(cls=InspectCommand)
 @click.argument("stores", nargs=-1, required=True, type=click.Path())
 @click.option("--verify", is_flag=True, help="Read every vector and check it. Exit 1 when something is wrong.")
 @click.option("--merge", metavar="NEW", type=click.Path(), help="Write a new store with what all STORES hold.")
@@ -202,7 +209,7 @@ def inspect_embeddings(
     repaired = repair_embeddings(stores[0], repair) if repair else None
     report = inspection.inspect_embeddings(merge or repair or stores[0], is_verifying=verify)
     described = report.to_json() | ({"repair": repaired.to_json()} if repaired else {})
-    click.echo(json.dumps(described, indent=2) if as_json else _report_text(report))
+    click.echo(json.dumps(described, indent=2) if as_json else report_text(report))
     if repaired:
         _print_losses(repaired)
     sys.exit(1 if report.problems or (repaired and (repaired.lost or repaired.problems)) else 0)
@@ -220,7 +227,7 @@ class ProgressBar:
         return self
 
     def show(self, progress: "Progress") -> None:
-        """Draw where the run stands."""
+        """Draw where the run stands, also where only time has gone on."""
         from tqdm import tqdm
 
         if self._bar is None:
@@ -228,9 +235,12 @@ class ProgressBar:
         rate = progress.frames / progress.seconds if progress.seconds else 0.0
         failed = f", {progress.failed} failed" if progress.failed else ""
         stage = progress.bottleneck
-        waiting = f", slowest: {stage} {progress.shares[stage]:.0%}" if stage else ""
+        waiting = f", slowest: {stage} {progress.shares[stage]:.0%}" if stage else ", none embedded yet"
         self._bar.set_postfix_str(f"{rate:.0f} frames/s{failed}{waiting}", refresh=False)
-        self._bar.update(progress.videos_done - self._bar.n)
+        if progress.videos_done > self._bar.n:
+            self._bar.update(progress.videos_done - self._bar.n)
+        else:
+            self._bar.refresh()
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
@@ -239,10 +249,19 @@ class ProgressBar:
 
 def print_failures(failures: "tuple[Failure, ...]") -> None:
     """List on stderr which videos failed, and why."""
-    for failure in failures[:_SHOWN_FAILURES]:
+    for failure in failures[:SHOWN_FAILURES]:
         click.echo(f"  failed  {failure.id}  {failure.reason}: {failure.detail}", err=True)
-    if len(failures) > _SHOWN_FAILURES:
-        click.echo(f"  ... and {len(failures) - _SHOWN_FAILURES} more: inspect-embeddings lists them", err=True)
+    if len(failures) > SHOWN_FAILURES:
+        click.echo(f"  ... and {len(failures) - SHOWN_FAILURES} more: inspect-embeddings lists them", err=True)
+
+
+def _print_what_to_retry(failures: "tuple[Failure, ...]") -> None:
+    """Say on stderr how many of the failures may end otherwise: no run tries one again unless told to."""
+    count = sum(failure.reason in _PASSING_REASONS for failure in failures)
+    if count:
+        click.echo(
+            f"  {count} of these may go well another time, or with more time or memory: --retry-failed", err=True
+        )
 
 
 def _sampling(
@@ -271,63 +290,11 @@ def _views(names: str) -> tuple[str, ...]:
     return views
 
 
-def _summary_text(summary: "EmbedSummary") -> str:
-    from embed.cores import core_count
-
-    changed = f" ({summary.changed} of them anew, since their files changed)" if summary.changed else ""
-    counts = (
-        f"{summary.embedded} videos embedded{changed}, {summary.skipped} in the store already, {summary.failed} failed"
-    )
-    repeated = f" ({summary.repeated} of frames that repeat the one before)" if summary.repeated else ""
-    speed = f"{summary.vectors} vectors{repeated} in {summary.seconds:.1f} s"
-    lines = [f"{counts}; {speed} -> {Path(summary.store)}"]
-    lines += [f"{count} videos decoded on the CPU: {reason}" for reason, count in summary.decoded_on_cpu.items()]
-    if summary.hint:
-        work = f"{summary.decode_cpu_seconds:.1f} s decoding and {summary.encode_cpu_seconds:.1f} s encoding"
-        lines.append(f"Processor time: {work}, {summary.cores_used:.1f} of {core_count()} cores on average")
-        lines.append(f"To go faster: {summary.hint}")
-    return "\n".join(lines)
-
-
 def _print_losses(repaired: "RepairReport") -> None:
     """Say on stderr what could not be saved."""
     for problem in repaired.problems:
         click.echo(f"  damaged  {problem}", err=True)
-    for video_id in repaired.lost[:_SHOWN_FAILURES]:
+    for video_id in repaired.lost[:SHOWN_FAILURES]:
         click.echo(f"  lost  {video_id}", err=True)
-    if len(repaired.lost) > _SHOWN_FAILURES:
-        click.echo(f"  ... and {len(repaired.lost) - _SHOWN_FAILURES} more: --json lists them", err=True)
-
-
-def _precision_text(provenance: "Provenance") -> str:
-    fidelity = provenance.fidelity
-    if fidelity is None:
-        return provenance.encoder.precision
-    return (
-        f"{provenance.encoder.precision}, cosine to float32 {fidelity.cosine_min:.5f} at worst, "
-        f"{fidelity.cosine_mean:.5f} on average of {fidelity.frame_count} frames"
-    )
-
-
-def _report_text(report: "StoreReport") -> str:
-    encoder, sampling = report.provenance.encoder, dict(report.provenance.sampling)
-    rows: list[tuple[str, object]] = [
-        ("store", f"{report.path}, made {report.created}"),
-        ("videos", f"{report.videos} ({report.duration_s / 3600:.2f} hours)"),
-        ("vectors", f"{report.vectors} of {report.dimension} dimensions"),
-        ("a video", f"{report.shortest} to {report.longest} vectors, median {report.median:g}"),
-        (
-            "encoder",
-            f"{encoder.model} ({encoder.family}), weights {encoder.pretrained}, sha256 {encoder.weights_sha256[:12]}",
-        ),
-        ("precision", _precision_text(report.provenance)),
-        ("sampling", f"{sampling.pop('name')} {sampling}; decoded by {report.provenance.decoder}"),
-        ("views", ", ".join(report.provenance.views)),
-        ("failed", len(report.failures)),
-    ]
-    lines = [f"{name:<9} {value}" for name, value in rows]
-    lines += [f"  {reason}: {count}" for reason, count in report.failures_by_reason.items()]
-    lines += [f"    {f.id}: {f.detail}" for f in report.failures[:_SHOWN_FAILURES]]
-    if report.problems is not None:
-        lines += [f"{'verified':<9} {len(report.problems) or 'no'} problems", *(f"  {p}" for p in report.problems)]
-    return "\n".join(lines)
+    if len(repaired.lost) > SHOWN_FAILURES:
+        click.echo(f"  ... and {len(repaired.lost) - SHOWN_FAILURES} more: --json lists them", err=True)

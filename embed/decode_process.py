@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -63,15 +63,31 @@ class DecodeProcess:
 
     def __init__(self, plan: DecodePlan, limits: DecodeLimits) -> None:
         self._limits = limits
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (close() closes it)
-        self._channel, theirs = socket.socketpair()
-        self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(limits.timeout_s))
-        self._connection = Connection(os.dup(self._channel.fileno()))
-        their_lifeline, self._lifeline = os.pipe()
-        with theirs:
-            self._process = _start(theirs.fileno(), their_lifeline, self._complaints.fileno())
-        os.close(their_lifeline)
+        try:
+            with ExitStack() as opened:
+                self._open(opened)
+                opened.pop_all()
+        except OSError as error:
+            raise EmbedError(
+                f"A decoding process cannot be started: {error.strerror or error}. Make room for temporary files "
+                "(TMPDIR chooses another folder), allow more open files (ulimit -n) or take fewer --workers, and run "
+                "the same command again: what is embedded is kept."
+            ) from error
         self._say_plan(plan)
+
+    def _open(self, opened: ExitStack) -> None:
+        self._complaints = opened.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (it is one)
+        self._channel, theirs = socket.socketpair()
+        opened.enter_context(self._channel)
+        self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(self._limits.timeout_s))
+        with theirs:
+            self._connection = opened.enter_context(Connection(os.dup(self._channel.fileno())))
+            their_lifeline, self._lifeline = os.pipe()
+            opened.callback(os.close, self._lifeline)
+            try:
+                self._process = _start(theirs.fileno(), their_lifeline, self._complaints.fileno())
+            finally:
+                os.close(their_lifeline)
 
     def _say_plan(self, plan: DecodePlan) -> None:
         try:

@@ -7,6 +7,7 @@ with Fetcher(FetchConfig()) as fetcher:
 """
 
 import itertools
+import os
 import threading
 import time
 from collections import deque
@@ -142,7 +143,7 @@ class Fetcher:
         share = self._config.ahead_bytes // self._config.ahead_files
         reserved = self._budget.take(ticket, share if offer.size_bytes is None else offer.size_bytes)
         try:
-            path = self._folder.path() / f"{ticket}-{PurePosixPath(video.id).stem[:80]}{suffix_of(video.location)}"
+            path = self._folder.path() / _name_of_copy(ticket, video)
             sparse = self._sparse_copy(video, offer, path)
             copy = sparse or self._retry(video, lambda: self._copy(video, offer, path))
         except BaseException:
@@ -253,6 +254,12 @@ class Fetcher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _name_of_copy(ticket: int, video: Video) -> str:
+    """Return a name that says which video it is, as far as a file system takes it: 255 bytes, yt-dlp's endings too."""
+    stem, suffix = os.fsencode(PurePosixPath(video.id).stem)[:80], os.fsencode(suffix_of(video.location))[:16]
+    return f"{ticket}-{stem.decode(errors='ignore')}{suffix.decode(errors='ignore')}"
 
 
 @dataclass(frozen=True)

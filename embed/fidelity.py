@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from embed.decode_pool import DecodedVideo, DecodeLimits, DecodePlan, DecodePool
 from embed.encoders import Encoder
 from embed.errors import EncoderError
-from embed.fetching import Fetcher
+from embed.fetching import FetchConfig, Fetcher
 from embed.provenance import EncoderIdentity, Fidelity
 from embed.sampling import UniformFrames
 from embed.videos import Video
@@ -29,14 +29,14 @@ def first_frames(videos: Iterable[Video], plan: DecodePlan, limits: DecodeLimits
     Args:
         videos: taken until there are four.
         plan: what is done to each, but for its sampling.
-        limits: what each may take.
+        limits: what each may take; its server may be silent for as many seconds.
 
     Returns:
         (B, W, side_px, side_px, 3) uint8; None where no video can be decoded.
     """
     plan = replace(plan, sampling=UniformFrames(_FRAMES_A_VIDEO))
     with ExitStack() as stack:
-        fetcher = stack.enter_context(Fetcher())
+        fetcher = stack.enter_context(Fetcher(replace(FetchConfig.patient_for(limits.timeout_s), ahead_files=1)))
         pool = stack.enter_context(DecodePool(plan, workers=1, limits=limits, fetch=fetcher.local_file))
         results = pool.decode(fetcher.ahead(videos))
         decoded = (result.rgb for result in results if isinstance(result, DecodedVideo))

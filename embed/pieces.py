@@ -13,7 +13,9 @@ second on the way to a million datasets (h5py issue 2540); measured on 10,000 vi
 quicker than one dataset a video. A file may come from anywhere, so it is read with suspicion (`embed.hdf5_reading`).
 """
 
+import errno
 import json
+import os
 import shlex
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +56,12 @@ COLUMNS: dict[str, dict[str, str]] = {
 }
 _ATTRIBUTES = ("format", "provenance", "created", "merged_through", "crc32")
 _COPY_BYTES = 64 << 20
+_MORE_FILES = "Allow more open files (ulimit -n 4096), and run the same again."
+_REMEDIES = {
+    errno.EACCES: "Allow this user to read it, and the folders above it.",
+    errno.EMFILE: _MORE_FILES,
+    errno.ENFILE: _MORE_FILES,
+}
 
 
 @dataclass(frozen=True)
@@ -226,18 +234,24 @@ def what_it_lacks(path: Path) -> str:
 
 @contextmanager
 def damage_of(path: Path) -> Iterator[None]:
-    """Turn what h5py raises over a damaged or foreign file into StoreDamaged."""
+    """Turn what h5py raises over a damaged or foreign file into StoreDamaged, a refusal into StoreError."""
     try:
         yield
-    except FileNotFoundError:
+    except (FileNotFoundError, StoreError):
         raise
-    except StoreError:
-        raise
-    except (OSError, LookupError, RuntimeError, TypeError, ValueError, AttributeError, EOFError) as error:
-        raise StoreDamaged(
-            f"{path} is not a whole store of embeddings: {error}. Run inspect-embeddings {shlex.quote(str(path))} "
-            "--repair NEW to save what is whole into a new store, or embed the videos again."
-        ) from error
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise _damaged(path, error) from error
+        raise StoreError(f"{path} cannot be opened: {os.strerror(error.errno)}. {_REMEDIES[error.errno]}") from error
+    except (LookupError, RuntimeError, TypeError, ValueError, AttributeError, EOFError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> StoreDamaged:
+    return StoreDamaged(
+        f"{path} is not a whole store of embeddings: {error}. Run inspect-embeddings {shlex.quote(str(path))} "
+        "--repair NEW to save what is whole into a new store, or embed the videos again."
+    )
 
 
 @contextmanager

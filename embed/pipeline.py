@@ -175,7 +175,7 @@ def embed_videos(
         store: path of the `.h5` file.
         config: how; None takes the defaults (CLIP ViT-B/32, 100 frames).
         encoder: an encoder at hand, in place of `config.model`.
-        on_progress: called when the encoder is loaded, and after every video.
+        on_progress: called when the encoder is loaded, after every video, and every second in between.
 
     Raises:
         SourceError: there is nothing to embed, or a name of the store stands for another video here.
@@ -299,13 +299,17 @@ class _Run:
         """Embed the videos of frames: fetching, decoding, encoding and writing go on at once."""
         encoding = TimedEncoding(self._encoder, self.clock)
         batches = in_background(fill_batches(frames.results, self._config.batch_size))
-        encoded = in_background(encode_batches(self.clock.waited_for(batches), encoding.begin))
-        report = on_progress or (lambda _: None)
-        with closing(encoded):
-            report(self._progress(len(frames.videos)))
+        begun = encode_batches(self.clock.waited_for(batches), encoding.begin)
+
+        def report() -> None:
+            if on_progress:
+                on_progress(self._progress(len(frames.videos)))
+
+        with closing(in_background(begun, meanwhile=report)) as encoded:
+            report()
             for result in vectors_of_videos(encoded):
                 self._settle(result)
-                report(self._progress(len(frames.videos)))
+                report()
 
     def _settle(self, result: EncodedVideo | Failure) -> None:
         if isinstance(result, Failure):

@@ -62,27 +62,32 @@ class StageClock:
     def __init__(self) -> None:
         self.fetch_s = self.decode_s = self.waiting_s = self.encode_s = self.write_s = 0.0
         self.decode_cpu_s = self.encode_cpu_s = 0.0
+        self._waiting_since: float | None = None
 
     def waited_for(self, items: Iterable[Item]) -> Generator[Item]:
         """Yield the items, counting the time until each comes."""
         remaining = iter(items)
         while True:
-            started = time.monotonic()
+            started = self._waiting_since = time.monotonic()
             try:
                 item = next(remaining)
             except StopIteration:
                 return
             finally:
+                self._waiting_since = None
                 self.waiting_s += time.monotonic() - started
             yield item
 
     def shares(self) -> dict[Stage, float]:
-        """Return the share of each stage; they sum to 1 once anything was measured."""
-        at_work_s = self.fetch_s + self.decode_s
-        fetching = self.fetch_s / at_work_s if at_work_s else 0.0
+        """Return the share of each stage, the wait that goes on included; they sum to 1 once a video was embedded.
+
+        Until then nobody knows whether fetching or decoding is waited for.
+        """
+        since, at_work_s = self._waiting_since, self.fetch_s + self.decode_s
+        waiting_s = self.waiting_s + (time.monotonic() - since if since is not None else 0.0)
         seconds: dict[Stage, float] = {
-            "fetch": self.waiting_s * fetching,
-            "decode": self.waiting_s * (1 - fetching),
+            "fetch": waiting_s * self.fetch_s / at_work_s if at_work_s else 0.0,
+            "decode": waiting_s * self.decode_s / at_work_s if at_work_s else 0.0,
             "encode": self.encode_s,
             "write": self.write_s,
         }

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from embed.errors import StoreDamaged, StoreError
 from embed.hdf5_reading import is_hdf5
 from embed.parts import parts_folder, parts_in, piece_files
-from embed.pieces import Piece
+from embed.pieces import Piece, damage_of
 from embed.tables import (
     Failure,
     VideoRecord,
@@ -41,11 +41,14 @@ class VideoVectors:
 
 
 def is_store(path: str | Path) -> bool:
-    """Say whether a path is a store to read, rather than videos to embed."""
+    """Say whether a path is a store to read, rather than videos to embed.
+
+    Raises:
+        StoreError: it may not be looked at.
+    """
     path = Path(path)
-    if path.is_file():
-        return is_hdf5(path)
-    return bool(parts_in(parts_folder(path)))
+    with damage_of(path):
+        return is_hdf5(path) if path.is_file() else bool(parts_in(parts_folder(path)))
 
 
 @final
@@ -220,7 +223,8 @@ def _open_pieces(path: Path) -> list[Piece]:
     for attempt in range(20):
         with ExitStack() as opened:
             try:
-                pieces = [opened.enter_context(Piece(file)) for file in piece_files(path)]
+                with damage_of(path):
+                    pieces = [opened.enter_context(Piece(file)) for file in piece_files(path)]
             except FileNotFoundError:
                 time.sleep(attempt / 1000)
                 continue

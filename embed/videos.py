@@ -10,6 +10,8 @@ Ids stay the same when the whole folder moves, so labels and stores keep fitting
 """
 
 import glob
+import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -94,7 +96,7 @@ def find_videos(sources: Sequence[str | Path]) -> list[Video]:
 
     Args:
         sources: each one of
-            - a folder, searched recursively for files with a video's ending;
+            - a folder, searched recursively for files with a video's ending, also behind links to folders;
             - a video file;
             - a pattern such as `videos/**/*.mp4`;
             - an address: `https://` of a file or of a page that shows a video, `s3://` or another protocol of fsspec;
@@ -147,7 +149,27 @@ def _path_of(source: str) -> Path:
 
 
 def _folder_videos(folder: Path) -> list[Video]:
-    return _known_by_ending(str(folder), _files_below(folder, folder.rglob("*")))
+    return _known_by_ending(str(folder), _files_below(folder, _walk(folder)))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, behind links to folders too.
+
+    Each folder is gone through once, so that links may lead in circles: under its own name, else that of a link.
+    """
+    seen: set[tuple[int, int]] = set()
+    roots = deque([folder])
+    while roots:
+        for name, subfolders, files in os.walk(roots.popleft()):
+            here = Path(name)
+            status = here.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                subfolders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            subfolders.sort()
+            yield from (here / file for file in files)
+            roots.extend(here / subfolder for subfolder in subfolders if (here / subfolder).is_symlink())
 
 
 def _pattern_videos(pattern: Path) -> list[Video]:

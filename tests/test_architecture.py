@@ -36,6 +36,7 @@ LAYERS = {
         {"encode_time", "encoding", "fidelity", "frames_ahead"},
         {"run_log"},
         {"pipeline"},
+        {"result_texts"},
         {"cli"},
     ),
     "classify": (

@@ -21,6 +21,7 @@ from torch.cuda import Event, Stream
 from embed.background import DaemonThreads
 from embed.encoders import PendingVectors, ReadyVectors
 from embed.encoders.int8 import quantise_transformer
+from embed.errors import EncoderError
 from embed.provenance import EncoderIdentity, hash_weights
 
 _MOST_AT_ONCE = 2  # on a CPU; each takes the memory of a batch's activations
@@ -54,7 +55,11 @@ class TorchImageEncoder:
         self._shift = (-mean / std).to(self._device)[:, None, None]
 
     def encode(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Encode (B, 1, side_px, side_px, 3) uint8 frames to (B, D) float32 vectors."""
+        """Encode (B, 1, side_px, side_px, 3) uint8 frames to (B, D) float32 vectors.
+
+        Raises:
+            EncoderError: the device's memory does not hold such a batch; also of `begin`, or of what that returns.
+        """
         return self.begin(rgb).result()
 
     def begin(self, rgb: NDArray[np.uint8]) -> PendingVectors:
@@ -64,12 +69,23 @@ class TorchImageEncoder:
         if self._copying is None:
             return ReadyVectors(self._compute(rgb))
         with torch.inference_mode():
-            return _fetch(self._vectors(self._on_device(rgb)))
+            return _fetch(self._encoded(rgb))
 
     def _compute(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            vectors: NDArray[np.float32] = self._vectors(self._on_device(rgb)).cpu().numpy()
+            vectors: NDArray[np.float32] = self._encoded(rgb).cpu().numpy()
         return vectors
+
+    def _encoded(self, rgb: NDArray[np.uint8]) -> Tensor:
+        """Return (B, D) vectors that the device may still be at work on."""
+        try:
+            return self._vectors(self._on_device(rgb))
+        except torch.OutOfMemoryError as error:
+            raise EncoderError(
+                f"The memory of {self._device} does not hold {self.identity.model} and a batch of {len(rgb)} frames. "
+                "Use a smaller --batch-size, or end what else takes that memory: what is embedded is kept, and the "
+                "same command goes on from there."
+            ) from error
 
     def _on_device(self, rgb: NDArray[np.uint8]) -> Tensor:
         """Return the pixels on the device, where the work that is queued next will find them."""

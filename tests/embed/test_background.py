@@ -6,6 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
+from embed import background
 from embed.background import DaemonThreads, in_background
 
 
@@ -26,6 +27,19 @@ def test_an_error_comes_after_the_items_before_it() -> None:
     assert next(items) == 1
     with pytest.raises(RuntimeError, match="no more"):
         next(items)
+
+
+def test_who_waits_for_an_item_is_called_meanwhile_and_in_its_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "_INTERVAL_S", 0.01)
+    callers: list[threading.Thread] = []
+
+    def slow() -> Generator[int]:
+        while len(callers) < 3:
+            time.sleep(0.001)
+        yield 1
+
+    assert list(in_background(slow(), meanwhile=lambda: callers.append(threading.current_thread()))) == [1]
+    assert set(callers) == {threading.current_thread()}
 
 
 def test_work_goes_on_while_an_item_is_used_but_not_far_ahead() -> None:

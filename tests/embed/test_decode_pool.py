@@ -1,6 +1,7 @@
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -124,6 +125,18 @@ def test_a_closed_pool_ends_what_waits_for_it(tmp_path: Path) -> None:
     next(results)
     pool.close()
     assert list(results) == []
+
+
+def test_a_worker_that_cannot_be_replaced_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def videos() -> Iterator[Video]:
+        yield video_of(tmp_path, HOSTILE_FRAME_COUNT)
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+        yield video_of(tmp_path, 5)
+
+    plan = DecodePlan(Hostile(hostile.segfault), PREPROCESSING)
+    message = r"cannot be started: No such file or directory\. Make room for temporary files .*what is embedded is kept"
+    with pytest.raises(EmbedError, match=message):
+        list(decode_videos(videos(), plan, workers=1))
 
 
 def test_a_sampling_that_workers_cannot_import_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

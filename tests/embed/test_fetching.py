@@ -6,6 +6,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import boto3
 import pytest
@@ -67,6 +68,13 @@ def test_a_far_video_is_a_local_file_until_it_was_used(
         assert Path(path).read_bytes() == b"frames" * 100_000
         assert Path(path).suffix == ".mp4"
     assert copies_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["🎬" * 80, "a." + "b" * 300], ids=["name", "ending"])
+def test_a_name_that_is_too_long_for_a_file_is_cut(make_fetcher: MakeFetcher, server: FaultyServer, name: str) -> None:
+    server.files[f"/{quote(name)}"] = b"x" * 1000
+    with make_fetcher().local_file(Video(name, f"{server.url}/{name}")) as path:
+        assert Path(path).stat().st_size == 1000
 
 
 def test_a_fetched_video_has_its_frames(make_fetcher: MakeFetcher, server: FaultyServer, tmp_path: Path) -> None:

@@ -10,16 +10,20 @@ from click.testing import CliRunner
 
 from embed.cli import embed_videos as embed_command
 from embed.cli import inspect_embeddings as inspect_command
+from embed.decode_pool import DecodeLimits, DecodePlan
 from embed.encoders import open_clip
 from embed.errors import EncoderError, StoreMismatch
+from embed.fidelity import first_frames
 from embed.inspection import inspect_embeddings
 from embed.pipeline import EmbedConfig, embed_videos
 from embed.progress import Progress
 from embed.provenance import Provenance
 from embed.sampling import UniformFrames
 from embed.store import EmbeddingStore
+from embed.videos import Video
 from tests.embed.encoders.frames import SMALL_CLIP
-from tests.media import write_moving_video
+from tests.media import BarReader, write_moving_video
+from tests.servers import faulty_server
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +105,24 @@ def test_where_no_video_can_be_decoded_nothing_is_measured(tmp_path: Path, confi
     (tmp_path / "broken.mp4").write_text("x")
     assert embed_videos([tmp_path / "broken.mp4"], tmp_path / "s.h5", config).failed == 1
     assert inspect_embeddings(tmp_path / "s.h5").provenance.fidelity is None
+
+
+def test_few_more_far_videos_are_fetched_than_are_measured(folder: Path) -> None:
+    with faulty_server() as server:
+        server.files = {f"/{number}.mp4": (folder / f"{number % 6}.mp4").read_bytes() for number in range(12)}
+        videos = [Video(path, f"{server.url}{path}") for path in server.files]
+        rgb = first_frames(videos, DecodePlan(UniformFrames(6), BarReader().identity.preprocessing), DecodeLimits())
+        assert rgb is not None
+        assert len(rgb) == 4 * 8
+        assert len(server.requests) <= 7  # four, two that are decoded ahead, and one that is fetched ahead
+
+
+def test_a_server_that_is_silent_is_waited_for_as_long_as_the_time_limit_says(folder: Path) -> None:
+    plan = DecodePlan(UniformFrames(6), BarReader().identity.preprocessing)
+    with faulty_server() as server:
+        server.files["/a.mp4"], server.faults["/a.mp4"] = (folder / "0.mp4").read_bytes(), "stall"
+        assert first_frames([Video("a", f"{server.url}/a.mp4")], plan, DecodeLimits(timeout_s=1)) is None
+        assert server.requests["/a.mp4"] == 1
 
 
 @pytest.mark.parametrize(("least_cosine", "precision"), [(0.999, "bfloat16"), (1.1, "float32")])

@@ -147,7 +147,7 @@ def test_an_encoder_that_gives_no_number_fails_the_video_not_the_run(folder: Pat
 def test_progress_counts_videos_and_frames(folder: Path, tmp_path: Path) -> None:
     seen: list[Progress] = []
     embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader(), on_progress=seen.append)
-    assert [progress.videos_done for progress in seen] == [0, 1, 2, 3, 4, 5]
+    assert list(dict.fromkeys(progress.videos_done for progress in seen)) == [0, 1, 2, 3, 4, 5]
     assert seen[-1].frames == 3 + 6 + 6 + 6 + 6
     assert seen[-1].videos_total == 5
 

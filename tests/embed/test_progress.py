@@ -13,6 +13,25 @@ def test_shares_are_of_what_the_run_waited_for() -> None:
     assert clock.shares() == pytest.approx({"fetch": 0.2, "decode": 0.4, "encode": 0.3, "write": 0.1})
 
 
+def test_a_wait_that_goes_on_is_counted() -> None:
+    clock, seen = StageClock(), []
+    clock.decode_s = 1.0
+
+    def slow() -> Iterator[int]:
+        time.sleep(0.05)
+        seen.append(clock.shares())
+        yield 1
+
+    next(clock.waited_for(slow()))
+    assert seen[0] == pytest.approx({"fetch": 0, "decode": 1, "encode": 0, "write": 0})
+
+
+def test_nobody_knows_what_is_waited_for_before_the_first_video() -> None:
+    clock = StageClock()
+    clock.waiting_s = 6.0
+    assert clock.shares() == {}
+
+
 def test_nothing_measured_has_no_bottleneck() -> None:
     assert StageClock().shares() == {}
     assert Progress(0, 1, 0, 0, 0.0).bottleneck is None

@@ -25,6 +25,28 @@ def test_a_folder_gives_its_videos_sorted_with_ids_below_it(folder: Path) -> Non
     assert [video.id for video in find_videos([folder])] == ["cats/a.MKV", "cats/b.mp4", "dogs/c.webm"]
 
 
+def test_a_link_to_a_folder_is_followed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "deep").mkdir()
+    (elsewhere / "deep" / "d.mp4").touch()
+    (folder / "birds").symlink_to(elsewhere)
+    assert find_videos([folder])[0].id == "birds/deep/d.mp4"
+
+
+@pytest.mark.parametrize("target", ["..", "../cats", "."], ids=["folder above", "folder beside", "folder itself"])
+def test_a_link_to_a_folder_that_is_searched_anyway_adds_no_video(folder: Path, target: str) -> None:
+    (folder / "cats" / "again").symlink_to(target)
+    assert [video.id for video in find_videos([folder])] == ["cats/a.MKV", "cats/b.mp4", "dogs/c.webm"]
+
+
+def test_folders_that_link_to_each_other_are_searched_once(tmp_path: Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.mp4").touch()
+        (tmp_path / name / "link").symlink_to(tmp_path / other)
+    assert [video.id for video in find_videos([tmp_path / "a"])] == ["a.mp4", "link/b.mp4"]
+
+
 def test_a_single_file_may_have_any_ending(folder: Path) -> None:
     assert find_videos([folder / "notes.md"]) == [Video("notes.md", str(folder / "notes.md"))]
 

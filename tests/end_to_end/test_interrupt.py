@@ -1,6 +1,7 @@
 """Ctrl-C while the encoder is at work: the command ends within two seconds, and goes on where it was."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -36,3 +37,17 @@ def test_ctrl_c_ends_within_two_seconds_with_a_store_to_go_on_from(tmp_path: Pat
     assert not inspect_embeddings(store, is_verifying=True).problems
     summary = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     assert (summary["skipped"], summary["embedded"]) == (done, 12 - done)
+
+
+def test_ctrl_c_while_stores_are_merged_says_that_nothing_was_stored(tmp_path: Path) -> None:
+    (tmp_path / "s.h5.parts").mkdir()
+    part = tmp_path / "s.h5.parts" / "00000000-00000000.h5"
+    os.mkfifo(part)  # who opens it waits for ever
+    command = [Path(sys.executable).with_name("inspect-embeddings"), tmp_path / "s.h5", "--merge", tmp_path / "all.h5"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with part.open("wb"):  # once the command has opened it, too
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate()
+    assert process.returncode == 130
+    assert complaints == "\nStopped. The stores are as they were, and a new one appears whole or not at all.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["s.h5.parts"]

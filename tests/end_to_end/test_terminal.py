@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -42,3 +43,15 @@ def test_a_terminal_shows_the_count_the_failures_the_slowest_stage_and_what_woul
     assert "3 videos embedded, 0 in the store already, 1 failed; 9 vectors in" in summary
     assert "cores on average\nTo go faster: " in summary
     assert "failed  broken.mp4  unreadable" in summary
+    assert "--retry-failed" not in summary
+
+
+def test_a_terminal_shows_that_time_goes_on_while_a_video_takes_long_and_what_may_be_tried_again(
+    tmp_path: Path,
+) -> None:
+    os.mkfifo(tmp_path / "silent.mp4")  # who opens it waits for ever
+    command = [Path(sys.executable).with_name("embed-videos"), tmp_path / "silent.mp4", "-o", tmp_path / "s.h5"]
+    seen = seen_on_a_terminal([*command, "--model", "efficientnet-lite0", "--timeout", "3"])
+    seconds = {int(told) for told in re.findall(r"0/1 \[00:(\d\d)<\?, [^\r]*0 frames/s, none embedded yet", seen)}
+    assert len(seconds) > 3
+    assert "1 of these may go well another time, or with more time or memory: --retry-failed" in seen

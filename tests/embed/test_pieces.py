@@ -1,0 +1,64 @@
+"""A piece that the system keeps closed is not a damaged one."""
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from embed.errors import StoreDamaged, StoreError
+from embed.store import EmbeddingStore, is_store
+from tests.embed.stores import write_store
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A store that was opened before, so that all which opening imports is here."""
+    path = write_store(tmp_path / "s.h5", ["a"])
+    with EmbeddingStore(path):
+        pass
+    return path
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """Be somebody who may read no file of others, where the tests are run by root, who may read all."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@contextmanager
+def without_descriptors() -> Iterator[None]:
+    """Open files until the system opens no more."""
+    limits, held = resource.getrlimit(resource.RLIMIT_NOFILE), list[int]()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for descriptor in held:
+            os.close(descriptor)
+
+
+@pytest.mark.parametrize("look", [EmbeddingStore, is_store])
+def test_a_store_that_may_not_be_read_says_so(path: Path, look: type[EmbeddingStore]) -> None:
+    path.chmod(0)
+    with without_rights(), pytest.raises(StoreError, match=r"cannot be opened: Permission denied\. Allow") as caught:
+        look(path)
+    assert not isinstance(caught.value, StoreDamaged)
+
+
+def test_a_store_that_the_limit_of_open_files_keeps_closed_says_so(path: Path) -> None:
+    with without_descriptors(), pytest.raises(StoreError, match=r"Too many open files\. Allow more .*ulimit") as caught:
+        EmbeddingStore(path)
+    assert not isinstance(caught.value, StoreDamaged)
