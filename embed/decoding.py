@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.cores import core_count
+from embed.decoders import decoder_for
 from embed.errors import VideoError
 from embed.gathering import GatheredPictures
 from embed.packet_feed import SEEK_BYTES, PacketFeed, PlanFailed
@@ -40,6 +41,7 @@ from embed.timeline import (
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -131,8 +133,8 @@ def decodable_timeline(path: str, thread_count: int = 0) -> Timeline:
         VideoError: no frame can be decoded (no_frames), or the file cannot be opened.
     """
     with open_video(path) as (container, stream):
-        _set_threads(stream, thread_count)
-        seen = [(frame.pts, frame.key_frame) for frame in _decoded(container, stream)]
+        frames = _decoded(container, stream, decoder_for(stream, thread_count))
+        seen = [(frame.pts, frame.key_frame) for frame in frames]
         if not seen:
             raise VideoError("no_frames", f"no frame of {path} can be decoded")
         came = {order for order, _ in seen if order is not None}
@@ -196,8 +198,8 @@ def shown_by_plan(
     index_of = dict(zip(packets.ticks.tolist(), packets.frame_of.tolist(), strict=True))
     with open_video(path, accelerator) as (container, stream):
         picture = PictureReader(stream.sample_aspect_ratio)
-        _set_threads(stream, thread_count)
-        for frame in PacketFeed(container, stream, packets, seek_bytes=seek_bytes).decode(plan):
+        feed = PacketFeed(container, stream, decoder_for(stream, thread_count), packets, seek_bytes=seek_bytes)
+        for frame in feed.decode(plan):
             index = -1 if frame.pts is None else index_of.get(frame.pts, -1)
             if index in wanted:
                 yield index, picture.read(frame)
@@ -222,9 +224,8 @@ def shown_in_order(
     left = set(wanted)
     with open_video(path, accelerator) as (container, stream):
         picture = PictureReader(stream.sample_aspect_ratio)
-        _set_threads(stream, thread_count)
-        count = 0
-        for count, frame in enumerate(_decoded(container, stream), start=1):
+        frames, count = _decoded(container, stream, decoder_for(stream, thread_count)), 0
+        for count, frame in enumerate(frames, start=1):
             index = count - 1 if index_of is None else index_of.get(frame.pts, -1)
             if index in left:
                 left.remove(index)
@@ -246,7 +247,7 @@ def _shown_by_opencv(
 ) -> Generator[ShownFrame]:
     """Yield the wanted frames by their order. OpenCV tells no timestamps worth trusting.
 
-    It turns frames upright, but not those that a file mirrors.
+    It turns frames upright, but not those that a file mirrors, and knows no transparency.
 
     Raises:
         PlanFailed: as of `shown_in_order`.
@@ -276,12 +277,9 @@ _SHOWN_BY: dict[str, Callable[[str, Timeline, frozenset[int], int], Generator[Sh
 }
 
 
-def _set_threads(stream: "VideoStream", thread_count: int) -> None:
-    stream.thread_type = "AUTO"
-    stream.codec_context.thread_count = thread_count
-
-
-def _decoded(container: "InputContainer", stream: "VideoStream") -> Iterator["VideoFrame"]:
+def _decoded(
+    container: "InputContainer", stream: "VideoStream", decoder: "VideoCodecContext"
+) -> Iterator["VideoFrame"]:
     """Yield every frame that decodes, in the order shown, passing over packets that do not.
 
     A frame's `pts` is the place of its packet among the stream's: timestamps may be shared, or missing.
@@ -293,7 +291,7 @@ def _decoded(container: "InputContainer", stream: "VideoStream") -> Iterator["Vi
         if packet is not None:
             packet.pts = order
         try:
-            yield from stream.codec_context.decode(packet)
+            yield from decoder.decode(packet)
         except av.EOFError:
             return
         except av.FFmpegError:

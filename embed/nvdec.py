@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embed.decoders import has_alpha_beside
 from embed.decoding import Frames, ShownFrame, frames_of, shown_by_plan, shown_in_order
 from embed.errors import VideoError
 from embed.pictures import PLANES_OF, PictureReader
@@ -88,6 +89,8 @@ def why_not_this(path: str) -> str | None:
 def _sides_px(path: str) -> frozenset[int] | str:
     """Return the lengths of a picture's sides, or say why a video is not for NVDEC."""
     with open_video(path) as (_, stream):
+        if has_alpha_beside(stream):
+            return "NVDEC is used for 4:2:0 in 8 or 10 bits, not for transparent WebM"
         codec, pixel_format = stream.codec.name, stream.codec_context.pix_fmt
         sides_px = frozenset(PictureReader(stream.sample_aspect_ratio).size(stream.width, stream.height))
     if codec not in _CODECS:

@@ -13,6 +13,7 @@ from embed.timeline import Packets, whole_packets
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -31,6 +32,7 @@ class PacketFeed:
 
     Args:
         container, stream: the open file.
+        decoder: of its packets.
         packets: what its packets said when it was read before.
         seek_bytes: how much is rather read than sought over.
     """
@@ -39,11 +41,12 @@ class PacketFeed:
         self,
         container: "InputContainer",
         stream: "VideoStream",
+        decoder: "VideoCodecContext",
         packets: Packets,
         *,
         seek_bytes: int = SEEK_BYTES,
     ) -> None:
-        self._container, self._stream, self._packets = container, stream, packets
+        self._container, self._stream, self._decoder, self._packets = container, stream, decoder, packets
         self._seek_bytes = seek_bytes if packets.container_format in _SEEKABLE else np.inf
         self._source: Iterator[Packet[VideoStream]] = whole_packets(container, stream)
         self._next = 0
@@ -72,7 +75,7 @@ class PacketFeed:
             raise PlanFailed(f"{len(missing)} frames did not come")
 
     def _all_frames(self, plan: list[Run]) -> Iterator["VideoFrame"]:
-        decoder = self._stream.codec_context
+        decoder = self._decoder
         for run in plan:
             is_far = self._is_far(int(run.orders[0]))
             if (run.needs_flush or is_far) and not self._is_fresh:

@@ -126,9 +126,11 @@ class FramesPerSecond:
         available = _available(timeline, self.first_seconds)
         elapsed_s = timeline.timestamps_s[:available] - timeline.timestamps_s[0]
         end_s = min(max(timeline.duration_s, elapsed_s[-1]), self.first_seconds or np.inf)
+        instant_count = max(1, np.ceil(end_s * self.fps - 1e-6))
         # Timestamps are rounded to the stream's time base: an instant within a microsecond of a frame means that frame.
-        instants_s = np.arange(max(1, np.ceil(end_s * self.fps - 1e-6))) / self.fps + 1e-6
-        on_screen = np.unique(np.searchsorted(elapsed_s, instants_s, side="right") - 1).astype(np.int64)
+        instants_before = np.ceil((elapsed_s - 1e-6) * self.fps).clip(0, instant_count)
+        # Counted by frames: a list of instants would be as long as one absurd timestamp says.
+        on_screen = np.flatnonzero(np.diff(instants_before, append=instant_count)).astype(np.int64)
         if self.frame_count is not None:
             on_screen = on_screen[UniformFrames(self.frame_count).choose(len(on_screen))]
         return on_screen[:, None]

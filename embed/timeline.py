@@ -310,13 +310,19 @@ def _best_video_stream(container: "InputContainer", path: str) -> "VideoStream":
 
 
 def whole_packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
-    """Yield the stream's packets until its end or the first byte that cannot be read."""
+    """Yield the stream's packets until its end or the first byte that makes no sense.
+
+    Raises:
+        OSError: the disk or the network fails: the rest may be there another time.
+    """
     import av
 
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets)
+        except OSError:  # some of FFmpeg's errors are these too
+            raise
         except (StopIteration, av.FFmpegError):
             return
         except IndexError:  # PyAV 18's, at the end of a file in which a stream appears late

@@ -1,7 +1,9 @@
 """Videos whose every frame says which one it is, and an encoder that repeats what it sees."""
 
+import mmap
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -173,6 +175,18 @@ def set_display_matrix(path: Path, turn: tuple[int, int, int, int]) -> Path:
 def _media_ticks_per_s(content: bytes) -> int:
     (ticks_per_s,) = struct.unpack_from(">I", content, content.rindex(b"mdhd") + 16)
     return int(ticks_per_s)
+
+
+@contextmanager
+def failing_disk(path: Path, *, readable_share: float) -> Iterator[str]:
+    """Give FFmpeg's address of a file of which a disk reads the first bytes and then fails (EIO), as Linux has it.
+
+    The file is mapped into memory and cut there: reading such memory through /proc fails where the file is gone.
+    """
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        start, size = np.frombuffer(memory, dtype=np.uint8).ctypes.data, len(memory)
+        file.truncate(int(size * readable_share))
+        yield f"subfile,,start,{start},end,{start + size},,:/proc/self/mem"
 
 
 def copy_packets(source: Path, goal: Path, *, first: int) -> Path:

@@ -76,6 +76,7 @@ def test_a_stream_cropped_on_its_left_gives_the_pixels_of_the_cpu_or_goes_there(
         pytest.param("libx265", "yuv420p10le", "mkv", None, id="HEVC, 10 bits"),
         pytest.param("libvpx", "yuv420p", "webm", None, id="VP8"),
         pytest.param("libvpx-vp9", "yuv420p", "webm", None, id="VP9"),
+        pytest.param("libvpx-vp9", "yuva420p", "webm", "not for transparent WebM", id="transparent VP9"),
         pytest.param("mpeg4", "yuv420p", "avi", "h264, hevc, vp8, vp9, not for mpeg4", id="MPEG-4"),
         pytest.param("libsvtav1", "yuv420p", "mp4", "not for libdav1d", id="AV1"),
         pytest.param("libx264", "yuv444p", "mp4", "4:2:0 in 8 or 10 bits, not for yuv444p", id="4:4:4"),

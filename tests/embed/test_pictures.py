@@ -92,6 +92,31 @@ def test_transparent_parts_stand_on_black() -> None:
     assert shown[0, [0, 8, 16], 0].tolist() == [0, 128, 255]
 
 
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_a_transparent_webm_stands_on_black(tmp_path: Path, codec: str) -> None:
+    path = write_transparent_video(tmp_path / "a.webm", 40, codec=codec)
+    rgb = read_frames(str(path), UniformFrames(3)).rgb[:, 0]
+    assert rgb[:, :, :60].max() <= 2
+    assert rgb[:, :, 68:].min() >= 250
+    everything = read_frames(str(path), UniformFrames(40)).rgb[:, 0]
+    np.testing.assert_array_equal(everything[UniformFrames(3).choose(40)], rgb)
+
+
+def write_transparent_video(path: Path, frame_count: int, *, codec: str) -> Path:
+    """Encode a white picture whose left half is transparent."""
+    rgba = np.full((96, 128, 4), 255, dtype=np.uint8)
+    rgba[:, :64, 3] = 0
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"auto-alt-ref": "0", "g": "8", "deadline": "realtime"})
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuva420p"
+        for number in range(frame_count):
+            frame = av.VideoFrame.from_ndarray(rgba, format="rgba").reformat(format="yuva420p")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
 def test_a_transparent_gif_stands_on_black(odd_videos: Path) -> None:
     rgb = read_frames(str(odd_videos / "torchcodec" / "transparent.gif"), UniformFrames(1)).rgb
     assert rgb[0, 0, 0, 0].tolist() == [0, 0, 0]

@@ -1,3 +1,6 @@
+import math
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -96,6 +99,25 @@ def test_frames_per_second_are_those_on_screen_at_each_instant(sampling: Samplin
 def test_a_frame_that_stays_on_screen_is_taken_once() -> None:
     slides = Timeline(np.array([0.0, 10.0, 11.0]), np.ones(3, np.bool_), None, 64, 48, 20.0)
     assert chosen(FramesPerSecond(1), slides) == [0, 1, 2]
+
+
+def test_an_absurd_timestamp_costs_no_memory() -> None:
+    of = Timeline(np.array([0.0, 0.5, 1.5, 1e9]), np.ones(4, np.bool_), None, 64, 48, 1e9)
+    tracemalloc.start()
+    try:
+        assert chosen(FramesPerSecond(1), of) == [0, 1, 2]
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+@given(st.floats(0.05, 100), st.lists(st.floats(0, 3), min_size=1, max_size=60))
+def test_frames_per_second_are_those_that_each_instant_finds_on_screen(rate: float, steps_s: list[float]) -> None:
+    times_s = np.cumsum([0, *steps_s])
+    of = Timeline(times_s, np.ones(len(times_s), np.bool_), None, 64, 48, float(times_s[-1]) + 0.04)
+    instants_s = (number / rate + 1e-6 for number in range(max(1, math.ceil(of.duration_s * rate - 1e-6))))
+    on_screen = {int(np.flatnonzero(times_s <= instant_s)[-1]) for instant_s in instants_s}
+    assert chosen(FramesPerSecond(rate), of) == sorted(on_screen)
 
 
 @given(st.floats(0.05, 100), st.integers(1, 400), st.floats(1, 120))

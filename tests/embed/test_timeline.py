@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import av
@@ -7,7 +8,7 @@ import pytest
 from embed.decoding import decodable_timeline
 from embed.errors import VideoError
 from embed.timeline import read_packets, read_timeline
-from tests.media import HEIGHT_PX, WIDTH_PX, copy_packets, write_moving_video, write_video
+from tests.media import HEIGHT_PX, WIDTH_PX, copy_packets, failing_disk, write_moving_video, write_video
 
 
 def test_a_timeline_has_every_frame_in_the_order_shown_despite_b_frames(tmp_path: Path) -> None:
@@ -70,6 +71,17 @@ def test_every_readable_odd_video_has_the_frames_that_decode(odd_videos: Path) -
     small = [str(path) for path in paths if path.stat().st_size < 100_000]
     differing = [path for path in small if read_timeline(path).frame_count != decodable_timeline(path).frame_count]
     assert differing == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("ending", ["ts", "mkv", "h264"])
+def test_where_the_disk_fails_a_video_is_unreadable_rather_than_short(tmp_path: Path, ending: str) -> None:
+    path = write_video(tmp_path / f"a.{ending}", 400, options={"crf": "10"})
+    with (
+        failing_disk(path, readable_share=0.6) as address,
+        pytest.raises(VideoError, match=r"unreadable: .* cannot be read as a video: Input/output error"),
+    ):
+        read_timeline(address)
 
 
 def test_a_stream_that_appears_late_does_not_hide_the_video(tmp_path: Path) -> None:
