@@ -58,7 +58,7 @@ class Frames:
 
     Args:
         rgb: (T, W, H, W_px, 3) uint8, upright; (T, W, ...) of what a cut gave where there was one.
-        timestamps_s: (T,) float64, the mean moment of the W frames behind each vector, on the file's own clock.
+        timestamps_s: (T,) float64, the mean moment of the W frames behind each vector, on the timeline's clock.
         timeline: what they were chosen from.
     """
 

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 _DEFAULT_FPS = 25.0  # FFmpeg's own guess for raw streams that state no frame rate
 
+# Stores hold moments as float32, which tells milliseconds apart up to 16,384 s. Cameras' clocks may count from 1970.
+_LATEST_START_S = 4 * 3600
+
 # AVI stores no presentation times, and for these FFmpeg makes them up in decoding order: they name the wrong frames.
 _REORDERED_BLINDLY = ("h264", "hevc")
 # Its decoder gives pictures that repeat another one out of turn.
@@ -49,7 +52,8 @@ class Timeline:
     """The F frames of a video in the order in which they are shown.
 
     Args:
-        timestamps_s: (F,) float64, seconds on the file's own clock, which need not start at 0.
+        timestamps_s: (F,) float64, seconds on the file's own clock, which need not start at 0; but from the first frame
+            on where that clock starts more than four hours from 0.
         is_keyframe: (F,) bool, True where a frame can be decoded alone.
         orders: (F,) int64 places, among the stream's packets, of those that show the frames; None where that is not
             known (raw .h264), and frames are counted as the decoder gives them.
@@ -218,9 +222,10 @@ def _timeline_of(
     as_shown = np.argsort(clock, kind="stable")
     clock, time_base = clock[as_shown], float(stream.time_base or 0)
     last = durations[as_shown[-1]] or (np.median(np.diff(clock)) if len(clock) > 1 else 0)
+    origin = clock[0] if abs(clock[0] * time_base) > _LATEST_START_S else 0
     is_counted = _are_timestamps_wrong(stream.codec.canonical_name, container_format, table[:, -1])
     return Timeline(
-        timestamps_s=(clock * time_base).astype(np.float64),
+        timestamps_s=((clock - origin) * time_base).astype(np.float64),
         is_keyframe=is_keyframe[as_shown],
         orders=None if is_counted else places[as_shown],
         width_px=stream.width,

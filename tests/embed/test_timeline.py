@@ -54,6 +54,14 @@ def test_a_start_other_than_zero_is_kept(odd_videos: Path) -> None:
     assert timeline.timestamps_s[0] == pytest.approx(8.333, abs=1e-3)
 
 
+def test_a_clock_that_starts_beyond_what_a_store_tells_apart_counts_from_the_first_frame(tmp_path: Path) -> None:
+    epoch = 1_700_000_000 * 25
+    timeline = read_timeline(str(write_video(tmp_path / "a.mkv", 30, ticks=range(epoch, epoch + 30))))
+    stored = timeline.timestamps_s.astype(np.float32)
+    np.testing.assert_allclose(stored, np.arange(30) / 25, atol=1e-3)
+    assert timeline.duration_s == pytest.approx(30 / 25)
+
+
 def test_first_pictures_that_lean_on_a_group_cut_away_are_no_frames(tmp_path: Path) -> None:
     options = {"preset": "veryfast", "x265-params": "log-level=none:keyint=16:open-gop=1:bframes=4:b-adapt=0"}
     whole = write_moving_video(tmp_path / "a.mkv", 48, codec="libx265", options=options)
