@@ -15,7 +15,8 @@ _PIXELS_AT_ONCE = 2 * 3840 * 2160  # a decoder keeps up to 16 pictures: two deco
 
 def decoders_for(timeline: Timeline, thread_count: int) -> int:
     """Return how many decoders may work on one video at once: fewer where the pictures that each keeps are large."""
-    return min(thread_count, max(1, _PIXELS_AT_ONCE // (timeline.width_px * timeline.height_px)))
+    side_by_side = _PIXELS_AT_ONCE // max(1, timeline.width_px * timeline.height_px)  # a broken header may claim none
+    return min(thread_count, max(1, side_by_side))
 
 
 def part_plan(plan: list[Run], most: int) -> list[list[Run]]:

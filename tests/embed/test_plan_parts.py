@@ -29,3 +29,8 @@ def test_large_pictures_are_decoded_by_fewer_decoders_at_once(tmp_path: Path) ->
     assert decoders_for(timeline, 16) == 16
     assert decoders_for(replace(timeline, width_px=3840, height_px=2160), 16) == 2
     assert decoders_for(replace(timeline, width_px=7680, height_px=4320), 16) == 1
+
+
+def test_a_header_that_claims_no_pixels_is_borne(tmp_path: Path) -> None:
+    timeline = read_packets(str(write_moving_video(tmp_path / "clip.mp4", 2, codec="libx264", options={}))).timeline
+    assert decoders_for(replace(timeline, width_px=0), 16) == 16
