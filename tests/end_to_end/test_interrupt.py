@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from embed.inspection import inspect_embeddings
 from tests.media import write_video
 
+# Tests that run in a shell's background inherit that Ctrl-C is ignored there.
+HEAR_CTRL_C = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
 LIMIT_S = 10  # two are the promise; busy machines take longer, and one that waits for all videos fails below
 
 
@@ -21,13 +24,15 @@ def test_ctrl_c_ends_within_two_seconds_with_a_store_to_go_on_from(tmp_path: Pat
     store, log = tmp_path / "s.h5", tmp_path / "run.jsonl"
     command = [Path(sys.executable).with_name("embed-videos"), tmp_path / "videos", "-o", store, "--log", log, "--json"]
     command += ["--model", "efficientnet-lite0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=HEAR_CTRL_C
+    )
     while not log.exists() or not log.read_text().count("\n"):
         assert process.poll() is None
         time.sleep(0.01)
     interrupted = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, complaints = process.communicate()
+    _, complaints = process.communicate(timeout=60)
     assert time.monotonic() - interrupted < LIMIT_S
     assert process.returncode == 130
     assert complaints == "\nStopped. What is done is stored: the same command goes on from here.\n"
@@ -44,10 +49,10 @@ def test_ctrl_c_while_stores_are_merged_says_that_nothing_was_stored(tmp_path: P
     part = tmp_path / "s.h5.parts" / "00000000-00000000.h5"
     os.mkfifo(part)  # who opens it waits for ever
     command = [Path(sys.executable).with_name("inspect-embeddings"), tmp_path / "s.h5", "--merge", tmp_path / "all.h5"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=HEAR_CTRL_C)
     with part.open("wb"):  # once the command has opened it, too
         process.send_signal(signal.SIGINT)
-        _, complaints = process.communicate()
+        _, complaints = process.communicate(timeout=60)
     assert process.returncode == 130
     assert complaints == "\nStopped. The stores are as they were, and a new one appears whole or not at all.\n"
     assert [path.name for path in tmp_path.iterdir()] == ["s.h5.parts"]
