@@ -44,7 +44,6 @@ from embed.store import EmbeddingStore, StoreWriter, VideoRecord
 
 BATCH = 16
 QUICK_HEADS = ("mlp", "random-frame", "statistics", "motion", "moe", "attention")
-"""Those that finish soon on a CPU; on a GPU all are measured."""
 PER_VIDEO = "per_video.h5"
 NOBODY: NDArray[np.int64] = np.array([], dtype=np.int64)
 PREPROCESSING = Preprocessing(224, 224, "shortest", "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -79,7 +78,6 @@ LARGE_STEPS = 100
 
 
 def main() -> None:
-    """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiny", action="store_true", help="small sizes, to see that it runs")
     parser.add_argument("--device", default="auto")
@@ -91,18 +89,18 @@ def main() -> None:
         return
     size, large = (TINY, TINY_LARGE) if options.tiny else (FULL, LARGE)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        store = write_store(Path(folder, "set.h5"), size)
         print(f"{date.today()}, {machine(options.device)}.\n")
+        store = write_store(Path(folder, "set.h5"), size)
         write_datasets(store, size)
-        print_heads(store, size, options.device)
         print_transformer(store, size, options.device)
+        print_heads(store, size, options.device)
         write_store(Path(folder, "large.h5"), large)
         print_large(Path(folder, "large.h5"), options.device)
 
 
 def print_heads(store: Path, size: Size, device: str) -> None:
     """Print what heads that finish soon take, from the store on disk to trained weights."""
-    train(store, size, TrainConfig(epochs=1, device=device))  # the first of a process loads and warms up
+    train(store, size, TrainConfig(epochs=1, device=device))  # warms up
     linear = middle(lambda: train(store, size, TrainConfig(epochs=size.epochs, mixup=0, device=device)), size.rounds)
     plain = middle(lambda: train_plainly(store, size, device), size.rounds)
     print(f"| {size.videos:,} videos x {size.frames} x {size.dimension}, {size.epochs} epochs | s | times linear |")
@@ -121,10 +119,9 @@ def print_heads(store: Path, size: Size, device: str) -> None:
 
 def print_transformer(store: Path, size: Size, device: str) -> None:
     """Print what the transformer takes beside its arithmetic and torch's own layer."""
-    whole = size.videos * 10 / size.sample
-    place = find_device(device)
-    plain = TrainConfig(arch="transformer", mixup=0, device=device)
-    frames, components = min(32, size.frames // 2), size.dimension // 4
+    whole, place = size.videos * 10 / size.sample, find_device(device)
+    plain, frames = TrainConfig(arch="transformer", mixup=0, device=device), min(32, size.frames // 2)
+    components = size.dimension // 4
     ways: dict[str, Callable[[], float]] = {
         "the matrix products alone (floor)": lambda: floor_s(size, place),
         "transformer": lambda: train_sample(store, size, plain),
