@@ -43,6 +43,7 @@ import torch
 from numpy.typing import NDArray
 
 from embed.timeline import read_timeline
+from embed.torchvision_operators import declare_missing_operators
 from embed.videos import find_videos
 
 CLIP, LITE = "ViT-B-32", "efficientnet-lite0"
@@ -251,6 +252,7 @@ def memory_bytes(pid: int) -> int:
 def make_checkpoint(path: Path) -> Path:
     """Save a model with random weights, which take as long as any others."""
     if not path.exists():
+        declare_missing_operators()
         import open_clip
 
         torch.save(open_clip.create_model(CLIP).state_dict(), path)
