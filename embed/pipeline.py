@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from embed.allocation import keep_freed_memory
 from embed.background import in_background
 from embed.changes import changed_videos
 from embed.decode_pool import DecodeLimits, DecodePlan
@@ -184,6 +185,7 @@ def embed_videos(
     """
     started = time.monotonic()
     config = config or EmbedConfig()
+    keep_freed_memory()  # before there are threads: theirs would be given back, and taken anew for every batch
     videos = find_videos(sources)
     with ExitStack() as stack:
         early = None if encoder else _begin_early(config, store, videos)
