@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from classify.batches import LabelledSet
 from classify.errors import HeadError, TrainError
-from classify.heads import list_heads, list_options
+from classify.heads import list_heads
 from classify.recipe import TrainConfig
-from classify.training import configure_head
+from classify.training import configure_head, with_head
 
 _STEPS = 400  # at least, and _EPOCHS: so heads that pool learn all of a small set, and enough of a large one
 _EPOCHS = 10
@@ -51,20 +51,15 @@ def list_candidates(dataset: LabelledSet, train: NDArray[np.int64], config: Trai
     decay, step_count = 1 / len(train), -(-len(train) // config.batch_size)
     epochs = max(_EPOCHS, -(-_STEPS // step_count))
     components = config.project or (_COMPONENTS if dataset.videos.dimension > _COMPONENTS else None)
-    base = replace(config, schedule="cosine", dropout=None, positions=None, mixup=0.0, weight_decay=decay)
+    base = replace(config, schedule="cosine", dropout=None, mixup=0.0, weight_decay=decay)
     quick = replace(base, epochs=epochs, learning_rate=3e-3)
     kinds = (quick, replace(quick, mixup=_MIXUP), replace(quick, weight_decay=10 * decay))
     slow = replace(base, epochs=min(epochs, _MOST_EPOCHS), learning_rate=1e-3, weight_decay=0.0, project=components)
     return [
-        replace(base, arch="linear", epochs=_LINEAR_TIMES * epochs, learning_rate=_LINEAR_RATE),
-        *(replace(kind, arch=arch) for kind in kinds for arch in pooling),
-        *(replace(_place(slow, arch, config), mixup=mixup) for mixup in (0.0, _MIXUP) for arch in others),
+        replace(with_head(base, "linear"), epochs=_LINEAR_TIMES * epochs, learning_rate=_LINEAR_RATE),
+        *(with_head(kind, arch) for kind in kinds for arch in pooling),
+        *(replace(with_head(slow, arch), mixup=mixup) for mixup in (0.0, _MIXUP) for arch in others),
     ]
-
-
-def _place(recipe: TrainConfig, arch: str, config: TrainConfig) -> TrainConfig:
-    """Give a recipe its head, and the positions that are asked for where the head takes any."""
-    return replace(recipe, arch=arch, positions=config.positions if "positions" in list_options(arch) else None)
 
 
 def _list_archs(dataset: LabelledSet, config: TrainConfig) -> tuple[list[str], list[str]]:

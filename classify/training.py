@@ -12,7 +12,7 @@ Where videos have several views, each epoch draws one of each video, and probabi
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from classify.batches import LabelledSet, VideoBatch, Videos, blocks_of
 from classify.device_sets import BatchSource, PooledSet, place_videos
 from classify.devices import explained_memory, find_device, seeded
 from classify.errors import TrainError
-from classify.heads import StandardisedHead, build_head
+from classify.heads import StandardisedHead, build_head, list_options
 from classify.history import Course, EpochRecord, Tally
 from classify.mixup import Step, draw_views, plan_epoch
 from classify.objective import Objective, balance_classes
@@ -197,6 +197,16 @@ def prepare_fit(
         weights = balance_classes(dataset.targets[train], is_multi_label=dataset.is_multi_label).to(device)
     objective = Objective(dataset.is_multi_label, config.label_smoothing, weights)
     return Fit(head, objective, train, validation, len(dataset.names), config, device, dataset.videos.view_count)
+
+
+def with_head(config: TrainConfig, arch: str) -> TrainConfig:
+    """Return a configuration with another head, without options that this head does not take.
+
+    Raises:
+        HeadError: no head has that name.
+    """
+    lacking = config.head_options.keys() - list_options(arch)
+    return replace(config, arch=arch, **{name: getattr(TrainConfig(), name) for name in lacking})
 
 
 def configure_head(config: TrainConfig, dimension: int, class_count: int) -> StandardisedHead:

@@ -23,7 +23,6 @@ from classify.baselines import ZERO_SHOT, is_baseline, predict_baseline, predict
 from classify.batches import LabelledSet, take_videos
 from classify.devices import find_device
 from classify.errors import TrainError
-from classify.heads import list_options
 from classify.joint_training import TrainJob, fit_heads
 from classify.labels import LabelTable
 from classify.metrics import decide_labels, measure
@@ -31,7 +30,7 @@ from classify.ranking import rank
 from classify.recipe import TrainConfig
 from classify.split_files import Split
 from classify.thresholds import HALF, tune_thresholds
-from classify.training import configure_head, predict_probabilities
+from classify.training import configure_head, predict_probabilities, with_head
 from embed.store import EmbeddingStore
 
 
@@ -93,9 +92,7 @@ class TrialPlan:
 
     def config_of(self, trial: Trial) -> TrainConfig:
         """Return the recipe of one trial, without what other heads alone can be given."""
-        lacking = self.recipe.head_options.keys() - list_options(trial.name)
-        plain = {name: getattr(TrainConfig(), name) for name in lacking}
-        return replace(self.recipe, arch=trial.name, mixup=trial.mixup, seed=trial.seed, **plain)
+        return replace(with_head(self.recipe, trial.name), mixup=trial.mixup, seed=trial.seed)
 
     def split_of(self, trial: Trial) -> Split:
         """Return the split of one trial."""

@@ -1,7 +1,7 @@
 """One immutable HDF5 file of a store: written whole, read with suspicion.
 
     /embeddings           (N, D) float16    rows of all videos, one after another
-    /timestamps_s         (N,)   float32    the moment of each row, on the video's own clock
+    /timestamps_s         (N,)   float32    the moment of each row, on its timeline's clock
     /videos/{column}      (V,)              one entry a video, sorted by id: `VideoRecord`, first_row, row_count,
                                             crc32 (`checksum_rows`), record_crc32 (`checksum_record`)
     /failures/{column}    (F,)              one entry a video without vectors, sorted by id: `Failure`
