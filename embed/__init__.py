@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from embed.errors import VideoError as VideoError
     from embed.inspection import StoreReport as StoreReport
     from embed.inspection import inspect_embeddings as inspect_embeddings
-    from embed.pipeline import EmbedConfig as EmbedConfig
-    from embed.pipeline import EmbedSummary as EmbedSummary
     from embed.pipeline import embed_videos as embed_videos
     from embed.provenance import EncoderIdentity as EncoderIdentity
     from embed.provenance import Provenance as Provenance
+    from embed.run_config import EmbedConfig as EmbedConfig
+    from embed.run_config import EmbedSummary as EmbedSummary
     from embed.sampling import UniformFrames as UniformFrames
     from embed.store import EmbeddingStore as EmbeddingStore
     from embed.store import Failure as Failure
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from embed.videos import find_videos as find_videos
 
 _HOME_OF = {
-    "EmbedConfig": "pipeline",
+    "EmbedConfig": "run_config",
     "EmbedError": "errors",
-    "EmbedSummary": "pipeline",
+    "EmbedSummary": "run_config",
     "EmbeddingStore": "store",
     "Encoder": "encoders",
     "EncoderIdentity": "provenance",

@@ -151,8 +151,9 @@ def embed_videos(
     """  # noqa: D301 (click wants a real backspace)
     from embed import pipeline
     from embed.decode_pool import DecodeLimits
+    from embed.run_config import EmbedConfig
 
-    config = pipeline.EmbedConfig(
+    config = EmbedConfig(
         model=model,
         pretrained=pretrained,
         sampling=_sampling(sampling, frame_count=frames_count, fps=fps, first_seconds=first_seconds),

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from embed.inspection import StoreReport
-    from embed.pipeline import EmbedSummary
     from embed.provenance import Provenance
+    from embed.run_config import EmbedSummary
 
 SHOWN_FAILURES = 20
 """So many are listed; what follows them is counted."""

@@ -37,10 +37,10 @@ import torch
 from decoding_clips import default_footage, make_clip
 from numpy.typing import NDArray
 
+from embed import EmbedConfig, EmbedSummary, embed_videos
 from embed.encoders import Encoder, begin_encoding, load_encoder
 from embed.encoding import Batch, encode_batches
 from embed.nvdec import why_no_gpu
-from embed.pipeline import EmbedConfig, EmbedSummary, embed_videos
 from embed.progress import slowest
 from embed.provenance import Precision
 from embed.sampling import UniformFrames

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from embed import EmbedConfig, embed_videos
 from embed.errors import SourceError
-from embed.pipeline import EmbedConfig, embed_videos
 from embed.sampling import UniformFrames
 from embed.store import EmbeddingStore
 from tests.media import BarReader, spelled_numbers, write_video

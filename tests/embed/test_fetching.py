@@ -12,10 +12,10 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from embed import EmbedConfig, embed_videos
 from embed.decode_pool import DecodeLimits
 from embed.errors import EmbedError, VideoError
 from embed.fetching import FetchConfig, Fetcher
-from embed.pipeline import EmbedConfig, embed_videos
 from embed.sampling import UniformFrames
 from embed.store import EmbeddingStore
 from embed.timeline import read_timeline

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from embed import EmbedConfig, embed_videos
 from embed.cli import embed_videos as embed_command
 from embed.cli import inspect_embeddings as inspect_command
 from embed.decode_pool import DecodeLimits, DecodePlan
@@ -15,7 +16,6 @@ from embed.encoders import open_clip
 from embed.errors import EncoderError, StoreMismatch
 from embed.fidelity import first_frames
 from embed.inspection import inspect_embeddings
-from embed.pipeline import EmbedConfig, embed_videos
 from embed.progress import Progress
 from embed.provenance import Provenance
 from embed.sampling import UniformFrames

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embed import EmbedConfig, embed_videos
 from embed.decode_pool import DecodedVideo, DecodePlan, decode_videos
 from embed.decoding import read_frames
 from embed.errors import VideoError
 from embed.nvdec import read_frames_by_nvdec, why_no_gpu, why_not_this
-from embed.pipeline import EmbedConfig, embed_videos
 from embed.sampling import UniformFrames
 from embed.store import EmbeddingStore
 from embed.videos import Video

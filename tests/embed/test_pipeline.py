@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embed import EmbedConfig, embed_videos
 from embed.encoders import load_encoder
 from embed.errors import StoreMismatch
 from embed.inspection import inspect_embeddings
-from embed.pipeline import EmbedConfig, embed_videos
 from embed.progress import Progress
 from embed.provenance import Provenance
 from embed.sampling import UniformFrames

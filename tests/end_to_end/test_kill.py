@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 RUN = """
 import sys
 from embed import writing
-from embed.pipeline import EmbedConfig, embed_videos
+from embed import EmbedConfig, embed_videos
 from embed.sampling import UniformFrames
 from tests.media import BarReader
 writing._COMMIT_INTERVAL_S = 0.0  # commit every video, so that kills meet as many commits as can be

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 RUN = """
 import json, sys
 from embed.decode_pool import DecodeLimits
-from embed.pipeline import EmbedConfig, embed_videos
+from embed import EmbedConfig, embed_videos
 from embed.sampling import UniformFrames
 from tests.media import BarReader
 config = EmbedConfig(sampling=UniformFrames(5), workers=2, limits=DecodeLimits(timeout_s=20, memory_bytes=1 << 30))
