@@ -11,6 +11,7 @@ of all vectors: the speed of the disk, or of its cache.
 import argparse
 import os
 import platform
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -198,6 +199,7 @@ def main() -> None:
         for name, measure in layouts:
             with emptied(options.folder / name) as path:
                 timings.append(measure(path, vectors, count))
+            print(timings[-1], file=sys.stderr, flush=True)  # minutes pass until the table
     print(table(timings))
 
 

@@ -94,10 +94,10 @@ def test_a_precision_that_changes_vectors_too_much_is_refused_before_anything_is
 ) -> None:
     config = EmbedConfig("efficientnet-lite0", sampling=UniformFrames(6), device="cpu", precision="bfloat16")
     message = (
-        r"bfloat16 changes the vectors of efficientnet-lite0 too much: on 32 of your frames.* Use --precision float32"
+        r"bfloat16 changes the vectors of efficientnet-lite0 too much: on 8 of your frames.* Use --precision float32"
     )
     with pytest.raises(EncoderError, match=message):
-        embed_videos([folder], tmp_path / "s.h5", config)
+        embed_videos([folder / "0.mp4"], tmp_path / "s.h5", config)
     assert not (tmp_path / "s.h5").exists()
 
 
@@ -136,7 +136,7 @@ def test_a_precision_that_nobody_chose_gives_way_to_float32_where_it_costs_too_m
 ) -> None:
     monkeypatch.setattr(open_clip, "_default_precision", lambda _: "bfloat16")  # as on a GPU
     monkeypatch.setattr("embed.fidelity.LEAST_COSINE", least_cosine)
-    embed_videos([folder], tmp_path / "s.h5", replace(config, precision=None))
+    embed_videos([folder / "0.mp4"], tmp_path / "s.h5", replace(config, precision=None))
     assert EmbeddingStore(tmp_path / "s.h5").provenance.encoder.precision == precision
 
 

@@ -17,19 +17,17 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is watch
 
 def test_a_video_beyond_a_limit_fails_with_its_reason_and_can_be_tried_again(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
-    write_video(tmp_path / "videos" / "small.mp4", 10)
+    small = write_video(tmp_path / "videos" / "small.mp4", 10)
     large = {"pixel_format": "yuvj420p", "width_px": 6000, "height_px": 6000}
     write_moving_video(tmp_path / "videos" / "large.avi", 2, codec="mjpeg", options={}, **large)
     os.mkfifo(tmp_path / "silent.mp4")  # who opens it waits for ever, as over a dead network disk
     store, traced = tmp_path / "s.h5", Traced()
-    command = [
-        Path(sys.executable).with_name("embed-videos"),
-        tmp_path / "videos",
-        tmp_path / "silent.mp4",
-        "-o",
-        store,
-    ]
-    command += ["--model", "efficientnet-lite0", "--frames-count", "2", "--json"]
+    program = Path(sys.executable).with_name("embed-videos")
+    options = ["-o", store, "--model", "efficientnet-lite0", "--frames-count", "2", "--json"]
+    # Where there is a store, no video is decoded before the encoder is loaded: torch's import stops all threads for
+    # seconds, also the one that watches a worker's memory.
+    subprocess.run([program, small, *options], capture_output=True, check=True)
+    command = [program, tmp_path / "videos", tmp_path / "silent.mp4", *options]
     limited = traced.start([*command, "--timeout", "4", "--memory-limit", "0.25"])
     output, complaints = limited.communicate(timeout=120)
     assert limited.returncode == 1

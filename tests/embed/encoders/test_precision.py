@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from embed.encoders import Encoder, load_encoder
-from embed.encoders.int8 import Int8Attention, Int8Linear
+from embed.encoders.int8 import Int8Attention, Int8Linear, multiply_in_float32, multiply_integers
 from embed.errors import EncoderError
 from embed.provenance import Precision
 from tests.embed.encoders.frames import SMALL_CLIP, pictures, prepared, smallest_cosine
@@ -51,6 +51,18 @@ def test_an_int8_layer_is_exact_where_integers_say_it_all() -> None:
     weight[:, 0] = inputs[..., 0] = 127  # so that every scale is 1
     bias = torch.arange(5.0)
     torch.testing.assert_close(Int8Linear(weight, bias)(inputs), inputs @ weight.T + bias, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("terms", [64, 1024, 1088, 3072])
+def test_both_ways_to_multiply_integers_are_exact(terms: int) -> None:
+    generator = torch.Generator().manual_seed(terms)
+    rows, columns = (torch.randint(-127, 128, size, generator=generator) for size in ((40, terms), (terms, 8)))
+    rows[0] = columns[:, 0] = 127  # the largest sum there is
+    expected = rows @ columns
+    rows, columns = rows.to(torch.int8), columns.to(torch.int8)
+    assert torch.equal(torch._int_mm(rows, columns).long(), expected)
+    assert torch.equal(multiply_in_float32(rows, columns).long(), expected)
+    assert torch.equal(multiply_integers(rows, columns).long(), expected)
 
 
 def test_an_int8_layer_gives_each_row_and_channel_a_scale_of_its_own() -> None:
