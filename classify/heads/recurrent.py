@@ -12,6 +12,9 @@ from torch.nn import functional as F
 from classify.heads.masked_norm import MaskedBatchNorm
 from classify.heads.pooling import clear_padding, pool_mean, take_last
 
+UNITS = 1024
+FALLING_UNITS = (512, 256, 128)
+
 
 class RnnHead(nn.Module):
     """Two layers of simple recurrence of 64 units, the last state, then one linear layer.
@@ -47,8 +50,8 @@ class LstmHead(nn.Module):
 
     def __init__(self, dimension: int, class_count: int) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(dimension, 1024, num_layers=2, batch_first=True)
-        self.linear = nn.Linear(1024, class_count)
+        self.lstm = nn.LSTM(dimension, UNITS, num_layers=2, batch_first=True)
+        self.linear = nn.Linear(UNITS, class_count)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
@@ -76,10 +79,11 @@ class CnnLstmHead(nn.Module):
             nn.Conv1d(before, after, kernel_size=5, padding=2) for before, after in pairwise(channels)
         )
         self.norms = nn.ModuleList(MaskedBatchNorm(10) for _ in self.convolutions)
-        sizes = (dimension, 512, 256, 128)
+        sizes = (dimension, *FALLING_UNITS)
         self.lstms = nn.ModuleList(nn.LSTM(before, after, batch_first=True) for before, after in pairwise(sizes))
         self.joined = nn.Sequential(
-            nn.Linear(138, 128), nn.ReLU(), nn.Dropout(dropout), nn.Linear(128, 64), nn.ReLU(), nn.Dropout(dropout)
+            nn.Linear(10 + sizes[-1], 128),
+            *(nn.ReLU(), nn.Dropout(dropout), nn.Linear(128, 64), nn.ReLU(), nn.Dropout(dropout)),
         )
         self.linear = nn.Linear(64, class_count)
 

@@ -105,6 +105,15 @@ def separable() -> LabelledSet:
 
 
 @pytest.fixture
+def small_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Build the heads of millions of weights with fewer: their steps take long (test_heads.py has them whole)."""
+    monkeypatch.setattr("classify.heads.recurrent.UNITS", 64)
+    monkeypatch.setattr("classify.heads.recurrent.FALLING_UNITS", (64, 32, 32))
+    monkeypatch.setattr("classify.heads.dbof.CLUSTERS", 256)
+    monkeypatch.setattr("classify.heads.dbof.HIDDEN", 64)
+
+
+@pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run a command in the folder where the store lies."""
     monkeypatch.chdir(tmp_path)

@@ -21,6 +21,8 @@ from embed import Provenance
 D, NAMES = 16, ("hug", "kick", "wave")
 LENGTHS = np.array([40, 1, 7, 33])
 
+pytestmark = pytest.mark.usefixtures("small_heads")
+
 Export = Callable[..., onnxruntime.InferenceSession]
 
 

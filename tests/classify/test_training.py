@@ -18,6 +18,8 @@ from classify.training import TrainingRun, fit_head, predict_probabilities
 from embed import EmbeddingStore
 from tests.classify.conftest import CLASSES
 
+pytestmark = pytest.mark.usefixtures("small_heads")
+
 NOBODY = np.array([], dtype=np.int64)
 
 every_head = pytest.mark.parametrize("arch", list_heads())
@@ -26,15 +28,13 @@ mixup_on_and_off = pytest.mark.parametrize("mixup", [0.0, 0.4], ids=["plain", "m
 
 QUICK = {"linear", "random-frame", "statistics", "motion", "attention", "rnn", "moe"}
 """Heads with few weights, which can take longer steps."""
-LARGE = {"dbof": 6, "lstm": 3, "cnn-lstm": 12}
-"""Epochs of heads with millions of weights, whose steps take long: they learn in fewer."""
 
 
 def recipe(arch: str, mixup: float) -> TrainConfig:
     """Return how to train a head on the toy sets: enough for every one, and quick for the largest."""
     if arch in QUICK:
         return TrainConfig(arch=arch, mixup=mixup, epochs=20, learning_rate=0.02)
-    return TrainConfig(arch=arch, mixup=mixup, epochs=LARGE.get(arch, 20))
+    return TrainConfig(arch=arch, mixup=mixup, epochs=20)
 
 
 def held_out_f1(dataset: LabelledSet, config: TrainConfig) -> float:
@@ -107,7 +107,7 @@ def test_nothing_is_learned_of_shuffled_labels(separable: LabelledSet, arch: str
 def test_heads_with_a_sense_of_time_learn_what_only_the_order_tells(
     order_only: LabelledSet, arch: str, floor: float, mixup: float
 ) -> None:
-    config = TrainConfig(arch=arch, mixup=mixup, epochs=LARGE.get(arch, 20))
+    config = TrainConfig(arch=arch, mixup=mixup, epochs=20)
 
     assert held_out_f1(order_only, config) >= floor
 
