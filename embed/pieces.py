@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import StoreDamaged, StoreError
-from embed.hdf5_reading import fixed_text, is_checksummed, own_dataset, read_attribute, read_column
+from embed.hdf5_reading import RowReader, fixed_text, is_checksummed, own_dataset, read_attribute, read_column
 from embed.isolation import read_apart
 from embed.provenance import Provenance
 from embed.tables import (
@@ -110,6 +110,9 @@ class Piece:
             raise ValueError(f"rows are {self.rows.dtype} of {dimension} dimensions, which the provenance denies")
         if self.timestamps_s.shape != (row_count,) or self.timestamps_s.dtype != np.float32:
             raise ValueError(f"{self.timestamps_s.shape} {self.timestamps_s.dtype} timestamps for {row_count} rows")
+        self._row_reader, self._moment_reader = (
+            RowReader(self._file, table) for table in (self.rows, self.timestamps_s)
+        )
         first, count = self.column("videos", "first_row"), self.column("videos", "row_count")
         if np.any(first < 0) or np.any(count < 0) or np.any(first > row_count - count):
             raise ValueError("a video's rows lie outside the table of rows")
@@ -133,20 +136,20 @@ class Piece:
 
     def read(self, first: int, count: int) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
         """Read `count` rows from row `first` on, and their moments."""
-        with damage_of(self.path):
-            return self.rows[first : first + count], self.timestamps_s[first : first + count]
+        rows, moments = np.empty((count, self.rows.shape[1]), np.float16), np.empty(count, np.float32)
+        self.read_into(rows, first)
+        self.read_moments_into(moments, first)
+        return rows, moments
 
     def read_into(self, target: NDArray[np.float16], first: int) -> None:
         """Fill `target` (T, D) with the rows from row `first` on."""
-        if len(target):  # HDF5 refuses to read nothing
-            with damage_of(self.path):
-                self.rows.read_direct(target, np.s_[first : first + len(target)])
+        with damage_of(self.path):
+            self._row_reader.read_into(target, first)
 
     def read_moments_into(self, target: NDArray[np.float32], first: int) -> None:
         """Fill `target` (T,) with the moments of the rows from row `first` on."""
-        if len(target):
-            with damage_of(self.path):
-                self.timestamps_s.read_direct(target, np.s_[first : first + len(target)])
+        with damage_of(self.path):
+            self._moment_reader.read_into(target, first)
 
     def close(self) -> None:
         """Close the file; what was read stays readable."""

@@ -25,6 +25,7 @@ from embed.tables import (
     checksum_rows,
     decode_text,
     dtypes_of,
+    find_id,
     find_ids,
     latest_of,
     record_at,
@@ -110,7 +111,7 @@ class EmbeddingStore:
         return len(self._ids)
 
     def __contains__(self, video_id: object) -> bool:
-        return isinstance(video_id, str) and bool(find_ids(self._ids, [video_id])[0] >= 0)
+        return isinstance(video_id, str) and find_id(self._ids, video_id) >= 0
 
     def column(self, name: str) -> NDArray[Any]:
         """Read (N,) one column of /videos, see `embed.pieces`, in the order of `ids`; texts as bytes."""
@@ -125,8 +126,9 @@ class EmbeddingStore:
             KeyError: the store has no such video.
             StoreDamaged: they are not the ones that were written.
         """
-        video = self.read_unchecked(video_id)
-        if not self.is_as_written(video_id, video):
+        index = self._position_of(video_id)
+        video = self._read_at(index)
+        if not self._is_as_written(index, video):
             raise StoreDamaged(
                 f"{self.path}: the rows of {video_id} are not the ones that were written (checksum). Run "
                 f"inspect-embeddings {shlex.quote(str(self.path))} --repair NEW to save what is whole into a new store."
@@ -135,15 +137,11 @@ class EmbeddingStore:
 
     def read_unchecked(self, video_id: str) -> VideoVectors:
         """Read as `read` does, but whatever the checksum says."""
-        index = self._index([video_id])[0]
-        first, count = self.column("first_row")[index], self.row_counts[index]
-        return VideoVectors(*self._pieces[self._piece_of[index]].read(int(first), int(count)))
+        return self._read_at(self._position_of(video_id))
 
     def is_as_written(self, video_id: str, video: VideoVectors) -> bool:
         """Compare what was read with the checksum that was stored when it was written."""
-        index = self._index([video_id])[0]
-        stored = self.column("crc32")[index]
-        return bool(checksum_rows(self._ids[index], video.vectors, video.timestamps_s) == stored)
+        return self._is_as_written(self._position_of(video_id), video)
 
     def read_many(self, ids: Sequence[str]) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
         """Read the vectors of many videos into one array, at the disk's speed: checksums are not compared.
@@ -185,7 +183,7 @@ class EmbeddingStore:
             KeyError: the store has no such video.
         """
         columns = {name: self.column(name) for name in dtypes_of(VideoRecord)}
-        return record_at(VideoRecord, columns, int(self._index([video_id])[0]))
+        return record_at(VideoRecord, columns, self._position_of(video_id))
 
     def close(self) -> None:
         """Close the store's files."""
@@ -197,6 +195,14 @@ class EmbeddingStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _read_at(self, index: int) -> VideoVectors:
+        first, count = self.column("first_row")[index], self.row_counts[index]
+        return VideoVectors(*self._pieces[self._piece_of[index]].read(int(first), int(count)))
+
+    def _is_as_written(self, index: int, video: VideoVectors) -> bool:
+        stored = self.column("crc32")[index]
+        return bool(checksum_rows(self._ids[index], video.vectors, video.timestamps_s) == stored)
 
     def _joined(self, table: str, name: str) -> NDArray[Any]:
         columns = [piece.column(table, name) for piece in self._pieces]
@@ -210,6 +216,12 @@ class EmbeddingStore:
         for video, _, count in row_spans(source, firsts, counts):
             yield self._pieces[source[video]], int(firsts[video]), slice(done, done + count)
             done += count
+
+    def _position_of(self, video_id: str) -> int:
+        position = find_id(self._ids, video_id)
+        if position < 0:
+            raise KeyError(f"{self.path} has no video {video_id!r}")
+        return position
 
     def _index(self, ids: Sequence[str]) -> NDArray[np.int64]:
         positions = find_ids(self._ids, ids)
