@@ -156,9 +156,10 @@ class EmbeddingStore:
         Raises:
             KeyError: the store has no such video.
         """
-        counts = self.row_counts[self._index(ids)]
+        chosen = self._index(ids)
+        counts = self.row_counts[chosen]
         rows = np.empty((int(counts.sum()), self.dimension), dtype=np.float16)
-        for piece, first, place in self._spans(ids):
+        for piece, first, place in self._spans(chosen):
             piece.read_into(rows[place], first)
         return rows, counts
 
@@ -171,8 +172,9 @@ class EmbeddingStore:
         Raises:
             KeyError: the store has no such video.
         """
-        timestamps_s = np.empty(int(self.row_counts[self._index(ids)].sum()), dtype=np.float32)
-        for piece, first, place in self._spans(ids):
+        chosen = self._index(ids)
+        timestamps_s = np.empty(int(self.row_counts[chosen].sum()), dtype=np.float32)
+        for piece, first, place in self._spans(chosen):
             piece.read_moments_into(timestamps_s[place], first)
         return timestamps_s
 
@@ -208,9 +210,8 @@ class EmbeddingStore:
         columns = [piece.column(table, name) for piece in self._pieces]
         return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
-    def _spans(self, ids: Sequence[str]) -> Iterator[tuple[Piece, int, slice]]:
-        """Yield where the videos' rows lie: a piece, its first row, and the place of these rows among those of all."""
-        chosen = self._index(ids)
+    def _spans(self, chosen: NDArray[np.int64]) -> Iterator[tuple[Piece, int, slice]]:
+        """Yield where the rows of the videos at `chosen` lie: a piece, its first row, and their place among all."""
         source, counts = self._piece_of[chosen], self.row_counts[chosen]
         firsts, done = self.column("first_row")[chosen], 0
         for video, _, count in row_spans(source, firsts, counts):
@@ -224,6 +225,8 @@ class EmbeddingStore:
         return position
 
     def _index(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        if ids is self.ids:
+            return np.arange(len(ids))
         positions = find_ids(self._ids, ids)
         if np.any(positions < 0):
             raise KeyError(f"{self.path} has no video {ids[int(np.argmin(positions))]!r}")
