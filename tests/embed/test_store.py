@@ -9,12 +9,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from embed.errors import StoreBusy, StoreDamaged, StoreError, StoreMismatch
 from embed.store import EmbeddingStore, Failure, StoreWriter, VideoRecord, is_store
-from embed.tables import checksum_column, encode_text, find_id, find_ids
+from embed.tables import checksum_column
 from tests.embed.stores import PROVENANCE, append, vectors_of, write_store
 
 
@@ -42,14 +40,6 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
     for read in (lambda: store.read("a"), lambda: store.read_many(["a"]), lambda: store.read_timestamps(["a"])):
         with pytest.raises(StoreError, match="has been closed"):
             read()
-
-
-@given(st.lists(st.text("ab/é\udcff", min_size=1, max_size=4), unique=True), st.text("ab/é\udcff", max_size=5))
-def test_one_name_is_found_as_many_are(names: list[str], wanted: str) -> None:
-    ids = np.sort(np.array([encode_text(name) for name in names], dtype=np.bytes_))
-
-    for name in (*names, wanted):
-        assert find_id(ids, name) == find_ids(ids, [name])[0]
 
 
 def test_read_timestamps_gives_the_moments_of_those_rows(tmp_path: Path) -> None:
