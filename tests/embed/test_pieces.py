@@ -1,4 +1,4 @@
-"""A piece that the system keeps closed is not a damaged one."""
+"""A piece that the system keeps closed is not a damaged one, and neither is one that was closed."""
 
 import os
 import resource
@@ -62,3 +62,12 @@ def test_a_store_that_the_limit_of_open_files_keeps_closed_says_so(path: Path) -
     with without_descriptors(), pytest.raises(StoreError, match=r"Too many open files\. Allow more .*ulimit") as caught:
         EmbeddingStore(path)
     assert not isinstance(caught.value, StoreDamaged)
+
+
+def test_a_closed_store_says_so(tmp_path: Path) -> None:
+    with EmbeddingStore(write_store(tmp_path / "s.h5", ["a", "b"])) as store:
+        pass
+
+    for read in (lambda: store.read("a"), lambda: store.read_many(["a"]), lambda: store.read_timestamps(["a"])):
+        with pytest.raises(StoreError, match="has been closed"):
+            read()

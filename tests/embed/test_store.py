@@ -33,15 +33,6 @@ def test_read_many_gives_the_rows_in_the_order_asked_for(tmp_path: Path) -> None
     np.testing.assert_array_equal(rows, np.concatenate([vectors_of(2, 3), vectors_of(0, 1)]))
 
 
-def test_a_closed_store_says_so(tmp_path: Path) -> None:
-    with EmbeddingStore(write_store(tmp_path / "s.h5", ["a", "b"])) as store:
-        pass
-
-    for read in (lambda: store.read("a"), lambda: store.read_many(["a"]), lambda: store.read_timestamps(["a"])):
-        with pytest.raises(StoreError, match="has been closed"):
-            read()
-
-
 def test_read_timestamps_gives_the_moments_of_those_rows(tmp_path: Path) -> None:
     store = EmbeddingStore(write_store(tmp_path / "s.h5", ["a", "b", "c"]))
     assert store.read_timestamps(["c", "a"]).tolist() == [0, 1, 2, 0]
