@@ -297,7 +297,7 @@ def _heading(arguments: argparse.Namespace, table: LabelTable) -> str:
     vectors = f"{arguments.model}, {frames}, views {arguments.views.replace(',', ', ')}"
     way = f"{arguments.folds} folds by group x {arguments.seeds} seeds"
     recipe = f"{arguments.epochs} epochs, learning rate {arguments.learning_rate:g}"
-    machine = f"{_processor()}, {arguments.jobs} trainings at once, torch {torch.__version__}, {date.today()}"
+    machine = f"{_processor()}, trainings at once: {arguments.jobs}, torch {torch.__version__}, {date.today()}"
     return f"{data}; {vectors}; {way}; {recipe}.\n{machine}."
 
 

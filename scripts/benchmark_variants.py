@@ -216,7 +216,7 @@ def _heading(arguments: argparse.Namespace, bench: Bench) -> str:
     data = f"{len(bench.plan.table.ids)} videos; {encoder}, {frames} frames, {views} views"
     way = f"{arguments.folds} folds by group x {arguments.seeds} seeds; {arguments.epochs} epochs"
     seen = f", heads see {arguments.max_frames} frames where nothing else is said" if arguments.max_frames else ""
-    machine = f"{os.cpu_count()} cores, {arguments.jobs} trainings at once, torch {torch.__version__}, {date.today()}"
+    machine = f"{os.cpu_count()} cores, trainings at once: {arguments.jobs}, torch {torch.__version__}, {date.today()}"
     return f"{data}; {way}{seen}. Seconds are of a training.\n{machine}."
 
 
