@@ -99,7 +99,7 @@ def read_column(dataset: h5py.Dataset, dtype: str) -> NDArray[Any]:
 
 @final
 class RowReader:
-    """Reads rows of one dataset past the HDF5 library, which takes ten times as long over a few of them.
+    """Reads rows of one dataset past the HDF5 library, which takes several times as long over a few of them.
 
     Args:
         file: open as long as rows are read, by the system's own calls.
