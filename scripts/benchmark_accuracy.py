@@ -129,6 +129,11 @@ class Bench:
     folds: int
     sets: tuple[str, ...]
 
+    @property
+    def ways(self) -> list[str]:
+        """How the trainings by set are called, in the order of `Found.set_scores`."""
+        return [f"{one} to {other}" for one, other in zip(self.sets, reversed(self.sets), strict=True)]
+
     def trials(self, entry: Entry) -> Iterator[Trial]:
         """Give the trials of a head or baseline."""
         counts = {seed: len(splits) for seed, splits in self.plan.splits.items()}
@@ -258,8 +263,8 @@ def _describe_videos(videos: Videos, describe: Callable[[Rows], Rows]) -> VideoS
 
 
 def _table(found: Sequence[Found], bench: Bench) -> list[str]:
-    ways = [f"{one} to {other}" for one, other in zip(bench.sets, reversed(bench.sets), strict=True)]
-    head = ["head", "mixup", "micro-F1, mean", "std", "interval", "over the mean", "over 8 bins", *ways, "seconds"]
+    figures = ["micro-F1, mean", "std", "interval", "over the mean", "over 8 bins"]
+    head = ["head", "mixup", *figures, *bench.ways, "seconds"]
     predicted = {one.entry: one.by_fold(bench) for one in found}
     lines = [f"| {' | '.join(head)} |", "| --- |" + " --- |" * (len(head) - 1)]
     for one in found:
@@ -267,25 +272,33 @@ def _table(found: Sequence[Found], bench: Bench) -> list[str]:
         scores = one.seed_scores(bench)
         spread = f"{stdev(scores):.3f}" if len(scores) > 1 else "-"
         cells = [name, "-" if name in BASELINES else f"{mixup:g}", f"{mean(scores):.3f}", spread]
-        cells += _intervals(predicted, one.entry, bench.plan.table)
+        floors = [None if floor == name else predicted[floor, 0.0] for floor in (MEAN, BINS)]
+        cells += describe_intervals(predicted[one.entry], floors, bench.plan.table)
         cells += [f"{score:.3f}" for score in one.set_scores(bench)]
         lines.append(f"| {' | '.join([*cells, f'{one.seconds:.2f}'])} |")
     return lines
 
 
-def _intervals(predicted: Mapping[Entry, NDArray[np.bool_]], entry: Entry, table: LabelTable) -> list[str]:
-    """Return the interval of an entry's micro-F1, and its differences to the baselines with theirs."""
-    own = predicted[entry]
-    seeds, class_count = len(own), len(table.names)
+def describe_intervals(
+    own: NDArray[np.bool_], floors: Sequence[NDArray[np.bool_] | None], table: LabelTable
+) -> list[str]:
+    """Return the interval of a micro-F1, and the paired difference to each floor with its own; "-" for None.
+
+    Args:
+        own: (S, N, C), labels given with each seed.
+        floors: likewise.
+        table: what N videos show.
+    """
+    seeds, _, class_count = own.shape
     targets, groups = np.tile(table.targets, (seeds, 1)), (table.groups or table.ids) * seeds
-    flat = {name: found.reshape(-1, class_count) for name, found in predicted.items()}
-    interval = bootstrap_labels(targets, flat[entry], groups=groups)["micro_f1"]
+    flat = own.reshape(-1, class_count)
+    interval = bootstrap_labels(targets, flat, groups=groups)["micro_f1"]
     cells = [f"{interval.low:.3f} to {interval.high:.3f}"]
-    for floor in ((MEAN, 0.0), (BINS, 0.0)):
-        if floor == entry:
+    for floor in floors:
+        if floor is None:
             cells.append("-")
             continue
-        found = bootstrap_difference(targets, flat[floor], flat[entry], groups=groups)["micro_f1"]
+        found = bootstrap_difference(targets, floor.reshape(-1, class_count), flat, groups=groups)["micro_f1"]
         cells.append(f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})")
     return cells
 

@@ -20,8 +20,7 @@ from statistics import mean, stdev
 
 import numpy as np
 import torch
-from benchmark_accuracy import Bench, Found, make_bench
-from numpy.typing import NDArray
+from benchmark_accuracy import Bench, Found, describe_intervals, make_bench
 from tqdm import tqdm
 
 from classify import (
@@ -29,13 +28,11 @@ from classify import (
     TrainConfig,
     TrainJob,
     VideoSet,
-    bootstrap_difference,
     decide_labels,
     fit_heads,
     predict_probabilities,
 )
 from classify.batches import take_videos
-from classify.bootstrap import bootstrap_labels
 from classify.heads import list_options
 from classify.trials import Trial
 from embed import EmbeddingStore
@@ -148,7 +145,8 @@ def main() -> None:
 
 def _is_possible(arch: str, name: str) -> bool:
     """Say whether a head takes what a variant gives it."""
-    return {"dropout", "positions"} & VARIANTS[name].recipe.keys() <= set(list_options(arch))
+    asked = replace(TrainConfig(), **VARIANTS[name].recipe)  # type: ignore[arg-type]
+    return asked.head_options.keys() <= list_options(arch)
 
 
 def _train(task: tuple[Bench, str, str, int]) -> Found:
@@ -179,30 +177,16 @@ def _train(task: tuple[Bench, str, str, int]) -> Found:
 
 
 def _table(found: Mapping[tuple[str, str], Found], bench: Bench) -> list[str]:
-    ways = [f"{one} to {other}" for one, other in zip(bench.sets, reversed(bench.sets), strict=True)]
-    lines = [_line(["head", "variant", "micro-F1, mean", "std", "interval", "over plain", *ways, "seconds"])]
-    lines.append(_line(["---"] * (7 + len(ways))))
+    head = ["head", "variant", "micro-F1, mean", "std", "interval", "over plain", *bench.ways, "seconds"]
+    lines = [_line(head), _line(["---"] * len(head))]
     for (arch, name), one in found.items():
         scores = one.seed_scores(bench)
         cells = [arch, name, f"{mean(scores):.3f}", f"{stdev(scores):.3f}" if len(scores) > 1 else "-"]
         plain = None if name == PLAIN else found[arch, PLAIN].by_fold(bench)
-        cells += _intervals(one.by_fold(bench), plain, bench)
+        cells += describe_intervals(one.by_fold(bench), [plain], bench.plan.table)
         cells += [f"{score:.3f}" for score in one.set_scores(bench)]
         lines.append(_line([*cells, f"{one.seconds:.2f}"]))
     return lines
-
-
-def _intervals(own: NDArray[np.bool_], plain: NDArray[np.bool_] | None, bench: Bench) -> list[str]:
-    """Return the interval of the micro-F1, and the difference to the plain head with its own."""
-    table, (seeds, _, class_count) = bench.plan.table, own.shape
-    targets, groups = np.tile(table.targets, (seeds, 1)), (table.groups or table.ids) * seeds
-    flat = own.reshape(-1, class_count)
-    interval = bootstrap_labels(targets, flat, groups=groups)["micro_f1"]
-    shown = f"{interval.low:.3f} to {interval.high:.3f}"
-    if plain is None:
-        return [shown, "-"]
-    found = bootstrap_difference(targets, plain.reshape(-1, class_count), flat, groups=groups)["micro_f1"]
-    return [shown, f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"]
 
 
 def _line(cells: Sequence[str]) -> str:
