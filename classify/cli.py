@@ -149,6 +149,8 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
         _refuse_idle("similarity", "without --group-near-duplicates. Give both, or neither")
     if folds is not None:
         _refuse_idle("test_size", f"with --folds {folds}, of which each tests an equal share. Leave it out")
+    elif options["by_folder"]:
+        _refuse_idle("test_size", "with --by-folder: the folders say which videos test. Leave it out")
     config = classify.SplitConfig(**options, near_duplicates=similarity if is_grouping else None)
     if folds is None:
         summary = classify.split_videos(store, output, labels=labels, config=config)

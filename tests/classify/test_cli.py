@@ -205,6 +205,11 @@ def test_train_head_takes_positions_where_the_head_does(run: Callable[..., Resul
             ["embeddings.h5", "--folds", "5", "--test-size", "0.1"],
             "Error: --test-size has no effect with --folds 5, of which each tests an equal share. Leave it out.",
         ),
+        (
+            "split_videos",
+            ["embeddings.h5", "--by-folder", "--test-size", "0.2"],
+            "Error: --test-size has no effect with --by-folder: the folders say which videos test. Leave it out.",
+        ),
         ("split_videos", ["embeddings.h5", "--group-by", "g"], "Error: There is no label file"),
         ("split_videos", ["embeddings.h5", "--labels", "none.csv"], "Error: none.csv cannot be read"),
         ("train_head", ["embeddings.h5", "--positions", "rotary"], "'sinusoidal', 'learned', 'timestamps'"),
