@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -184,6 +184,7 @@ def serve(socket_descriptor: int, lifeline: int) -> None:
         lifeline: the reading end of a pipe whose writing end only the parent holds.
     """
     _die_with_parent(lifeline)
+    _die_first_without_memory()
     channel = socket.socket(fileno=socket_descriptor)
     connection = Connection(os.dup(socket_descriptor))
     plan = connection.recv()
@@ -261,3 +262,12 @@ def _die_with_parent(lifeline: int) -> None:
     """
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _die_first_without_memory() -> None:
+    """Have Linux end this process, and not the run, where one video takes all the memory there is.
+
+    The parent watches too, but stands still while it imports torch. Source: proc_pid_oom_score_adj(5).
+    """
+    with suppress(OSError):  # no Linux, or a system that lets nobody set it
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")

@@ -4,13 +4,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from embed.decode_pool import DecodedVideo, DecodeLimits, DecodePlan, DecodePool, decode_videos
+from embed.decode_process import DecodeProcess
 from embed.decode_worker import hash_content
 from embed.errors import EmbedError, VideoError
 from embed.sampling import UniformFrames
@@ -211,6 +212,14 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@on_linux
+def test_where_memory_runs_out_the_system_ends_a_worker_before_the_run() -> None:
+    process = DecodeProcess(PLAN, DecodeLimits())
+    with closing(process):
+        wish = Path(f"/proc/{process._process.pid}/oom_score_adj").read_text()
+    assert int(wish) == 1000
 
 
 def test_workers_do_not_import_torch() -> None:
