@@ -9,9 +9,21 @@ Sources: ITU-T H.264 (7.3.1, 7.4.1, D.2.8), H.265 (7.3.1.2, 7.4.2.2), H.262 (6.2
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import final
 
-from embed.h264_headers import NotCovered, ParameterSets
+from embed.av1_headers import (
+    FRAME,
+    FRAME_HEADER,
+    REPEATED_HEADER,
+    SEQUENCE_HEADER,
+    FrameSyntax,
+    is_unreferenced,
+    read_sequence_header,
+    split_units,
+)
+from embed.bits import NotCovered
+from embed.h264_headers import ParameterSets
 
 ENTRY = 1  # decoding can begin here: what follows leans on nothing before it, LEADING pictures excepted
 OPEN = 2  # beside ENTRY: pictures shown before this one may follow it, and lean on what came before it
@@ -41,7 +53,7 @@ def rule_for(codec: str, extradata: bytes | None) -> Rule | None:
         split = _unit_splitter(codec, extradata or b"")
         marks = _H264Rule(h264_parameter_units(extradata or b"")).marks if codec == "h264" else _hevc_marks
         return lambda data, is_key: marks(list(split(data)), is_key)
-    return _RULES.get(codec)
+    return _Av1Rule().marks if codec == "av1" else _RULES.get(codec)
 
 
 def _unit_splitter(codec: str, extradata: bytes) -> Callable[[bytes], Iterator[bytes]]:
@@ -269,30 +281,43 @@ def _vp9_marks(data: bytes, is_key: bool) -> int:
     return (0 if is_shown or is_superframe else HIDDEN) | (ENTRY if is_key and is_shown and not is_inter else 0)
 
 
-def _av1_marks(data: bytes, is_key: bool) -> int:
-    """Find the first frame of a temporal unit; a sequence header before it makes a shown key frame an entry."""
-    at, has_sequence_header = 0, False
-    while at < len(data):
-        kind, has_extension, has_size = data[at] >> 3 & 15, data[at] >> 2 & 1, data[at] >> 1 & 1
-        at += 1 + has_extension
-        size, at = _leb128(data, at) if has_size else (len(data) - at, at)
-        if kind in (3, 6):
-            is_shown_key = at < len(data) and data[at] & 0xF0 == 0x10
-            return ENTRY if is_key and is_shown_key and has_sequence_header else 0
-        has_sequence_header |= kind == 1
-        at += size
-    return UNPROVEN
+@final
+class _Av1Rule:
+    """Marks packets (temporal units) of one stream, whose sequence header it remembers."""
 
+    def __init__(self) -> None:
+        self._header: bytes | None = None
+        self._syntax: FrameSyntax | None = None
 
-def _leb128(data: bytes, at: int) -> tuple[int, int]:
-    """Return a little-endian base-128 number, and where it ends."""
-    value = shift = 0
-    for end in range(at, min(at + 8, len(data))):
-        value |= (data[end] & 0x7F) << shift
-        shift += 7
-        if not data[end] & 0x80:
-            return value, end + 1
-    return len(data), len(data)
+    def marks(self, data: bytes, is_key: bool) -> int:
+        """Return a packet's marks; a sequence header before a shown key frame makes it an entry."""
+        units = list(split_units(data))
+        kinds = [kind for kind, _, _ in units]
+        frames = [place for place, kind in enumerate(kinds) if kind in (FRAME_HEADER, FRAME)]
+        if not frames:
+            return UNPROVEN
+        _, is_layered, first = units[frames[0]]
+        if SEQUENCE_HEADER in kinds[: frames[0]]:
+            self._learn(units[kinds.index(SEQUENCE_HEADER)][2])
+            if is_key and first and first[0] & 0xF0 == 0x10:
+                return ENTRY
+        is_alone = len(frames) == 1 and not is_layered and REPEATED_HEADER not in kinds
+        return DISPOSABLE if is_alone and self._is_unreferenced(first) else 0
+
+    def _learn(self, header: bytes) -> None:
+        """Read the stream's sequence header; where another follows, frames are not told apart any more."""
+        if header == self._header:
+            return
+        is_first, self._header, self._syntax = self._header is None, header, None
+        if is_first:
+            with suppress(NotCovered):
+                self._syntax = read_sequence_header(header)
+
+    def _is_unreferenced(self, frame: bytes) -> bool:
+        try:
+            return self._syntax is not None and is_unreferenced(frame, self._syntax)
+        except NotCovered:
+            return False
 
 
 def _jpeg_marks(data: bytes, is_key: bool) -> int:  # noqa: ARG001
@@ -305,7 +330,6 @@ def _intra_marks(data: bytes, is_key: bool) -> int:  # noqa: ARG001
 
 
 _RULES: dict[str, Rule] = {
-    "av1": _av1_marks,
     "mjpeg": _jpeg_marks,
     "mpeg2video": _mpeg2_marks,
     "mpeg4": _mpeg4_marks,

@@ -7,43 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import final
 
+from embed.bits import Bits, NotCovered
+
 WHOLE, IDR, SEQUENCE_PARAMETERS, PICTURE_PARAMETERS = 1, 5, 7, 8  # types of units
 KIND_P, KIND_B, KIND_I = 0, 1, 2  # types of slices, modulo 5
 _WITH_CHROMA_FORMAT = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
-
-
-class NotCovered(Exception):
-    """The stream uses what this module does not."""
-
-
-@final
-class _Bits:
-    """Reads bits and Exp-Golomb codes of one unit, whose emulation prevention bytes are taken out."""
-
-    def __init__(self, unit: bytes) -> None:
-        content = unit.replace(b"\0\0\3", b"\0\0")
-        self._length = 8 * len(content)
-        self._value = int.from_bytes(content, "big")
-        self._at = 0
-
-    def take(self, count: int) -> int:
-        self._at += count
-        if self._at > self._length:
-            raise NotCovered
-        return self._value >> self._length - self._at & (1 << count) - 1
-
-    def code(self) -> int:
-        """ue(v)."""
-        rest = self._value & (1 << self._length - self._at) - 1
-        if not rest:
-            raise NotCovered
-        zeros = self._length - self._at - rest.bit_length()
-        self._at += zeros
-        return self.take(zeros + 1) - 1
-
-    def skip_codes(self, count: int) -> None:
-        for _ in range(count):
-            self.code()
 
 
 @dataclass(frozen=True)
@@ -123,10 +91,10 @@ class ParameterSets:
     def learn(self, unit: bytes) -> None:
         """Read a unit if it is a parameter set."""
         if unit and unit[0] & 31 == SEQUENCE_PARAMETERS:
-            number, sequence = _read_sequence(_Bits(unit[1:]))
+            number, sequence = _read_sequence(_bits_of(unit))
             self._sequences[number] = sequence
         elif unit and unit[0] & 31 == PICTURE_PARAMETERS:
-            number, parameters = _read_parameters(_Bits(unit[1:]))
+            number, parameters = _read_parameters(_bits_of(unit))
             self._parameters[number] = parameters
 
     def read_slice(self, unit: bytes) -> tuple[FrameNumbering, Slice]:
@@ -135,7 +103,7 @@ class ParameterSets:
         Raises:
             NotCovered: it uses what this module does not read.
         """
-        bits = _Bits(unit[1:])
+        bits = _bits_of(unit)
         kind, parameters, sequence = self._begin(bits)
         is_whole = unit[0] & 31 in (WHOLE, IDR)
         if not is_whole or kind not in (KIND_P, KIND_B, KIND_I) or sequence.may_have_fields or not sequence.is_covered:
@@ -158,12 +126,12 @@ class ParameterSets:
             NotCovered: its header cannot be read.
             KeyError: its parameter sets were not met.
         """
-        bits = _Bits(unit[1:])
+        bits = _bits_of(unit)
         *_, sequence = self._begin(bits)
         bits.take(sequence.frame_number_bits)
         return bits.take(1) if sequence.may_have_fields and bits.take(1) else None
 
-    def _begin(self, bits: _Bits) -> tuple[int, _Parameters, FrameNumbering]:
+    def _begin(self, bits: Bits) -> tuple[int, _Parameters, FrameNumbering]:
         """Read a slice's header up to its frame number."""
         bits.code()
         kind = bits.code() % 5
@@ -171,7 +139,12 @@ class ParameterSets:
         return kind, parameters, self._sequences[parameters.sequence]
 
 
-def _read_sequence(bits: _Bits) -> tuple[int, FrameNumbering]:
+def _bits_of(unit: bytes) -> Bits:
+    """Return what follows a unit's header byte, without its emulation prevention bytes."""
+    return Bits(unit[1:].replace(b"\0\0\3", b"\0\0"))
+
+
+def _read_sequence(bits: Bits) -> tuple[int, FrameNumbering]:
     profile = bits.take(8)
     bits.take(16)
     number, chroma = bits.code(), 1
@@ -198,7 +171,7 @@ def _read_sequence(bits: _Bits) -> tuple[int, FrameNumbering]:
     )
 
 
-def _skip_scaling_matrices(bits: _Bits, count: int) -> None:
+def _skip_scaling_matrices(bits: Bits, count: int) -> None:
     """Read over the lists of 7.3.2.1.1.1, of which six have 16 entries and the others 64."""
     for matrix in range(count):
         if not bits.take(1):
@@ -210,7 +183,7 @@ def _skip_scaling_matrices(bits: _Bits, count: int) -> None:
                 break
 
 
-def _read_parameters(bits: _Bits) -> tuple[int, _Parameters]:
+def _read_parameters(bits: Bits) -> tuple[int, _Parameters]:
     number, sequence = bits.code(), bits.code()
     bits.take(1)
     has_bottom_order = bool(bits.take(1))
@@ -225,7 +198,7 @@ def _read_parameters(bits: _Bits) -> tuple[int, _Parameters]:
     )
 
 
-def _read_lists(bits: _Bits, found: Slice, parameters: _Parameters, sequence: FrameNumbering) -> None:
+def _read_lists(bits: Bits, found: Slice, parameters: _Parameters, sequence: FrameNumbering) -> None:
     """Read a slice header from behind its order count to the marking of references."""
     if parameters.has_redundancy and bits.code():
         raise NotCovered
@@ -245,7 +218,7 @@ def _read_lists(bits: _Bits, found: Slice, parameters: _Parameters, sequence: Fr
         _read_marking(bits, found)
 
 
-def _read_changes(bits: _Bits) -> Iterator[int]:
+def _read_changes(bits: Bits) -> Iterator[int]:
     """Yield the signed steps from one picture number to the next that reorder a list."""
     if not bits.take(1):
         return
@@ -256,7 +229,7 @@ def _read_changes(bits: _Bits) -> Iterator[int]:
         yield step if kind else -step
 
 
-def _skip_weights(bits: _Bits, count: int, *, has_colour: bool) -> None:
+def _skip_weights(bits: Bits, count: int, *, has_colour: bool) -> None:
     bits.skip_codes(1 + has_colour)
     for _ in range(count):
         bits.skip_codes(2 * bits.take(1))
@@ -264,7 +237,7 @@ def _skip_weights(bits: _Bits, count: int, *, has_colour: bool) -> None:
             bits.skip_codes(4 * bits.take(1))
 
 
-def _read_marking(bits: _Bits, found: Slice) -> None:
+def _read_marking(bits: Bits, found: Slice) -> None:
     if found.is_idr:
         if bits.take(2) & 1:  # long-term reference
             raise NotCovered

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
+from embed.bits import NotCovered
 from embed.h264_headers import (
     IDR,
     KIND_B,
@@ -21,7 +22,6 @@ from embed.h264_headers import (
     PICTURE_PARAMETERS,
     WHOLE,
     FrameNumbering,
-    NotCovered,
     ParameterSets,
     Slice,
 )

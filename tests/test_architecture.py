@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 # Each module imports only from the rows above its own. A new module takes its place here.
 LAYERS = {
     "embed": (
-        {"allocation", "background", "clock", "cores", "decoders", "h264_headers", "progress", "random_access"},
+        {"allocation", "background", "bits", "clock", "cores", "decoders", "progress", "random_access"},
+        {"av1_headers", "h264_headers"},
         {"bitstreams", "errors", "pictures", "torchvision_operators"},
         {"copies", "gathering", "hdf5_reading", "isolation", "locations", "video_lists", "whole_files"},
         {"h264_references", "page_links", "preprocessing", "sparse_copies", "timeline", "videos"},

@@ -134,6 +134,70 @@ def test_h264_that_cannot_be_read_is_not_proven() -> None:
     assert rule(START + I_PICTURE["frame"], True) == UNPROVEN
 
 
+def av1_unit(kind: int, bits: str, *, layer: bytes = b"") -> bytes:
+    """Return an AV1 unit with its size; a trailing 1 bit ends it, as the standard has it."""
+    whole = bits + "1"
+    content = int(whole.ljust(-(-len(whole) // 8) * 8, "0"), 2).to_bytes(-(-len(whole) // 8), "big")
+    return bytes([kind << 3 | (4 if layer else 0) | 2]) + layer + bytes([len(content)]) + content
+
+
+def av1_sequence(*, timing: str = "0", screen_content: str = "1", motion: str = "1") -> bytes:
+    """Return a sequence header of one operating point, with order hints of 7 bits."""
+    start, operating_point = "000" + "0" + "0" + timing, "0" + "00000" + "0" * 12 + "00000"
+    size, tools = "0000" * 2 + "00", "0" + "0" * 7
+    return av1_unit(1, start + operating_point + size + tools + "1" + "00" + screen_content + motion + "110")
+
+
+def av1_frame(*, kind: str = "01", resilient: str = "0", screen_content: str = "0", slots: str = "0" * 8) -> bytes:
+    """Return a shown frame: a predicted one, unless another kind is asked for, that refreshes these slots."""
+    start = "0" + kind + "1" + resilient + "0" + screen_content
+    return av1_unit(6, start + "0" + "0001010" + ("" if resilient == "1" else "000") + slots)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "packet", "marks"),
+    [
+        pytest.param(av1_sequence(), av1_frame(), DISPOSABLE, id="refreshes nothing"),
+        pytest.param(av1_sequence(), av1_frame(slots="00000001"), 0, id="refreshes the last slot"),
+        pytest.param(av1_sequence(), av1_frame(slots="10000000"), 0, id="refreshes the first slot"),
+        pytest.param(av1_sequence(), av1_frame(kind="10"), 0, id="not predicted"),
+        pytest.param(av1_sequence(), av1_frame(resilient="1"), DISPOSABLE, id="resilient"),
+        pytest.param(av1_sequence(), av1_frame(screen_content="11", slots="00000001"), 0, id="screen content"),
+        pytest.param(
+            av1_sequence(screen_content="00", motion=""),
+            av1_frame(screen_content=""),
+            DISPOSABLE,
+            id="never screen content",
+        ),
+        pytest.param(
+            av1_sequence(screen_content="01", motion="00"),
+            av1_frame(screen_content=""),
+            DISPOSABLE,
+            id="always, no integers",
+        ),
+        pytest.param(av1_sequence(timing="1" + "0" * 64 + "1" + "00101" + "0"), av1_frame(), DISPOSABLE, id="timed"),
+        pytest.param(av1_sequence(timing="1" + "0" * 64 + "01"), av1_frame(), 0, id="with a decoder model"),
+        pytest.param(av1_sequence(), av1_frame() + av1_frame(), 0, id="two frames"),
+        pytest.param(av1_sequence(), av1_unit(3, "1" + "000"), 0, id="shows an earlier one"),
+        pytest.param(av1_sequence(), av1_unit(6, "0011000000", layer=b"\0"), 0, id="of a layer"),
+        pytest.param(av1_sequence(), av1_unit(6, ""), 0, id="cut short"),
+        pytest.param(b"", av1_frame(), 0, id="no sequence header"),
+        pytest.param(
+            av1_sequence() + av1_unit(6, "0001") + av1_sequence(timing="1" + "0" * 65 + "0"),
+            av1_frame(),
+            0,
+            id="another one",
+        ),
+    ],
+)
+def test_an_av1_frame_that_refreshes_no_slot_is_disposable(sequence: bytes, packet: bytes, marks: int) -> None:
+    rule = rule_for("av1", None)
+    assert rule is not None
+    for unit in sequence.split(av1_unit(6, "0001")):
+        rule(unit + av1_unit(6, "0001"), True)
+    assert rule(packet, False) == marks
+
+
 def test_a_codec_without_a_rule_has_none() -> None:
     assert rule_for("gif", None) is None
 
