@@ -9,10 +9,11 @@ Source: AV1 bitstream specification, 4.10.5 (leb128), 5.3 (units), 5.5 (sequence
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from embed.bits import Bits, NotCovered
 
-SEQUENCE_HEADER, FRAME_HEADER, FRAME, REPEATED_HEADER = 1, 3, 6, 7  # types of units
+SEQUENCE_HEADER, _FRAME_HEADER, _FRAME, REPEATED_HEADER = 1, 3, 6, 7  # types of units
 _INTER = 1  # frame_type
 _EACH_FRAME_SAYS = 2  # of tools that a sequence may have on, off, or chosen by each frame
 _HEAD_BYTES = 64  # more than the fields that are read here take
@@ -33,15 +34,52 @@ class FrameSyntax:
     order_hint_bits: int
 
 
-def split_units(data: bytes) -> Iterator[tuple[int, bool, bytes]]:
-    """Yield each unit's (OBU's) type, whether it names a layer, and its content; of a damaged packet, anything."""
+class Unit(NamedTuple):
+    """A unit (OBU) of a packet.
+
+    Args:
+        kind: its type.
+        is_layered: it says which layer it belongs to.
+        begin: where it begins in the packet, in bytes.
+        content: its first bytes, without the unit's own header.
+    """
+
+    kind: int
+    is_layered: bool
+    begin: int
+    content: bytes
+
+    @property
+    def begins_frame(self) -> bool:
+        """Whether it is a frame, or the header of one whose tiles follow."""
+        return self.kind in (_FRAME_HEADER, _FRAME)
+
+    @property
+    def shows(self) -> bool:
+        """Whether it shows a frame, be it an earlier one; asked of one that begins a frame."""
+        return not self.content or bool(self.content[0] & 0x90)
+
+
+def split_units(data: bytes) -> Iterator[Unit]:
+    """Yield a packet's units; of a damaged one, anything."""
     at = 0
     while at < len(data):
-        kind, has_extension, has_size = data[at] >> 3 & 15, data[at] >> 2 & 1, data[at] >> 1 & 1
+        begin, kind = at, data[at] >> 3 & 15
+        has_extension, has_size = data[at] >> 2 & 1, data[at] >> 1 & 1
         at += 1 + has_extension
         size, at = _leb128(data, at) if has_size else (len(data) - at, at)
-        yield kind, bool(has_extension), data[at : at + size]
+        yield Unit(kind, bool(has_extension), begin, data[at : min(at + size, at + _HEAD_BYTES)])
         at += size
+
+
+def cut_last_frame(data: bytes) -> bytes:
+    """Return a packet without its last frame.
+
+    >>> cut_last_frame(bytes.fromhex("1200 3201aa 3201bb")).hex()
+    '12003201aa'
+    """
+    begins = [unit.begin for unit in split_units(data) if unit.begins_frame]
+    return data[: begins[-1]] if begins else data
 
 
 def read_sequence_header(content: bytes) -> FrameSyntax:
@@ -53,7 +91,7 @@ def read_sequence_header(content: bytes) -> FrameSyntax:
     Raises:
         NotCovered: frames carry numbers or times of decoding, or there is but one frame.
     """
-    bits = Bits(content[:_HEAD_BYTES])
+    bits = Bits(content)
     bits.take(4)  # profile, still picture
     if bits.take(1):  # reduced still picture header
         raise NotCovered
@@ -83,7 +121,7 @@ def is_unreferenced(content: bytes, syntax: FrameSyntax) -> bool:
     Raises:
         NotCovered: it ends too soon.
     """
-    bits = Bits(content[:_HEAD_BYTES])
+    bits = Bits(content)
     shows_earlier_one, kind, is_shown = bits.take(1), bits.take(2), bits.take(1)
     if shows_earlier_one or kind != _INTER:
         return False

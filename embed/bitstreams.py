@@ -8,16 +8,15 @@ Sources: ITU-T H.264 (7.3.1, 7.4.1, D.2.8), H.265 (7.3.1.2, 7.4.2.2), H.262 (6.2
 (VP8, 9.1), the VP9 bitstream specification (6.2), the AV1 bitstream specification (5.3, 5.9.2).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import final
 
 from embed.av1_headers import (
-    FRAME,
-    FRAME_HEADER,
     REPEATED_HEADER,
     SEQUENCE_HEADER,
     FrameSyntax,
+    Unit,
     is_unreferenced,
     read_sequence_header,
     split_units,
@@ -35,6 +34,7 @@ LAYERED = 64  # of a higher sub-layer, whose pictures may lean on those that are
 UNPROVEN = 128  # outside the rules: decode the whole stream in its order
 PREDICTED = 256  # leans on another picture, though its container may call it a key frame (AVI without an index does)
 PYRAMIDAL = 512  # an H.264 B-picture that others may lean on
+TRAILED = 1024  # only the picture that it shows is DISPOSABLE: pictures that it does not show stand before that one
 
 Rule = Callable[[bytes, bool], int]
 """A packet's bytes, and whether its container marks it as a key frame -> its marks."""
@@ -292,17 +292,22 @@ class _Av1Rule:
     def marks(self, data: bytes, is_key: bool) -> int:
         """Return a packet's marks; a sequence header before a shown key frame makes it an entry."""
         units = list(split_units(data))
-        kinds = [kind for kind, _, _ in units]
-        frames = [place for place, kind in enumerate(kinds) if kind in (FRAME_HEADER, FRAME)]
-        if not frames:
+        places = [place for place, unit in enumerate(units) if unit.begins_frame]
+        if not places:
             return UNPROVEN
-        _, is_layered, first = units[frames[0]]
-        if SEQUENCE_HEADER in kinds[: frames[0]]:
-            self._learn(units[kinds.index(SEQUENCE_HEADER)][2])
-            if is_key and first and first[0] & 0xF0 == 0x10:
+        headers = [unit.content for unit in units[: places[0]] if unit.kind == SEQUENCE_HEADER]
+        frames = [units[place] for place in places]
+        if headers:
+            self._learn(headers[0])
+            if is_key and frames[0].content[:1] and frames[0].content[0] & 0xF0 == 0x10:
                 return ENTRY
-        is_alone = len(frames) == 1 and not is_layered and REPEATED_HEADER not in kinds
-        return DISPOSABLE if is_alone and self._is_unreferenced(first) else 0
+        is_plain = not any(unit.is_layered or unit.kind == REPEATED_HEADER for unit in units)
+        return self._marks_of(frames) if is_plain else 0
+
+    def _marks_of(self, frames: Sequence[Unit]) -> int:
+        if not self._is_unreferenced(frames[-1].content) or any(frame.shows for frame in frames[:-1]):
+            return 0
+        return TRAILED if len(frames) > 1 else DISPOSABLE
 
     def _learn(self, header: bytes) -> None:
         """Read the stream's sequence header; where another follows, frames are not told apart any more."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from embed.av1_headers import cut_last_frame
 from embed.bitstreams import join_h264_units
 from embed.planning import Run
 from embed.timeline import Packets, whole_packets
@@ -87,7 +88,9 @@ class PacketFeed:
             for order in run.orders.tolist():
                 packet = self._packet(order)
                 if order in run.stand_ins:
-                    packet = self._stand_in(packet, run.stand_ins[order])
+                    packet = _replaced(packet, join_h264_units(run.stand_ins[order], self._packets.extradata))
+                elif order in run.cuts:
+                    packet = _replaced(packet, cut_last_frame(bytes(packet)))
                 yield from decoder.decode(packet)
         yield from decoder.decode(None)
 
@@ -104,14 +107,6 @@ class PacketFeed:
             raise PlanFailed(f"packet {order} is another one than before")
         return packet
 
-    def _stand_in(self, packet: "Packet[VideoStream]", units: tuple[bytes, ...]) -> "Packet[VideoStream]":
-        import av
-
-        other = cast("Packet[VideoStream]", av.Packet(join_h264_units(units, self._packets.extradata)))
-        other.stream, other.time_base = packet.stream, packet.time_base
-        other.pts, other.dts, other.duration = packet.pts, packet.dts, packet.duration
-        return other
-
     def _is_far(self, order: int) -> bool:
         return bool(self._bytes_before[order] - self._bytes_before[self._next] > self._seek_bytes)
 
@@ -126,3 +121,13 @@ class PacketFeed:
         if len(places) != 1 or places[0] > order:
             raise PlanFailed(f"a seek to packet {order} leads elsewhere")
         self._next, self._source = int(places[0]), chain([first], source)
+
+
+def _replaced(packet: "Packet[VideoStream]", content: bytes) -> "Packet[VideoStream]":
+    """Return a packet with other content."""
+    import av
+
+    other = cast("Packet[VideoStream]", av.Packet(content))
+    other.stream, other.time_base = packet.stream, packet.time_base
+    other.pts, other.dts, other.duration = packet.pts, packet.dts, packet.duration
+    return other

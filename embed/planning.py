@@ -4,7 +4,8 @@ Packets come in groups: each begins with an entry (`embed.bitstreams.ENTRY`), fr
 without a target nothing is sent. Of another, what stands before its last target is sent, less the pictures that are
 disposable and no targets themselves. Where a target is shown before an open entry that it follows, it leans on the
 group before, and that one is decoded to its end. In place of H.264's B-pictures
-that others may lean on, but no needed one does, a few bytes are sent (`embed.h264_references`).
+that others may lean on, but no needed one does, a few bytes are sent (`embed.h264_references`). AV1's packets may hold
+pictures that are not shown before the one that is: where that one is disposable and no target, they are sent alone.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from embed.bitstreams import (
     OPEN,
     PYRAMIDAL,
     SKIPPED,
+    TRAILED,
     h264_parameter_units,
 )
 from embed.h264_references import stand_ins
@@ -37,12 +39,14 @@ class Run:
             not sent are sent where the decoder counts them, and whatever comes of them is thrown away.
         needs_flush: the decoder must forget what it holds before the run.
         stand_ins: by a packet's order, the units that are sent in its place.
+        cuts: orders of the packets whose last picture is not sent.
     """
 
     orders: NDArray[np.int64]
     expected: NDArray[np.bool_]
     needs_flush: bool
     stand_ins: Mapping[int, tuple[bytes, ...]] = field(default_factory=dict)
+    cuts: frozenset[int] = frozenset()
 
 
 # Encoders sign their work in the first packet, and decoders bend their reading by it: without x264's version, H.264 in
@@ -128,8 +132,10 @@ def _run(
     expected = (packets.frame_of[orders] >= 0) & ~is_adrift
     orders, expected = orders[is_sent], expected[is_sent]
     replaced = _stand_ins(packets, orders, is_target)
-    expected &= ~np.isin(orders, list(replaced))
-    return Run(orders, expected, bool(packets.marks[span.start] & OPEN), replaced)
+    is_cut = (packets.marks[orders] & TRAILED != 0) & ~is_target[orders]
+    expected &= ~np.isin(orders, list(replaced)) & ~is_cut
+    cuts = frozenset(orders[is_cut].tolist())
+    return Run(orders, expected, bool(packets.marks[span.start] & OPEN), replaced, cuts)
 
 
 def _stand_ins(
