@@ -18,6 +18,7 @@ from embed.decode_worker import READY, DecodedVideo, DecodePlan, Wanted, receive
 from embed.errors import EmbedError, FailureReason, VideoError
 from embed.sparse_copies import Span, SparseCopy
 from embed.tables import Failure
+from embed.transfers import problem_of
 from embed.videos import Video
 
 _WATCH_INTERVAL_S = 0.05  # a worker that allocates 1 GB a second overshoots its limit by 50 MB
@@ -121,7 +122,7 @@ class DecodeProcess:
             while isinstance(answer := self._answer(path, deadline), Wanted):
                 assert not isinstance(file, str)
                 began = time.monotonic()
-                loss = _bring(file, answer.spans)
+                loss = _bring(file, answer.spans, video)
                 self._connection.send(loss is None)
                 deadline += time.monotonic() - began
         except (EOFError, OSError) as error:
@@ -188,12 +189,15 @@ class DecodeProcess:
         os.close(self._lifeline)
 
 
-def _bring(file: SparseCopy, spans: list[Span]) -> VideoError | None:
+def _bring(file: SparseCopy, spans: list[Span], video: Video) -> VideoError | None:
     """Bring spans, or say why they cannot be had."""
     try:
         file.bring(spans)
     except VideoError as error:
         return error
+    except OSError as error:  # of the copy's disk: left to pass, it would seem to be the worker's death
+        reason, text, _ = problem_of(error)
+        return VideoError(reason, f"{video.location} {text}")
     return None
 
 

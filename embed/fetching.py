@@ -144,7 +144,7 @@ class Fetcher:
         reserved = self._budget.take(ticket, share if offer.size_bytes is None else offer.size_bytes)
         try:
             path = self._folder.path() / _name_of_copy(ticket, video)
-            sparse = self._sparse_copy(video, offer, path)
+            sparse = self._retry(video, lambda: self._sparse_copy(video, offer, path))
             copy = sparse or self._retry(video, lambda: self._copy(video, offer, path))
         except BaseException:
             self._folder.forget(f"{ticket}-*")

@@ -1,6 +1,5 @@
 """A far file of which only those bytes are here that somebody asked for; the others are holes that read as zeros."""
 
-import os
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -84,6 +83,7 @@ class SparseCopy:
 
         Raises:
             VideoError: it cannot be had.
+            OSError: it cannot be kept.
         """
         holes = holes_in(spans, self.spans)
         if not holes:
@@ -103,7 +103,8 @@ class SparseCopy:
             for first in range(0, len(pieces), _REQUESTS_AT_ONCE):
                 batch = pieces[first : first + _REQUESTS_AT_ONCE]
                 for (start, _), content in zip(batch, self._read(batch), strict=True):
-                    os.pwrite(file.fileno(), content, start)
+                    file.seek(start)
+                    file.write(content)  # all of it, or an error: os.pwrite fills a disk and says how much it wrote
                     self.fetched_bytes += len(content)
 
 

@@ -9,10 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embed.decode_pool import DecodedVideo, DecodePlan, decode_videos
 from embed.errors import StoreError
+from embed.fetching import FetchConfig, Fetcher
 from embed.inspection import inspect_embeddings
-from embed.store import EmbeddingStore, StoreWriter
+from embed.sampling import UniformFrames
+from embed.store import EmbeddingStore, Failure, StoreWriter
+from embed.videos import Video
 from tests.embed.stores import PROVENANCE, append, vectors_of
+from tests.media import BarReader, write_video
+from tests.servers import faulty_server
 
 NAMES = [f"{number:03}" for number in range(60)]
 LIMITED = """
@@ -80,3 +86,22 @@ def test_a_full_disk_ends_the_run_and_nothing_is_lost(small_disk: Path, name: st
     assert (disk.f_blocks - disk.f_bfree) * disk.f_frsize - files < 16_384  # no half file is held open
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
     check_is_whole_and_goes_on(small_disk / name, stored)
+
+
+@pytest.mark.parametrize("free", ["500k", "2500k"], ids=["for its ends", "for what is asked for later"])
+def test_a_disk_too_full_for_parts_of_a_far_video_costs_that_video_alone(
+    small_disk: Path, tmp_path_factory: pytest.TempPathFactory, free: str
+) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={free}", str(small_disk)], check=True)
+    local = Video("local", str(write_video(tmp_path_factory.mktemp("videos") / "a.mp4", 5)))
+    plan = DecodePlan(UniformFrames(4), BarReader().identity.preprocessing)
+    with faulty_server() as server, Fetcher(FetchConfig(folder=str(small_disk), sparse_bytes=1 << 20)) as fetcher:
+        # Boxes: some bytes that nobody needs, and an index, which is wanted whole.
+        boxes = {b"free": bytes(1000), b"moov": bytes(4 << 20)}
+        server.files["/far.mp4"] = b"".join((len(c) + 8).to_bytes(4, "big") + kind + c for kind, c in boxes.items())
+        videos = fetcher.ahead([Video("far", f"{server.url}/far.mp4"), local])
+        failure, decoded = decode_videos(videos, plan, workers=1, fetch=fetcher.local_file)
+    assert isinstance(failure, Failure)
+    assert failure.reason == "fetch_error"
+    assert failure.detail.endswith("was not fetched: the disk is full. Choose another folder for copies by TMPDIR")
+    assert isinstance(decoded, DecodedVideo)
