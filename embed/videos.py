@@ -245,7 +245,10 @@ def _listed_video(source: Path, path: str, video_id: str) -> Video:
 
 
 def _id_of(source: Path, path: str) -> str:
-    """Return the path below the list's folder, where it lies below it, and the path as written elsewhere."""
-    if PurePath(path).is_relative_to(source.parent):
-        return PurePath(path).relative_to(source.parent).as_posix()
-    return PurePath(path).as_posix()
+    """Return the path below the list's folder, where it lies below it, and the path as written elsewhere.
+
+    Below its absolute folder, so that a list gives the same ids whatever folder it is named from.
+    """
+    folder = Path(os.path.abspath(source.parent))  # noqa: PTH100 (Path.absolute keeps `..`)
+    file = folder / path
+    return (file.relative_to(folder) if file.is_relative_to(folder) else PurePath(path)).as_posix()

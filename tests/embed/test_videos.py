@@ -104,6 +104,24 @@ def test_a_listed_path_inside_the_folder_gets_the_same_id_as_the_folder_gives(fo
 def test_a_listed_file_that_is_absent_is_still_a_video(folder: Path) -> None:
     (folder / "list.txt").write_text("gone.mp4\n")
     assert find_videos([folder / "list.txt"])[0].id == "gone.mp4"
+@pytest.mark.parametrize("spelling", ["list.txt", "cats/../list.txt", "../{}/list.txt"])
+def test_ids_do_not_depend_on_how_a_list_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "list.txt").write_text(f"{folder / 'cats/b.mp4'}\ndogs/c.webm\n")
+    assert [video.id for video in find_videos([spelling.format(folder.name)])] == ["cats/b.mp4", "dogs/c.webm"]
+
+
+def test_a_listed_path_that_begins_like_its_list_lies_below_it_all_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "cats" / "list.txt").write_text("cats/a.mp4\na.mp4\n../dogs/c.webm\n")
+    ids = [video.id for video in find_videos(["cats/list.txt"])]
+    assert ids == ["cats/a.mp4", "a.mp4", "../dogs/c.webm"]
+
+
 
 
 def test_the_same_video_named_twice_is_one_video(folder: Path) -> None:
