@@ -206,7 +206,6 @@ def _is_remote_pattern(source: str) -> bool:
 
 def _stored_videos(source: str) -> list[Video]:
     """List what a far store holds below a prefix, or what a pattern matches there."""
-    scheme, _, rest = source.partition("://")
     filesystem = open_filesystem(source)
     path = path_on(filesystem, source)
     try:
@@ -218,12 +217,9 @@ def _stored_videos(source: str) -> list[Video]:
         ) from None
     if names == [path] and not source.endswith("/"):  # an object without a video's ending, named by the user
         return [Video(id_of_address(source), source)]
-    root = path.partition("*")[0].rpartition("/")[0] if _is_remote_pattern(source) else path.rstrip("/")
-    login = rest.partition("/")[0].rpartition("@")[0]
-    addresses = [f"{scheme}://{login}{'@' if login else ''}{name.lstrip('/')}" for name in names]
-    found = [
-        Video(name.removeprefix(root).lstrip("/"), address) for name, address in zip(names, addresses, strict=True)
-    ]
+    # Some protocols name files by their path alone: host and login stand in the source.
+    ids = [name.removeprefix(_fixed_part(path)).lstrip("/") for name in names]
+    found = [Video(video_id, f"{_fixed_part(source)}/{video_id}") for video_id in ids]
     return _known_by_ending(without_secrets(source), found)
 
 
@@ -242,6 +238,11 @@ def _listed_video(source: Path, path: str, video_id: str) -> Video:
         return Video(video_id or id_of_address(path), path)
     path = str(_path_of(path))
     return _local_video(video_id or _id_of(source, path), source.parent / path)
+def _fixed_part(source: str) -> str:
+    """Return the folder that a prefix is, or that a pattern's matches lie below."""
+    return source.partition("*")[0].rpartition("/")[0] if _is_remote_pattern(source) else source.rstrip("/")
+
+
 
 
 def _id_of(source: Path, path: str) -> str:

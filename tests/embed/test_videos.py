@@ -7,6 +7,8 @@ import fsspec
 import pyarrow
 import pytest
 from fsspec.registry import _registry
+from fsspec.implementations.ftp import FTPFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
 
 from embed.errors import SourceError
@@ -261,6 +263,28 @@ def test_a_far_video_keeps_an_address_that_fetches_it(store: str) -> None:
 
 
 def test_a_far_prefix_that_holds_nothing_says_so(store: str) -> None:
+class FolderBehindALogin(MemoryFileSystem):
+    """A server's folder, whose files are known by their paths alone, as those of FTP, SFTP and SMB are."""
+
+    protocol = "login"
+    store: dict[str, object] = {}  # noqa: RUF012 (fsspec's own way)
+    pseudo_dirs = [""]  # noqa: RUF012
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(FTPFileSystem._strip_protocol(path)).rstrip("/")
+
+
+@pytest.mark.parametrize("below", ["v/", "v", "v/**/*.m*", ""])
+def test_a_video_behind_a_login_keeps_its_server_and_login(below: str) -> None:
+    fsspec.register_implementation("login", FolderBehindALogin, clobber=True)
+    FolderBehindALogin().pipe("/v/deep/a.mp4", b"x")
+    (video,) = find_videos([f"login://me:hush@server/{below}"])
+    assert video.address == "login://me:hush@server/v/deep/a.mp4"
+    assert video.location == "login://server/v/deep/a.mp4"
+    assert video.id == ("deep/a.mp4" if below else "v/deep/a.mp4")
+
+
     with pytest.raises(SourceError, match=r"memory://bucket/none/ (holds no video file|cannot be listed)"):
         find_videos([f"{store}/none/"])
 
