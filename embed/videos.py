@@ -109,8 +109,8 @@ def find_videos(sources: Sequence[str | Path]) -> list[Video]:
         need not exist: it becomes a failure when it is embedded, not the end of the run.
 
     Raises:
-        SourceError: a source is absent or names no video, one id stands for two files, or an address needs a package
-            that is not installed.
+        SourceError: a source is absent, cannot be read in all its parts or names no video, one id stands for two
+            files, or an address needs a package that is not installed.
     """
     videos: dict[str, Video] = {}
     for source in sources:
@@ -132,6 +132,16 @@ def find_videos(sources: Sequence[str | Path]) -> list[Video]:
 def _videos_of(source: str) -> list[Video]:
     if is_remote(source):
         return _remote_videos(source)
+    try:
+        return _local_videos(source)
+    except OSError as error:
+        raise SourceError(
+            f"{error.filename or source} cannot be read: {error.strerror or error}. Make it readable, or name sources "
+            "that leave it out: other folders, or a pattern."
+        ) from error
+
+
+def _local_videos(source: str) -> list[Video]:
     path = _path_of(source)
     if path.is_dir():
         return _folder_videos(path)
@@ -160,7 +170,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     seen: set[tuple[int, int]] = set()
     roots = deque([folder])
     while roots:
-        for name, subfolders, files in os.walk(roots.popleft()):
+        for name, subfolders, files in os.walk(roots.popleft(), onerror=_refuse):
             here = Path(name)
             status = here.stat()
             if (status.st_dev, status.st_ino) in seen:
@@ -170,6 +180,11 @@ def _walk(folder: Path) -> Iterator[Path]:
             subfolders.sort()
             yield from (here / file for file in files)
             roots.extend(here / subfolder for subfolder in subfolders if (here / subfolder).is_symlink())
+
+
+def _refuse(error: OSError) -> None:
+    """Have a walk end where it would pass over a folder in silence."""
+    raise error
 
 
 def _pattern_videos(pattern: Path) -> list[Video]:
@@ -223,6 +238,11 @@ def _stored_videos(source: str) -> list[Video]:
     return _known_by_ending(without_secrets(source), found)
 
 
+def _fixed_part(source: str) -> str:
+    """Return the folder that a prefix is, or that a pattern's matches lie below."""
+    return source.partition("*")[0].rpartition("/")[0] if _is_remote_pattern(source) else source.rstrip("/")
+
+
 def _known_by_ending(source: str, files: list[Video]) -> list[Video]:
     videos = [file for file in files if suffix_of(file.id) in VIDEO_SUFFIXES]
     if not videos:
@@ -238,11 +258,6 @@ def _listed_video(source: Path, path: str, video_id: str) -> Video:
         return Video(video_id or id_of_address(path), path)
     path = str(_path_of(path))
     return _local_video(video_id or _id_of(source, path), source.parent / path)
-def _fixed_part(source: str) -> str:
-    """Return the folder that a prefix is, or that a pattern's matches lie below."""
-    return source.partition("*")[0].rpartition("/")[0] if _is_remote_pattern(source) else source.rstrip("/")
-
-
 
 
 def _id_of(source: Path, path: str) -> str:

@@ -1,4 +1,5 @@
 import codecs
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,9 +7,9 @@ from pathlib import Path
 import fsspec
 import pyarrow
 import pytest
-from fsspec.registry import _registry
 from fsspec.implementations.ftp import FTPFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 from pyarrow import parquet
 
 from embed.errors import SourceError
@@ -103,9 +104,6 @@ def test_a_listed_path_inside_the_folder_gets_the_same_id_as_the_folder_gives(fo
     assert find_videos([folder / "list.txt"])[0].id == "cats/b.mp4"
 
 
-def test_a_listed_file_that_is_absent_is_still_a_video(folder: Path) -> None:
-    (folder / "list.txt").write_text("gone.mp4\n")
-    assert find_videos([folder / "list.txt"])[0].id == "gone.mp4"
 @pytest.mark.parametrize("spelling", ["list.txt", "cats/../list.txt", "../{}/list.txt"])
 def test_ids_do_not_depend_on_how_a_list_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
@@ -124,6 +122,9 @@ def test_a_listed_path_that_begins_like_its_list_lies_below_it_all_the_same(
     assert ids == ["cats/a.mp4", "a.mp4", "../dogs/c.webm"]
 
 
+def test_a_listed_file_that_is_absent_is_still_a_video(folder: Path) -> None:
+    (folder / "list.txt").write_text("gone.mp4\n")
+    assert find_videos([folder / "list.txt"])[0].id == "gone.mp4"
 
 
 def test_the_same_video_named_twice_is_one_video(folder: Path) -> None:
@@ -262,7 +263,6 @@ def test_a_far_video_keeps_an_address_that_fetches_it(store: str) -> None:
     assert find_videos([f"{store}/v/"])[1].location == "memory://bucket/v/deep/a.mkv"
 
 
-def test_a_far_prefix_that_holds_nothing_says_so(store: str) -> None:
 class FolderBehindALogin(MemoryFileSystem):
     """A server's folder, whose files are known by their paths alone, as those of FTP, SFTP and SMB are."""
 
@@ -285,6 +285,7 @@ def test_a_video_behind_a_login_keeps_its_server_and_login(below: str) -> None:
     assert video.id == ("deep/a.mp4" if below else "v/deep/a.mp4")
 
 
+def test_a_far_prefix_that_holds_nothing_says_so(store: str) -> None:
     with pytest.raises(SourceError, match=r"memory://bucket/none/ (holds no video file|cannot be listed)"):
         find_videos([f"{store}/none/"])
 
@@ -292,3 +293,43 @@ def test_a_video_behind_a_login_keeps_its_server_and_login(below: str) -> None:
 def test_a_folder_without_videos_lists_the_endings(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"holds no video file.*\.mp4"):
         find_videos([tmp_path])
+
+
+@pytest.fixture
+def as_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stand in the folder as a user whom permissions hold, where the tests are root's."""
+    user = os.geteuid()
+    folder.chmod(0o755)
+    monkeypatch.chdir(folder)
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
+
+
+@pytest.fixture
+def forbidden(folder: Path, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Forbid reading a part of the folder, as the parameter says: a path below it, and its permissions."""
+    name, mode = request.param
+    (folder / "list.txt").write_text("cats/b.mp4\n")
+    (folder / name).chmod(mode)
+    yield
+    (folder / name).chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "source", "named"),
+    [
+        pytest.param(("dogs", 0o000), ".", "dogs", id="a folder that may not be listed"),
+        pytest.param(("dogs", 0o444), ".", "dogs/c.webm", id="a folder whose files may not be looked at"),
+        pytest.param(("dogs", 0o444), "d*/*", "dogs/c.webm", id="such files by a pattern"),
+        pytest.param(("dogs", 0o000), "dogs/c.webm", "dogs/c.webm", id="a file inside"),
+        pytest.param(("list.txt", 0o000), "list.txt", "list.txt", id="a list"),
+    ],
+    indirect=["forbidden"],
+)
+@pytest.mark.usefixtures("forbidden", "as_nobody")
+def test_what_may_not_be_read_is_named_and_never_passed_over(source: str, named: str) -> None:
+    message = rf"{named} cannot be read: Permission denied\. Make it readable, or name sources that leave it out"
+    with pytest.raises(SourceError, match=message):
+        find_videos([source])
