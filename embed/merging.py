@@ -38,7 +38,8 @@ def merge_embeddings(sources: Sequence[str | Path], output: str | Path, *, shard
     output = Path(output)
     check_is_new(output)
     _check_sources([Path(source) for source in sources])
-    files = [file for source in sources for file in piece_files(Path(source))]
+    # A shard named again, also through its folder or a link, is one file: shards are told apart by their files.
+    files = list(dict.fromkeys(file.resolve() for source in sources for file in piece_files(Path(source))))
     if is_sharded(output):
         _merge_into_folder(files, output, shard_bytes)
     else:

@@ -73,3 +73,11 @@ def test_a_store_is_never_merged_over_another(tmp_path: Path) -> None:
     a, b = write_store(tmp_path / "a.h5", ["a"]), write_store(tmp_path / "b.h5", ["b"])
     with pytest.raises(StoreError, match=r"b.h5 exists already\. Name a new"):
         merge_embeddings([a], b)
+
+
+@pytest.mark.parametrize("output", ["all.h5", "all"])
+def test_a_store_named_twice_is_merged_once(tmp_path: Path, output: str) -> None:
+    a, b = write_hashed(tmp_path / "a.h5", {"x": "1"}), write_hashed(tmp_path / "b.h5", {"y": "2"})
+    (tmp_path / "again.h5").symlink_to(a)
+    store = EmbeddingStore(merge_embeddings([a, b, a, tmp_path / "again.h5"], tmp_path / output))
+    assert store.ids == ["x", "y"]
