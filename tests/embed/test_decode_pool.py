@@ -95,7 +95,7 @@ def test_a_worker_killed_from_outside_counts_as_out_of_memory(tmp_path: Path) ->
 
 
 def test_decoding_runs_only_so_far_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embed.decode_pool._MOST_WAITING_BYTES", 2 << 16)  # two of these small videos
+    monkeypatch.setattr("embed.decode_pool._MOST_WAITING_BYTES", 2 << 20)  # two small videos: each holds a descriptor
     path, taken = str(write_video(tmp_path / "a.mp4", 3)), []
 
     def videos() -> Iterator[Video]:
