@@ -9,6 +9,7 @@ import ctypes
 # Source: glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _NEVER_BYTES = 1 << 30
+_OLD_LIMIT_BYTES = 32 << 20  # of the threshold for mappings, half an arena, before glibc 2.35 (do_set_mmap_threshold)
 
 
 def keep_freed_memory() -> None:
@@ -22,4 +23,6 @@ def keep_freed_memory() -> None:
     if not hasattr(library, "mallopt"):
         return
     for option, value in ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, _NEVER_BYTES), (_M_TRIM_THRESHOLD, _NEVER_BYTES)):
-        library.mallopt(option, value)
+        # Refused, and left alone, it would stay at 128 KiB: the other threshold's setting ends its growing.
+        if not library.mallopt(option, value):
+            library.mallopt(option, _OLD_LIMIT_BYTES)

@@ -1,7 +1,10 @@
+import ctypes
 import subprocess
 import sys
 
 import pytest
+
+from embed.allocation import keep_freed_memory
 
 BATCHES = """
 import resource, sys, threading
@@ -30,3 +33,23 @@ def page_faults(mode: str) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
 def test_the_same_work_again_takes_no_new_pages() -> None:
     assert page_faults("kept") < page_faults("given back") / 10
+
+
+class OldGlibc:
+    """What `mallopt` did before glibc 2.35: of the threshold for mappings, it took up to half an arena's 64 MiB."""
+
+    def __init__(self) -> None:
+        self.options: dict[int, int] = {}
+
+    def mallopt(self, option: int, value: int) -> int:
+        if option == -3 and value > 32 << 20:
+            return 0
+        self.options[option] = value
+        return 1
+
+
+def test_an_old_glibc_keeps_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = OldGlibc()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
+    keep_freed_memory()
+    assert library.options == {-8: 1, -3: 32 << 20, -1: 1 << 30}
