@@ -91,6 +91,12 @@ def test_fps_belongs_to_its_sampling(folder: Path) -> None:
         pytest.param(["absent"], "absent does not exist", id="an absent source"),
         pytest.param([".", "--model", "ViT-B-33"], "no encoder 'ViT-B-33'", id="an unknown encoder"),
         pytest.param([".", "--frames-count", "0"], "0 is not in the range", id="no frames"),
+        pytest.param([".", "--fps", "inf", "--sampling", "fps"], "fps is a number above 0, got inf", id="endless fps"),
+        pytest.param([".", "--first-seconds", "inf"], "first_seconds is a number above 0, got inf", id="endless time"),
+        pytest.param([".", "--memory-limit", "inf"], "inf is not in the range", id="endless memory"),
+        pytest.param([".", "--memory-limit", "1e-12"], "limits are positive, got 300.0 seconds and 0", id="no memory"),
+        pytest.param([".", "--memory-limit", "nan"], "cannot convert float NaN", id="memory of no number"),
+        pytest.param([".", "--decode-device", "cuda", "--decoder", "opencv"], "wants decoder pyav", id="no engine"),
         pytest.param([".", "--views", "centre,top"], "no view 'top'; choose from centre, whole", id="an unknown view"),
     ],
 )
