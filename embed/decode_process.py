@@ -25,7 +25,6 @@ _WATCH_INTERVAL_S = 0.05  # a worker that allocates 1 GB a second overshoots its
 _KILL_TIMEOUT_S = 1.0
 _LONGEST_SILENCE_S = 60.0  # between one byte and the next of an answer that has begun
 _START_TIMEOUT_S = 120.0  # imports from a cold network disk
-_STATM = Path("/proc/self/statm")
 
 
 @dataclass(frozen=True)

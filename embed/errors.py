@@ -6,9 +6,9 @@ EmbedError                  anything below, for callers who want one `except`
 ├── EncoderError            an encoder cannot be built
 │   └── WeightsUnavailable  its weights can be had neither from a hub nor from a file
 └── StoreError              a store cannot be opened or written
-├── StoreMismatch       made by another encoder, weights, preprocessing or sampling
-├── StoreDamaged        the file is a store no longer, or never was one
-└── StoreBusy           another process is writing to it
+    ├── StoreMismatch       made by another encoder, weights, preprocessing or sampling
+    ├── StoreDamaged        the file is a store no longer, or never was one
+    └── StoreBusy           another process is writing to it
 """
 
 from typing import Literal

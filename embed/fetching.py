@@ -102,7 +102,7 @@ class Fetcher:
 
         Raises:
             VideoError: not_found, or fetch_error.
-        EmbedError: copies cannot be kept on this machine.
+            EmbedError: copies cannot be kept on this machine.
         """
         if not is_remote(video.address):
             yield video.location
