@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import tempfile
+import threading
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -258,10 +259,17 @@ def _anonymous_file() -> IO[bytes]:
 def _die_with_parent(lifeline: int) -> None:
     """Have the system end this process when the parent is gone, even while native code runs and never returns.
 
-    The pipe's reader is sent SIGIO when its last writer closes, and SIGIO's default is to end the process.
+    The pipe's reader is sent SIGIO when its last writer closes, and on Linux SIGIO's default is to end the process. BSD
+    and macOS let it pass: there a thread waits for the pipe's end, which takes native code that lets threads run.
     """
+    threading.Thread(target=_leave_at_the_end_of, args=[lifeline], name="lifeline", daemon=True).start()
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _leave_at_the_end_of(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    os._exit(1)
 
 
 def _die_first_without_memory() -> None:

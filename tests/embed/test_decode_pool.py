@@ -177,6 +177,8 @@ def test_frames_lie_in_shared_memory_without_a_name_and_are_given_back(tmp_path:
     assert shared_mappings() == 0
 
 
+# Workers inherit that they hear no SIGIO, which on BSD does not end a process.
+DEAF = "import signal; signal.signal(signal.SIGIO, signal.SIG_IGN)"
 ORPHANING = """
 import sys
 from embed.decode_pool import DecodePlan, DecodePool
@@ -193,9 +195,10 @@ next(results)
 
 
 @on_linux
-def test_a_killed_parent_leaves_no_worker(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prelude", ["", DEAF], ids=["Linux", "BSD"])
+def test_a_killed_parent_leaves_no_worker(tmp_path: Path, prelude: str) -> None:
     videos = [video_of(tmp_path, 5).location, video_of(tmp_path, HOSTILE_FRAME_COUNT).location]
-    parent = subprocess.Popen([sys.executable, "-c", ORPHANING, *videos], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen([sys.executable, "-c", prelude + ORPHANING, *videos], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     with parent.stdout:
         worker = int(parent.stdout.readline())
