@@ -214,12 +214,12 @@ class Fetcher:
         return _Copy(path, size_bytes)
 
     def _filesystem(self, video: Video) -> tuple[Any, str]:
-        """Return one filesystem for all videos of a host or bucket, since it keeps connections, and the path on it."""
-        host = "/".join(video.address.split("/")[:3])
+        """Return one filesystem for all of the web, or of a bucket, since it keeps connections, and the path on it."""
+        web_or_bucket = "/".join(video.address.split("/")[: 1 if is_web(video.address) else 3])
         with self._lock:
-            if host not in self._filesystems:
-                self._filesystems[host] = open_filesystem(video.address, stall_s=self._config.stall_s)
-            filesystem = self._filesystems[host]
+            if web_or_bucket not in self._filesystems:
+                self._filesystems[web_or_bucket] = open_filesystem(video.address, stall_s=self._config.stall_s)
+            filesystem = self._filesystems[web_or_bucket]
         return filesystem, path_on(filesystem, video.address)
 
     def _retry(self, video: Video, attempt: Callable[[], Result]) -> Result:
