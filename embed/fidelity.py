@@ -20,6 +20,7 @@ LEAST_COSINE = 0.999
 """A precision that brings any of the frames below it is refused."""
 
 _VIDEO_COUNT = 4
+_MOST_VIDEOS = 64
 _FRAMES_A_VIDEO = 8
 
 
@@ -27,18 +28,19 @@ def first_frames(videos: Iterable[Video], plan: DecodePlan, limits: DecodeLimits
     """Decode eight evenly spaced frames of each of the first four videos that can be decoded.
 
     Args:
-        videos: taken until there are four.
+        videos: taken until there are four; of a list that begins with dead links, 64.
         plan: what is done to each, but for its sampling.
         limits: what each may take; its server may be silent for as many seconds.
 
     Returns:
-        (B, W, side_px, side_px, 3) uint8; None where no video can be decoded.
+        (B, W, side_px, side_px, 3) uint8; None where no video can be decoded. Then nothing is measured, and vectors are
+        stored in the precision asked for all the same.
     """
     plan = replace(plan, sampling=UniformFrames(_FRAMES_A_VIDEO))
     with ExitStack() as stack:
         fetcher = stack.enter_context(Fetcher(replace(FetchConfig.patient_for(limits.timeout_s), ahead_files=1)))
         pool = stack.enter_context(DecodePool(plan, workers=1, limits=limits, fetch=fetcher.local_file))
-        results = pool.decode(fetcher.ahead(videos))
+        results = pool.decode(fetcher.ahead(islice(videos, _MOST_VIDEOS)))
         decoded = (result.rgb for result in results if isinstance(result, DecodedVideo))
         found = list(islice(decoded, _VIDEO_COUNT))
     return np.concatenate(found) if found else None

@@ -117,6 +117,13 @@ def test_few_more_far_videos_are_fetched_than_are_measured(folder: Path) -> None
         assert len(server.requests) <= 7  # four, two that are decoded ahead, and one that is fetched ahead
 
 
+def test_a_list_that_begins_with_dead_links_is_not_searched_to_its_end(tmp_path: Path) -> None:
+    plan = DecodePlan(UniformFrames(6), BarReader().identity.preprocessing)
+    videos = iter([Video(f"{number}", str(tmp_path / f"{number}.mp4")) for number in range(70)])
+    assert first_frames(videos, plan, DecodeLimits()) is None
+    assert next(videos).id == "64"
+
+
 def test_a_server_that_is_silent_is_waited_for_as_long_as_the_time_limit_says(folder: Path) -> None:
     plan = DecodePlan(UniformFrames(6), BarReader().identity.preprocessing)
     with faulty_server() as server:
