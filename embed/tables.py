@@ -16,6 +16,8 @@ from embed.errors import FailureReason
 
 _DTYPES: dict[object, str] = {int: "i8", float: "f8", str: "S", FailureReason: "S"}
 
+_END_BYTES = 250  # of a long text, each: what it is about stands at its beginning, what to do at its end
+
 Columns = dict[str, NDArray[Any]]
 """A table as one array a column, all of one length; texts as bytes ("S")."""
 
@@ -96,6 +98,19 @@ def encode_text(text: str) -> bytes:
     """Return the bytes that a text is stored as."""
     # A NUL would end the field early for every reader of HDF5; no file name has one.
     return text.replace("\0", " ").encode("utf-8", "surrogateescape")
+
+
+def shorten(text: str) -> str:
+    """Leave out the middle of a text that is longer than 500 bytes: a column is as wide as its longest entry.
+
+    >>> shorten("猫" * 300) == "猫" * 83 + "…" + "猫" * 83
+    True
+    """
+    stored = encode_text(text)
+    if len(stored) <= 2 * _END_BYTES:
+        return text
+    ends = stored[:_END_BYTES], stored[-_END_BYTES:]
+    return "…".join(end.decode("utf-8", "ignore") for end in ends)  # half a character at the cut is left out too
 
 
 def decode_text(stored: bytes) -> str:

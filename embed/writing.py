@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Self, final
 
@@ -27,7 +28,7 @@ from embed.parts import (
 from embed.pieces import EmbeddedVideo, Piece, merge_pieces, write_piece
 from embed.provenance import Provenance
 from embed.reading import EmbeddingStore
-from embed.tables import Failure, VideoRecord
+from embed.tables import Failure, VideoRecord, shorten
 
 _COMMIT_INTERVAL_S = 1.0
 _COMMIT_BYTES = 64 << 20
@@ -119,6 +120,7 @@ class StoreWriter:
 
     def append_failure(self, failure: Failure) -> None:
         """Record that a video gave no vectors, in place of what was recorded of it before."""
+        failure = replace(failure, detail=shorten(failure.detail))
         self.failed[failure.id] = failure
         self._failures[failure.id] = failure
         self._commit_when_due()
