@@ -43,7 +43,7 @@ def read_frames_by_nvdec(path: str, sampling: Sampling, preprocessing: FrameCut 
     Raises:
         VideoError: the file is no video, which the CPU would not change.
     """
-    sides_px = why_no_gpu() or _sides_px(path)
+    sides_px = why_no_gpu() or nvdec_sides_px(path)
     if isinstance(sides_px, str):
         return sides_px
     packets = read_packets(path)
@@ -76,18 +76,12 @@ def why_no_gpu() -> str | None:
     return gpu if isinstance(gpu, str) else None
 
 
-def why_not_this(path: str) -> str | None:
-    """Say why a video is not for NVDEC; None where it is.
+def nvdec_sides_px(path: str) -> frozenset[int] | str:
+    """Return the lengths of a picture's sides, or say why a video is not for NVDEC.
 
     Raises:
         VideoError: the file is no video.
     """
-    found = _sides_px(path)
-    return found if isinstance(found, str) else None
-
-
-def _sides_px(path: str) -> frozenset[int] | str:
-    """Return the lengths of a picture's sides, or say why a video is not for NVDEC."""
     with open_video(path) as (_, stream):
         if has_alpha_beside(stream):
             return "NVDEC is used for 4:2:0 in 8 or 10 bits, not for transparent WebM"

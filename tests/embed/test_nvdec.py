@@ -8,7 +8,7 @@ from embed import EmbedConfig, embed_videos
 from embed.decode_pool import DecodedVideo, DecodePlan, decode_videos
 from embed.decoding import read_frames
 from embed.errors import VideoError
-from embed.nvdec import read_frames_by_nvdec, why_no_gpu, why_not_this
+from embed.nvdec import nvdec_sides_px, read_frames_by_nvdec, why_no_gpu
 from embed.sampling import UniformFrames
 from embed.store import EmbeddingStore
 from embed.videos import Video
@@ -87,14 +87,14 @@ def test_what_a_gpu_decodes_to_the_bit_is_for_it_and_nothing_else(
 ) -> None:
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     path = write_moving_video(tmp_path / f"a.{ending}", 3, codec=codec, options=options, pixel_format=pixel_format)
-    found = why_not_this(str(path))
-    assert found is None if reason is None else (found or "").endswith(reason)
+    found = nvdec_sides_px(str(path))
+    assert found == {128, 96} if reason is None else str(found).endswith(reason)
 
 
 def test_what_is_no_video_is_not_for_the_cpu_either(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("x")
     with pytest.raises(VideoError, match="unreadable"):
-        why_not_this(str(tmp_path / "a.mp4"))
+        nvdec_sides_px(str(tmp_path / "a.mp4"))
 
 
 @without_a_gpu
