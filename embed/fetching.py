@@ -214,12 +214,17 @@ class Fetcher:
         return _Copy(path, size_bytes)
 
     def _filesystem(self, video: Video) -> tuple[Any, str]:
-        """Return one filesystem for all of the web, or of a bucket, since it keeps connections, and the path on it."""
+        """Return one filesystem for all of the web, or of a bucket, since it keeps connections, and the path on it.
+
+        Of a protocol that has a single connection (FTP), which threads cannot share, each call opens its own.
+        """
         web_or_bucket = "/".join(video.address.split("/")[: 1 if is_web(video.address) else 3])
         with self._lock:
-            if web_or_bucket not in self._filesystems:
-                self._filesystems[web_or_bucket] = open_filesystem(video.address, stall_s=self._config.stall_s)
-            filesystem = self._filesystems[web_or_bucket]
+            filesystem = self._filesystems.get(web_or_bucket)
+            if filesystem is None:
+                filesystem = open_filesystem(video.address, stall_s=self._config.stall_s)
+            if filesystem.async_impl:
+                self._filesystems[web_or_bucket] = filesystem
         return filesystem, path_on(filesystem, video.address)
 
     def _retry(self, video: Video, attempt: Callable[[], Result]) -> Result:

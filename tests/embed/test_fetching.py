@@ -286,15 +286,6 @@ def test_a_far_video_that_cannot_be_decoded_is_named_by_its_location(server: Fau
     assert detail.startswith(f"{server.url}/v/a.mp4 cannot be read as a video: ")
 
 
-def test_web_servers_share_one_pool_of_connections(make_fetcher: MakeFetcher, server: FaultyServer) -> None:
-    server.files["/a.mp4"] = b"x"
-    fetcher = make_fetcher()
-    for url in (server.url, server.url.replace("127.0.0.1", "localhost")):
-        with fetcher.local_file(Video("a", f"{url}/a.mp4")) as path:
-            assert Path(path).read_bytes() == b"x"
-    assert len(fetcher._filesystems) == 1
-
-
 @pytest.fixture(scope="module")
 def s3_url() -> Iterator[str]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
