@@ -36,8 +36,8 @@ _MOST_WORKERS = 16
 _MOST_WAITING_BYTES = 128 << 20
 """Of decoded frames that nobody has taken yet, when another video is begun: what decodes while an encoder loads."""
 _LEAST_VIDEO_BYTES = 1 << 20
-"""What a waiting video counts for at least: its mapping holds a descriptor (before Python 3.13), of which a process may have
-1,024."""
+"""What a waiting video counts for at least: before Python 3.13 its mapping holds a file descriptor, of which a process
+may have 1,024."""
 
 Fetch = Callable[[Video], AbstractContextManager[str | SparseCopy]]
 """Brings a video to this machine: gives the path of a local file, or what is here of it, and removes it afterwards if

@@ -105,9 +105,7 @@ def test_a_listed_path_inside_the_folder_gets_the_same_id_as_the_folder_gives(fo
 
 
 @pytest.mark.parametrize("spelling", ["list.txt", "cats/../list.txt", "../{}/list.txt"])
-def test_ids_do_not_depend_on_how_a_list_is_named(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
-) -> None:
+def test_ids_do_not_depend_on_how_a_list_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, spelling: str) -> None:
     monkeypatch.chdir(folder)
     (folder / "list.txt").write_text(f"{folder / 'cats/b.mp4'}\ndogs/c.webm\n")
     assert [video.id for video in find_videos([spelling.format(folder.name)])] == ["cats/b.mp4", "dogs/c.webm"]
