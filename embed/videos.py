@@ -183,8 +183,9 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _refuse(error: OSError) -> None:
-    """Have a walk end where it would pass over a folder in silence."""
-    raise error
+    """Have a walk end where it would pass over a folder in silence; a disk's repairs are nobody's videos."""
+    if Path(error.filename).name != "lost+found":
+        raise error
 
 
 def _pattern_videos(pattern: Path) -> list[Video]:

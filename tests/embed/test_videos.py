@@ -310,6 +310,7 @@ def forbidden(folder: Path, request: pytest.FixtureRequest) -> Iterator[None]:
     """Forbid reading a part of the folder, as the parameter says: a path below it, and its permissions."""
     name, mode = request.param
     (folder / "list.txt").write_text("cats/b.mp4\n")
+    (folder / "lost+found").mkdir()
     (folder / name).chmod(mode)
     yield
     (folder / name).chmod(0o700)
@@ -331,3 +332,9 @@ def test_what_may_not_be_read_is_named_and_never_passed_over(source: str, named:
     message = rf"{named} cannot be read: Permission denied\. Make it readable, or name sources that leave it out"
     with pytest.raises(SourceError, match=message):
         find_videos([source])
+
+
+@pytest.mark.parametrize("forbidden", [("lost+found", 0o000)], indirect=True)
+@pytest.mark.usefixtures("forbidden", "as_nobody")
+def test_what_a_repaired_disk_found_again_may_stay_unread() -> None:
+    assert "cats/b.mp4" in {video.id for video in find_videos(["."])}
