@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -44,6 +45,7 @@ class GrowingRun:
         folder.mkdir()
         self.traced = Traced()
         self.stored: set[str] = set()
+        self.lines_checked = 0
 
     def add_videos(self) -> None:
         """Add videos whose frames no other has."""
@@ -55,23 +57,25 @@ class GrowingRun:
         (parts_folder(self.store) / "lock").unlink(missing_ok=True)  # of a run that was killed, and holds it no more
         return self.traced.start([sys.executable, "-c", RUN, self.folder, self.store, self.log])
 
-    def finish(self) -> float:
-        """Run to the end; return the seconds from the moment at which the store is opened for writing."""
+    def finish(self) -> tuple[float, float]:
+        """Run to the end; return the seconds until the store is opened for writing, and those after it."""
+        started = time.monotonic()
         run = self.start()
         opened = self.wait_until_writing(run)
         _, complaints = run.communicate(timeout=LONGEST_RUN_S)
         assert (run.returncode, complaints) == (0, "")
-        return time.monotonic() - opened
+        return opened - started, time.monotonic() - opened
 
     def wait_until_writing(self, run: "subprocess.Popen[str]") -> float:
         while run.poll() is None and not (parts_folder(self.store) / "lock").exists():
             time.sleep(0.001)
         return time.monotonic()
 
-    def kill(self, seconds: float, victim: str) -> bool:
-        """Kill a run some time after it began to write; say whether it was still running."""
+    def kill(self, seconds: float, victim: str, *, is_starting: bool) -> bool:
+        """Kill a run some time after it started, or began to write; say whether it was still running."""
         run = self.start()
-        self.wait_until_writing(run)
+        if not is_starting:
+            self.wait_until_writing(run)
         with suppress(subprocess.TimeoutExpired):
             run.wait(seconds)
         if run.poll() is None:
@@ -87,23 +91,38 @@ class GrowingRun:
             with suppress(ProcessLookupError):
                 os.kill(target, signal.SIGKILL)
 
-    def logged(self) -> set[str]:
+    def logged(self) -> list[str]:
         """Return the videos that runs said to have embedded; a killed one's last line may be cut off."""
         lines = self.log.read_text().split("\n")[:-1] if self.log.exists() else []
-        return {json.loads(line)["id"] for line in lines}
+        return [json.loads(line)["id"] for line in lines]
 
     def check(self) -> None:
-        """Check that what is on disk is whole and holds all that was said to be embedded, and that nobody lives on."""
+        """Check the last start: what is on disk is whole and all that was said to be, and nobody lives on."""
         assert self.traced.leavings() == set()
+        logged = self.logged()
+        assert self.stored.isdisjoint(logged[self.lines_checked :])  # what the store held is not embedded anew
+        self.lines_checked = len(logged)
         if piece_files(self.store):
             with EmbeddingStore(self.store) as store:
                 assert verify_store(store) == []
                 assert store.failures == []
-                assert len(set(store.ids)) == len(store)
-                assert self.stored | self.logged() <= set(store.ids)
+                assert self.stored | set(logged) <= set(store.ids)
                 self.stored = set(store.ids)
         else:
-            assert self.logged() == set()
+            assert logged == []
+
+
+def check_each_is_there_once(store: Path) -> None:
+    """Check the files that a finished run left, by h5py alone: no video is there twice, and each row is of one."""
+    ids: list[bytes] = []
+    for path in [store] if store.is_file() else sorted(store.glob("*.h5")):
+        with h5py.File(path) as file:
+            ids += file["videos/id"][()].tolist()
+            counts, firsts = file["videos/row_count"][()], file["videos/first_row"][()]
+            np.testing.assert_array_equal(firsts, np.cumsum(counts) - counts)
+            assert len(file["embeddings"]) == len(file["timestamps_s"]) == counts.sum()
+    assert ids
+    assert len(set(ids)) == len(ids)
 
 
 def check_equal(one: Path, other: Path) -> None:
@@ -118,17 +137,24 @@ def check_equal(one: Path, other: Path) -> None:
 
 
 def check_kills(tmp_path: Path, name: str, count: int) -> None:
-    """Kill a run over one growing store until `count` kills met it alive; compare the store with an unkilled one."""
+    """Kill a run over one growing store until `count` kills met it alive; compare the store with an unkilled one.
+
+    Every third kill falls while the run starts: it imports, lists the videos and opens the store.
+    """
     growing = GrowingRun(tmp_path / "videos", tmp_path / name)
     growing.add_videos()
-    longest_s = growing.finish() * 1.2
+    start_s, write_s = growing.finish()
+    longest_s = write_s * 1.2
+    growing.check()
     draw = random.Random(0)
     kills = kills_that_kept_some = 0
     while kills < count or (not kills_that_kept_some and kills < 5 * count):
         growing.add_videos()
-        stored_before = growing.stored
-        is_met = growing.kill(draw.uniform(0, longest_s), draw.choice(VICTIMS))
-        longest_s *= 1.01 if is_met else 0.9  # the machine may be busier now than at the first run, or less
+        stored_before, is_starting = growing.stored, kills % 3 == 1
+        moment_s = draw.uniform(0, start_s if is_starting else longest_s)
+        is_met = growing.kill(moment_s, draw.choice(VICTIMS), is_starting=is_starting)
+        if not is_starting:
+            longest_s *= 1.01 if is_met else 0.9  # the machine may be busier now than at the first run, or less
         kills += is_met
         growing.check()
         kills_that_kept_some += is_met and growing.stored > stored_before
@@ -136,6 +162,7 @@ def check_kills(tmp_path: Path, name: str, count: int) -> None:
     growing.check()
     assert len(growing.stored) == len(list(growing.folder.iterdir()))
     assert kills_that_kept_some  # else a store that commits nothing before the end would pass
+    check_each_is_there_once(growing.store)
 
     unkilled = GrowingRun(tmp_path / "none", tmp_path / "unkilled" / name)
     unkilled.folder = growing.folder
