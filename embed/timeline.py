@@ -224,6 +224,8 @@ def _timeline_of(
     last = durations[as_shown[-1]] or (np.median(np.diff(clock)) if len(clock) > 1 else 0)
     origin = clock[0] if abs(clock[0] * time_base) > _LATEST_START_S else 0
     is_counted = _are_timestamps_wrong(stream.codec.canonical_name, container_format, table[:, -1])
+    # Of two frames at one moment, one's timestamp is a guess: MPEG program streams tell but one for several frames.
+    is_counted |= len(clock) > len(np.unique(clock))
     return Timeline(
         timestamps_s=((clock - origin) * time_base).astype(np.float64),
         is_keyframe=is_keyframe[as_shown],
