@@ -43,6 +43,7 @@ every_format = pytest.mark.parametrize(
         pytest.param("a.avi", "libx264", id="H.264 in AVI, which has no presentation times"),
         pytest.param("a.mpg", "mpeg2video", id="MPEG-2 program stream"),
         pytest.param("a.mov", "mjpeg", id="Motion JPEG"),
+        pytest.param("a.mjpeg", "mjpeg", id="raw Motion JPEG"),
     ],
 )
 

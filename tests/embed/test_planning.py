@@ -13,6 +13,7 @@ from embed.packet_feed import SEEK_BYTES, PlanFailed
 from embed.planning import plan_packets
 from embed.sampling import UniformFrames
 from embed.timeline import Packets, read_packets
+from tests.embed.mixes import CODECS, ENDINGS, FRAME_COUNT, MIXES, Mix, numbers_of, write_mix
 from tests.media import (
     encode_again,
     field_level,
@@ -22,73 +23,9 @@ from tests.media import (
     write_field_video,
     write_moving_video,
 )
+from tests.playing import play, unlike
 
-FRAME_COUNT = 96
-X264 = {"g": "16", "preset": "veryfast"}
-CODECS: dict[str, tuple[str, dict[str, str], str]] = {
-    "H.264 closed": ("libx264", X264 | {"bf": "3", "x264-params": "open-gop=0:b-pyramid=none"}, "yuv420p"),
-    "H.264 open": ("libx264", X264 | {"bf": "3", "x264-params": "open-gop=1:b-pyramid=none:b-adapt=0"}, "yuv420p"),
-    "H.264 open pyramid": ("libx264", X264 | {"bf": "5", "x264-params": "open-gop=1:b-pyramid=normal"}, "yuv420p"),
-    "H.264 pyramid": ("libx264", X264 | {"bf": "5", "x264-params": "b-pyramid=normal:b-adapt=0"}, "yuv420p"),
-    "H.264 pyramid of one reference": (
-        "libx264",
-        X264 | {"bf": "3", "refs": "1", "x264-params": "b-pyramid=normal:b-adapt=0"},
-        "yuv420p",
-    ),
-    "H.264 no B": ("libx264", X264 | {"bf": "0"}, "yuv420p"),
-    "H.264 slices": ("libx264", X264 | {"bf": "2", "x264-params": "slices=4"}, "yuv420p"),
-    "H.264 interlaced": ("libx264", X264 | {"bf": "2", "x264-params": "interlaced=1"}, "yuv420p"),
-    "H.264 intra refresh": ("libx264", X264 | {"x264-params": "intra-refresh=1:bframes=0"}, "yuv420p"),
-    "H.264 10 bit": ("libx264", X264 | {"bf": "2"}, "yuv420p10le"),
-    "HEVC open": ("libx265", {"preset": "veryfast", "x265-params": "log-level=none:keyint=16:open-gop=1"}, "yuv420p"),
-    "HEVC open pyramid": (
-        "libx265",
-        {"preset": "veryfast", "x265-params": "log-level=none:keyint=16:open-gop=1:bframes=6:b-pyramid=1:b-adapt=0"},
-        "yuv420p",
-    ),
-    "HEVC closed": ("libx265", {"preset": "veryfast", "x265-params": "log-level=none:keyint=16:open-gop=0"}, "yuv420p"),
-    "HEVC layers": (
-        "libx265",
-        {"preset": "veryfast", "x265-params": "log-level=none:keyint=16:temporal-layers=3:b-adapt=0:bframes=3"},
-        "yuv420p",
-    ),
-    "VP9": ("libvpx-vp9", {"g": "16", "deadline": "realtime", "cpu-used": "8", "lag-in-frames": "12"}, "yuv420p"),
-    "VP8": (
-        "libvpx",
-        {"g": "16", "deadline": "good", "cpu-used": "5", "auto-alt-ref": "1", "lag-in-frames": "12"},
-        "yuv420p",
-    ),
-    "AV1": ("libsvtav1", {"g": "16", "preset": "12", "svtav1-params": "lp=1"}, "yuv420p"),  # its threads may lock up
-    "MPEG-2": ("mpeg2video", {"g": "12", "bf": "2"}, "yuv420p"),
-    "MPEG-2-P without B": ("mpeg2video", {"g": "12", "bf": "0"}, "yuv420p"),
-    "MPEG-4": ("mpeg4", {"g": "12", "bf": "2"}, "yuv420p"),
-    "MPEG-4 no B": ("mpeg4", {"g": "12", "bf": "0"}, "yuv420p"),
-    "Motion JPEG": ("mjpeg", {}, "yuvj420p"),
-    "ProRes": ("prores_ks", {}, "yuv422p10le"),
-    "PNG": ("png", {}, "rgb24"),
-    "GIF": ("gif", {}, "rgb8"),
-}
-EVERYWHERE = ("mp4", "mkv", "ts", "avi")
-ENDINGS: dict[str, tuple[str, ...]] = {
-    "H.264": (*EVERYWHERE, "h264"),
-    "HEVC": ("mp4", "mkv", "ts", "hevc"),
-    "VP9": ("webm", "mp4", "mkv", "ivf"),
-    "VP8": ("webm", "mkv", "avi"),
-    "AV1": ("mp4", "mkv", "webm", "ivf", "obu"),
-    "MPEG-2": (*EVERYWHERE, "mpg", "m2v"),
-    "MPEG-2-P": (*EVERYWHERE, "mpg", "m2v"),
-    "MPEG-4": (*EVERYWHERE, "mov", "m4v"),
-    "Motion": ("avi", "mov", "mkv", "mp4"),
-    "ProRes": ("mov", "mkv"),
-    "PNG": ("mov", "avi"),
-    "GIF": ("gif",),
-}
-MIXES = [pytest.param(name, ending, id=f"{name} in {ending}") for name in CODECS for ending in ENDINGS[name.split()[0]]]
 DAMAGED = {"corrupted.mp4"}
-UNPLANNED = {"GIF", "H.264 intra refresh"}  # no rule, or no entry but the first
-# Without presentation times of all frames nothing is planned.
-UNTIMED = {("H.264", "h264"), ("HEVC", "hevc"), ("H.264", "avi"), ("MPEG-2", "mpg")}
-
 RECODED = {"H.264 open pyramid": 0, "HEVC open pyramid": 35, "VP9": 70, "AV1": 105}  # and one of the real clips
 
 Targets = Callable[[int], NDArray[np.int64]]
@@ -172,15 +109,21 @@ def sent_share(path: Path, *, target_count: int = 1) -> float:
     return 1.0 if plan is None else sum(len(run.orders) for run in plan) / whole
 
 
-@pytest.mark.parametrize(("name", "ending"), MIXES)
-def test_planned_frames_equal_those_of_decoding_everything(tmp_path: Path, name: str, ending: str) -> None:
-    codec, options, pixel_format = CODECS[name]
-    path = write_moving_video(
-        tmp_path / f"a.{ending}", FRAME_COUNT, codec=codec, options=options, pixel_format=pixel_format
-    )
-    assert mistakes(path) == {}
-    is_planned = name not in UNPLANNED and (name.split()[0], ending) not in UNTIMED
-    assert planned_choices(path) & SPARSE == (SPARSE if is_planned else set())
+@pytest.fixture(scope="module", params=MIXES)
+def mix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mix:
+    """One video of each codec in each container."""
+    return write_mix(tmp_path_factory.mktemp("mix"), *request.param)
+
+
+def test_planned_frames_equal_those_of_decoding_everything(mix: Mix) -> None:
+    assert mistakes(mix.path) == {}
+    assert planned_choices(mix.path) & SPARSE == (SPARSE if mix.is_planned else set())
+
+
+def test_the_frames_are_those_that_a_player_shows(mix: Mix) -> None:
+    shown = list(play(mix.path))
+    assert numbers_of(frame.rgb for frame in shown) == list(range(FRAME_COUNT))
+    assert {count: unlike(mix.path, shown, count) for count in (3, 1000)} == {3: [], 1000: []}
 
 
 def encoded_again(clip: Path, folder: Path, name: str) -> Path:

@@ -1,0 +1,57 @@
+"""What a player shows: every frame that FFmpeg's decoder gives, in the order in which it gives them.
+
+An answer from elsewhere for `embed.decoding`: no timeline, no plan and no seeking, and of the project's own code only
+the conversion of a decoded frame to RGB (`embed.pictures`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.decoding import read_frames
+from embed.pictures import PictureReader
+from embed.sampling import UniformFrames
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame as it is shown: its moment in seconds, None where none is told, and its (H, W_px, 3) RGB pixels."""
+
+    time_s: float | None
+    rgb: NDArray[np.uint8]
+
+
+def play(path: Path) -> Iterator[Shown]:
+    """Decode a file's video from its first packet to its last, passing over packets that cannot be decoded.
+
+    On one thread, as in a run: what FFmpeg shows in place of damaged pictures depends on their number.
+    """
+    with av.open(str(path), metadata_errors="ignore") as container:
+        stream = container.streams.best("video")
+        stream.codec_context.thread_count = 1
+        picture = PictureReader(stream.sample_aspect_ratio)
+        for packet in container.demux(stream):
+            with suppress(av.InvalidDataError):
+                for frame in packet.decode():
+                    yield Shown(frame.time, picture.read(frame))
+
+
+def middles(available: int, count: int) -> list[int]:
+    """Return the frames in the middle of `count` equal parts; all where there are no more."""
+    if available <= count:
+        return list(range(available))
+    return [(2 * part + 1) * available // (2 * count) for part in range(count)]
+
+
+def unlike(path: Path, shown: Sequence[Shown], count: int) -> list[int]:
+    """Return the places at which the frames read are not those in the middles of `count` equal parts of the shown."""
+    chosen = [shown[place].rgb for place in middles(len(shown), count)]
+    read = read_frames(str(path), UniformFrames(count)).rgb[:, 0]
+    if len(read) != len(chosen):
+        return [*range(max(len(read), len(chosen)))]
+    return [place for place, rgb in enumerate(chosen) if not np.array_equal(read[place], rgb)]
