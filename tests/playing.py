@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from embed.decoding import read_frames
@@ -20,10 +21,25 @@ from embed.sampling import UniformFrames
 
 @dataclass(frozen=True)
 class Shown:
-    """A frame as it is shown: its moment in seconds, None where none is told, and its (H, W_px, 3) RGB pixels."""
+    """A frame as it is shown."""
 
-    time_s: float | None
-    rgb: NDArray[np.uint8]
+    frame: av.VideoFrame
+    picture: PictureReader
+
+    @property
+    def time_s(self) -> float | None:
+        """Its moment, as its decoder has it."""
+        return self.frame.time
+
+    @property
+    def kind(self) -> PictureType:
+        """What it was decoded from: an I-, P- or B-picture."""
+        return PictureType(self.frame.pict_type)
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """Its upright (H, W_px, 3) pixels."""
+        return self.picture.read(self.frame)
 
 
 def play(path: Path) -> Iterator[Shown]:
@@ -38,7 +54,7 @@ def play(path: Path) -> Iterator[Shown]:
         for packet in container.demux(stream):
             with suppress(av.InvalidDataError):
                 for frame in packet.decode():
-                    yield Shown(frame.time, picture.read(frame))
+                    yield Shown(frame, picture)
 
 
 def middles(available: int, count: int) -> list[int]:
