@@ -1,19 +1,16 @@
 import tracemalloc
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from embed.decoding import Decoder, decodable_timeline, read_frames
 from embed.errors import VideoError
-from embed.pictures import PictureReader
 from embed.preprocessing import Preprocessing
 from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
-from embed.timeline import Timeline, open_video, read_timeline
+from embed.timeline import Timeline, read_timeline
 from embed.views import ViewCutter, rows_by_view
 from tests.media import (
     HEIGHT_PX,
@@ -27,6 +24,7 @@ from tests.media import (
     write_moving_video,
     write_video,
 )
+from tests.playing import middles, play
 
 SMALL_SQUARE = Preprocessing(64, 64, "shortest", "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 both_decoders = pytest.mark.parametrize("decoder", ["pyav", "opencv"])
@@ -248,47 +246,52 @@ def test_a_codec_that_opencv_lacks_is_a_decode_error(odd_videos: Path) -> None:
         read_frames(str(odd_videos / "torchcodec" / "av1_video.mkv"), UniformFrames(4), decoder="opencv")
 
 
-DAMAGED_S = {"corrupted.mp4": {3.0}}  # the moments of frames that no decoder gives
+DAMAGED_S = {"corrupted.mp4": {3.0}}  # the moments of frames that no decoder gives, though their packets are there
+LARGE_BYTES = 90_000
+
+
+def odd_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".md"]
+
+
+def right_or_silent(paths: list[Path]) -> dict[Path, str]:
+    sounds = {path: "no_video_stream" for path in paths if path.suffix in (".mp3", ".wav")}
+    return dict.fromkeys(paths, "right") | sounds
 
 
 def test_every_odd_video_gives_the_right_frames_or_a_reason(odd_videos: Path) -> None:
-    paths = [path for path in sorted(odd_videos.rglob("*")) if path.is_file() and path.suffix != ".md"]
+    paths = odd_files(odd_videos)
     assert len(paths) > 50
-    sounds = {path: "no_video_stream" for path in paths if path.suffix in (".mp3", ".wav")}
-    assert {path: outcome(path) for path in paths} == dict.fromkeys(paths, "right") | sounds
+    assert {path: outcome(path, 3) for path in paths} == right_or_silent(paths)
 
 
-def outcome(path: Path) -> str:
+def test_every_small_odd_video_gives_all_its_frames(odd_videos: Path) -> None:
+    paths = [path for path in odd_files(odd_videos) if path.stat().st_size < LARGE_BYTES]
+    assert {path: outcome(path, 10_000) for path in paths} == right_or_silent(paths)
+
+
+@pytest.mark.nightly
+def test_every_large_odd_video_gives_all_its_frames(odd_videos: Path) -> None:
+    paths = [path for path in odd_files(odd_videos) if path.stat().st_size >= LARGE_BYTES]
+    assert {path: outcome(path, 10_000) for path in paths} == right_or_silent(paths)
+
+
+def outcome(path: Path, count: int) -> str:
     """Compare the frames of a sampling rule with those at its places among all that play; or return the reason."""
     try:
-        frames = read_frames(str(path), UniformFrames(3), thread_count=1)
+        frames = read_frames(str(path), UniformFrames(count), thread_count=1)
     except VideoError as error:
         return error.reason
-    played = play(path, frames.timestamps_s)
-    times_s = sorted(set(played) | DAMAGED_S.get(path.name, set()))
-    chosen = [times_s[place] for place in UniformFrames(3).choose(len(times_s))]
-    is_right = frames.timestamps_s.tolist() == pytest.approx(chosen)
+    wanted_s = frames.timestamps_s
+    played = {shown.time_s: shown.rgb if np.isclose(wanted_s, shown.time_s).any() else None for shown in play(path)}
+    is_thinned = len(played) > count
+    times_s = sorted(set(played) | (DAMAGED_S.get(path.name, set()) if is_thinned else set()))
+    chosen = [times_s[place] for place in middles(len(times_s), count)]
+    is_right = wanted_s.tolist() == pytest.approx(chosen)
     is_right &= all(
         np.array_equal(window[0], played[time_s]) for window, time_s in zip(frames.rgb, chosen, strict=True)
     )
     return "right" if is_right else "wrong"
-
-
-def play(path: Path, wanted_s: NDArray[np.float64]) -> dict[float, NDArray[np.uint8] | None]:
-    """Play a file from its first packet to its last; return all frames' times, and the pictures of those wanted.
-
-    On one thread, as in a run: what FFmpeg shows in place of damaged pictures depends on their number.
-    """
-    played = {}
-    with open_video(str(path)) as (container, stream):
-        stream.codec_context.thread_count = 1
-        picture = PictureReader(stream.sample_aspect_ratio)
-        for packet in container.demux(stream):
-            with suppress(av.InvalidDataError):
-                for frame in packet.decode():
-                    is_wanted = np.isclose(wanted_s, frame.time).any()
-                    played[frame.time] = picture.read(frame) if is_wanted else None
-    return played
 
 
 def test_pictures_that_change_their_size_need_a_preprocessing(tmp_path: Path) -> None:

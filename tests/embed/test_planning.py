@@ -13,6 +13,7 @@ from embed.packet_feed import SEEK_BYTES, PlanFailed
 from embed.planning import plan_packets
 from embed.sampling import UniformFrames
 from embed.timeline import Packets, read_packets
+from embed.videos import VIDEO_SUFFIXES
 from tests.embed.mixes import CODECS, ENDINGS, FRAME_COUNT, MIXES, Mix, numbers_of, write_mix
 from tests.media import (
     encode_again,
@@ -26,6 +27,7 @@ from tests.media import (
 from tests.playing import play, unlike
 
 DAMAGED = {"corrupted.mp4"}
+LARGE_BYTES = 600_000
 RECODED = {"H.264 open pyramid": 0, "HEVC open pyramid": 35, "VP9": 70, "AV1": 105}  # and one of the real clips
 
 Targets = Callable[[int], NDArray[np.int64]]
@@ -259,18 +261,25 @@ def test_a_leading_picture_takes_the_group_before_along(tmp_path: Path) -> None:
     assert packets.frame_of[run.orders[0]] == entries[2]
 
 
+def odd_files(folder: Path, sizes_bytes: range) -> list[Path]:
+    """Return the odd files of such sizes, of whatever ending, that hold a video."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in VIDEO_SUFFIXES)
+    return [path for path in paths if path.stat().st_size in sizes_bytes]
+
+
 def test_every_odd_video_planned_equals_decoding_everything(odd_videos: Path) -> None:
-    paths = sorted(path for path in odd_videos.rglob("*") if path.suffix in (".mp4", ".mov", ".mkv", ".webm", ".avi"))
-    small = [path for path in paths if path.stat().st_size < 600_000]
+    small = odd_files(odd_videos, range(LARGE_BYTES))
     assert {path.name: wrong for path in small if (wrong := mistakes_or_fallback(path))} == {}
     assert len([path for path in small if planned_choices(path)]) >= 21
+    assert ".gif" in {path.suffix for path in small}
 
 
 @pytest.mark.nightly
 def test_every_large_odd_video_planned_equals_decoding_everything(odd_videos: Path) -> None:
-    large = [path for path in sorted(odd_videos.rglob("*.mp4")) if path.stat().st_size >= 600_000]
+    large = odd_files(odd_videos, range(LARGE_BYTES, 1 << 40))
     assert {path.name: wrong for path in large if (wrong := mistakes_or_fallback(path))} == {}
     assert len([path for path in large if planned_choices(path)]) >= 4
+    assert ".avi" in {path.suffix for path in large}
 
 
 def test_real_clips_of_one_key_frame_are_decoded_in_their_order(ut_interaction6: Path) -> None:
