@@ -20,8 +20,10 @@ class FaultyServer:
         url: where it answers, without a final slash.
         files: what it gives, by path.
         faults: by path, what goes wrong: "503 twice", "403", "cut", "longer", "stall", "trickle", "no length",
-            "no ranges" (whole files for parts), "503 inside" (only a file's first and last bytes are given), "endless"
-            (no length, and the file again and again), "slow" (80 KB a second).
+            "no ranges" (whole files for parts), "endless" (no length, and the file again and again), "slow" (80 KB a
+            second). "longer" sends all, and tells that there is more; "cut", "stall" and "trickle" never send more than
+            half, but of a single byte. " inside" behind a fault spares the file's first and last bytes, as in "503
+            inside".
         requests: how often each path was asked for with GET.
         bytes_served: of bodies, over all requests.
     """
@@ -67,12 +69,14 @@ class _Answer(BaseHTTPRequestHandler):
     def _answer(self, *, has_body: bool) -> None:
         state: FaultyServer = self.server.state  # type: ignore[attr-defined]
         path = self.path.partition("?")[0]
-        fault = state.faults.get(path, "")
+        fault, inside, _ = state.faults.get(path, "").partition(" inside")
+        if inside and not self._is_inside(len(state.files[path])):
+            fault = ""
         state.requests[path] += has_body
         status = 404 if path not in state.files else 403 if fault == "403" else 200
         if fault == "503 twice" and state.requests[path] <= 2:
             status = 503
-        if fault == "503 inside" and self._is_inside(len(state.files[path])):
+        if fault == "503":
             status = 503
         if status != 200:
             self.send_response(status)
@@ -107,7 +111,7 @@ class _Answer(BaseHTTPRequestHandler):
             self._send(state, body, fault)
 
     def _send(self, state: FaultyServer, body: bytes, fault: str) -> None:
-        whole = len(body) // 2 if fault in ("cut", "longer", "stall", "trickle") else len(body)
+        whole = (len(body) + 1) // 2 if fault in ("cut", "stall", "trickle") else len(body)
         step, pause_s = {"trickle": (1, 0.02), "slow": (4096, 0.05)}.get(fault, (1 << 16, 0.0))
         begins = range(0, whole, step)
         try:

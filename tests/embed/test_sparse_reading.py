@@ -3,11 +3,10 @@ from contextlib import closing
 from pathlib import Path
 
 import av
-import boto3
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 
+from embed import fetching
 from embed.decode_pool import DecodedVideo, DecodePlan, decode_videos
 from embed.decoding import read_frames
 from embed.fetching import FetchConfig, Fetcher
@@ -17,6 +16,7 @@ from embed.sparse_copies import SparseCopy
 from embed.sparse_reading import SparseFile, read_few_frames
 from embed.tables import Failure
 from embed.videos import Video
+from tests.buckets import bucket
 from tests.media import write_moving_video
 from tests.servers import FaultyServer, faulty_server
 
@@ -197,19 +197,28 @@ def test_a_part_that_never_comes_is_a_failure_of_fetching(
     assert failure.detail == f"{server.url}/a.mp4 was not fetched: HTTP 503, at 2 attempts"
 
 
+@pytest.mark.parametrize("where", ["", " inside"], ids=["anywhere", "inside"])
+@pytest.mark.parametrize("fault", ["cut", "longer", "stall", "trickle"])
+def test_a_part_that_comes_otherwise_than_told_makes_no_frame(
+    server: FaultyServer,
+    video_of: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+    where: str,
+) -> None:
+    monkeypatch.setattr(fetching, "LEAST_BYTES_PER_S", 1 << 20)  # else a trickle of a megabyte is waited for an hour
+    server.files["/a.mp4"], server.faults["/a.mp4"] = video_of("H.264").read_bytes(), fault + where
+    failure = decode_far(f"{server.url}/a.mp4", tmp_path, stall_s=0.5)
+    assert isinstance(failure, Failure)
+    assert failure.reason == "fetch_error"
+    assert failure.detail.endswith(", at 2 attempts")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_bucket_gives_parts(video_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    s3 = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    s3.start()
-    host, port = s3.get_host_and_port()
-    for name, value in {"ACCESS_KEY_ID": "me", "SECRET_ACCESS_KEY": "hush", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="bucket")
-    client.put_object(Bucket="bucket", Key="a.mp4", Body=video_of("H.264").read_bytes())
-    client.close()
-    few = decode_far("s3://bucket/a.mp4", tmp_path)
-    s3.stop()
+    with bucket({"a.mp4": video_of("H.264").read_bytes()}, monkeypatch) as address:
+        few = decode_far(f"{address}/a.mp4", tmp_path)
     assert isinstance(few, DecodedVideo)
     assert few.record.frame_count == FRAME_COUNT
     assert few.fetched_bytes < 0.4 * video_of("H.264").stat().st_size
