@@ -32,6 +32,13 @@ def eat_memory() -> None:
         time.sleep(0.01)
 
 
+def take_memory_at_once() -> None:
+    """Take 3 GB in one call of native code, as a decoder does for a picture that claims to be large, and hold them."""
+    taken = np.ones(3 << 30, dtype=np.uint8)
+    sleep_for_ever()
+    del taken
+
+
 def segfault() -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 

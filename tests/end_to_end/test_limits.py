@@ -1,15 +1,20 @@
-"""Videos that take too long or too much, through the command line: reasons, exit codes, and trying them again."""
+"""Videos that take too long or too much, or crash, through whole runs: reasons, exit codes, and trying them again."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from embed import EmbedConfig, embed_videos
+from embed.decode_pool import DecodeLimits
 from embed.store import EmbeddingStore
-from tests.media import write_moving_video, write_video
+from tests.embed import hostile
+from tests.embed.hostile import HOSTILE_FRAME_COUNT, Hostile
+from tests.media import BarReader, spelled_numbers, write_moving_video, write_video
 from tests.processes import Traced
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is watched on Linux only")
@@ -46,3 +51,29 @@ def test_a_video_beyond_a_limit_fails_with_its_reason_and_can_be_tried_again(tmp
     again = json.loads(subprocess.run([*command, "--retry-failed"], capture_output=True, check=True).stdout)
     assert (again["embedded"], again["skipped"], again["failed"]) == (2, 1, 0)
     assert EmbeddingStore(store).failures == []
+
+
+@pytest.mark.parametrize(
+    ("deed", "reason", "detail"),
+    [
+        pytest.param(hostile.segfault, "crashed", "ended its process by SIGSEGV", id="segfaults"),
+        pytest.param(hostile.take_memory_at_once, "out_of_memory", "takes more than 0.391 GiB", id="takes all at once"),
+    ],
+)
+def test_a_video_that_ends_its_process_is_stored_with_its_reason_beside_the_others(
+    tmp_path: Path, deed: Callable[[], None], reason: str, detail: str
+) -> None:
+    (tmp_path / "videos").mkdir()
+    write_video(tmp_path / "videos" / "a.mp4", 5)
+    write_video(tmp_path / "videos" / "b.mp4", HOSTILE_FRAME_COUNT)
+    write_video(tmp_path / "videos" / "c.mp4", 7)
+    limits = DecodeLimits(timeout_s=60, memory_bytes=400 << 20)
+    config = EmbedConfig(sampling=Hostile(deed), limits=limits)
+    summary = embed_videos([tmp_path / "videos"], tmp_path / "s.h5", config, encoder=BarReader())
+    assert (summary.embedded, summary.failed) == (2, 1)
+    with EmbeddingStore(tmp_path / "s.h5") as store:
+        (failure,) = store.failures
+        assert (failure.id, failure.reason) == ("b.mp4", reason)
+        assert detail in failure.detail
+        assert store.ids == ["a.mp4", "c.mp4"]
+        assert spelled_numbers(store.read("c.mp4").vectors) == list(range(7))
