@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -167,6 +166,12 @@ def test_a_new_store_is_made_in_one_way(arguments: list[str], message: str) -> N
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
-    started = time.monotonic()
-    CliRunner().invoke(embed_videos, ["--help"])
-    assert time.monotonic() - started < 0.5
+    command = [Path(sys.executable).with_name("embed-videos"), "--help"]
+    assert min(processor_seconds(command) for _ in range(3)) < 0.5  # one core's, whatever else the machine does
+
+
+def processor_seconds(command: list[str | Path]) -> float:
+    before = os.times()
+    subprocess.run(command, capture_output=True, check=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system

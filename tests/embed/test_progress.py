@@ -47,7 +47,7 @@ def test_waiting_is_counted_until_an_item_comes_and_not_while_it_is_used() -> No
         time.sleep(0.05)
         yield 1
 
-    clock = StageClock()
+    clock, began = StageClock(), time.monotonic()
     for _ in clock.waited_for(slow()):
         time.sleep(0.2)
-    assert 0.05 <= clock.waiting_s < 0.15
+    assert 0.05 <= clock.waiting_s <= time.monotonic() - began - 0.2  # on however busy a machine
