@@ -14,16 +14,35 @@ from tests.media import write_video
 
 # Tests that run in a shell's background inherit that Ctrl-C is ignored there.
 HEAR_CTRL_C = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-LIMIT_S = 10  # two are the promise; busy machines take longer, and one that waits for all videos fails below
+PROMISED_S = 2.0
+LONGEST_S = 10.0  # what a machine may make of two seconds that is busy with other things
+TRIES = 4
 
 
 def test_ctrl_c_ends_within_two_seconds_with_a_store_to_go_on_from(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     for number in range(12):
         write_video(tmp_path / "videos" / f"{number}.mp4", 40)
-    store, log = tmp_path / "s.h5", tmp_path / "run.jsonl"
-    command = [Path(sys.executable).with_name("embed-videos"), tmp_path / "videos", "-o", store, "--log", log, "--json"]
-    command += ["--model", "efficientnet-lite0"]
+    # Other programs make an end late and never early: one in time shows that nothing of ours takes longer.
+    for number in range(TRIES):
+        store = tmp_path / f"{number}.h5"
+        command = [Path(sys.executable).with_name("embed-videos"), tmp_path / "videos", "-o", store]
+        command += ["--log", store.with_suffix(".jsonl"), "--json", "--model", "efficientnet-lite0"]
+        seconds = seconds_to_end(command, store.with_suffix(".jsonl"))
+        assert seconds < LONGEST_S
+        if seconds < PROMISED_S:
+            break
+    assert seconds < PROMISED_S
+
+    done = store.with_suffix(".jsonl").read_text().count("\n")
+    assert 0 < done < 12
+    assert not inspect_embeddings(store, is_verifying=True).problems
+    summary = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert (summary["skipped"], summary["embedded"]) == (done, 12 - done)
+
+
+def seconds_to_end(command: list[str | Path], log: Path) -> float:
+    """Interrupt a command once it has logged a video; return how long it takes to say so and end."""
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=HEAR_CTRL_C
     )
@@ -33,15 +52,9 @@ def test_ctrl_c_ends_within_two_seconds_with_a_store_to_go_on_from(tmp_path: Pat
     interrupted = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, complaints = process.communicate(timeout=60)
-    assert time.monotonic() - interrupted < LIMIT_S
     assert process.returncode == 130
     assert complaints == "\nStopped. What is done is stored: the same command goes on from here.\n"
-
-    done = log.read_text().count("\n")
-    assert 0 < done < 12
-    assert not inspect_embeddings(store, is_verifying=True).problems
-    summary = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    assert (summary["skipped"], summary["embedded"]) == (done, 12 - done)
+    return time.monotonic() - interrupted
 
 
 def test_ctrl_c_while_stores_are_merged_says_that_nothing_was_stored(tmp_path: Path) -> None:
