@@ -49,6 +49,22 @@ def test_the_interval_of_accuracy_is_that_of_a_share(targets: NDArray[np.bool_],
     assert [found.low, found.high] == pytest.approx([found.value - reach, found.value + reach], abs=0.006)
 
 
+def test_a_class_that_a_draw_misses_does_not_count_against_it() -> None:
+    each_its_own = np.eye(100, dtype=np.bool_)
+
+    found = bootstrap_labels(each_its_own, each_its_own)["macro_f1"]
+
+    assert astuple(found) == (1, 1, 1)
+
+
+def test_a_class_that_no_video_shows_or_is_given_counts_as_0_in_all_draws() -> None:
+    targets = np.eye(4, dtype=np.bool_)[np.arange(40) % 3]
+
+    found = bootstrap_labels(targets, targets)["macro_f1"]
+
+    assert astuple(found) == (measure(targets, targets, "abcd").macro_f1,) * 3 == (0.75,) * 3
+
+
 def test_copies_of_a_video_in_its_group_add_no_certainty(
     targets: NDArray[np.bool_], scores: NDArray[np.float64]
 ) -> None:
