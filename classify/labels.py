@@ -56,6 +56,7 @@ class LabelTable:
             such out; a label of the vocabulary may have no video.
         groups: (N,) what the videos are grouped by, or None.
         notes: sentences about what was left out and why, for people.
+        dropped: labels that were left out, since too few videos show them.
     """
 
     ids: tuple[str, ...]
@@ -63,6 +64,7 @@ class LabelTable:
     targets: NDArray[np.bool_]
     groups: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    dropped: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         expected = (len(self.ids), len(self.names))
@@ -75,12 +77,12 @@ class LabelTable:
 
     def labels_of(self, index: int) -> str:
         """Return the labels of one video as a label file would write them."""
-        return SEPARATOR.join(name for name, has in zip(self.names, self.targets[index], strict=True) if has)
+        return SEPARATOR.join(self.names[place] for place in np.flatnonzero(self.targets[index]))
 
     def take(self, rows: NDArray[np.int64]) -> "LabelTable":
         """Return the table of the videos at `rows`, with all label names."""
         groups = None if self.groups is None else tuple(self.groups[row] for row in rows)
-        return LabelTable(tuple(self.ids[row] for row in rows), self.names, self.targets[rows], groups, self.notes)
+        return replace(self, ids=tuple(self.ids[row] for row in rows), targets=self.targets[rows], groups=groups)
 
     @classmethod
     def from_labels(
@@ -132,7 +134,8 @@ def read_labels(store: EmbeddingStore, labels: Labels = None, *, group_by: str |
     found = _folder_labels(store) if config.path is None else _file_labels(store, Path(config.path), group_by)
     kept = _drop_rare(found, config.min_count, vocabulary)
     groups = {video_id: found.groups[video_id] for video_id in kept.labels} if group_by else None
-    return LabelTable.from_labels(kept.labels, groups=groups, vocabulary=vocabulary, notes=kept.notes)
+    table = LabelTable.from_labels(kept.labels, groups=groups, vocabulary=vocabulary, notes=kept.notes)
+    return replace(table, dropped=kept.dropped)
 
 
 def read_vocabulary(path: Path) -> tuple[str, ...]:
@@ -160,11 +163,12 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Found:
-    """Labels of videos that are in the store, before rare ones are dropped: id -> labels, id -> group."""
+    """Labels of videos that are in the store: id -> labels, id -> group; and the rare ones that were dropped."""
 
     labels: Mapping[str, frozenset[str]]
     groups: Mapping[str, str]
     notes: tuple[str, ...]
+    dropped: frozenset[str] = frozenset()
 
 
 def _folder_labels(store: EmbeddingStore) -> _Found:
@@ -220,7 +224,8 @@ def _drop_rare(found: _Found, min_count: int, vocabulary: Sequence[str]) -> _Fou
         f"{name} ({count})" for name, count in sorted(rare.items(), key=lambda entry: (-entry[1], entry[0]))
     )
     what = f"{len(rare)} label{'s' if len(rare) > 1 else ''} of fewer than {min_count} videos dropped: {dropped}."
-    return _Found(kept, found.groups, (*found.notes, what, *_note("without any other label", labels, kept)))
+    notes = (*found.notes, what, *_note("without any other label", labels, kept))
+    return _Found(kept, found.groups, notes, frozenset(rare))
 
 
 def _ids_of(rows: Sequence[LabelRow], store: EmbeddingStore, path: Path) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Split files: which part each video is in, written, read back and checked against the store.
 
-A split file is a CSV with the columns id, part (train, validation or test), labels and, where videos are grouped,
-group.
+A split file is a CSV with the columns id, part (train, validation or test), labels (`|` between several) and, where
+videos are grouped, group. Without the column labels, it goes with whatever the videos show.
 """
 
 import csv
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from classify.errors import SplitError
 from classify.files import write_whole
+from classify.label_files import SEPARATOR
 from classify.labels import LabelTable
 
 PARTS = ("train", "validation", "test")
@@ -104,10 +105,13 @@ def read_split(path: str | Path, table: LabelTable) -> Split:
         The split in the order of the table.
 
     Raises:
-        SplitError: the file cannot be read, lacks a labelled video or has one too many, or tears a group apart.
+        SplitError: the file cannot be read, lacks a labelled video or has one too many, says other labels than the
+            table, or tears a group apart.
     """
-    split = _read_split_file(Path(path))
+    split, labels = _read_split_file(Path(path))
     _refuse_other_videos(Path(path), split, table)
+    if labels is not None:
+        _refuse_other_labels(Path(path), dict(zip(split.ids, labels, strict=True)), table)
     order = {video_id: index for index, video_id in enumerate(split.ids)}
     rows = [order[video_id] for video_id in table.ids]
     groups = tuple(split.groups[row] for row in rows) if split.groups else None
@@ -171,7 +175,24 @@ def _refuse_other_videos(path: Path, split: Split, table: LabelTable) -> None:
             )
 
 
-def _read_split_file(path: Path) -> Split:
+def _refuse_other_labels(path: Path, said: Mapping[str, str], table: LabelTable) -> None:
+    """Refuse labels (id -> joined) that the table has otherwise, but for those that either has dropped as too rare."""
+    known = {name for text in set(said.values()) for name in text.split(SEPARATOR)}
+    for index, video_id in enumerate(table.ids):
+        now = table.labels_of(index)
+        if now == said[video_id]:
+            continue
+        before, after = (set(text.split(SEPARATOR)) for text in (said[video_id], now))
+        if before - after - table.dropped or (after - before) & known:
+            raise SplitError(
+                f"{path} says {said[video_id]!r} of {video_id!r}, but its labels are now {now!r}. Give the same --labels "
+                "as to split-videos. If labels were corrected since, make the split again, or keep the parts of this "
+                "file and take its column labels out."
+            )
+
+
+def _read_split_file(path: Path) -> tuple[Split, tuple[str, ...] | None]:
+    """Return the split, and the joined labels of each video where the file has them."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -186,8 +207,8 @@ def _read_split_file(path: Path) -> Split:
             f"{path} has the columns {', '.join(columns) or '(none)'}, but needs id and part. "
             "Make it with split-videos."
         )
-    groups = tuple(row["group"] or "" for row in rows) if "group" in columns else None
+    found = {name: tuple(row[name] or "" for row in rows) for name in columns}
     try:
-        return Split(tuple(row["id"] or "" for row in rows), tuple(row["part"] or "" for row in rows), groups)
+        return Split(found["id"], found["part"], found.get("group")), found.get("labels")
     except SplitError as error:
         raise SplitError(f"{path}: {error}") from error

@@ -143,6 +143,7 @@ def test_labels_of_test_videos_change_nothing_of_the_head(toy_store: Path, split
         wrong = {row["id"]: names[names.index(row["labels"]) - 1] for row in rows if row["part"] == "test"}
         labels = "".join(f"{r['id']},{wrong.get(r['id'], r['labels']) if poisoned else r['labels']}\n" for r in rows)
         (tmp_path / f"labels-{poisoned}.csv").write_text(f"id,label\n{labels}")
+    split.write_text("id,part\n" + "".join(f"{row['id']},{row['part']}\n" for row in rows))  # its labels would differ
     config = TrainConfig(learning_rate=0.02)
 
     true, poisoned_too = (

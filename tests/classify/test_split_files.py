@@ -1,11 +1,15 @@
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from classify.errors import SplitError
-from classify.labels import LabelTable
+from classify.labels import LabelConfig, LabelTable, read_labels
 from classify.split_files import Split, read_split, summarise_split, write_split
 from classify.splits import SplitConfig, split_table
+from embed import EmbeddingStore
 
 
 @pytest.fixture
@@ -51,6 +55,53 @@ def test_a_split_file_that_does_not_fit_is_refused(tmp_path: Path, text: str, me
 
     with pytest.raises(SplitError, match=message):
         read_split(tmp_path / "split.csv", table)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """A split of three videos, one of which shows two labels."""
+    table = LabelTable.from_labels({"hug/a": ["x", "y"], "hug/b": ["y"], "kick/c": ["z"]})
+    write_split(tmp_path / "split.csv", Split(table.ids, ("train", "train", "test")), table)
+    return tmp_path / "split.csv"
+
+
+def test_a_split_that_was_made_with_other_labels_is_refused(written: Path) -> None:
+    folders = LabelTable.from_labels({"hug/a": ["hug"], "hug/b": ["hug"], "kick/c": ["kick"]})
+
+    message = r"split.csv says 'x\|y' of 'hug/a', but its labels are now 'hug'. Give the same --labels .* split-videos"
+    with pytest.raises(SplitError, match=message):
+        read_split(written, folders)
+
+
+def test_labels_that_were_edited_are_refused_and_kept_by_taking_the_column_out(written: Path) -> None:
+    edited = LabelTable.from_labels({"hug/a": ["x", "y"], "hug/b": ["y", "z"], "kick/c": ["z"]})
+
+    with pytest.raises(SplitError, match=r"'y' of 'hug/b', .* now 'y\|z'.*split again, or .*take its column labels out"):
+        read_split(written, edited)
+
+    written.write_text("id,part\nhug/a,train\nhug/b,train\nkick/c,test\n")
+    assert read_split(written, edited).parts == ("train", "train", "test")
+
+
+def test_labels_in_another_order_are_the_same(written: Path) -> None:
+    labels = {"hug/a": ["x", "y"], "hug/b": ["y"], "kick/c": ["z"]}
+
+    assert read_split(written, LabelTable.from_labels(labels, vocabulary=["z", "y", "old"])).parts[2] == "test"
+
+
+def test_labels_that_a_minimum_count_drops_may_differ(make_store: Callable[..., Path], tmp_path: Path) -> None:
+    store = EmbeddingStore(make_store({name: np.zeros((1, 16), dtype=np.float32) for name in "abcd"}))
+    (tmp_path / "labels.csv").write_text("id,labels\na,x|rare\nb,x\nc,y\nd,y\n")
+    every, frequent = (read_labels(store, LabelConfig(tmp_path / "labels.csv", min_count=least)) for least in (1, 2))
+    split = Split(every.ids, ("train", "train", "train", "test"))
+
+    write_split(tmp_path / "every.csv", split, every)
+    write_split(tmp_path / "frequent.csv", split, frequent)
+
+    assert frequent.dropped == {"rare"}
+    assert read_split(tmp_path / "every.csv", frequent) == read_split(tmp_path / "frequent.csv", every) == split
+    with pytest.raises(SplitError, match=r"says 'rare\|x' of 'a', but its labels are now 'x'"):
+        read_split(tmp_path / "every.csv", replace(frequent, dropped=frozenset()))
 
 
 def test_a_split_file_that_is_absent_or_no_text_is_refused(table: LabelTable, tmp_path: Path) -> None:
