@@ -110,9 +110,12 @@ class LabelTable:
         ids = tuple(sorted(labels))
         sets = [frozenset(labels[video_id]) for video_id in ids]
         names = (*vocabulary, *sorted(frozenset().union(*sets) - set(vocabulary)))
-        targets = np.array([[name in video for name in names] for video in sets], dtype=np.bool_)
+        place_of = {name: place for place, name in enumerate(names)}
+        targets = np.zeros((len(ids), len(names)), dtype=np.bool_)
+        for row, video in zip(targets, sets, strict=True):
+            row[[place_of[name] for name in video]] = True
         found = None if groups is None else tuple(groups[video_id] for video_id in ids)
-        return cls(ids, names, targets.reshape(len(ids), len(names)), found, tuple(notes))
+        return cls(ids, names, targets, found, tuple(notes))
 
 
 def read_labels(store: EmbeddingStore, labels: Labels = None, *, group_by: str | None = None) -> LabelTable:
