@@ -252,10 +252,15 @@ class _Race:
 
     @property
     def best(self) -> _Candidate:
-        """The best by the folds that all who are still running have; of equals, the plainest."""
+        """The best by the folds that all who are still running have; of equals, the plainest.
+
+        Where time ran out within a round, these are few: what is worse than the reference by more of them gives way.
+        """
         tested = [found for found in self._running if found.scores]
         shared = min((len(found.scores) for found in tested), default=0)
-        return max(tested, key=lambda found: mean(found.scores[:shared]), default=self._reference)
+        best = max(tested, key=lambda found: mean(found.scores[:shared]), default=self._reference)
+        pairs = list(zip(best.scores, self._reference.scores, strict=False))
+        return self._reference if sum(own for own, _ in pairs) < sum(other for _, other in pairs) else best
 
     def run(self, rounds: Sequence[Sequence[NDArray[np.bool_]]]) -> None:
         """Go through the rounds.

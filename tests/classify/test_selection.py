@@ -16,7 +16,7 @@ from classify import LabelledSet, LabelTable, TrainConfig, TrainError, VideoSet,
 from classify.candidates import list_candidates
 from classify.heads import HEADS
 from classify.heads.linear import LinearHead
-from classify.selection import choose_recipe
+from classify.selection import _Budget, _Candidate, _Race, choose_recipe
 from classify.texts import report_text
 from classify.training import predict_probabilities
 
@@ -136,6 +136,23 @@ def test_groups_stay_whole_in_the_folds() -> None:
 
     assert np.mean(alone.tried[0].scores) > 0.95
     assert np.mean(grouped.tried[0].scores) < 0.7
+
+
+def test_where_time_ends_within_a_round_what_is_chosen_is_no_worse_than_the_first_on_all_its_folds(
+    separable: LabelledSet,
+) -> None:
+    first, lucky, unfinished = (
+        _Candidate(config, scores)
+        for config, scores in (
+            (LINEAR, [0.5, 0.5, 0.9, 0.9, 0.9]),
+            (SHORT, [0.7, 0.7, 0.5, 0.5, 0.5]),
+            (STATISTICS, [0.6, 0.6]),
+        )
+    )
+
+    assert _Race(separable, [first, lucky, unfinished], _Budget(Clock(), 0, 1, 1)).best is first
+    lucky.scores = [0.7, 0.7, 0.9, 0.9, 0.9]
+    assert _Race(separable, [first, lucky, unfinished], _Budget(Clock(), 0, 1, 1)).best is lucky
 
 
 @pytest.mark.parametrize("budget_s", [30, 100, 300, 1000])
