@@ -28,7 +28,7 @@ from classify.labels import LabelTable
 from classify.metrics import decide_labels, measure
 from classify.ranking import rank
 from classify.recipe import TrainConfig
-from classify.split_files import Split
+from classify.split_files import PARTS, Split
 from classify.thresholds import HALF, tune_thresholds
 from classify.training import configure_head, predict_probabilities, with_head
 from embed.store import EmbeddingStore
@@ -227,17 +227,25 @@ class _Bench:
 
     def _run_baseline(self, trial: Trial) -> TrialResult:
         started = perf_counter()
-        train, test = (self.plan.split_of(trial).indices(part) for part in ("train", "test"))
-        targets, thresholds = self.dataset.targets[train], None
+        train, validation, test = (self.plan.split_of(trial).indices(part) for part in PARTS)
+        targets, thresholds = self.dataset.targets, None
         if trial.name == ZERO_SHOT:
             assert self.plan.label_vectors is not None
             found = predict_zero_shot(self.dataset.videos, self.plan.label_vectors)
             if self.dataset.is_multi_label:  # nearness has no half: training videos tell from where on it is near
-                thresholds = tune_thresholds(found[train], targets, "micro-f1")
+                thresholds = tune_thresholds(found[train], targets[train], "micro-f1")
         else:
             found = predict_baseline(trial.name, self.dataset, train)
-            thresholds = (HALF,) * targets.shape[1] if self.dataset.is_multi_label else None
+            if self.dataset.is_multi_label:
+                thresholds = self._choose_thresholds(found[validation], targets[validation])
         return self._measure(trial, found[test], thresholds, perf_counter() - started, 0)
+
+    def _choose_thresholds(
+        self, probabilities: NDArray[np.floating], targets: NDArray[np.bool_]
+    ) -> tuple[float, ...]:
+        """Choose a baseline's thresholds on validation videos, as those of heads are."""
+        goal = self.plan.recipe.thresholds
+        return (HALF,) * targets.shape[1] if goal == "half" else tune_thresholds(probabilities, targets, goal)
 
     def _measure(
         self,

@@ -57,6 +57,20 @@ def test_baselines_may_give_no_label_in_every_fold_where_one_video_has_several(p
     assert all((result.predicted.sum(axis=1) != 1).any() for result in found.values())
 
 
+def test_baselines_get_tuned_thresholds_where_heads_do(plan: TrialPlan) -> None:
+    """Each label is shown by a quarter of the videos, which the majority gives to none at 0.5, and to all when tuned."""
+    targets = np.random.default_rng(0).random(plan.table.targets.shape) < 0.25
+    table = replace(plan.table, targets=targets)
+    splits = {0: fold_table(table, 3, SplitConfig(validation_size=0.2))}
+    half = replace(plan, table=table, splits=splits)
+    tuned = replace(half, recipe=replace(plan.recipe, thresholds="label-f1"))
+
+    before, after = (by_trial(one, 1, [Trial("majority", 0.0, 0, 0)]).popitem()[1] for one in (half, tuned))
+
+    assert not before.predicted.any()
+    assert after.predicted.all()
+
+
 def test_videos_on_disk_give_what_those_in_memory_give(plan: TrialPlan) -> None:
     streamed = by_trial(replace(plan, recipe=replace(plan.recipe, stream=True)), 1)
 
