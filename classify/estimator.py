@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -97,11 +98,12 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: (N, T, D), N arrays (T_i, D), or (N, D).
-            y: (N,) labels, or (N, C) of 0 and 1.
+            y: (N,) labels, or (N, C) of 0 and 1, sparse or not.
         """
         videos = self._read(X, y, is_training=True)
         targets = self._read_targets(y, len(videos))
-        dataset = LabelledSet(videos, tuple(map(str, self.classes_)), targets)
+        # Not by what these videos happen to show: the folds of a cross-validation would train different things.
+        dataset = LabelledSet(videos, tuple(map(str, self.classes_)), targets, allows_several=self._is_indicator)
         nobody = np.array([], dtype=np.int64)
         self.run_: TrainingRun = fit_head(dataset, np.arange(len(videos)), nobody, self._config())
         return self
@@ -163,7 +165,7 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(y)
         self._is_indicator = type_of_target(y) == "multilabel-indicator"
         if self._is_indicator:
-            targets = np.asarray(y).astype(np.bool_)
+            targets = (y.toarray() if issparse(y) else np.asarray(y)).astype(np.bool_)
             self.classes_ = np.arange(targets.shape[1])
         else:
             self.classes_, places = np.unique(column_or_1d(y, warn=True), return_inverse=True)

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -83,6 +84,23 @@ def test_an_indicator_matrix_trains_several_labels_a_video() -> None:
 
     assert (head.predict(videos[60:]) == labels[60:]).all()
     assert head.predict_proba(videos[60:]).shape == (20, 3)
+
+
+def test_an_indicator_matrix_with_one_label_in_each_row_is_one_still() -> None:
+    labels = np.eye(3, dtype=np.int64)[np.arange(30) % 3]
+
+    head = VideoHeadClassifier(epochs=1).fit(labels.astype(np.float32), labels)
+
+    assert head.run_.thresholds == (0.5, 0.5, 0.5)
+
+
+def test_a_sparse_indicator_matrix_trains_what_a_dense_one_trains() -> None:
+    rng = np.random.default_rng(0)
+    labels, videos = rng.integers(0, 2, (80, 3)), rng.normal(size=(80, 5, 3))
+
+    dense, sparse = (VideoHeadClassifier(epochs=2).fit(videos, y) for y in (labels, csr_matrix(labels)))
+
+    np.testing.assert_array_equal(sparse.predict_proba(videos), dense.predict_proba(videos))
 
 
 def test_a_clone_is_unfitted_and_a_pickle_predicts_the_same(
