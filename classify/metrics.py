@@ -136,7 +136,9 @@ def confuse(targets: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> NDArray
     >>> confuse(truth, found).tolist()
     [[1, 1], [0, 1]]
     """
-    return np.asarray(targets.astype(np.int64).T @ predicted.astype(np.int64))
+    class_count = targets.shape[1]
+    cells = targets.argmax(axis=1) * class_count + predicted.argmax(axis=1)
+    return np.bincount(cells, minlength=class_count**2).reshape(class_count, class_count)
 
 
 def _has_one_label_each(labels: NDArray[np.bool_]) -> bool:
