@@ -1,14 +1,16 @@
 """The device that trains and predicts, its memory and its random numbers."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import torch
 
 from classify.errors import TrainError
 
 _LARGEST_SHARE = 0.5  # of the memory: heads, gradients and other programs take some too
+_MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 def find_device(name: str) -> torch.device:
@@ -26,11 +28,26 @@ def find_device(name: str) -> torch.device:
 
 
 def has_room(device: torch.device, byte_count: int) -> bool:
-    """Say whether so many bytes fill half of a device's memory at most; of a GPU, half of what is free."""
+    """Say whether so many bytes fill half of the memory that there is at most; of a GPU, half of what is free."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return byte_count <= _LARGEST_SHARE * free
-    return byte_count <= _LARGEST_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return byte_count <= _LARGEST_SHARE * memory_bytes()
+
+
+def memory_bytes(limit_files: Sequence[Path] = _MEMORY_LIMITS) -> int:
+    """Return the bytes that this process may use: the machine's memory, or what a container may take of it.
+
+    Args:
+        limit_files: where Linux says that, in cgroups of version 2 and 1: bytes, or "max".
+
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, memory.max; cgroup-v1/memory.html beside it.
+    """
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for file in limit_files:
+        with suppress(OSError, ValueError):  # no such file, or "max": no limit
+            found.append(int(file.read_text()))
+    return min(found)
 
 
 @contextmanager

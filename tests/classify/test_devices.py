@@ -1,11 +1,13 @@
 """Devices, as training and prediction use them; what needs a GPU is skipped without one."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from classify.batches import LabelledSet
-from classify.devices import find_device
+from classify.devices import find_device, memory_bytes
 from classify.errors import TrainError
 from classify.recipe import TrainConfig
 from classify.training import fit_head, predict_probabilities
@@ -16,6 +18,20 @@ NOBODY = np.array([], dtype=np.int64)
 def test_an_absent_device_is_refused_with_those_there_are() -> None:
     with pytest.raises(TrainError, match=r"no device 'tpu' here. Choose one of: auto, cpu"):
         find_device("tpu")
+
+
+@pytest.mark.parametrize("name", ["memory.max", "memory.limit_in_bytes"], ids=["cgroup v2", "cgroup v1"])
+def test_a_containers_limit_is_all_the_memory_there_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("1048576\n")
+
+    assert memory_bytes((tmp_path / "absent", tmp_path / name)) == 2**20
+
+
+@pytest.mark.parametrize("limit", ["max\n", "9223372036854771712\n"], ids=["cgroup v2", "cgroup v1"])
+def test_without_a_limit_the_machines_memory_is_there(tmp_path: Path, limit: str) -> None:
+    (tmp_path / "limit").write_text(limit)
+
+    assert memory_bytes((tmp_path / "limit",)) == memory_bytes(()) > 2**28
 
 
 @pytest.mark.parametrize("arch", ["linear", "attention"])
