@@ -17,7 +17,7 @@ _TRIED_ITEMS = 20_000  # bounds tries x items, so that a big set takes seconds: 
 
 
 def share_out(
-    counts: NDArray[np.int64],
+    counts: NDArray[np.integer],
     sizes: NDArray[np.int64],
     part_sizes: NDArray[np.int64],
     rng: np.random.Generator,
@@ -27,7 +27,7 @@ def share_out(
     Items of size 1 fill the parts exactly. Larger ones fill them as well as the best of up to 64 seeded orders does.
 
     Args:
-        counts: (I, C) videos of each class in each item.
+        counts: (I, C) videos of each class in each item; signed, but as short as their type may be.
         sizes: (I,) videos in each item.
         part_sizes: (P,) videos wanted in each part; they sum to those of the items.
         rng: chooses between equals.
@@ -55,7 +55,7 @@ def share_out(
 
 
 def _stratify(
-    counts: NDArray[np.int64],
+    counts: NDArray[np.integer],
     sizes: NDArray[np.int64],
     part_sizes: NDArray[np.int64],
     order: NDArray[np.int64],
@@ -65,13 +65,14 @@ def _stratify(
     room = part_sizes.astype(np.float64)
     wanted = counts.sum(axis=0)[:, None] * (part_sizes / part_sizes.sum())  # (C, P) videos
     left = counts.sum(axis=0)
-    parts = np.full(len(sizes), -1)
+    parts, items_left = np.full(len(sizes), -1), len(sizes)
     while left.any():
         rarest = int(np.where(left > 0, left, np.iinfo(np.int64).max).argmin())
         for item in order[(parts[order] < 0) & (counts[order, rarest] > 0)]:
-            fits = _fitting(room, part_sizes, sizes[item], int((parts < 0).sum()))
+            fits = _fitting(room, part_sizes, sizes[item], items_left)
             part = _neediest(wanted[rarest], room, fits, rng)
             parts[item] = part
+            items_left -= 1
             room[part] -= sizes[item]
             wanted[:, part] -= counts[item]
             left = left - counts[item]
@@ -100,7 +101,7 @@ def _neediest(
 
 
 def _exchange(
-    counts: NDArray[np.int64],
+    counts: NDArray[np.integer],
     sizes: NDArray[np.int64],
     part_sizes: NDArray[np.int64],
     parts: NDArray[np.int64],
@@ -110,7 +111,8 @@ def _exchange(
     A class counts by the square of its distance over its videos, so that rare classes weigh as much as frequent ones.
     """
     scale = 1 / np.sqrt(np.maximum(counts.sum(axis=0), 1))
-    items = csr_array(counts * scale)  # sparse: of thousands of classes, an item has few
+    items = csr_array(counts).astype(np.float64)  # sparse: of thousands of classes, an item has few
+    items.data *= scale[items.indices]
     wanted = part_sizes[:, None] / part_sizes.sum() * items.sum(axis=0)
     excess = np.stack([items[parts == part].sum(axis=0) for part in range(len(part_sizes))]) - wanted  # (P, C)
     bulks = items.power(2).sum(axis=1)
@@ -155,7 +157,7 @@ def _lowest(candidates: NDArray[np.int64], keys: NDArray[np.float64]) -> NDArray
 
 
 def _cost(
-    counts: NDArray[np.int64],
+    counts: NDArray[np.integer],
     sizes: NDArray[np.int64],
     part_sizes: NDArray[np.int64],
     parts: NDArray[np.int64],
