@@ -39,6 +39,7 @@ FORMAT = "framehead head 1"
 WEIGHTS_FILE = "head.safetensors"
 DESCRIPTION_FILE = "head.json"
 _OWN_FILES = frozenset({WEIGHTS_FILE, DESCRIPTION_FILE, "history.csv", "report.json", "report.html"})
+_UNFINISHED = ".new-"  # begins the folder of what is being written, which a killed run leaves behind
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,8 @@ def refuse_output_folder(folder: Path) -> None:
     """Raise HeadError where no head can be written: a file, a folder that holds other things, or a read-only place."""
     if folder.is_file():
         raise HeadError(f"{folder} is a file. Name a folder for the head.")
-    foreign = sorted({path.name for path in folder.iterdir()} - _OWN_FILES) if folder.exists() else []
+    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    foreign = sorted(name for name in found - _OWN_FILES if not name.startswith(_UNFINISHED))
     if foreign:
         raise HeadError(
             f"{folder} holds {foreign[0]!r}, which is no part of a head, and would be lost. Name another folder."
@@ -192,7 +194,7 @@ def _fill_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
     The folder itself stays, since one that is mounted cannot be renamed. Nothing takes its place before all is on disk.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as beside:
+    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder) as beside:
         for name, content in files.items():
             write_whole(Path(beside, name), content)
         for name in files:

@@ -123,6 +123,16 @@ def test_a_folder_with_other_files_is_not_replaced(
     assert (folder / "thesis.txt").read_text() == "years of work"
 
 
+def test_what_a_killed_save_has_left_is_no_foreign_file(
+    make_classifier: Callable[..., VideoClassifier], folder: Path
+) -> None:
+    (folder / ".new-x1y2z3").mkdir()
+
+    make_classifier("random-frame").save(folder)
+
+    assert VideoClassifier.load(folder).config.arch == "random-frame"
+
+
 def test_a_file_is_not_replaced(make_classifier: Callable[..., VideoClassifier], tmp_path: Path) -> None:
     (tmp_path / "head").write_text("not a folder")
 
