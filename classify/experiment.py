@@ -114,7 +114,8 @@ def train_head(
 ) -> TrainingReport:
     """Train a head on a store, measure it on each part of the split, and write its folder.
 
-    The test videos are looked at once, after the training, and that is noted beside the split file.
+    The test videos are looked at once, after the training, and that is noted beside the split file. Until all is
+    measured, the folder holds the head without figures, at temperature 1.
 
     Args:
         store: the store's path.
@@ -144,6 +145,8 @@ def train_head(
         config = config if selection is None else selection.config
         rows = parts.indices("train"), parts.indices("validation")
         run = fit_head(dataset, *rows, config, on_epoch=on_epoch, is_late=_alarm(selection))
+        # Of a very large set, measuring takes more memory than training: should that end the run, the head is there.
+        VideoClassifier(run.head, table.names, run.thresholds, opened.provenance, config).save(output)
         probabilities = predict_probabilities(run.head, dataset.videos, run.thresholds, device=config.device)
         provenance = opened.provenance
     temperature = _fit_temperature(dataset.targets, probabilities, parts, run)

@@ -171,6 +171,10 @@ def test_a_trained_head_is_measured_on_the_device_that_is_asked_for(
     with pytest.raises((AssertionError, RuntimeError), match=r"CUDA|NVIDIA"):
         train_head(toy_store, split, tmp_path / "head", config=config, on_epoch=appear)
 
+    monkeypatch.undo()
+    kept = VideoClassifier.load(tmp_path / "head")  # measured or not
+    assert (kept.config, kept.metrics) == (config, {})
+
 
 def test_the_history_file_has_a_row_an_epoch(toy_store: Path, split: Path, tmp_path: Path) -> None:
     train_head(toy_store, split, tmp_path / "head", config=TrainConfig(epochs=3))
