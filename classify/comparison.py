@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.baselines import ZERO_SHOT, list_baselines
+from classify.baselines import ZERO_SHOT, is_baseline, list_baselines
 from classify.bootstrap import BootstrapConfig, Interval, bootstrap_difference, bootstrap_labels
 from classify.comparison_picture import draw_comparison
 from classify.contenders import Comparison, Contender
@@ -86,6 +86,10 @@ class CompareConfig:
             raise TrainError("There is no mixup to train with. Give 0 for none.")
         if self.seeds < 1 or (self.jobs is not None and self.jobs < 1):
             raise TrainError(f"seeds is {self.seeds} and jobs {self.jobs}. Give whole numbers from 1.")
+        unknown = [name for name in self.baselines if not is_baseline(name)]
+        if unknown:
+            known = ", ".join([*list_baselines(), ZERO_SHOT])
+            raise TrainError(f"There is no baseline {unknown[0]!r}. Choose one of: {known}.")
         if ZERO_SHOT in self.baselines and self.label_vectors is None:
             raise TrainError(f"{ZERO_SHOT} needs label_vectors. Make them with embed_labels.")
         for mixup in self.mixups:

@@ -176,6 +176,12 @@ def _rows_by_head(text: str) -> dict[str, list[list[str]]]:
     return {name: [row for row in rows if row[0] == name] for name in ("linear", "mlp")}
 
 
+def test_an_unknown_baseline_is_refused_with_those_there_are() -> None:
+    message = r"no baseline 'logistic'\. Choose one of: majority, logistic-regression, nearest-neighbours, zero-shot\."
+    with pytest.raises(TrainError, match=message):
+        CompareConfig(baselines=("majority", "logistic"))
+
+
 def test_an_option_that_no_head_takes_is_refused(toy_store: Path, tmp_path: Path) -> None:
     config = replace(QUICK, recipe=TrainConfig(dropout=0.3))
 
