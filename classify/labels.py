@@ -164,6 +164,16 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
     return vocabulary
 
 
+def list_first(names: Sequence[str]) -> str:
+    """Join names with commas; of many, the first ten.
+
+    >>> list_first("abcdefghijklm")
+    'a, b, c, d, e, f, g, h, i, j and 3 more'
+    """
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
 @dataclass(frozen=True)
 class _Found:
     """Labels of videos that are in the store: id -> labels, id -> group; and the rare ones that were dropped."""
@@ -223,10 +233,9 @@ def _drop_rare(found: _Found, min_count: int, vocabulary: Sequence[str]) -> _Fou
             f"No label is shown by {min_count} videos; the most frequent is {max(counts, key=counts.__getitem__)!r}, "
             f"shown by {max(counts.values())}. Lower min_count, or label more videos."
         )
-    dropped = ", ".join(
-        f"{name} ({count})" for name, count in sorted(rare.items(), key=lambda entry: (-entry[1], entry[0]))
-    )
-    what = f"{len(rare)} label{'s' if len(rare) > 1 else ''} of fewer than {min_count} videos dropped: {dropped}."
+    falling = [f"{name} ({count})" for name, count in sorted(rare.items(), key=lambda entry: (-entry[1], entry[0]))]
+    some = f"{len(rare)} label{'s' if len(rare) > 1 else ''}"
+    what = f"{some} of fewer than {min_count} videos dropped: {list_first(falling)}."
     notes = (*found.notes, what, *_note("without any other label", labels, kept))
     return _Found(kept, found.groups, notes, frozenset(rare))
 
@@ -273,5 +282,4 @@ def _note(what: str, ids: Iterable[str], without: Iterable[str]) -> tuple[str, .
     left = sorted(set(ids) - set(without))
     if not left:
         return ()
-    more = f" and {len(left) - _LISTED} more" if len(left) > _LISTED else ""
-    return (f"{len(left)} video{'s' if len(left) > 1 else ''} {what}: {', '.join(left[:_LISTED])}{more}.",)
+    return (f"{len(left)} video{'s' if len(left) > 1 else ''} {what}: {list_first(left)}.",)

@@ -74,7 +74,8 @@ class Predictions:
 
     Args:
         names: (C,) labels that the head knows.
-        videos: one prediction a video, in the order of the sources.
+        videos: one prediction a video: those of stores first, then those that were embedded, each in the order of the
+            sources.
         failures: the videos that could not be embedded, and why.
     """
 

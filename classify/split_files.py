@@ -6,6 +6,7 @@ videos are grouped, group. Without the column labels, it goes with whatever the 
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from classify.errors import SplitError
 from classify.files import write_whole
 from classify.label_files import SEPARATOR
-from classify.labels import LabelTable
+from classify.labels import LabelTable, list_first
 
 PARTS = ("train", "validation", "test")
 
@@ -46,8 +47,8 @@ class Split:
         unknown = sorted(set(self.parts) - set(PARTS))
         if unknown:
             raise SplitError(f"A split has the part {unknown[0]!r}. Parts are: {', '.join(PARTS)}.")
-        if len(set(self.ids)) != len(self.ids):
-            twice = next(video_id for video_id in self.ids if self.ids.count(video_id) > 1)
+        twice = next((video_id for video_id, count in Counter(self.ids).items() if count > 1), None)
+        if twice is not None:
             raise SplitError(f"A split names {twice!r} twice. Keep one line a video.")
         _refuse_straddling(self)
 
@@ -147,7 +148,7 @@ def describe_gaps(split: Split, table: LabelTable) -> list[str]:
         targets = table.targets[split.indices(part)]
         missing = [name for name, count in zip(table.names, targets.sum(axis=0), strict=True) if not count]
         if len(targets) and missing:
-            notes.append(f"Classes without a video in {part}: {', '.join(missing)}. {consequence}")
+            notes.append(f"Classes without a video in {part}: {list_first(missing)}. {consequence}")
     return notes
 
 

@@ -15,11 +15,12 @@ from classify.split_files import SplitSummary
 
 
 def split_text(summary: SplitSummary) -> str:
-    """Return the videos of each class and part."""
+    """Return the videos of each class and part; of very many classes, the first."""
     parts = list(summary.video_counts)
-    rows = [
+    classes = [
         (name, *(str(summary.class_counts[part][index]) for part in parts)) for index, name in enumerate(summary.names)
     ]
+    rows = [*_first(classes, _SHOWN)]
     rows.append(("videos", *(str(summary.video_counts[part]) for part in parts)))
     if summary.group_counts is not None:
         rows.append(("groups", *(str(summary.group_counts[part]) for part in parts)))

@@ -9,6 +9,7 @@ from classify.errors import SplitError
 from classify.labels import LabelConfig, LabelTable, read_labels
 from classify.split_files import Split, read_split, summarise_split, write_split
 from classify.splits import SplitConfig, split_table
+from classify.texts import split_text
 from embed import EmbeddingStore
 
 
@@ -119,3 +120,15 @@ def test_classes_that_a_part_lacks_are_noted() -> None:
     summary = summarise_split(Path("split.csv"), Split(table.ids, ("train", "test", "test")), table)
 
     assert summary.notes == ("Classes without a video in train: y. A head cannot learn them.",)
+
+
+def test_of_very_many_classes_notes_and_text_show_the_first() -> None:
+    table = LabelTable.from_labels({f"{index:04d}": [f"c{index:04d}"] for index in range(1000)})
+
+    summary = summarise_split(Path("split.csv"), Split(table.ids, ("test", *("train",) * 999)), table)
+
+    assert "in train: c0000. A" in summary.notes[0]
+    assert "in test: c0001, c0002, " in summary.notes[1]
+    assert "c0010 and 989 more. Test figures" in summary.notes[1]
+    assert split_text(summary).splitlines()[-5].startswith("c0039 ")
+    assert split_text(summary).splitlines()[-4] == "... and 960 more"
