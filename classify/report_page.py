@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.batches import Videos, blocks_of, open_videos
+from classify.baselines import mean_vectors
+from classify.batches import open_videos
 from classify.errors import ClassifyError
 from classify.experiment import TrainingReport
 from classify.files import write_whole
@@ -112,22 +113,13 @@ def write_page(
             split=read_split(split, table),
             probabilities=probabilities,
             given=report.classifier.decide(probabilities),
-            means=_mean_vectors(videos),
+            means=mean_vectors(videos).astype(np.float32),
             locations=tuple(opened.video(video_id).location for video_id in table.ids),
             grab_frames=grab_frames,
         )
     path = report.folder / PAGE_FILE
     write_whole(path, _page(found))
     return path
-
-
-def _mean_vectors(videos: Videos) -> NDArray[np.float32]:
-    means = []
-    for block in blocks_of(np.arange(len(videos))):
-        counts = videos.row_counts[block]
-        starts = np.concatenate([[0], counts.cumsum()[:-1]])
-        means.append(np.add.reduceat(videos.rows_of(block).astype(np.float32), starts) / counts[:, None])
-    return np.concatenate(means).astype(np.float32)
 
 
 def _page(found: _Found) -> str:
