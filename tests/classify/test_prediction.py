@@ -71,6 +71,18 @@ def test_the_videos_of_a_store_get_labels(toy_store: Path, toy_head: Path) -> No
     assert sum(predictions.videos[0].probabilities.values()) == pytest.approx(1)
 
 
+def test_the_probabilities_of_all_videos_are_one_array_that_reads_as_a_dict_a_video(
+    toy_store: Path, toy_head: Path
+) -> None:
+    videos = predict_videos(toy_head, [toy_store]).videos
+
+    rows = [video.probabilities._row for video in videos]  # type: ignore[attr-defined]
+    assert all(row.base is rows[0].base for row in rows)
+    assert {**videos[0].probabilities}.keys() == {"hug", "kick", "wave"}
+    assert repr(videos[0].probabilities) == repr({**videos[0].probabilities})
+    assert videos[0].probabilities.get("no label") is None
+
+
 def test_a_stores_failures_are_listed(toy_head: Path, make_store: Callable[..., Path]) -> None:
     failure = Failure("broken.mp4", "broken.mp4", "no_frames", "it is empty")
     store = make_store({"a.mp4": np.eye(16)[:1]}, name="other.h5", failures=[failure])
