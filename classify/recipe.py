@@ -86,8 +86,8 @@ class TrainConfig:
     stream: bool | None = _setting(
         None,
         "Machine",
-        "Read vectors from disk batch by batch; otherwise where they take more than half of the memory. Heads that pool "
-        "keep one row a video all the same.",
+        "Read vectors from disk batch by batch; otherwise where they take more than half of the memory. Heads that "
+        "pool keep one row a video all the same.",
         kind=bool,
     )
 

@@ -186,9 +186,9 @@ def _refuse_other_labels(path: Path, said: Mapping[str, str], table: LabelTable)
         before, after = (set(text.split(SEPARATOR)) for text in (said[video_id], now))
         if before - after - table.dropped or (after - before) & known:
             raise SplitError(
-                f"{path} says {said[video_id]!r} of {video_id!r}, but its labels are now {now!r}. Give the same --labels "
-                "as to split-videos. If labels were corrected since, make the split again, or keep the parts of this "
-                "file and take its column labels out."
+                f"{path} says {said[video_id]!r} of {video_id!r}, but its labels are now {now!r}. Give the same "
+                "--labels as to split-videos. If labels were corrected since, make the split again, or keep the parts "
+                "of this file and take its column labels out."
             )
 
 

@@ -240,9 +240,7 @@ class _Bench:
                 thresholds = self._choose_thresholds(found[validation], targets[validation])
         return self._measure(trial, found[test], thresholds, perf_counter() - started, 0)
 
-    def _choose_thresholds(
-        self, probabilities: NDArray[np.floating], targets: NDArray[np.bool_]
-    ) -> tuple[float, ...]:
+    def _choose_thresholds(self, probabilities: NDArray[np.floating], targets: NDArray[np.bool_]) -> tuple[float, ...]:
         """Choose a baseline's thresholds on validation videos, as those of heads are."""
         goal = self.plan.recipe.thresholds
         return (HALF,) * targets.shape[1] if goal == "half" else tune_thresholds(probabilities, targets, goal)

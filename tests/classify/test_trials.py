@@ -58,7 +58,7 @@ def test_baselines_may_give_no_label_in_every_fold_where_one_video_has_several(p
 
 
 def test_baselines_get_tuned_thresholds_where_heads_do(plan: TrialPlan) -> None:
-    """Each label is shown by a quarter of the videos, which the majority gives to none at 0.5, and to all when tuned."""
+    """A quarter of the videos shows each label, which the majority gives to none at 0.5, and to all when tuned."""
     targets = np.random.default_rng(0).random(plan.table.targets.shape) < 0.25
     table = replace(plan.table, targets=targets)
     splits = {0: fold_table(table, 3, SplitConfig(validation_size=0.2))}
