@@ -21,6 +21,13 @@ Moments = Callable[[int], NDArray[np.floating]]
 """Makes the moments (T,), in seconds, of T vectors."""
 
 
+def labelled(vectors: NDArray[np.floating], classes: NDArray[np.int64]) -> LabelledSet:
+    """Make a set of videos (N, T, D) of two classes."""
+    ids = tuple(f"{index:03d}.mp4" for index in range(len(vectors)))
+    rows, counts = vectors.reshape(-1, vectors.shape[2]).astype(np.float32), np.full(len(vectors), vectors.shape[1])
+    return LabelledSet(VideoSet(ids, rows, counts), ("a", "b"), classes[:, None] == np.arange(2))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """Tiny matrices are slower on several threads than on one."""
@@ -102,6 +109,25 @@ def separable() -> LabelledSet:
     timestamps_s = np.concatenate([7 + np.arange(count, dtype=np.float32) ** 1.5 for count in counts])
     videos = VideoSet(ids, vectors, counts, read_timestamps=lambda: timestamps_s)
     return LabelledSet(videos, CLASSES, classes[:, None] == np.arange(3))
+
+
+@pytest.fixture
+def several_labels() -> LabelledSet:
+    """240 videos with any of 3 labels, none and all included; each label adds its own point, and a move past it."""
+    rng = np.random.default_rng(0)
+    targets = rng.random((240, 3)) < 0.5
+    points, moves = np.eye(3, 16) * 3, np.eye(3, 16, 3) * 3
+    videos = (targets @ points)[:, None] + (targets @ moves)[:, None] * np.linspace(-0.5, 0.5, 4)[:, None]
+    rows = videos.reshape(-1, 16) + 0.2 * rng.standard_normal((960, 16))
+    ids = tuple(f"{index:03d}.mp4" for index in range(240))
+    return LabelledSet(VideoSet(ids, rows.astype(np.float32), np.full(240, 4)), ("a", "b", "c"), targets)
+
+
+@pytest.fixture
+def noisy() -> LabelledSet:
+    """300 videos of 4 vectors of two classes, which overlap."""
+    rng, classes = np.random.default_rng(0), np.arange(300) % 2
+    return labelled(classes[:, None, None] * 0.25 + rng.normal(size=(300, 4, 16)), classes)
 
 
 @pytest.fixture

@@ -135,29 +135,6 @@ def test_without_validation_videos_no_temperature_is_fitted(toy_store: Path, tmp
     assert report.classifier.temperature == 1.0
 
 
-def test_labels_of_test_videos_change_nothing_of_the_head(toy_store: Path, split: Path, tmp_path: Path) -> None:
-    with split.open() as file:
-        rows = list(csv.DictReader(file))
-    names = ("hug", "kick", "wave")
-    for poisoned in (False, True):
-        wrong = {row["id"]: names[names.index(row["labels"]) - 1] for row in rows if row["part"] == "test"}
-        labels = "".join(f"{r['id']},{wrong.get(r['id'], r['labels']) if poisoned else r['labels']}\n" for r in rows)
-        (tmp_path / f"labels-{poisoned}.csv").write_text(f"id,label\n{labels}")
-    split.write_text("id,part\n" + "".join(f"{row['id']},{row['part']}\n" for row in rows))  # its labels would differ
-    config = TrainConfig(learning_rate=0.02)
-
-    true, poisoned_too = (
-        train_head(toy_store, split, tmp_path / f"head-{kind}", labels=tmp_path / f"labels-{kind}.csv", config=config)
-        for kind in (False, True)
-    )
-
-    weights = [(tmp_path / f"head-{kind}" / "head.safetensors").read_bytes() for kind in (False, True)]
-    assert weights[0] == weights[1]
-    assert true.classifier.temperature == poisoned_too.classifier.temperature
-    assert true.parts["validation"] == poisoned_too.parts["validation"]
-    assert [found.parts["test"].micro_f1 for found in (true, poisoned_too)] == [1.0, 0.0]
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU takes the videos, instead of saying that it is none")
 def test_a_trained_head_is_measured_on_the_device_that_is_asked_for(
     toy_store: Path, split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

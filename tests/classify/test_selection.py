@@ -8,17 +8,17 @@ from time import perf_counter, sleep
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from classify import LabelledSet, LabelTable, TrainConfig, TrainError, VideoSet, fit_head, split_videos, train_head
+from classify import LabelledSet, LabelTable, TrainConfig, TrainError, fit_head, split_videos, train_head
 from classify.candidates import list_candidates
 from classify.heads import HEADS
 from classify.heads.linear import LinearHead
 from classify.selection import _Budget, _Candidate, _Race, choose_recipe
 from classify.texts import report_text
 from classify.training import predict_probabilities
+from tests.classify.conftest import labelled
 
 ROOT = Path(__file__).parents[2]
 LINEAR, STATISTICS, RNN = (
@@ -47,43 +47,12 @@ def table_of(dataset: LabelledSet, groups: tuple[str, ...] | None = None) -> Lab
     return LabelTable(dataset.videos.ids, dataset.names, dataset.targets, groups)
 
 
-def labelled(vectors: NDArray[np.floating], classes: NDArray[np.int64]) -> LabelledSet:
-    """Make a set of videos (N, T, D) of two classes."""
-    ids = tuple(f"{index:03d}.mp4" for index in range(len(vectors)))
-    rows, counts = vectors.reshape(-1, vectors.shape[2]).astype(np.float32), np.full(len(vectors), vectors.shape[1])
-    return LabelledSet(VideoSet(ids, rows, counts), ("a", "b"), classes[:, None] == np.arange(2))
-
-
 @pytest.fixture
 def in_order() -> LabelledSet:
     """120 videos of 6 vectors; of one class they rise along a direction, of the other they fall the same way."""
     rng, classes = np.random.default_rng(0), np.arange(120) % 2
     rise = np.linspace(-2, 2, 6)[:, None] * np.eye(16)[0]
     return labelled(np.where(classes[:, None, None], rise[::-1], rise) + 0.3 * rng.normal(size=(120, 6, 16)), classes)
-
-
-@pytest.fixture
-def noisy() -> LabelledSet:
-    """300 videos of 4 vectors of two classes, which overlap."""
-    rng, classes = np.random.default_rng(0), np.arange(300) % 2
-    return labelled(classes[:, None, None] * 0.25 + rng.normal(size=(300, 4, 16)), classes)
-
-
-def test_poisoned_test_videos_change_nothing_of_the_choice(separable: LabelledSet) -> None:
-    train, test = np.arange(60), np.arange(60, 120)
-    targets, vectors = separable.targets.copy(), separable.videos.rows_of(EVERY).copy()
-    targets[test] = np.roll(targets[test], 1, axis=1)
-    vectors[separable.videos.row_counts[:60].sum() :] = 100
-    videos = VideoSet(separable.videos.ids, vectors, separable.videos.row_counts)
-    poisoned = LabelledSet(videos, separable.names, targets)
-
-    first, second = (
-        choose_recipe(dataset, table_of(dataset), train, [SHORT, replace(SHORT, mixup=0.4)], budget_s=AMPLE_S)
-        for dataset in (separable, poisoned)
-    )
-
-    assert first.config == second.config
-    assert [found.scores for found in first.tried] == [found.scores for found in second.tried]
 
 
 def test_a_head_that_sees_order_is_chosen_where_nothing_else_tells(in_order: LabelledSet) -> None:
