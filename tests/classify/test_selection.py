@@ -4,7 +4,6 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter, sleep
 
 import numpy as np
 import pytest
@@ -147,10 +146,12 @@ def test_without_time_for_anything_the_first_is_chosen_untested(separable: Label
 
 
 class SlowHead(LinearHead):
-    """Takes half a second to look at any batch."""
+    """Takes half a second of its clock to look at any batch."""
+
+    clock = Clock()
 
     def classify(self, rows: Tensor) -> Tensor:
-        sleep(0.5)
+        self.clock.now_s += 0.5
         return super().classify(rows)
 
 
@@ -159,13 +160,13 @@ def test_a_head_is_given_up_within_its_first_epoch_where_that_is_too_slow(
     separable: LabelledSet, monkeypatch: pytest.MonkeyPatch, is_first: bool
 ) -> None:
     monkeypatch.setitem(HEADS, "slow", SlowHead)
+    monkeypatch.setattr(SlowHead, "clock", clock := Clock(call_s=0))
     slow = replace(SHORT, arch="slow", batch_size=1)  # 96 steps an epoch: 48 s
     candidates = [slow] if is_first else [replace(SHORT, epochs=1), slow]
-    started = perf_counter()
 
-    found = choose_recipe(separable, table_of(separable), EVERY, candidates, budget_s=3)
+    found = choose_recipe(separable, table_of(separable), EVERY, candidates, budget_s=3, clock=clock)
 
-    assert perf_counter() - started < 20
+    assert found.seconds == clock.now_s <= 3.5  # the step that is too late has begun in time
     assert found.config == candidates[0]
     assert found.tried[-1].scores == ()
     assert found.tried[-1].outcome == ("chosen" if is_first else "too slow")
@@ -184,6 +185,23 @@ def test_a_last_training_that_is_too_slow_is_cut_and_the_report_says_where(toy_s
         "little. Give a larger --budget."
     )
     assert json.loads((tmp_path / "head" / "report.json").read_text())["notes"] == [note]
+
+
+def test_the_last_training_ends_when_the_rest_of_the_budget_is_spent(
+    toy_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(call_s=1)
+    monkeypatch.setitem(choose_recipe.__kwdefaults__, "clock", clock)
+    monkeypatch.setattr("classify.experiment.perf_counter", clock)
+    split_videos(toy_store, tmp_path / "split.csv")
+    config = TrainConfig(arch="auto", device="cpu")
+
+    report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=config, budget_s=100)
+
+    assert report.selection is not None
+    assert report.selection.seconds > 20
+    assert report.notes[0].startswith("The budget of 100 s ended the training after ")
+    assert clock.now_s == pytest.approx(100, abs=5)
 
 
 def test_linear_comes_first_as_logistic_regression(noisy: LabelledSet) -> None:
