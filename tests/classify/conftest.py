@@ -8,8 +8,13 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
+from torch import Tensor
 
 from classify import LabelledSet, VideoSet, cli
+from classify.device_sets import place_videos
+from classify.heads import StandardisedHead
+from classify.mixup import Step
+from classify.training import head_logits
 from embed import EncoderIdentity, Failure, Provenance, StoreWriter, VideoRecord, load_encoder
 from embed.preprocessing import Preprocessing
 from tests.embed.encoders.frames import SMALL_CLIP
@@ -26,6 +31,13 @@ def labelled(vectors: NDArray[np.floating], classes: NDArray[np.int64]) -> Label
     ids = tuple(f"{index:03d}.mp4" for index in range(len(vectors)))
     rows, counts = vectors.reshape(-1, vectors.shape[2]).astype(np.float32), np.full(len(vectors), vectors.shape[1])
     return LabelledSet(VideoSet(ids, rows, counts), ("a", "b"), classes[:, None] == np.arange(2))
+
+
+def logits_of(head: StandardisedHead, videos: VideoSet) -> Tensor:
+    """Return the logits (N, C) that a head gives N videos."""
+    data = place_videos(videos, head, torch.device("cpu"))
+    (batch,) = data.batches([Step(np.arange(len(videos)))])
+    return head_logits(head, batch).detach()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -15,7 +15,9 @@ from classify.classifier import VideoClassifier
 from classify.errors import EncoderMismatch, HeadError
 from classify.heads import build_head, list_heads
 from classify.recipe import TrainConfig
+from classify.training import fit_head
 from embed import Provenance
+from tests.classify.conftest import logits_of
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -35,21 +37,25 @@ def folder(make_classifier: Callable[..., VideoClassifier], tmp_path: Path) -> P
     return tmp_path / "head"
 
 
+@pytest.mark.usefixtures("small_heads")
 @pytest.mark.parametrize("arch", list_heads())
 @pytest.mark.parametrize("thresholds", [None, (0.5, 0.25, 0.5)], ids=["single-label", "multi-label"])
-def test_a_loaded_head_gives_the_same_probabilities(
-    make_classifier: Callable[..., VideoClassifier],
+def test_a_loaded_head_gives_the_same_logits_and_probabilities(
     separable: LabelledSet,
+    provenance: Provenance,
     tmp_path: Path,
     arch: str,
     thresholds: tuple[float, ...] | None,
 ) -> None:
-    saved = make_classifier(arch, thresholds)
+    config, nobody = TrainConfig(arch=arch, epochs=1), np.array([], dtype=np.int64)
+    trained = fit_head(separable, np.arange(48), nobody, config).head
+    saved = VideoClassifier(trained, ("hug", "kick", "wave"), thresholds, provenance, config)
     saved.save(tmp_path / "head")
 
     loaded = VideoClassifier.load(tmp_path / "head")
 
     assert replace(loaded, head=saved.head) == saved
+    assert torch.equal(logits_of(loaded.head, separable.videos), logits_of(trained, separable.videos))
     np.testing.assert_array_equal(
         loaded.predict_probabilities(separable.videos), saved.predict_probabilities(separable.videos)
     )

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from classify import HeadError, TrainConfig, VideoClassifier, VideoSet, export_head, list_heads
+from classify import HeadError, LabelledSet, TrainConfig, VideoClassifier, VideoSet, export_head, list_heads
 from classify.export import ExportSummary
 from classify.heads import HEADS
 from classify.heads.pooling import pool_mean
 from classify.texts import export_text
-from classify.training import configure_head
+from classify.training import fit_head
 from embed import Provenance
+from tests.classify.conftest import logits_of
 
 D, NAMES = 16, ("hug", "kick", "wave")
 LENGTHS = np.array([40, 1, 7, 33])
@@ -27,8 +27,9 @@ Export = Callable[..., onnxruntime.InferenceSession]
 
 
 @pytest.fixture
-def make_head(tmp_path: Path, provenance: Provenance) -> Callable[..., VideoClassifier]:
-    """Write a head that has seen vectors far from mean 0 and deviation 1: its folder is `head`."""
+def make_head(tmp_path: Path, provenance: Provenance, separable: LabelledSet) -> Callable[..., VideoClassifier]:
+    """Train a head for an epoch, on vectors far from mean 0 and deviation 1, and write it: its folder is `head`."""
+    far = replace(separable, videos=replace(separable.videos, vectors=5 + 3 * separable.videos.vectors))
 
     def make(
         config: TrainConfig,
@@ -37,9 +38,7 @@ def make_head(tmp_path: Path, provenance: Provenance) -> Callable[..., VideoClas
         temperature: float = 1.0,
         views: tuple[str, ...] = ("centre",),
     ) -> VideoClassifier:
-        torch.manual_seed(0)
-        head = configure_head(config, D, len(NAMES)).eval()
-        head.learn_scale([5 + 3 * np.random.default_rng(0).standard_normal((200, D), dtype=np.float32)])
+        head = fit_head(far, np.arange(48), np.array([], dtype=np.int64), replace(config, epochs=1)).head
         made_by = replace(provenance, views=views)
         classifier = VideoClassifier(head, NAMES, thresholds, made_by, config, temperature=temperature)
         classifier.save(tmp_path / "head")
@@ -95,8 +94,9 @@ def test_a_head_of_every_architecture_gives_in_onnx_what_it_gives_in_torch(
     classifier = make_head(TrainConfig(arch=arch))
 
     inputs = pad(videos, classifier.head.choose if arch == "random-frame" else None)
-    _, probabilities = export().run(None, inputs)
+    logits, probabilities = export().run(None, inputs)
 
+    np.testing.assert_allclose(logits, logits_of(classifier.head, videos), atol=1e-4)
     np.testing.assert_allclose(probabilities, classifier.predict_probabilities(videos), atol=1e-4)
 
 
