@@ -11,7 +11,11 @@ from classify.recipe import TrainConfig
 from classify.training import TrainingRun, fit_head
 
 NOBODY = np.array([], dtype=np.int64)
-POOLING = ["linear", "random-frame", "statistics", "motion", "moe"]
+POOLING = ("linear", "random-frame", "statistics", "motion", "moe")
+JOINING = [
+    *(pytest.param(TrainConfig(arch=arch), id=arch) for arch in POOLING),
+    pytest.param(TrainConfig(arch="mlp", dropout=0), id="mlp without dropout"),
+]
 
 
 def assert_same(joint: TrainingRun, alone: TrainingRun) -> None:
@@ -24,15 +28,23 @@ def assert_same(joint: TrainingRun, alone: TrainingRun) -> None:
     assert joint.best_epoch == alone.best_epoch
 
 
-@pytest.mark.parametrize("arch", POOLING)
+def fit_at_once(dataset: LabelledSet, jobs: list[TrainJob]) -> list[TrainingRun]:
+    """Train heads that can join, and make sure that every step was one of all of them."""
+    done: list[int] = []
+    runs = fit_heads(dataset, jobs, on_step=lambda own, _: done.append(own))
+    assert done == list(range(len(jobs), jobs[0].config.epochs * jobs[0].steps_an_epoch * len(jobs) + 1, len(jobs)))
+    return runs
+
+
+@pytest.mark.parametrize("config", JOINING)
 @pytest.mark.parametrize("mixup", [0.0, 0.4], ids=["plain", "mixup"])
 def test_seeds_that_train_at_once_give_the_heads_they_give_alone(
-    separable: LabelledSet, arch: str, mixup: float
+    separable: LabelledSet, config: TrainConfig, mixup: float
 ) -> None:
     train, validation = np.arange(90), np.arange(90, 120)  # 90 = 5 x 16 + 10: the last step is a short one
-    jobs = [TrainJob(train, validation, TrainConfig(arch=arch, mixup=mixup, epochs=3, seed=seed)) for seed in (0, 1, 2)]
+    jobs = [TrainJob(train, validation, replace(config, mixup=mixup, epochs=3, seed=seed)) for seed in (0, 1, 2)]
 
-    joint = fit_heads(separable, jobs)
+    joint = fit_at_once(separable, jobs)
 
     for run, job in zip(joint, jobs, strict=True):
         assert_same(run, fit_head(separable, job.train, job.validation, job.config))
@@ -57,7 +69,7 @@ def test_folds_that_train_at_once_have_each_their_own_scale_weights_and_length(
     config = TrainConfig(epochs=3, **setting)  # type: ignore[arg-type]
     jobs = [TrainJob(fold, NOBODY, replace(config, seed=seed)) for seed, fold in enumerate(folds)]
 
-    joint = fit_heads(rare, jobs)
+    joint = fit_at_once(rare, jobs)
 
     for run, job in zip(joint, jobs, strict=True):
         assert_same(run, fit_head(rare, job.train, job.validation, job.config))
