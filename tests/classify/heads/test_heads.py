@@ -1,15 +1,20 @@
 """The contract of every registered head, with each kind of positions where it takes any."""
 
+import copy
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
+from classify.batches import VideoBatch
 from classify.errors import HeadError
 from classify.heads import StandardisedHead, build_head, list_heads, list_options
+from classify.heads.pooling import clear_padding
 from classify.heads.positions import POSITIONS
+from classify.mixup import mix_batches
 
 B, T, D, C = 4, 7, 16, 3
 
@@ -28,6 +33,7 @@ every_head_and_position = pytest.mark.parametrize(
 )
 
 Options = dict[str, str]
+NO_DROPOUT = {arch: {"dropout": 0.0} for arch in list_heads() if "dropout" in list_options(arch)}
 
 
 def make_batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -35,6 +41,15 @@ def make_batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     vectors = torch.randn(B, T, D, generator=torch.Generator().manual_seed(seed))
     mask = torch.arange(T) < torch.tensor([7, 5, 2, 1])[:, None]
     return vectors, mask
+
+
+def mix() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return vectors and mask of a mix of videos of 7, 5, 2 and 1 vectors with as many of 1, 2, 5 and 7."""
+    vectors, mask = make_batch()
+    first = VideoBatch(clear_padding(vectors, mask), mask, torch.zeros(B, C))
+    mixed = mix_batches(first, VideoBatch(first.vectors.flip(0), mask.flip(0), first.targets), 0.3)
+    assert mixed.mask is not None
+    return mixed.vectors, mixed.mask
 
 
 def logits_of(head: StandardisedHead, vectors: torch.Tensor, mask: torch.Tensor, filler: float = 0.0) -> torch.Tensor:
@@ -60,6 +75,29 @@ def test_what_stands_in_the_padding_changes_no_logit(arch: str, options: Options
     filled = logits_of(head, vectors.masked_fill(~mask.unsqueeze(-1), filler), mask, filler)
 
     torch.testing.assert_close(filled, logits_of(head, vectors, mask), atol=1e-5, rtol=0)
+
+
+@pytest.mark.usefixtures("small_heads")
+@every_head_and_position
+@pytest.mark.parametrize("filler", [7.0, float("nan")])
+@pytest.mark.parametrize("is_mixed", [False, True], ids=["alone", "mixed"])
+def test_more_padding_and_what_stands_in_it_change_no_step_of_a_training(
+    arch: str, options: Options, is_mixed: bool, filler: float
+) -> None:
+    torch.manual_seed(0)
+    head = build_head(arch, D, C, options={**options, **NO_DROPOUT.get(arch, {})}).train()
+    twin = copy.deepcopy(head)
+    vectors, mask = mix() if is_mixed else make_batch()
+
+    logits = logits_of(head, vectors, mask)
+    longer, longer_mask = F.pad(vectors, (0, 0, 0, 2)), F.pad(mask, (0, 2))
+    filled = logits_of(twin, longer.masked_fill(~longer_mask.unsqueeze(-1), filler), longer_mask, filler)
+    logits.square().sum().backward()
+    filled.square().sum().backward()
+
+    torch.testing.assert_close(filled, logits, atol=1e-5, rtol=0)
+    torch.testing.assert_close([p.grad for p in twin.parameters()], [p.grad for p in head.parameters()])
+    torch.testing.assert_close(dict(twin.named_buffers()), dict(head.named_buffers()))
 
 
 @every_head_and_position
