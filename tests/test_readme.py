@@ -3,14 +3,17 @@
 A block after the line `<!-- run -->` runs here, in the order of the page and in one folder, as a newcomer would.
 """
 
+import importlib
 import os
 import re
+import runpy
 import subprocess
 import sys
 from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.media import write_video
 
@@ -21,8 +24,35 @@ BLOCKS = re.findall(r"<!-- run -->\n```(bash|python)\n(.*?)```", README, flags=r
 
 setup = ConfigParser()
 setup.read(ROOT / "setup.cfg")
-COMMANDS = re.findall(r"^(\S+) = ", setup.get("options.entry_points", "console_scripts").strip(), flags=re.MULTILINE)
+COMMANDS = dict(line.split(" = ") for line in setup.get("options.entry_points", "console_scripts").strip().splitlines())
 BIN = Path(sys.executable).parent
+
+
+def named_options() -> dict[str, set[str]]:
+    """Return what all bash blocks give each command and script of ours: program -> options, with those of comments."""
+    found: dict[str, set[str]] = {}
+    for block in re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL):
+        program = ""
+        for line in block.replace("\\\n", " ").splitlines():
+            if not line.startswith("#"):  # a line of comment says more of the program before it
+                program = next((word for word in line.split() if word in COMMANDS or word.startswith("scripts/")), "")
+            if program:
+                found.setdefault(program, set()).update(re.findall(r"(?<!\S)--[\w-]+", line))
+    return found
+
+
+def help_of(program: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what a program says of itself. Python runs here, where its libraries are loaded once."""
+    if program in COMMANDS:
+        module, name = COMMANDS[program].split(":")
+        return CliRunner().invoke(getattr(importlib.import_module(module), name), ["--help"]).output
+    if not program.endswith(".py"):
+        return subprocess.run([ROOT / program, "--help"], capture_output=True, text=True, check=True).stdout
+    monkeypatch.setattr(sys, "argv", [program, "--help"])
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(ROOT / program), run_name="__main__")
+    return capsys.readouterr().out
 
 
 @pytest.fixture
@@ -62,6 +92,14 @@ def test_every_command_explains_itself_and_stands_in_the_readme(command: str) ->
     result = subprocess.run([BIN / command, "--help"], capture_output=True, text=True, check=True)
     assert result.stdout.startswith(f"Usage: {command} ")
     assert f"**`{command}`**" in README
+
+
+@pytest.mark.parametrize(("program", "options"), [(name, given) for name, given in named_options().items() if given])
+def test_the_options_that_the_blocks_give_a_program_are_in_its_help(
+    program: str, options: set[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = re.findall(r"^ +(?:-\w, )?(--[\w-]+)", help_of(program, monkeypatch, capsys), flags=re.MULTILINE)
+    assert options <= set(listed)
 
 
 @pytest.mark.parametrize("page", PAGES)
