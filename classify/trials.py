@@ -31,6 +31,7 @@ from classify.recipe import TrainConfig
 from classify.split_files import PARTS, Split
 from classify.thresholds import HALF, tune_thresholds
 from classify.training import configure_head, predict_probabilities, with_head
+from embed.cores import core_count
 from embed.store import EmbeddingStore
 
 
@@ -107,7 +108,7 @@ def default_jobs(device: str) -> int:
     Raises:
         TrainError: there is no such device here.
     """
-    return 1 if find_device(device).type == "cuda" else os.cpu_count() or 1
+    return 1 if find_device(device).type == "cuda" else core_count()
 
 
 def run_trials(plan: TrialPlan, trials: Sequence[Trial], jobs: int) -> Iterator[TrialResult]:

@@ -61,7 +61,8 @@ LAYERS = {
         {"cli"},
     ),
 }
-STORE = {"embed.store", "embed.provenance"}  # what classify may import anywhere: a store, and what made it
+# What classify may import anywhere: a store, what made it, and what the machine has.
+STORE = {"embed.store", "embed.provenance", "embed.cores"}
 MORE_THAN_THE_STORE = {
     "classify.prediction": {"embed"},
     "classify.cli": {"embed", "embed.errors", "embed.cli"},

@@ -148,7 +148,7 @@ def test_trainings_run_one_a_core_but_on_a_gpu_one_by_one(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2**40, 2**40))
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     seen: list[int] = []
     config = replace(QUICK, archs=(), baselines=("majority",), seeds=1, jobs=None)
 
