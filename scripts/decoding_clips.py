@@ -49,7 +49,7 @@ def repeat(clip: Path, seconds: int) -> Path:
     part = path.with_stem(f"{path.stem}.part")
     with av.open(str(clip)) as source, av.open(str(part), "w") as goal:
         video = source.streams.video[0]
-        stream = goal.add_stream_from_template(video)
+        stream = goal.add_stream_from_template(video, opaque=True)  # its decoder may be no encoder
         packets = [packet for packet in source.demux(video) if packet.size]
         length = round(len(packets) / FPS / packets[0].time_base)
         for start in range(0, round(seconds / packets[0].time_base), length):
