@@ -67,6 +67,10 @@ def _all_maps() -> Iterator[str]:
 
 
 def shared_memory() -> frozenset[str]:
-    """Return the names in shared memory, where the system shows them."""
+    """Return the names in shared memory, where the system shows them, without the locks of scikit-learn's workers.
+
+    Extraction uses none of these; other programs and tests that are ended leave them behind.
+    """
     folder = Path("/dev/shm")
-    return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
+    names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    return frozenset(name for name in names if not name.startswith("sem.loky-"))

@@ -33,7 +33,7 @@ config = EmbedConfig(sampling=UniformFrames(5), log=sys.argv[3])
 embed_videos([sys.argv[1]], sys.argv[2], config, encoder=BarReader())
 """
 NEW_VIDEOS = 4  # at each start
-LONGEST_RUN_S = 30
+LONGEST_RUN_S = 300  # the last run after 200 kills embeds and merges hundreds of videos
 VICTIMS = ("the command", "its process group", "all its processes")
 
 
