@@ -60,13 +60,14 @@ def join_clips(store: Path, labels: Path, output: Path, frames_count: int) -> No
         store: the clips.
         labels: one label and a group for each of them.
         output: the store to write.
-        frames_count: vectors of each clip that are kept, evenly spaced.
+        frames_count: vectors of each clip that are kept, evenly spaced; of several views, those of the first.
     """
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels, group_by="group")
-        kept = [_thin(opened.read(video_id).vectors, frames_count) for video_id in table.ids]
+        views = opened.provenance.views
+        kept = [_thin(np.split(opened.read(name).vectors, len(views))[0], frames_count) for name in table.ids]
         sampling = {"name": "joined", "of": dict(opened.provenance.sampling), "count": frames_count}
-        made_by = replace(opened.provenance, sampling=sampling)
+        made_by = replace(opened.provenance, sampling=sampling, views=views[:1])
     pairs = list(_pairs(table))
     with StoreWriter(output, made_by) as writer:
         for first, second in pairs:
