@@ -146,16 +146,9 @@ def train_head(
         rows = parts.indices("train"), parts.indices("validation")
         run = fit_head(dataset, *rows, config, on_epoch=on_epoch, is_late=_alarm(selection))
         # Of a very large set, measuring takes more memory than training: should that end the run, the head is there.
-        VideoClassifier(run.head, table.names, run.thresholds, opened.provenance, config).save(output)
-        probabilities = predict_probabilities(run.head, dataset.videos, run.thresholds, device=config.device)
-        provenance = opened.provenance
-    temperature = _fit_temperature(dataset.targets, probabilities, parts, run)
-    thresholds = move_thresholds(run.thresholds, temperature)
-    evaluations = _evaluate_parts(
-        Outcome(dataset.targets, probabilities, temperature, thresholds, parts.groups), table.names, parts
-    )
-    metrics = {part: asdict(found.metrics) for part, found in evaluations.items()}
-    classifier = VideoClassifier(run.head, table.names, thresholds, provenance, config, metrics, temperature)
+        plain = VideoClassifier(run.head, table.names, run.thresholds, opened.provenance, config)
+        plain.save(output)
+        classifier, evaluations = _measure(plain, dataset, parts)
     notes = (*table.notes, *describe_gaps(parts, table), *_note_cut(run, selection))
     looks = log_evaluation(split, parts, head=output, arch=config.arch, micro_f1=evaluations["test"].metrics.micro_f1)
     report = TrainingReport(
@@ -206,14 +199,29 @@ def _note_cut(run: TrainingRun, selection: Selection | None) -> tuple[str, ...]:
     )
 
 
+def _measure(
+    classifier: VideoClassifier, dataset: LabelledSet, split: Split
+) -> tuple[VideoClassifier, dict[str, Evaluation]]:
+    """Calibrate a head on the validation videos, and measure it on each part; return it with its figures, and them."""
+    found = predict_probabilities(
+        classifier.head, dataset.videos, classifier.thresholds, device=classifier.config.device
+    )
+    temperature = _fit_temperature(dataset.targets, found, split, is_single_label=classifier.thresholds is None)
+    thresholds = move_thresholds(classifier.thresholds, temperature)
+    outcome = Outcome(dataset.targets, found, temperature, thresholds, split.groups)
+    evaluations = _evaluate_parts(outcome, classifier.names, split)
+    metrics = {part: asdict(evaluation.metrics) for part, evaluation in evaluations.items()}
+    return replace(classifier, thresholds=thresholds, metrics=metrics, temperature=temperature), evaluations
+
+
 def _fit_temperature(
-    targets: NDArray[np.bool_], probabilities: NDArray[np.floating], split: Split, run: TrainingRun
+    targets: NDArray[np.bool_], probabilities: NDArray[np.floating], split: Split, *, is_single_label: bool
 ) -> float:
     """Fit the temperature on the validation videos; 1 where there are none."""
     rows = split.indices("validation")
     if not len(rows):
         return 1.0
-    return fit_temperature(targets[rows], probabilities[rows], is_single_label=run.thresholds is None)
+    return fit_temperature(targets[rows], probabilities[rows], is_single_label=is_single_label)
 
 
 def _evaluate_parts(outcome: Outcome, names: Sequence[str], split: Split) -> dict[str, Evaluation]:

@@ -17,6 +17,7 @@ from embed.result_texts import SHOWN_FAILURES, report_text, summary_text
 if TYPE_CHECKING:
     from embed.progress import Progress
     from embed.repair import RepairReport
+    from embed.run_config import EmbedConfig
     from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
     from embed.tables import Failure
 
@@ -117,28 +118,7 @@ class InspectCommand(EmbedCommand):
 @click.option("--retry-failed", is_flag=True, help="Try videos again that failed in an earlier run.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.version_option(package_name="framehead")
-def embed_videos(
-    sources: tuple[str, ...],
-    store: str,
-    sampling: str,
-    frames_count: int | None,
-    fps: float | None,
-    first_seconds: float | None,
-    model: str,
-    pretrained: str | None,
-    views: str,
-    device: str,
-    precision: Any,
-    batch_size: int,
-    decoder: Any,
-    decode_device: Any,
-    workers: int | None,
-    timeout: float,
-    memory_limit: float,
-    log: str | None,
-    retry_failed: bool,
-    as_json: bool,
-) -> None:
+def embed_videos(sources: tuple[str, ...], store: str, as_json: bool, **options: Any) -> None:
     """Embed videos once: some frames of each, through a frozen encoder, into one HDF5 store.
 
     SOURCES are folders (searched recursively), video files, patterns, links, or CSV, TXT or Parquet lists of these.
@@ -150,27 +130,8 @@ def embed_videos(
     embed-videos videos/ --sampling fps --fps 1 --first-seconds 45
     """  # noqa: D301 (click wants a real backspace)
     from embed import pipeline
-    from embed.decode_pool import DecodeLimits
-    from embed.run_config import EmbedConfig
 
-    try:
-        config = EmbedConfig(
-            model=model,
-            pretrained=pretrained,
-            sampling=_sampling(sampling, frame_count=frames_count, fps=fps, first_seconds=first_seconds),
-            device=device,
-            precision=precision,
-            batch_size=batch_size,
-            decoder=decoder,
-            decode_device=decode_device,
-            is_retrying=retry_failed,
-            workers=workers,
-            limits=DecodeLimits(timeout, int(memory_limit * (1 << 30))),
-            log=log,
-            views=_views(views),
-        )
-    except ValueError as error:  # a setting's own check
-        raise click.UsageError(str(error)) from error
+    config = _config(**options)
     with ProgressBar() as bar:
         summary = pipeline.embed_videos(sources, store, config, on_progress=bar.show)
     click.echo(json.dumps(summary.to_json(), indent=2) if as_json else summary_text(summary))
@@ -266,6 +227,34 @@ def _print_what_to_retry(failures: "tuple[Failure, ...]") -> None:
         click.echo(
             f"  {count} of these may go well another time, or with more time or memory: --retry-failed", err=True
         )
+
+
+def _config(
+    *,
+    sampling: str,
+    frames_count: int | None,
+    fps: float | None,
+    first_seconds: float | None,
+    views: str,
+    timeout: float,
+    memory_limit: float,
+    retry_failed: bool,
+    **others: Any,
+) -> "EmbedConfig":
+    """Build the configuration that the options describe; `others` have the names of its own settings."""
+    from embed.decode_pool import DecodeLimits
+    from embed.run_config import EmbedConfig
+
+    try:
+        return EmbedConfig(
+            sampling=_sampling(sampling, frame_count=frames_count, fps=fps, first_seconds=first_seconds),
+            views=_views(views),
+            limits=DecodeLimits(timeout, int(memory_limit * (1 << 30))),
+            is_retrying=retry_failed,
+            **others,
+        )
+    except ValueError as error:  # a setting's own check
+        raise click.UsageError(str(error)) from error
 
 
 def _sampling(
