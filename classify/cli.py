@@ -120,7 +120,7 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
 @click.command(cls=ClassifyCommand)
 @click.argument("store", type=click.Path())
 @_label_options
-@click.option("--test-size", default=0.1, show_default=True, help="Share of the videos that test; not with --folds.")
+@click.option("--test-size", default=0.1, show_default=True, help="Share that tests; not with --folds or --by-folder.")
 @click.option("--validation-size", default=0.1, show_default=True, help="Share that validates; may be 0.")
 @click.option("--group-by", help="Column of the label file; its groups stay whole.")
 @click.option("--seed", default=0, show_default=True, help="Chooses between equally good splits.")
