@@ -223,9 +223,7 @@ def _timeline_of(
     clock, time_base = clock[as_shown], float(stream.time_base or 0)
     last = durations[as_shown[-1]] or (np.median(np.diff(clock)) if len(clock) > 1 else 0)
     origin = clock[0] if abs(clock[0] * time_base) > _LATEST_START_S else 0
-    is_counted = _are_timestamps_wrong(stream.codec.canonical_name, container_format, table[:, -1])
-    # Of two frames at one moment, one's timestamp is a guess: MPEG program streams tell but one for several frames.
-    is_counted |= len(clock) > len(np.unique(clock))
+    is_counted = _are_timestamps_wrong(stream.codec.canonical_name, container_format, table[:, -1], clock)
     return Timeline(
         timestamps_s=((clock - origin) * time_base).astype(np.float64),
         is_keyframe=is_keyframe[as_shown],
@@ -236,10 +234,16 @@ def _timeline_of(
     )
 
 
-def _are_timestamps_wrong(codec: str, container_format: str, marks: NDArray[np.int64]) -> bool:
-    """Tell whether frames are known by their order alone."""
+def _are_timestamps_wrong(
+    codec: str, container_format: str, marks: NDArray[np.int64], clock: NDArray[np.int64]
+) -> bool:
+    """Tell whether frames are known by their order alone; `clock` is (F,) their ascending moments.
+
+    Of two frames at one moment, one's is a guess: MPEG program streams tell but one timestamp for several frames.
+    """
     is_reordered = container_format == "avi" and codec in _REORDERED_BLINDLY
-    return is_reordered or (codec in _REPEATED_BLINDLY and bool((marks & UNPROVEN).any()))
+    is_repeated = codec in _REPEATED_BLINDLY and bool((marks & UNPROVEN).any())
+    return is_reordered or is_repeated or bool((np.diff(clock) == 0).any())
 
 
 def _is_undecodable_at_the_start(marks: NDArray[np.int64]) -> NDArray[np.bool_]:
