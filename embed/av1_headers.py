@@ -59,6 +59,11 @@ class Unit(NamedTuple):
         """Whether it shows a frame, be it an earlier one; asked of one that begins a frame."""
         return not self.content or bool(self.content[0] & 0x90)
 
+    @property
+    def is_shown_key(self) -> bool:
+        """Whether it is a key frame that is shown; asked of one that begins a frame."""
+        return bool(self.content) and self.content[0] & 0xF0 == 0x10
+
 
 def split_units(data: bytes) -> Iterator[Unit]:
     """Yield a packet's units; of a damaged one, anything."""

@@ -10,6 +10,7 @@ Sources: ITU-T H.264 (7.3.1, 7.4.1, D.2.8), H.265 (7.3.1.2, 7.4.2.2), H.262 (6.2
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import final
 
 from embed.av1_headers import (
@@ -292,14 +293,14 @@ class _Av1Rule:
     def marks(self, data: bytes, is_key: bool) -> int:
         """Return a packet's marks; a sequence header before a shown key frame makes it an entry."""
         units = list(split_units(data))
-        places = [place for place, unit in enumerate(units) if unit.begins_frame]
-        if not places:
+        frames = [unit for unit in units if unit.begins_frame]
+        if not frames:
             return UNPROVEN
-        headers = [unit.content for unit in units[: places[0]] if unit.kind == SEQUENCE_HEADER]
-        frames = [units[place] for place in places]
-        if headers:
-            self._learn(headers[0])
-            if is_key and frames[0].content[:1] and frames[0].content[0] & 0xF0 == 0x10:
+        before = takewhile(lambda unit: not unit.begins_frame, units)
+        header = next((unit.content for unit in before if unit.kind == SEQUENCE_HEADER), None)
+        if header is not None:
+            self._learn(header)
+            if is_key and frames[0].is_shown_key:
                 return ENTRY
         is_plain = not any(unit.is_layered or unit.kind == REPEATED_HEADER for unit in units)
         return self._marks_of(frames) if is_plain else 0

@@ -3,9 +3,9 @@
 Packets come in groups: each begins with an entry (`embed.bitstreams.ENTRY`), from which decoding can begin. Of a group
 without a target nothing is sent. Of another, what stands before its last target is sent, less the pictures that are
 disposable and no targets themselves. Where a target is shown before an open entry that it follows, it leans on the
-group before, and that one is decoded to its end. In place of H.264's B-pictures
-that others may lean on, but no needed one does, a few bytes are sent (`embed.h264_references`). AV1's packets may hold
-pictures that are not shown before the one that is: where that one is disposable and no target, they are sent alone.
+group before, and that one is decoded to its end. In place of H.264's B-pictures that others may lean on, but no needed
+one does, a few bytes are sent (`embed.h264_references`). AV1's packets may hold pictures that are not shown before the
+one that is: where that one is disposable and no target, they are sent alone.
 """
 
 from collections.abc import Mapping

@@ -6,7 +6,8 @@ import numpy as np
 
 from embed.planning import plan_packets
 from embed.timeline import read_packets
-from tests.embed.test_planning import CODECS, mistakes
+from tests.embed.mixes import CODECS
+from tests.embed.test_planning import mistakes
 from tests.media import write_moving_video
 
 
