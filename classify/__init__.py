@@ -47,6 +47,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.labels import LabelConfig as LabelConfig
     from classify.labels import LabelTable as LabelTable
     from classify.labels import read_labels as read_labels
+    from classify.logits import predict_probabilities as predict_probabilities
     from classify.metrics import Metrics as Metrics
     from classify.metrics import decide_labels as decide_labels
     from classify.metrics import measure as measure
@@ -71,7 +72,6 @@ if TYPE_CHECKING:  # `as` tells type checkers that the names are public
     from classify.splits import split_videos as split_videos
     from classify.training import TrainingRun as TrainingRun
     from classify.training import fit_head as fit_head
-    from classify.training import predict_probabilities as predict_probabilities
 
 _HOME_OF = {
     "BootstrapConfig": "bootstrap",
@@ -123,7 +123,7 @@ _HOME_OF = {
     "list_heads": "heads",
     "log_training": "run_trackers",
     "measure": "metrics",
-    "predict_probabilities": "training",
+    "predict_probabilities": "logits",
     "predict_videos": "prediction",
     "rank": "ranking",
     "read_labels": "labels",

@@ -30,9 +30,10 @@ from classify.calibration import calibrate
 from classify.errors import ClassifyError, EncoderMismatch, HeadError
 from classify.files import write_whole
 from classify.heads import StandardisedHead
+from classify.logits import predict_probabilities
 from classify.metrics import decide_labels
 from classify.recipe import TrainConfig
-from classify.training import configure_head, predict_probabilities
+from classify.training import configure_head
 from embed.provenance import Provenance, library_versions
 
 FORMAT = "framehead head 1"

@@ -22,9 +22,10 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 from classify.batches import LabelledSet, VideoSet, take_videos
+from classify.logits import predict_probabilities
 from classify.metrics import decide_labels
 from classify.recipe import TrainConfig
-from classify.training import TrainingRun, fit_head, predict_probabilities
+from classify.training import TrainingRun, fit_head
 
 _ROUND_NUMBER = 64  # of videos predicted at once, so that no probability depends on how many others there are
 

@@ -22,11 +22,12 @@ from classify.evaluation import Evaluation, Outcome, evaluate
 from classify.evaluation_log import log_evaluation
 from classify.history import EpochRecord
 from classify.labels import Labels, LabelTable, read_labels
+from classify.logits import predict_probabilities
 from classify.metrics import Metrics
 from classify.recipe import TrainConfig
 from classify.selection import AUTO, BUDGET_S, Selection, choose_recipe
 from classify.split_files import PARTS, Split, describe_gaps, read_split
-from classify.training import TrainingRun, fit_head, predict_probabilities
+from classify.training import TrainingRun, fit_head
 from embed.store import EmbeddingStore
 
 

@@ -217,18 +217,32 @@ class _Together:
                         parameter.copy_(getattr(layer, parameter_name)[number])
 
     def _train(self, steps: _Steps, tallies: Sequence[Tally]) -> None:
+        step = self._step_linear if self._fits[0].head.is_linear else self._step
         losses, logits = [], []
         for rows, targets, shares in zip(steps.rows, steps.targets, steps.shares, strict=True):
-            found = self._model.classify(rows)  # type: ignore[operator]
-            loss = (self._objective.losses(found, targets) * shares).sum(dim=1)
-            self._descent.step(loss.sum())
-            losses.append(loss.detach())
-            logits.append(found.detach())
+            loss, found = step(rows, targets, shares)
+            losses.append(loss)
+            logits.append(found)
             self._tell(len(self._fits))
         loss_of, logits_of = torch.stack(losses), torch.stack(logits)
         for number, tally in enumerate(tallies):
             is_real = steps.shares[:, number] > 0
             tally.add(loss_of[:, number], logits_of[:, number][is_real], steps.targets[:, number][is_real])
+
+    def _step(self, rows: Tensor, targets: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Take a step with each head, and return the losses (J,) and the logits (J, B, C) before it."""
+        found = self._model.classify(rows)  # type: ignore[operator]
+        loss = (self._objective.losses(found, targets) * shares).sum(dim=1)
+        self._descent.step(loss.sum())
+        return loss.detach(), found.detach()
+
+    @torch.no_grad()
+    def _step_linear(self, rows: Tensor, targets: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Do the same without autograd."""
+        found = self._model.classify(rows)  # type: ignore[operator]
+        slopes = self._objective.slopes(found, targets) * shares.unsqueeze(-1)
+        self._descent.step_linear(rows, slopes)
+        return (self._objective.losses(found, targets) * shares).sum(dim=1), found
 
 
 @final

@@ -33,16 +33,29 @@ class Objective:
 
     def losses(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each video."""
-        count = 2 if self.is_multi_label else targets.shape[-1]
-        wanted = targets
-        if self.label_smoothing:
-            wanted = targets * (1 - self.label_smoothing) + self.label_smoothing / count
+        wanted = self._wanted(targets)
         if self.is_multi_label:
             terms = F.binary_cross_entropy_with_logits(logits, wanted, pos_weight=self.class_weights, reduction="none")
             return terms.mean(dim=-1)
-        if self.class_weights is not None:
-            wanted = wanted * self.class_weights
         return -(wanted * logits.log_softmax(dim=-1)).sum(dim=-1)
+
+    def slopes(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return by how much the loss of each video changes with each of its logits: (..., n, C)."""
+        wanted = self._wanted(targets)
+        if not self.is_multi_label:
+            return logits.softmax(dim=-1) * wanted.sum(dim=-1, keepdim=True) - wanted
+        yes = wanted if self.class_weights is None else wanted * self.class_weights
+        return (logits.sigmoid() * (yes + 1 - wanted) - yes) / logits.shape[-1]
+
+    def _wanted(self, targets: Tensor) -> Tensor:
+        """Return the shares that logits are held to: smoothed, and those of a softmax weighted."""
+        wanted = targets
+        if self.label_smoothing:
+            count = 2 if self.is_multi_label else targets.shape[-1]
+            wanted = targets * (1 - self.label_smoothing) + self.label_smoothing / count
+        if self.class_weights is not None and not self.is_multi_label:
+            wanted = wanted * self.class_weights
+        return wanted
 
     def probabilities(self, logits: Tensor) -> NDArray[np.float32]:
         """Return the probability of each label, as float32 on the CPU."""

@@ -22,10 +22,11 @@ from classify.batches import LabelledSet, take_videos
 from classify.errors import TrainError
 from classify.joint_training import TrainJob, fit_heads
 from classify.labels import LabelTable
+from classify.logits import predict_probabilities
 from classify.metrics import decide_labels, micro_f1
 from classify.recipe import TrainConfig
 from classify.splits import fold_videos
-from classify.training import TrainingRun, predict_probabilities
+from classify.training import TrainingRun
 
 AUTO = "auto"
 """The architecture to ask for where it is to be chosen."""

@@ -25,12 +25,13 @@ from classify.devices import find_device
 from classify.errors import TrainError
 from classify.joint_training import TrainJob, fit_heads
 from classify.labels import LabelTable
+from classify.logits import predict_probabilities
 from classify.metrics import decide_labels, measure
 from classify.ranking import rank
 from classify.recipe import TrainConfig
 from classify.split_files import PARTS, Split
 from classify.thresholds import HALF, tune_thresholds
-from classify.training import configure_head, predict_probabilities, with_head
+from classify.training import configure_head, with_head
 from embed.cores import core_count
 from embed.store import EmbeddingStore
 

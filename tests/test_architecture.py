@@ -51,6 +51,7 @@ LAYERS = {
         {"batches", "plots"},
         {"baselines", "dataset", "mixup"},
         {"device_sets"},
+        {"logits"},
         {"training"},
         {"candidates", "classifier", "joint_training"},
         {"selection", "trials"},

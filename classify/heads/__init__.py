@@ -15,7 +15,8 @@ A head that first makes one row of each video without any weight, such as the me
 dimensions before those of the rows (..., B, D). They are then made once, and several heads may train at once; its
 dropout, if any, is by torch.nn.Dropout. A method `learn_rows(rows)`, where it has one, is given the training videos'
 rows before the first step, for buffers (D,) of its own. Where the rows are `pool_mean_once` of what the head selects,
-`pools_mean = True` says so: standardising then waits for the mean.
+`pools_mean = True` says so: standardising then waits for the mean. Where the logits are those of one torch.nn.Linear
+called `linear`, and it has no other parameters, `is_linear = True` says so: its steps then need no autograd.
 
 A head of another package registers under the entry point group `classify.heads`: its name is the architecture's, its
 value a callable (dimension, class_count, **options) -> head. It passes tests/classify/heads/test_heads.py when it is

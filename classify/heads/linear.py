@@ -14,6 +14,7 @@ class LinearHead(nn.Module):
     """
 
     pools_mean = True
+    is_linear = True
 
     def __init__(self, dimension: int, class_count: int) -> None:
         super().__init__()

@@ -18,6 +18,7 @@ class RandomFrameHead(nn.Module):
     """
 
     pools_mean = True
+    is_linear = True
 
     def __init__(self, dimension: int, class_count: int) -> None:
         super().__init__()

@@ -65,6 +65,11 @@ class StandardisedHead(nn.Module):
         return self.pools and bool(getattr(self.head, "pools_mean", False))
 
     @property
+    def is_linear(self) -> bool:
+        """Whether the logits of that row are those of one layer, `head.linear`, which has all the parameters."""
+        return self.pools and bool(getattr(self.head, "is_linear", False))
+
+    @property
     def is_timed(self) -> bool:
         """Whether the head within is given the moment of each vector."""
         return bool(getattr(self.head, "is_timed", False))

@@ -20,6 +20,8 @@ class StatisticsHead(nn.Module):
         class_count: C.
     """
 
+    is_linear = True
+
     def __init__(self, dimension: int, class_count: int) -> None:
         super().__init__()
         self.linear = nn.Linear(3 * dimension, class_count)

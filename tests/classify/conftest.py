@@ -13,8 +13,8 @@ from torch import Tensor
 from classify import LabelledSet, VideoSet, cli
 from classify.device_sets import place_videos
 from classify.heads import StandardisedHead
+from classify.logits import head_logits
 from classify.mixup import Step
-from classify.training import head_logits
 from embed import EncoderIdentity, Failure, Provenance, StoreWriter, VideoRecord, load_encoder
 from embed.preprocessing import Preprocessing
 from tests.embed.encoders.frames import SMALL_CLIP

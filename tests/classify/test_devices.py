@@ -9,8 +9,9 @@ import torch
 from classify.batches import LabelledSet
 from classify.devices import find_device, memory_bytes
 from classify.errors import TrainError
+from classify.logits import predict_probabilities
 from classify.recipe import TrainConfig
-from classify.training import fit_head, predict_probabilities
+from classify.training import fit_head
 
 NOBODY = np.array([], dtype=np.int64)
 

@@ -42,6 +42,24 @@ def test_smoothing_several_labels_draws_each_towards_a_half(logits: torch.Tensor
     torch.testing.assert_close(smoothed, Objective(is_multi_label=True).losses(logits[:4], SEVERAL * 0.8 + 0.1))
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weights", [None, torch.tensor([[0.5, 1.0, 2.0]])], ids=["alike", "weighted"])
+@pytest.mark.parametrize("is_multi_label", [False, True], ids=["single", "several"])
+@pytest.mark.parametrize("heads", [(), (2,)], ids=["one head", "two heads"])
+def test_the_written_slopes_are_those_that_autograd_derives(
+    logits: torch.Tensor, smoothing: float, weights: torch.Tensor | None, is_multi_label: bool, heads: tuple[int, ...]
+) -> None:
+    objective = Objective(is_multi_label, smoothing, weights)
+    targets = SEVERAL if is_multi_label else torch.cat([SINGLE[:3], torch.tensor([[0.3, 0.0, 0.7]])])
+    targets = targets.expand(*heads, 4, 3)
+    given = (3 * logits[:4]).expand(*heads, 4, 3).clone().requires_grad_()
+
+    objective.losses(given, targets).sum().backward()
+
+    assert given.grad is not None
+    torch.testing.assert_close(objective.slopes(given.detach(), targets), given.grad)
+
+
 def test_a_weight_counts_a_label_of_several_as_often_where_the_video_has_it() -> None:
     weighted = Objective(is_multi_label=True, class_weights=torch.tensor([[3.0]]))
 

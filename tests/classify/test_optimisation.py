@@ -41,6 +41,36 @@ def test_steps_are_those_of_torch_with_its_own_schedule_and_clipping(
     torch.testing.assert_close(list(ours), list(expected))
 
 
+def test_a_linear_layer_steps_without_autograd_as_with_it() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows, aims = torch.randn(5, 4, generator=generator), torch.randn(5, 3, generator=generator)
+    written, derived = torch.nn.Linear(4, 3), torch.nn.Linear(4, 3)
+    derived.load_state_dict(written.state_dict())
+    config = TrainConfig(learning_rate=0.1, clip_norm=0.5)
+    ours, theirs = (Descent(list(layer.parameters()), config, step_count=10) for layer in (written, derived))
+
+    for _ in range(10):
+        with torch.no_grad():
+            ours.step_linear(rows, 2 * (written(rows) - aims))
+        theirs.step((derived(rows) - aims).square().sum())
+
+    torch.testing.assert_close(written.state_dict(), derived.state_dict())
+
+
+def test_a_parameter_that_the_loss_does_not_hold_stays() -> None:
+    parameters = make_parameters()
+    idle = torch.nn.Parameter(torch.ones(2))
+    alone, beside = make_parameters(), [parameters[0], idle, parameters[1]]
+    descents = [Descent(given, TrainConfig(weight_decay=0.1), step_count=2) for given in (alone, beside)]
+
+    for _ in range(2):
+        descents[0].step(loss_of(alone))
+        descents[1].step(loss_of(parameters))
+
+    assert idle.tolist() == [1, 1]
+    torch.testing.assert_close(parameters, alone, atol=0, rtol=0)
+
+
 def test_a_constant_schedule_warms_up_and_stays() -> None:
     config = TrainConfig(learning_rate=1.0, warm_up=0.5)
 

@@ -14,9 +14,9 @@ from classify import LabelledSet, LabelTable, TrainConfig, TrainError, fit_head,
 from classify.candidates import list_candidates
 from classify.heads import HEADS
 from classify.heads.linear import LinearHead
+from classify.logits import predict_probabilities
 from classify.selection import _Budget, _Candidate, _Race, choose_recipe
 from classify.texts import report_text
-from classify.training import predict_probabilities
 from tests.classify.conftest import labelled
 
 ROOT = Path(__file__).parents[2]

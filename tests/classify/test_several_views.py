@@ -12,10 +12,11 @@ import torch
 from classify.batches import LabelledSet, VideoSet, open_videos
 from classify.joint_training import TrainJob, fit_heads
 from classify.labels import LabelTable
+from classify.logits import predict_probabilities
 from classify.ranking import rank
 from classify.recipe import TrainConfig
 from classify.splits import SplitConfig, fold_table
-from classify.training import TrainingRun, fit_head, predict_probabilities
+from classify.training import TrainingRun, fit_head
 from classify.trials import Trial, TrialPlan, run_trials
 from embed import EmbeddingStore, Provenance
 from tests.classify.conftest import CLASSES

@@ -15,8 +15,9 @@ from classify.candidates import list_candidates
 from classify.errors import ClassifyError
 from classify.heads import build_head, list_heads
 from classify.labels import LabelTable
+from classify.logits import predict_probabilities
 from classify.splits import SplitConfig, fold_table
-from classify.training import fit_head, predict_probabilities
+from classify.training import fit_head
 from classify.trials import Trial, TrialPlan, run_trials
 from embed import EmbeddingStore, Provenance
 from tests.classify.conftest import CLASSES, Moments

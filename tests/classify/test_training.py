@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from classify.batches import LabelledSet, VideoSet, open_videos
 from classify.errors import TrainError
-from classify.heads import list_heads
+from classify.heads import HEADS, list_heads
 from classify.history import EpochRecord
+from classify.joint_training import TrainJob, fit_heads
+from classify.logits import predict_probabilities
 from classify.metrics import decide_labels, micro_f1
 from classify.recipe import TrainConfig
-from classify.training import TrainingRun, fit_head, predict_probabilities
+from classify.training import TrainingRun, fit_head
 from embed import EmbeddingStore
 from tests.classify.conftest import CLASSES
 
@@ -270,6 +272,26 @@ def test_each_setting_changes_the_weights(separable: LabelledSet, setting: dict[
     )
 
     assert weights_of(plain) != weights_of(changed)
+
+
+@pytest.mark.parametrize("arch", sorted(arch for arch in HEADS if getattr(HEADS[arch], "is_linear", False)))
+@pytest.mark.parametrize("labels", ["separable", "several_labels"])
+@pytest.mark.parametrize("job_count", [1, 2], ids=["alone", "two at once"])
+def test_written_steps_give_the_head_that_autograd_gives(
+    arch: str, labels: str, job_count: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = request.getfixturevalue(labels)
+    config = TrainConfig(arch=arch, epochs=3, label_smoothing=0.1, class_weights="balanced", clip_norm=0.5)
+    jobs = [TrainJob(np.arange(90), np.arange(90, 120), replace(config, seed=seed)) for seed in range(job_count)]
+    written = fit_heads(dataset, jobs)
+
+    monkeypatch.setattr(HEADS[arch], "is_linear", False)
+    derived = fit_heads(dataset, jobs)
+
+    for ours, theirs in zip(written, derived, strict=True):
+        torch.testing.assert_close(ours.head.state_dict(), theirs.head.state_dict(), atol=1e-5, rtol=1e-4)
+        losses = [[record.train_loss for record in run.history] for run in (ours, theirs)]
+        np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
 
 
 def test_patience_ends_the_training_and_keeps_the_best_epochs_weights(separable: LabelledSet) -> None:

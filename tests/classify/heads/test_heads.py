@@ -143,6 +143,19 @@ def test_padding_gives_no_gradient(arch: str, options: Options) -> None:
     assert vectors.grad[~mask].abs().max() == 0
 
 
+@every_head
+def test_a_head_that_says_it_is_linear_is_one_layer_on_its_rows(arch: str) -> None:
+    head = build_head(arch, D, C)
+    if not head.is_linear:
+        pytest.skip("derived by autograd")
+    rows = head.pool(*make_batch()).rows
+    layer = head.head.linear
+    assert isinstance(layer, torch.nn.Linear)
+
+    assert {id(parameter) for parameter in head.parameters()} == {id(layer.weight), id(layer.bias)}
+    torch.testing.assert_close(head.train().classify(rows), F.linear(rows, layer.weight, layer.bias), atol=0, rtol=0)
+
+
 def test_an_unknown_head_is_refused_with_the_list_of_known_ones() -> None:
     with pytest.raises(
         HeadError, match=r"no head called 'lineal'.*Choose one of: linear, mlp, random-frame, transformer"
