@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classify.batches import StoredVideos, VideoBatch, Videos, blocks_of
+from classify.devices import on_one_thread
 from classify.heads import StandardisedHead
 from classify.heads.pooling import Pooled, clear_padding, pool_mix
 from classify.mixup import Step, mix_batches
@@ -128,15 +129,17 @@ def pool_videos(videos: Videos, head: StandardisedHead, device: torch.device) ->
 
 
 def _pool_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64], device: torch.device) -> Pooled:
-    vectors, mask, _ = select_rows(videos, head, indices).padded(device)
+    with on_one_thread():
+        rows = select_rows(videos, head, indices)
+    vectors, mask, _ = rows.padded(device)
     return head.pool(vectors, mask)
 
 
 def _pool_means(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64], device: torch.device) -> Pooled:
     """Standardise the means, of which there are fewer than vectors."""
     chosen = _choose_rows(videos, head, indices)
-    # torch turns float16 into float32 several times faster than NumPy.
-    means = torch.stack([torch.from_numpy(rows).float().mean(dim=0) for rows in chosen]).numpy()
+    with on_one_thread():  # torch turns float16 into float32 several times faster than NumPy
+        means = torch.stack([torch.from_numpy(rows).float().mean(dim=0) for rows in chosen]).numpy()
     weights = torch.tensor([len(rows) for rows in chosen], dtype=torch.float32, device=device)
     return Pooled(torch.from_numpy(head.scale(means)).to(device), weights)
 

@@ -73,3 +73,14 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=gpus):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """Have torch compute on one thread: small operations take less time than threads take to meet."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -11,7 +11,7 @@ Where videos have several views, each epoch draws one of each video.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from classify.batches import LabelledSet, VideoBatch, Videos, blocks_of
 from classify.device_sets import BatchSource, PooledSet, place_videos
-from classify.devices import explained_memory, find_device, seeded
+from classify.devices import explained_memory, find_device, on_one_thread, seeded
 from classify.errors import TrainError
 from classify.heads import StandardisedHead, build_head, list_options
 from classify.history import Course, EpochRecord, Tally
@@ -217,21 +217,14 @@ def validate(fit: Fit, data: BatchSource) -> Tally | None:
     return tally
 
 
-@contextmanager
-def with_fitting_threads(head: StandardisedHead, batch_size: int) -> Iterator[None]:
-    """Let a small head that pools train on one thread: its steps take less time than threads take to meet.
+def with_fitting_threads(head: StandardisedHead, batch_size: int) -> AbstractContextManager[None]:
+    """Let a small head that pools train on one thread.
 
     Measured with the linear head on 1,553 x 512 means, on two cores that other programs were using too: two threads
     took 30 to 47 s, most of it waiting for each other.
     """
     products = batch_size * sum(parameter.numel() for parameter in head.parameters())
-    before = torch.get_num_threads()
-    if head.pools and products < _PRODUCTS_OF_ONE_THREAD:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return on_one_thread() if head.pools and products < _PRODUCTS_OF_ONE_THREAD else nullcontext()
 
 
 def _epochs(fit: Fit, data: BatchSource, course: Course, is_late: Callable[[], bool]) -> Iterator[EpochRecord]:

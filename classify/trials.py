@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from classify.baselines import ZERO_SHOT, is_baseline, predict_baseline, predict_zero_shot
 from classify.batches import LabelledSet, take_videos
-from classify.devices import find_device
+from classify.devices import find_device, on_one_thread
 from classify.errors import TrainError
 from classify.joint_training import TrainJob, fit_heads
 from classify.labels import LabelTable
@@ -150,7 +149,7 @@ def _run_here(plan: TrialPlan, tasks: Sequence[tuple[Trial, ...]]) -> Iterator[T
     with EmbeddingStore(plan.store) as store:
         bench = _Bench.read(plan, store)
         for task in tasks:
-            with _one_thread():
+            with on_one_thread():
                 results = bench.run(task)
             yield from results
 
@@ -185,16 +184,6 @@ def _start_worker(plan: TrialPlan, jobs: int) -> None:
 
 def _run_task(task: tuple[Trial, ...]) -> list[TrialResult]:
     return _bench.run(task)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
