@@ -16,7 +16,7 @@ dimensions before those of the rows (..., B, D). They are then made once, and se
 dropout, if any, is by torch.nn.Dropout. A method `learn_rows(rows)`, where it has one, is given the training videos'
 rows before the first step, for buffers (D,) of its own. Where the rows are `pool_mean_once` of what the head selects,
 `pools_mean = True` says so: standardising then waits for the mean. Where the logits are those of one torch.nn.Linear
-called `linear`, and it has no other parameters, `is_linear = True` says so: its steps then need no autograd.
+called `linear`, with a bias and no parameters beside it, `is_linear = True` says so: its steps then need no autograd.
 
 A head of another package registers under the entry point group `classify.heads`: its name is the architecture's, its
 value a callable (dimension, class_count, **options) -> head. It passes tests/classify/heads/test_heads.py when it is

@@ -128,8 +128,13 @@ def test_the_model_of_a_timed_head_takes_the_moments_of_a_store(
     np.testing.assert_allclose(probabilities, classifier.predict_probabilities(videos), atol=1e-4)
 
 
-@pytest.mark.parametrize("thresholds", [None, (0.5, 0.4, 0.3)], ids=["one label", "several labels"])
-@pytest.mark.parametrize("positions", ["sinusoidal", "timestamps"])
+@pytest.mark.parametrize(
+    ("positions", "thresholds"),
+    [
+        pytest.param("sinusoidal", None, id="one label"),
+        pytest.param("timestamps", (0.5, 0.4, 0.3), id="several labels in their time"),
+    ],
+)
 def test_the_model_of_a_head_with_several_views_averages_them(
     positions: str,
     thresholds: tuple[float, ...] | None,

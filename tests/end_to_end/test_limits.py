@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from embed import EmbedConfig, embed_videos
+from embed import EmbedConfig, UniformFrames, embed_videos
 from embed.decode_pool import DecodeLimits
 from embed.store import EmbeddingStore
 from tests.embed import hostile
@@ -31,7 +31,8 @@ def test_a_video_beyond_a_limit_fails_with_its_reason_and_can_be_tried_again(tmp
     options = ["-o", store, "--model", "efficientnet-lite0", "--frames-count", "2", "--json"]
     # Where there is a store, no video is decoded before the encoder is loaded: torch's import stops all threads for
     # seconds, also the one that watches a worker's memory.
-    subprocess.run([program, small, *options], capture_output=True, check=True)
+    config = EmbedConfig(model="efficientnet-lite0", sampling=UniformFrames(2))
+    embed_videos([small], store, config)
     command = [program, tmp_path / "videos", tmp_path / "silent.mp4", *options]
     limited = traced.start([*command, "--timeout", "4", "--memory-limit", "0.25"])
     output, complaints = limited.communicate(timeout=120)
@@ -46,8 +47,8 @@ def test_a_video_beyond_a_limit_fails_with_its_reason_and_can_be_tried_again(tmp
 
     (tmp_path / "silent.mp4").unlink()
     write_video(tmp_path / "silent.mp4", 10)
-    unchanged = subprocess.run(command, capture_output=True, check=False)
-    assert (unchanged.returncode, json.loads(unchanged.stdout)["embedded"]) == (1, 0)
+    unchanged = embed_videos([tmp_path / "videos", tmp_path / "silent.mp4"], store, config)
+    assert (unchanged.embedded, unchanged.failed) == (0, 2)
     again = json.loads(subprocess.run([*command, "--retry-failed"], capture_output=True, check=True).stdout)
     assert (again["embedded"], again["skipped"], again["failed"]) == (2, 1, 0)
     assert EmbeddingStore(store).failures == []
