@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classify.batches import StoredVideos, VideoBatch, Videos, blocks_of
+from classify.batches import BLOCK_VIDEOS, StoredVideos, VideoBatch, Videos, blocks_of
 from classify.devices import on_one_thread
 from classify.heads import StandardisedHead
 from classify.heads.pooling import Pooled, clear_padding, pool_mix
@@ -25,6 +25,8 @@ from classify.mixup import Step, mix_batches
 
 _STEPS_AT_ONCE = 64  # of pooled rows; bounds memory where there are thousands of labels
 _STEPS_AHEAD = 4  # of a streamed set
+_ROWS_AT_ONCE = 8192  # padding included: of a prediction
+_NUMBERS_AT_ONCE = 1 << 24  # padding included: of videos that are pooled; 64 MB
 
 
 class BatchSource(Protocol):
@@ -32,6 +34,9 @@ class BatchSource(Protocol):
 
     def batches(self, steps: Sequence[Step]) -> Iterator[VideoBatch]:
         """Give one batch a step."""
+
+    def blocks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """Part (n,) indices into steps of bounded memory: a long video stands among few others."""
 
 
 def place_videos(
@@ -120,11 +125,40 @@ def _choose_moments(videos: Videos, head: StandardisedHead, indices: NDArray[np.
     return np.concatenate([head.choose_moments(piece) for piece in pieces])
 
 
+def bounded_blocks(
+    indices: NDArray[np.int64], row_counts: NDArray[np.int64], most_rows: int
+) -> Iterator[NDArray[np.int64]]:
+    """Part (n,) indices into blocks of 64 videos and `most_rows` rows at most, where all are as long as the longest.
+
+    A video that has more by itself stands alone.
+
+    >>> [block.tolist() for block in bounded_blocks(np.arange(5), np.array([1, 2, 9, 20, 1]), 18)]
+    [[0, 1], [2], [3], [4]]
+    """
+    start = longest = 0
+    for place, count in enumerate(row_counts[indices].tolist()):
+        longest, size = max(longest, count), place + 1 - start
+        if size > 1 and (size > BLOCK_VIDEOS or size * longest > most_rows):
+            yield indices[start:place]
+            start, longest = place, count
+    yield indices[start:]
+
+
+def _bound_rows(videos: Videos, head: StandardisedHead) -> NDArray[np.int64]:
+    """Return how many rows of each video the head looks at, at most: (N,)."""
+    return videos.row_counts if head.max_frames is None else np.minimum(videos.row_counts, head.max_frames)
+
+
 @torch.no_grad()
 def pool_videos(videos: Videos, head: StandardisedHead, device: torch.device) -> Pooled:
     """Make one row of each video, (N, D)."""
-    pool = _pool_means if head.pools_mean else _pool_rows
-    blocks = [pool(videos, head, block, device) for block in blocks_of(np.arange(len(videos)))]
+    everyone = np.arange(len(videos))
+    if head.pools_mean:
+        blocks = [_pool_means(videos, head, block, device) for block in blocks_of(everyone)]
+    else:
+        most_rows = _NUMBERS_AT_ONCE // len(head.mean)
+        parts = bounded_blocks(everyone, _bound_rows(videos, head), most_rows)
+        blocks = [_pool_rows(videos, head, block, device) for block in parts]
     return Pooled(torch.cat([block.rows for block in blocks]), torch.cat([block.weights for block in blocks]))
 
 
@@ -166,6 +200,10 @@ class PooledSet:
             for some_rows, some_targets in zip(torch.split(rows, sizes), torch.split(targets, sizes), strict=True):
                 yield VideoBatch(some_rows, None, some_targets)
 
+    def blocks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """Part (n,) indices into steps."""
+        return blocks_of(indices)
+
     def gather(self, steps: Sequence[Step]) -> tuple[Tensor, Tensor]:
         """Return rows and targets of the steps, one after another."""
         first, first_targets = self._take([step.first for step in steps])
@@ -200,6 +238,7 @@ class DeviceSet:
     ) -> None:
         rows = _select_all(videos, head)
         self._row_counts = rows.counts
+        self._bounds = _bound_rows(videos, head)
         self._flat = _Flat.place(rows, device)
         self._targets = torch.from_numpy(targets).to(device)
 
@@ -207,6 +246,10 @@ class DeviceSet:
         """Give one batch a step."""
         for step in steps:
             yield _mixed(self._batch(step.first), None if step.second is None else self._batch(step.second), step)
+
+    def blocks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """Part (n,) indices into steps of bounded memory."""
+        return bounded_blocks(indices, self._bounds, _ROWS_AT_ONCE)
 
     def _batch(self, indices: NDArray[np.int64]) -> VideoBatch:
         chosen = torch.from_numpy(indices).to(self._targets.device)
@@ -230,6 +273,7 @@ class StreamedSet:
     ) -> None:
         self._videos = videos
         self._head = head
+        self._bounds = _bound_rows(videos, head)
         self._device = device
         self._targets = torch.from_numpy(targets).to(device)
 
@@ -246,6 +290,10 @@ class StreamedSet:
                     None if step.second is None or second is None else self._batch(step.second, second),
                     step,
                 )
+
+    def blocks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """Part (n,) indices into steps of bounded memory."""
+        return bounded_blocks(indices, self._bounds, _ROWS_AT_ONCE)
 
     def _read(self, step: Step) -> tuple[Rows, Rows | None]:
         first = select_rows(self._videos, self._head, step.first)

@@ -4,11 +4,14 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
+from typing import final
 
 import torch
 
 from classify.errors import TrainError
 
+_ALLOCATOR = "DefaultCPUAllocator"  # what torch says has no memory left, in an error without a class of its own
 _LARGEST_SHARE = 0.5  # of the memory: heads, gradients and other programs take some too
 _MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
@@ -52,17 +55,20 @@ def memory_bytes(limit_files: Sequence[Path] = _MEMORY_LIMITS) -> int:
 
 @contextmanager
 def explained_memory() -> Iterator[None]:
-    """Say what to do where a GPU's memory does not suffice.
+    """Say what to do where memory does not suffice.
 
     Raises:
         TrainError: it does not.
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        is_gpu = isinstance(error, torch.OutOfMemoryError)
+        if not (is_gpu or isinstance(error, MemoryError) or _ALLOCATOR in str(error)):
+            raise
         raise TrainError(
-            "The GPU's memory is full. Read vectors from disk with --stream, take fewer of a video's with "
-            f"--max-frames, a smaller --batch-size, or --device cpu. ({error})"
+            f"The {'GPU' if is_gpu else 'machine'}'s memory is full. Read vectors from disk with --stream, take fewer "
+            f"of a video's with --max-frames, a smaller --batch-size{', or --device cpu' if is_gpu else ''}. ({error})"
         ) from error
 
 
@@ -75,12 +81,36 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
+@final
+class _OneThread:
+    """Counts who wants torch to compute on one thread, since several threads of a program may at once."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._users = 0
+        self._before = 1
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._before = torch.get_num_threads()
+            self._users += 1
+            torch.set_num_threads(1)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            torch.set_num_threads(self._before)  # each thread for itself: OpenMP keeps a count for each
+
+
+_one_thread = _OneThread()
+
+
 @contextmanager
 def on_one_thread() -> Iterator[None]:
     """Have torch compute on one thread: small operations take less time than threads take to meet."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    _one_thread.enter()
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        _one_thread.leave()

@@ -15,8 +15,6 @@ from classify.heads import StandardisedHead
 from classify.mixup import Step
 from classify.objective import Objective
 
-_BATCH = 64  # videos; bounds memory, and changes no result
-
 
 def predict_probabilities(
     head: StandardisedHead, videos: Videos, thresholds: tuple[float, ...] | None, *, device: str = "auto"
@@ -70,7 +68,6 @@ def views_of(indices: NDArray[np.int64], view_count: int) -> NDArray[np.int64]:
 def _logits(head: StandardisedHead, data: BatchSource, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """Return logits (n, C) and targets (n, C) of the views at the indices, without dropout."""
     head.eval()
-    starts = range(0, len(indices), _BATCH)
-    batches = data.batches([Step(indices[start : start + _BATCH]) for start in starts])
+    batches = data.batches([Step(block) for block in data.blocks(indices)])
     found = [(head_logits(head, batch), batch.targets) for batch in batches]
     return torch.cat([logits for logits, _ in found]), torch.cat([targets for _, targets in found])

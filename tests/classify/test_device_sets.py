@@ -6,10 +6,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from classify.batches import VideoBatch, VideoSet, open_videos
+from classify.batches import VideoBatch, VideoSet, open_videos, take_videos
 from classify.device_sets import DeviceSet, PooledSet, StreamedSet, place_videos
 from classify.heads import HEADS, build_head
 from classify.heads.random_frame import choose_row
+from classify.logits import predict_probabilities
 from classify.mixup import Step, mix_batches
 from embed import EmbeddingStore
 
@@ -91,6 +92,49 @@ def test_statistics_are_mixed_as_they_are(videos: VideoSet) -> None:
     mixed = next(data.batches([Step(np.array([0]), np.array([1]), 0.25)])).vectors
 
     torch.testing.assert_close(mixed, 0.25 * one + 0.75 * other)
+
+
+@pytest.fixture
+def uneven() -> VideoSet:
+    """Videos of 10 vectors each, among them one of 20,000."""
+    counts = np.full(80, 10)
+    counts[40] = 20_000
+    rows = np.random.default_rng(0).standard_normal((counts.sum(), 64)).astype(np.float16)
+    return VideoSet(tuple(map(str, range(80))), rows, counts)
+
+
+@pytest.mark.parametrize("arch", ["statistics", "motion", "rnn", "nextvlad"])
+def test_a_long_video_does_not_lengthen_its_neighbours_beyond_memory(
+    uneven: VideoSet, arch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = build_head(arch, 64, 3).eval()
+    own = [predict_probabilities(head, take_videos(uneven, np.array([index])), None)[0] for index in (39, 40, 41)]
+    name, sizes = "pool" if head.pools else "forward", []
+    given = getattr(type(head.head), name)
+
+    def watch(module: torch.nn.Module, vectors: torch.Tensor, mask: torch.Tensor) -> object:
+        sizes.append(mask.numel())
+        return given(module, vectors, mask)
+
+    monkeypatch.setattr(type(head.head), name, watch)
+    found = predict_probabilities(head, uneven, None)
+
+    assert max(sizes) * 64 <= 1 << 24  # 64 MB, where 64 videos of its length would have five times as much
+    np.testing.assert_allclose(found[39:42], own, rtol=1e-4)
+
+
+def test_videos_alike_are_taken_64_at_once(uneven: VideoSet) -> None:
+    alike = take_videos(uneven, np.delete(np.arange(80), 40))
+
+    data = place_videos(alike, build_head("rnn", 64, 3), CPU)
+
+    assert [len(block) for block in data.blocks(np.arange(79))] == [64, 15]
+
+
+def test_a_head_that_thins_long_videos_takes_them_as_short_ones(uneven: VideoSet) -> None:
+    data = place_videos(uneven, build_head("rnn", 64, 3, max_frames=10), CPU)
+
+    assert [len(block) for block in data.blocks(np.arange(80))] == [64, 16]
 
 
 def test_many_steps_are_gathered_in_pieces_and_come_in_order(videos: VideoSet) -> None:

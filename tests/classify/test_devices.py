@@ -1,13 +1,15 @@
 """Devices, as training and prediction use them; what needs a GPU is skipped without one."""
 
 from pathlib import Path
+from threading import Barrier, Thread
+from time import sleep
 
 import numpy as np
 import pytest
 import torch
 
 from classify.batches import LabelledSet
-from classify.devices import find_device, memory_bytes
+from classify.devices import explained_memory, find_device, memory_bytes, on_one_thread
 from classify.errors import TrainError
 from classify.logits import predict_probabilities
 from classify.recipe import TrainConfig
@@ -50,6 +52,52 @@ def test_a_gpu_that_is_full_is_said_with_what_to_do(
 
 def run_out_of_memory(*_: object) -> None:
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 20.0 GiB for an array"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 20 bytes."),
+    ],
+    ids=["numpy", "torch"],
+)
+def test_a_machine_that_is_full_is_said_with_what_to_do(error: Exception) -> None:
+    with (
+        pytest.raises(TrainError, match=r"The machine's memory is full\..*, a smaller --batch-size\."),
+        explained_memory(),
+    ):
+        raise error
+
+
+def test_another_error_is_not_explained_by_memory() -> None:
+    with pytest.raises(RuntimeError, match="a bug"), explained_memory():
+        raise RuntimeError("a bug")
+
+
+def test_threads_that_overlap_leave_torch_the_threads_it_had() -> None:
+    before, inside = torch.get_num_threads(), Barrier(2)
+    counts: list[int] = []
+
+    def compute(order: int) -> None:
+        with on_one_thread():
+            counts.append(torch.get_num_threads())
+            inside.wait()
+            if order:
+                sleep(0.05)  # leaves last
+        counts.append(torch.get_num_threads())
+
+    for _ in range(3):
+        threads = [Thread(target=compute, args=(order,)) for order in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    fresh = Thread(target=lambda: counts.append(torch.get_num_threads()))
+    fresh.start()
+    fresh.join()
+
+    assert sorted(counts) == sorted([1] * 6 + [before] * 7)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
