@@ -235,7 +235,8 @@ def _share_videos(table: LabelTable, part_sizes: NDArray[np.int64], seed: int) -
     sizes = np.bincount(item_of)
     # Videos without a label are shared out as if that were one more.
     shown = np.column_stack([table.targets, ~table.targets.any(axis=1)])
-    counts = np.zeros((len(sizes), shown.shape[1]), dtype=np.min_scalar_type(-int(sizes.max())))  # int8, mostly
+    kind = np.min_scalar_type(-int(sizes.max()) - 1)  # int8 mostly; -128 fits it, but 128 does not
+    counts = np.zeros((len(sizes), shown.shape[1]), dtype=kind)
     np.add.at(counts, item_of, shown)
     return share_out(counts, sizes, part_sizes, np.random.default_rng(seed))[item_of]
 

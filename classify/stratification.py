@@ -66,7 +66,7 @@ def _stratify(
     wanted = counts.sum(axis=0)[:, None] * (part_sizes / part_sizes.sum())  # (C, P) videos
     left = counts.sum(axis=0)
     parts, items_left = np.full(len(sizes), -1), len(sizes)
-    while left.any():
+    while (left > 0).any():
         rarest = int(np.where(left > 0, left, np.iinfo(np.int64).max).argmin())
         for item in order[(parts[order] < 0) & (counts[order, rarest] > 0)]:
             fits = _fitting(room, part_sizes, sizes[item], items_left)
@@ -76,6 +76,7 @@ def _stratify(
             room[part] -= sizes[item]
             wanted[:, part] -= counts[item]
             left = left - counts[item]
+    assert items_left == 0, "an item shows no class, or its counts are below 0"
     return parts
 
 

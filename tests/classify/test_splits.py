@@ -58,6 +58,17 @@ def test_groups_stay_whole(table: LabelTable) -> None:
     assert Counter(split.parts) == {"train": 42, "validation": 6, "test": 12}
 
 
+@pytest.mark.parametrize("size", [127, 128, 129, 32_768])
+def test_a_group_may_have_any_number_of_videos_of_one_label(size: int) -> None:
+    ids = [f"{index:05d}" for index in range(size + 20)]
+    groups = {video_id: "large" if index < size else video_id for index, video_id in enumerate(ids)}
+    table = LabelTable.from_labels({video_id: ["hug"] for video_id in ids}, groups=groups)
+
+    split = split_table(table, SplitConfig(10 / len(ids), 5 / len(ids)))
+
+    assert Counter(split.parts) == {"train": size + 5, "validation": 5, "test": 10}
+
+
 def test_the_same_seed_gives_the_same_split_and_another_seed_another(table: LabelTable) -> None:
     first, again, other = (split_table(table, SplitConfig(seed=seed)) for seed in (1, 1, 2))
 

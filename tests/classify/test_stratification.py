@@ -92,3 +92,10 @@ def test_no_part_stays_empty_for_want_of_a_small_group(seed: int) -> None:
     parts = share_out(sizes[:, None], sizes, np.array([96, 12, 12]), np.random.default_rng(seed))
 
     assert sorted(parts.tolist()) == [0, 1, 2]
+
+
+def test_counts_that_are_none_end_with_an_error_instead_of_never() -> None:
+    wrapped = np.array([[128], [1], [1]]).astype(np.int8)
+
+    with pytest.raises(AssertionError, match="counts are below 0"):
+        share_out(wrapped, np.array([128, 1, 1]), np.array([128, 2]), np.random.default_rng(0))
