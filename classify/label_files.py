@@ -18,9 +18,10 @@ import io
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 from classify.errors import LabelError
@@ -34,7 +35,9 @@ TEXT_COLUMNS = ("description", "text", "caption", "title")
 _HASH = re.compile(r"(?<!&)[#\uFE5F\uFF03]")  # that of an entity (&#x27;) opens no tag; the others are wide or small
 _WORD_CATEGORIES = frozenset("LMN")  # letters, marks (vowels of Hindi and Thai, accents), numbers
 _JOINERS = "\u200c\u200d"  # without a shape; between letters they are part of how Persian or Sinhala is written
-_ZERO_OR_ONE = frozenset({"0", "1", ""})
+_ONE = frozenset({"1", "1.0"})  # pandas writes 1.0 where a column has blanks
+_ZERO_OR_ONE = _ONE | {"0", "0.0", ""}
+_LISTED = 5  # columns that an error shows the values of
 
 Cells = Mapping[str, str]
 _ReadLabels = Callable[[Cells], frozenset[str]]
@@ -132,6 +135,7 @@ def _csv_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True, strict=True)
     try:
         reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        _refuse_repeated(path, reader.fieldnames)
         yield reader.line_num, dict.fromkeys(reader.fieldnames, "")  # so that a file of a header alone has columns
         for cells in reader:
             if None in cells:  # DictReader's key for what stands beyond the header's last column
@@ -141,6 +145,16 @@ def _csv_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
             yield reader.line_num, {name: (cell or "").strip() for name, cell in cells.items()}
     except csv.Error as error:
         raise LabelError(f"{path} is not a CSV file in UTF-8: {error}. Save it as one.") from error
+
+
+def _refuse_repeated(path: Path, columns: Sequence[str]) -> None:
+    """Refuse a name that several columns have; those without a name are not read."""
+    twice = next((name for name, count in Counter(columns).items() if name and count > 1), None)
+    if twice is not None:
+        raise LabelError(
+            f"{path} has several columns called {twice!r}, so that all but one would be lost. Give each its own name; "
+            f"several labels of a video may stand in one column, with {SEPARATOR!r} between them."
+        )
 
 
 def _json_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -161,7 +175,7 @@ def _text_of(value: object) -> str:
     if value is None or isinstance(value, bool):
         return str(int(value)) if value is not None else ""
     if isinstance(value, list):
-        return SEPARATOR.join(map(str, value))
+        return SEPARATOR.join(str(entry) for entry in value if entry is not None)
     return str(value).strip()
 
 
@@ -170,18 +184,21 @@ def _choose_columns(
 ) -> tuple[str, _ReadLabels, tuple[str, ...]]:
     """Return the column that names the videos, what reads the labels of a row, and notes on the choice."""
     key = next((name for name in KEY_COLUMNS if name in columns), None)
-    listed = ", ".join(columns) or "(none)"
+    listed, odd, remedy = ", ".join(columns) or "(none)", "", "Rename the columns in its first line"
     if group_by is not None and group_by not in columns:
         raise LabelError(f"{path} has no column {group_by!r} to group by. It has: {listed}.")
     if key is not None and not {"label", "labels"} <= set(columns):
-        others = [name for name in columns if name not in (*KEY_COLUMNS, group_by)]
+        others = [name for name in columns if name not in ("", *KEY_COLUMNS, group_by)]
         for choose in (_named_column, _tagged_columns, _wide_columns):
             found = choose(others, records)
             if found is not None:
                 return key, *found
+        if found_odd := _find_odd([name for name in others if name not in TEXT_COLUMNS], records):
+            odd = f"; other values are in {_show_odd(found_odd, _LISTED)}"
+            remedy += ", or write 0 and 1"
     raise LabelError(
         f"{path} has the columns {listed}, but needs `id`, `path`, `link` or `url`, and either `label` or `labels`, "
-        "or hashtags in `description`, or a column of 0 and 1 for each label. Rename the columns in its first line."
+        f"or hashtags in `description`, or a column of 0 and 1 for each label{odd}. {remedy}."
     )
 
 
@@ -205,21 +222,33 @@ def _tagged_columns(columns: Sequence[str], records: Sequence[tuple[int, Cells]]
 
 
 def _wide_columns(columns: Sequence[str], records: Sequence[tuple[int, Cells]]) -> _Choice:
-    odd = {name: _first_odd(name, records) for name in columns}
-    names = [name for name in columns if odd[name] is None]
-    if not any(cells.get(name) == "1" for name in names for _, cells in records):
+    odd = _find_odd(columns, records)
+    names = [name for name in columns if name not in odd]
+    if not any(cells.get(name) in _ONE for name in names for _, cells in records):
         return None
-    left = "; ".join(f"{name} ({found})" for name, found in odd.items() if found)
-    notes = [f"The labels are the columns of 0 and 1: {', '.join(names)}.", f"No labels, having other values: {left}."]
-    return lambda cells: frozenset(name for name in names if cells.get(name) == "1"), tuple(
-        notes if left else notes[:1]
+    notes = [
+        f"The labels are the columns of 0 and 1: {', '.join(names)}.",
+        f"No labels, having other values: {_show_odd(odd)}.",
+    ]
+    return lambda cells: frozenset(name for name in names if cells.get(name) in _ONE), tuple(
+        notes if odd else notes[:1]
     )
+
+
+def _find_odd(columns: Sequence[str], records: Sequence[tuple[int, Cells]]) -> dict[str, str]:
+    """Say where columns first hold something other than 0, 1 or nothing, for those that do."""
+    found = ((name, _first_odd(name, records)) for name in columns)
+    return {name: odd for name, odd in found if odd is not None}
 
 
 def _first_odd(name: str, records: Sequence[tuple[int, Cells]]) -> str | None:
     """Say where a column first holds something other than 0, 1 or nothing; None where it never does."""
     odd = ((line, cells[name]) for line, cells in records if cells.get(name, "") not in _ZERO_OR_ONE)
     return next((f"{value!r} in line {line}" for line, value in odd), None)
+
+
+def _show_odd(odd: Mapping[str, str], count: int | None = None) -> str:
+    return "; ".join(f"{name} ({found})" for name, found in islice(odd.items(), count))
 
 
 def _split_bars(text: str) -> frozenset[str]:

@@ -30,11 +30,25 @@ def labels_in(path: Path) -> list[tuple[str, set[str]]]:
         "id,description,likes\na.mp4,So nice! #hug#Wave,12\nb.mp4,look &#x27;here #kick #2,1\n",
         "id,title,text\na.mp4,#hug,and #wave\nb.mp4,nothing,#kick\n",
         "id,views,hug,kick,wave\na.mp4,12,1,0,1\nb.mp4,1,,1,\n",
+        "id,views,hug,kick,wave\na.mp4,12,1.0,0.0,1.0\nb.mp4,1,,1.0,\n",
+        '{"id": "a.mp4", "labels": ["hug", null, "wave"]}\n{"id": "b.mp4", "labels": ["kick"]}\n',
         '{"id": "a.mp4", "labels": ["hug", "wave"]}\n\n{"id": "b.mp4", "labels": "kick", "views": 3}\n',
         '{"path": "a.mp4", "hug": 1, "wave": true}\n{"path": "b.mp4", "hug": false, "kick": 1, "wave": null}\n',
         '{"id": "a.mp4", "description": "so nice #hug\\u2028#wave"}\n{"id": "b.mp4", "description": "#kick"}\n',
     ],
-    ids=["joined", "category", "hashtags", "description", "two-texts", "wide", "json", "json-wide", "json-hashtags"],
+    ids=[
+        "joined",
+        "category",
+        "hashtags",
+        "description",
+        "two-texts",
+        "wide",
+        "pandas",
+        "null",
+        "json",
+        "json-wide",
+        "tags",
+    ],
 )
 def test_labels_are_read_from_any_shape(written: Callable[[str], Path], text: str) -> None:
     assert labels_in(written(text)) == [("a.mp4", {"hug", "wave"}), ("b.mp4", {"kick"})]
@@ -92,8 +106,9 @@ def test_a_file_of_one_label_a_row_is_long(written: Callable[[str], Path]) -> No
             "id,x,y,views\na,1,0,1\nb,0,1,7\n",
             ("The labels are the columns of 0 and 1: x, y.", "No labels, having other values: views ('7' in line 3)."),
         ),
+        (",id,x,,\n0,a,1,,\n1,b,0,1,\n", ("The labels are the columns of 0 and 1: x.",)),
     ],
-    ids=["named", "hashtags", "wide"],
+    ids=["named", "hashtags", "wide", "wide-nameless"],
 )
 def test_what_was_taken_for_labels_is_noted(written: Callable[[str], Path], text: str, notes: tuple[str, ...]) -> None:
     assert read_label_file(written(text)).notes == notes
@@ -116,9 +131,15 @@ def test_the_column_to_group_by_is_no_label(written: Callable[[str], Path]) -> N
             r"has the columns id, description, but needs .* hashtags in `descr.*Rename",
         ),
         ("id,x,y\na,0,0\n", r"has the columns id, x, y, but needs .* a column of 0 and 1 for each label"),
+        (
+            "id,hug,kick\na,0,yes\nb,0.5,no\n",
+            r"; other values are in hug \('0\.5' in line 3\); kick \('yes' in line 2\)\. Rename .* or write 0 and 1",
+        ),
+        ("id,label,label\na,x,y\n", r"has several columns called 'label', .* Give each its own name"),
+        (" id,x, x \na,1,0\n", r"has several columns called 'x', .* Give each its own name"),
         ('id,label\na,"x\n', r"is not a CSV file in UTF-8: unexpected end of data.*Save it as one"),
     ],
-    ids=["json", "object", "key", "no-tags", "no-ones", "quote"],
+    ids=["json", "object", "key", "no-tags", "no-ones", "odd-values", "repeated", "repeated-wide", "quote"],
 )
 def test_a_file_that_says_nothing_of_labels_is_refused(written: Callable[[str], Path], text: str, message: str) -> None:
     with pytest.raises(LabelError, match=message):
