@@ -10,7 +10,8 @@ the file has:
     description, text, caption, title    every #tag in them, if there is one in the whole file; small letters
     columns of 0 and 1          one a label; blank is 0
 
-Any other column can serve to group videos.
+Any other column can serve to group videos. Labels and groups are brought to NFC, in which an accent is one however it
+was typed; ids stay as they are written.
 """
 
 import csv
@@ -100,6 +101,11 @@ def read_label_file(path: Path, group_by: str | None = None) -> LabelFile:
     return LabelFile(path, rows, "label" in columns, notes)
 
 
+def compose(name: str) -> str:
+    """Return a label in NFC, in which an accent is one however it was typed."""
+    return unicodedata.normalize("NFC", name)
+
+
 def find_hashtags(text: str) -> frozenset[str]:
     """Return the #tags of a text, in small letters (NFC) and without the #; figures alone (#1) are none.
 
@@ -115,7 +121,7 @@ def find_hashtags(text: str) -> frozenset[str]:
 
 
 def _fold(text: str) -> str:
-    return unicodedata.normalize("NFC", text.casefold())
+    return compose(text.casefold())
 
 
 def _cut_words(text: str) -> Iterator[str]:
@@ -271,7 +277,7 @@ def _row(path: Path, line: int, cells: Cells, columns: tuple[str, _ReadLabels, s
     key, read, group_by = columns
     if not cells.get(key):
         raise LabelError(f"{path}, line {line}, names no video: its {key} is blank. Fill it in.")
-    group = cells.get(group_by, "") if group_by else ""
+    group = compose(cells.get(group_by, "")) if group_by else ""
     if group_by and not group:
         raise LabelError(f"{path}, line {line}, has no {group_by}. Give every video a group, if only its own.")
-    return LabelRow(line, cells[key], read(cells), group)
+    return LabelRow(line, cells[key], frozenset(map(compose, read(cells))), group)

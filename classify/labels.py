@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import LabelError
-from classify.label_files import SEPARATOR, LabelFile, LabelRow, read_label_file
+from classify.label_files import SEPARATOR, LabelFile, LabelRow, compose, read_label_file
 from embed.store import EmbeddingStore
 
 _LISTED = 10  # names spelled out in a message before "and 7 more"
@@ -157,7 +157,7 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
             f"{source} gives no vocabulary: {type(error).__name__}: {error}. Name a head's folder, or a file of one "
             "label a line."
         ) from error
-    vocabulary = tuple(filter(None, (str(name).strip() for name in names)))
+    vocabulary = tuple(filter(None, (compose(str(name)).strip() for name in names)))
     twice = next((name for name, count in Counter(vocabulary).items() if count > 1), None)
     if not vocabulary or twice is not None:
         raise LabelError(f"{source} has {f'the label {twice!r} twice' if twice else 'no label'}. Give each once.")
@@ -185,7 +185,7 @@ class _Found:
 
 
 def _folder_labels(store: EmbeddingStore) -> _Found:
-    folders = {video_id: PurePosixPath(video_id).parent.name for video_id in store.ids}
+    folders = {video_id: compose(PurePosixPath(video_id).parent.name) for video_id in store.ids}
     labels = {video_id: frozenset({folder}) for video_id, folder in folders.items() if folder}
     if not labels:
         raise LabelError(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from classify.errors import LabelError
+from classify.label_files import compose
 
 Prompts = dict[str, tuple[str, ...]]
 """Label -> one prompt or more."""
@@ -49,13 +50,13 @@ def make_prompts(names: Sequence[str], path: str | Path | None = None) -> Prompt
     if path is None:
         return {name: tuple(template.format(words_of(name)) for template in TEMPLATES) for name in names}
     found = _read(Path(path))
-    missing = [name for name in names if not found.get(name)]
+    missing = [name for name in names if not found.get(compose(name))]
     if missing:
         raise LabelError(
             f"{path} has no prompt for {len(missing)} of {len(names)} labels, e.g. {missing[0]!r}. Give each label one "
             "at least."
         )
-    return {name: found[name] for name in names}
+    return {name: found[compose(name)] for name in names}
 
 
 def _read(path: Path) -> Prompts:
@@ -71,7 +72,7 @@ def _read(path: Path) -> Prompts:
 
 def _read_json(text: str) -> Prompts:
     said = {label: [prompts] if isinstance(prompts, str) else prompts for label, prompts in json.loads(text).items()}
-    return {label: tuple(map(str, prompts)) for label, prompts in said.items()}
+    return {compose(label): tuple(map(str, prompts)) for label, prompts in said.items()}
 
 
 def _read_csv(text: str) -> Prompts:
@@ -80,6 +81,6 @@ def _read_csv(text: str) -> Prompts:
     for row in reader:
         if None in row:  # DictReader's key for what stands beyond the header's last column
             raise ValueError(f"line {reader.line_num} has too many cells; quote prompts that hold a comma")
-        label, prompt = ((row[name] or "").strip() for name in ("label", "prompt"))
+        label, prompt = (compose(row[name] or "").strip() for name in ("label", "prompt"))
         found[label] = (*found.get(label, ()), *([prompt] if prompt else ()))
     return found

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from classify.errors import SplitError
 from classify.files import write_whole
-from classify.label_files import SEPARATOR
+from classify.label_files import SEPARATOR, compose
 from classify.labels import LabelTable, list_first
 
 PARTS = ("train", "validation", "test")
@@ -210,6 +210,7 @@ def _read_split_file(path: Path) -> tuple[Split, tuple[str, ...] | None]:
         )
     found = {name: tuple(row[name] or "" for row in rows) for name in columns}
     try:
-        return Split(found["id"], found["part"], found.get("group")), found.get("labels")
+        split = Split(found["id"], found["part"], found.get("group"))
     except SplitError as error:
         raise SplitError(f"{path}: {error}") from error
+    return split, tuple(map(compose, found["labels"])) if "labels" in found else None

@@ -43,9 +43,9 @@ LAYERS = {
     ),
     "classify": (
         {"errors", "files", "picture_style", "progress"},
-        {"calibration", "devices", "label_errors", "label_files", "metrics", "prompts", "ranking"}
+        {"calibration", "devices", "label_errors", "label_files", "metrics", "ranking"}
         | {"recipe", "stratification", "thresholds"},
-        {"bootstrap", "history", "labels", "objective", "onnx_recurrence", "optimisation"},
+        {"bootstrap", "history", "labels", "objective", "onnx_recurrence", "optimisation", "prompts"},
         {"contenders", "evaluation", "near_duplicates", "report_plots", "split_files"},
         {"comparison_picture", "description", "evaluation_log", "heads", "report_tables", "splits"},
         {"batches", "plots"},

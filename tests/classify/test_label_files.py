@@ -114,6 +114,26 @@ def test_what_was_taken_for_labels_is_noted(written: Callable[[str], Path], text
     assert read_label_file(written(text)).notes == notes
 
 
+_TYPED_TWICE = {
+    "label": "id,label\na\u0301,cafe\u0301\nb,caf\u00e9\n",
+    "labels": "id,labels\na\u0301,cafe\u0301|caf\u00e9\nb,caf\u00e9\n",
+    "hashtags": "id,hashtags\na\u0301,cafe\u0301\nb,caf\u00e9\n",
+    "wide": "id,cafe\u0301,caf\u00e9\na\u0301,1,0\nb,0,1\n",
+    "json": '{"id": "a\u0301", "labels": ["cafe\u0301", null]}\n{"id": "b", "labels": "caf\u00e9"}\n',
+}
+
+
+@pytest.mark.parametrize("text", _TYPED_TWICE.values(), ids=_TYPED_TWICE)
+def test_an_accent_is_one_however_it_was_typed_but_ids_stay(written: Callable[[str], Path], text: str) -> None:
+    assert labels_in(written(text)) == [("a\u0301", {"caf\u00e9"}), ("b", {"caf\u00e9"})]
+
+
+def test_groups_are_one_however_their_accents_were_typed(written: Callable[[str], Path]) -> None:
+    file = read_label_file(written("id,label,place\na,x,cafe\u0301\nb,x,caf\u00e9\n"), group_by="place")
+
+    assert {row.group for row in file.rows} == {"caf\u00e9"}
+
+
 def test_the_column_to_group_by_is_no_label(written: Callable[[str], Path]) -> None:
     file = read_label_file(written("id,camera,x,y\na,1,0,1\nb,0,1,0\n"), group_by="camera")
 

@@ -41,6 +41,19 @@ def test_without_a_file_a_video_shows_what_its_folder_is_called(store: Embedding
     assert table.notes == ()
 
 
+def test_folders_are_one_label_however_their_accents_were_typed(
+    make_store: Callable[..., Path], tmp_path: Path
+) -> None:
+    vectors = np.zeros((1, 16), dtype=np.float32)
+    store = EmbeddingStore(make_store({"cafe\u0301/a.mp4": vectors, "caf\u00e9/b.mp4": vectors}))
+    (tmp_path / "labels.txt").write_text("bar\ncafe\u0301\n", encoding="utf-8")
+
+    table = read_labels(store, LabelConfig(vocabulary=tmp_path / "labels.txt"))
+
+    assert labels_of(table) == {"cafe\u0301/a.mp4": "caf\u00e9", "caf\u00e9/b.mp4": "caf\u00e9"}
+    assert table.names == ("bar", "caf\u00e9")
+
+
 def test_without_a_file_videos_in_no_folder_are_left_out_with_a_note(make_store: Callable[..., Path]) -> None:
     vectors = np.zeros((1, 16), dtype=np.float32)
     store = EmbeddingStore(make_store({"hug/a.mp4": vectors, "b.mp4": vectors}))

@@ -45,3 +45,14 @@ def test_a_file_that_says_too_little_is_refused(tmp_path: Path, content: str, me
 
     with pytest.raises(LabelError, match=message):
         make_prompts(["hug", "kick"], tmp_path / "prompts")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["label,prompt\ncafe\u0301,a coffee house\n", '{"cafe\u0301": "a coffee house"}'],
+    ids=["CSV", "JSON"],
+)
+def test_an_accent_is_one_however_it_was_typed(tmp_path: Path, content: str) -> None:
+    (tmp_path / "prompts").write_text(content, encoding="utf-8")
+
+    assert make_prompts(["caf\u00e9"], tmp_path / "prompts") == {"caf\u00e9": ("a coffee house",)}

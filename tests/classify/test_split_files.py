@@ -90,6 +90,13 @@ def test_labels_in_another_order_are_the_same(written: Path) -> None:
     assert read_split(written, LabelTable.from_labels(labels, vocabulary=["z", "y", "old"])).parts[2] == "test"
 
 
+def test_accents_of_labels_are_the_same_however_they_were_typed(tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_text("id,part,labels\na,train,cafe\u0301\nb,test,bar\n", encoding="utf-8")
+    table = LabelTable.from_labels({"a": ["caf\u00e9"], "b": ["bar"]})
+
+    assert read_split(tmp_path / "split.csv", table).parts == ("train", "test")
+
+
 def test_labels_that_a_minimum_count_drops_may_differ(make_store: Callable[..., Path], tmp_path: Path) -> None:
     store = EmbeddingStore(make_store({name: np.zeros((1, 16), dtype=np.float32) for name in "abcd"}))
     (tmp_path / "labels.csv").write_text("id,labels\na,x|rare\nb,x\nc,y\nd,y\n")
