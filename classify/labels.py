@@ -72,6 +72,12 @@ class LabelTable:
             raise LabelError(
                 f"Targets are {self.targets.dtype} {self.targets.shape}, but the ids and names say bool {expected}."
             )
+        joined = next((name for name in self.names if SEPARATOR in name), None)
+        if joined is not None:
+            raise LabelError(
+                f"The label {joined!r} has a {SEPARATOR!r} in its name, which stands between labels in split files and "
+                "predictions. Rename the folder or column that it comes from; after a folder, embed again."
+            )
         if self.groups is not None and len(self.groups) != len(self.ids):
             raise LabelError(f"There are {len(self.groups)} groups for {len(self.ids)} videos. Give one a video.")
 

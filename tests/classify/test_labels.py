@@ -54,6 +54,34 @@ def test_folders_are_one_label_however_their_accents_were_typed(
     assert table.names == ("bar", "caf\u00e9")
 
 
+_BARRED = r"label 'hug\|kick' has a '\|' in its name, .* Rename the folder or column that it comes from"
+
+
+def test_a_folder_with_a_bar_in_its_name_is_refused_since_it_would_read_as_two_labels(
+    make_store: Callable[..., Path],
+) -> None:
+    vectors = np.zeros((1, 16), dtype=np.float32)
+    store = EmbeddingStore(make_store({"hug|kick/a.mp4": vectors, "wave/b.mp4": vectors}))
+
+    with pytest.raises(LabelError, match=_BARRED):
+        read_labels(store)
+
+
+@pytest.mark.parametrize(
+    ("text", "vocabulary"),
+    [("id,hug|kick,x\nhug/a.mp4,1,0\nkick/b.mp4,0,1\n", None), ("id,label\nhug/a.mp4,x\n", "hug|kick\n")],
+    ids=["wide", "vocabulary"],
+)
+def test_a_column_or_vocabulary_with_a_bar_in_a_label_is_refused(
+    store: EmbeddingStore, label_file: Callable[[str], Path], tmp_path: Path, text: str, vocabulary: str | None
+) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text(vocabulary or "x\n")
+
+    with pytest.raises(LabelError, match=_BARRED):
+        read_labels(store, LabelConfig(label_file(text), vocabulary=path))
+
+
 def test_without_a_file_videos_in_no_folder_are_left_out_with_a_note(make_store: Callable[..., Path]) -> None:
     vectors = np.zeros((1, 16), dtype=np.float32)
     store = EmbeddingStore(make_store({"hug/a.mp4": vectors, "b.mp4": vectors}))
