@@ -36,7 +36,7 @@ from classify.metrics import micro_f1
 from classify.recipe import TrainConfig
 from classify.split_files import describe_gaps
 from classify.splits import SplitConfig, fold_table, read_table
-from classify.trial_files import append_result, read_results, start_results
+from classify.trial_files import append_result, has_results, read_results, start_results
 from classify.trials import Trial, TrialPlan, TrialResult, default_jobs, run_trials
 from embed.store import EmbeddingStore
 
@@ -198,7 +198,7 @@ def _start(folder: Path, settings: Mapping[str, Any], *, is_new: bool) -> None:
 
 
 def _refuse_results(folder: Path) -> dict[str, Any]:
-    if (folder / RUNS_FILE).exists():
+    if has_results(folder / RUNS_FILE):
         raise TrainError(
             f"{folder / RUNS_FILE} holds the results of a comparison. Go on from it with --resume, or name another "
             "folder."
@@ -208,7 +208,7 @@ def _refuse_results(folder: Path) -> dict[str, Any]:
 
 def _read_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Read the settings that a folder's results were made with; none where nothing has begun."""
-    if not (folder / RUNS_FILE).exists():
+    if not has_results(folder / RUNS_FILE):
         return {}
     path = folder / SUMMARY_FILE
     try:

@@ -111,7 +111,7 @@ def _alike(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> Iterator[list[int]
     """Give the numbers of jobs that can train at once, each job once."""
     groups: dict[object, list[int]] = defaultdict(list)
     for number, job in enumerate(jobs):
-        refuse_untrainable(dataset, job.train, job.validation, job.config)
+        refuse_untrainable(dataset.targets, job.train, job.validation, job.config)
         with torch.device("meta"):
             head = configure_head(job.config, dataset.videos.dimension, len(dataset.names))
         likeness = replace(job.config, seed=0), job.steps_an_epoch

@@ -163,7 +163,7 @@ def prepare_fit(
         HeadError: as in `fit_head`.
     """
     device = find_device(config.device)
-    refuse_untrainable(dataset, train, validation, config)
+    refuse_untrainable(dataset.targets, train, validation, config)
     head = configure_head(config, dataset.videos.dimension, len(dataset.names)).to(device)
     weights = None
     if config.class_weights == "balanced":
@@ -280,13 +280,13 @@ def _choose_thresholds(fit: Fit, data: BatchSource) -> tuple[float, ...] | None:
 
 
 def refuse_untrainable(
-    dataset: LabelledSet, train: NDArray[np.int64], validation: NDArray[np.int64], config: TrainConfig
+    targets: NDArray[np.bool_], train: NDArray[np.int64], validation: NDArray[np.int64], config: TrainConfig
 ) -> None:
     """Raise TrainError where there is too little to train or validate on, or no device for it."""
-    present = int(dataset.targets[train].any(axis=0).sum())
+    present = int(targets[train].any(axis=0).sum())
     if present < 2:
         raise TrainError(
-            f"The {len(train)} training videos show {present} of {len(dataset.names)} labels. "
+            f"The {len(train)} training videos show {present} of {targets.shape[1]} labels. "
             "Give videos of two labels at least."
         )
     if config.mixed_precision and find_device(config.device).type != "cuda":

@@ -23,11 +23,21 @@ _COLUMNS = (
     *("name", "mixup", "seed", "fold", "micro_f1", "macro_f1", "mean_average_precision", "seconds", "parameters"),
     "predicted",
 )
+_HEADER = ",".join(_COLUMNS) + "\n"
 
 
 def start_results(path: Path) -> None:
     """Make a file without results, whole or not at all."""
-    write_whole(path, ",".join(_COLUMNS) + "\n")
+    write_whole(path, _HEADER)
+
+
+def has_results(path: Path) -> bool:
+    """Say whether a file holds more than the header, or is none that `start_results` has made."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        header, row = file.readline(), file.readline()
+    return header.decode(errors="replace") != _HEADER or row.endswith(b"\n")  # a cut-off row is none
 
 
 def append_result(path: Path, result: TrialResult) -> None:
@@ -57,7 +67,7 @@ def read_results(path: Path, class_count: int) -> list[TrialResult]:
         content = path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         lines = whole.decode().splitlines()
-        if lines[:1] != [",".join(_COLUMNS)]:
+        if lines[:1] != [_HEADER.rstrip()]:
             raise ValueError("it has other columns")
         results = [_parse(line, class_count) for line in lines[1:]]
     except (OSError, ValueError, IndexError, csv.Error) as error:

@@ -30,7 +30,7 @@ from classify.ranking import rank
 from classify.recipe import TrainConfig
 from classify.split_files import PARTS, Split
 from classify.thresholds import HALF, tune_thresholds
-from classify.training import configure_head, with_head
+from classify.training import configure_head, refuse_untrainable, with_head
 from embed.cores import core_count
 from embed.store import EmbeddingStore
 
@@ -112,7 +112,7 @@ def default_jobs(device: str) -> int:
 
 
 def run_trials(plan: TrialPlan, trials: Sequence[Trial], jobs: int) -> Iterator[TrialResult]:
-    """Run trials, and give their results as they come; heads that cannot be built are refused before the first runs.
+    """Run trials, and give their results as they come; what cannot be trained is refused before the first runs.
 
     Args:
         plan: what they share.
@@ -124,6 +124,7 @@ def run_trials(plan: TrialPlan, trials: Sequence[Trial], jobs: int) -> Iterator[
         HeadError: there is no such head, or it cannot take such vectors or options.
     """
     tasks = list(_group(plan, trials))
+    _refuse_untrainable_folds(plan, trials)
     process_count = min(jobs, len(tasks))
     return _run_in_processes(plan, tasks, process_count) if process_count > 1 else _run_here(plan, tasks)
 
@@ -143,6 +144,16 @@ def _is_pooling(plan: TrialPlan, trial: Trial) -> bool:
         return False
     with EmbeddingStore(plan.store) as store, torch.device("meta"):
         return configure_head(plan.config_of(trial), store.dimension, len(plan.table.names)).pools
+
+
+def _refuse_untrainable_folds(plan: TrialPlan, trials: Sequence[Trial]) -> None:
+    """Refuse folds that no head can learn from; what is asked of them does not differ by head or mixup."""
+    for seed, fold in sorted({(trial.seed, trial.fold) for trial in trials if not is_baseline(trial.name)}):
+        split = plan.splits[seed][fold]
+        try:
+            refuse_untrainable(plan.table.targets, split.indices("train"), split.indices("validation"), plan.recipe)
+        except TrainError as error:
+            raise TrainError(f"Fold {fold + 1} of seed {seed} cannot be trained on. {error}") from error
 
 
 def _run_here(plan: TrialPlan, tasks: Sequence[tuple[Trial, ...]]) -> Iterator[TrialResult]:

@@ -245,6 +245,39 @@ def test_an_unknown_head_is_refused_before_anything_is_trained_or_written(toy_st
     assert not (tmp_path / "comparison").exists()
 
 
+def test_what_no_fold_can_be_trained_on_is_refused_before_anything_is_written(toy_store: Path, tmp_path: Path) -> None:
+    config = replace(QUICK, recipe=replace(QUICK.recipe, patience=2))
+
+    with pytest.raises(TrainError, match=r"Fold 1 of seed 0 .* no validation videos .* --validation-size above 0"):
+        compare_heads(toy_store, tmp_path / "comparison", config=config)
+    assert not (tmp_path / "comparison").exists()
+
+
+def test_a_fold_that_leaves_one_label_is_refused_before_anything_is_written(toy_store: Path, tmp_path: Path) -> None:
+    rows = [f"hug/{number:02d}.mp4,hug,{number % 2}" for number in range(4)]
+    rows += [f"kick/{number:02d}.mp4,kick,2" for number in range(2)]  # one group, so some fold tests them all
+    (tmp_path / "labels.csv").write_text("\n".join(["id,label,scene", *rows]))
+    config = replace(QUICK, split=SplitConfig(group_by="scene", validation_size=0))
+
+    with pytest.raises(TrainError, match=r"Fold \d of seed 0 cannot be trained on\. The 4 training videos show 1 of 2"):
+        compare_heads(toy_store, tmp_path / "comparison", labels=tmp_path / "labels.csv", config=config)
+    assert not (tmp_path / "comparison").exists()
+
+
+@pytest.mark.parametrize("resume", [False, True], ids=["anew", "resumed"])
+@pytest.mark.parametrize("rest", ["", "majority,0.0,0,1,0.3"], ids=["header", "half-row"])
+def test_a_comparison_without_a_result_is_begun_anew(toy_store: Path, tmp_path: Path, resume: bool, rest: str) -> None:
+    config = replace(QUICK, archs=())
+    compare_heads(toy_store, tmp_path / "comparison", config=config)
+    runs = tmp_path / "comparison" / "runs.csv"
+    runs.write_text(runs.read_text().splitlines(keepends=True)[0] + rest)
+    other = replace(config, folds=4)
+
+    compare_heads(toy_store, tmp_path / "comparison", config=other, resume=resume)
+
+    assert len(runs.read_text().splitlines()) == 1 + 3 * 2 * 4
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
