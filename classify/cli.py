@@ -40,6 +40,11 @@ _label_options = _join(
         help="Labels that keep their places, new ones behind them: an earlier head's folder, or a text file.",
     ),
 )
+_group_options = _join(
+    click.option("--group-by", help="Column of the label file; its groups stay whole."),
+    click.option("--group-near-duplicates", is_flag=True, help="Keep copies of one video (re-uploads) in one part."),
+    click.option("--similarity", default=0.93, show_default=True, help="Cosine from which two videos count as copies."),
+)
 _output_options = _join(
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
     click.version_option(package_name="framehead"),
@@ -122,10 +127,8 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
 @_label_options
 @click.option("--test-size", default=0.1, show_default=True, help="Share that tests; not with --folds or --by-folder.")
 @click.option("--validation-size", default=0.1, show_default=True, help="Share that validates; may be 0.")
-@click.option("--group-by", help="Column of the label file; its groups stay whole.")
+@_group_options
 @click.option("--seed", default=0, show_default=True, help="Chooses between equally good splits.")
-@click.option("--group-near-duplicates", is_flag=True, help="Keep copies of one video (re-uploads) in one part.")
-@click.option("--similarity", default=0.93, show_default=True, help="Cosine from which two videos count as copies.")
 @click.option("--by-folder", is_flag=True, help="Follow the folders train/, val/ and test/ that the videos lie in.")
 @click.option("--folds", type=click.IntRange(2), help="Write a split for each of so many folds: split-1.csv, ...")
 @click.option("-o", "--output", default="split.csv", show_default=True, help="The split file to write.")
@@ -143,15 +146,12 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
     import classify
     from classify.texts import folds_text, split_text
 
-    labels = _take_labels(options)
-    similarity, is_grouping = options.pop("similarity"), options.pop("group_near_duplicates")
-    if not is_grouping:
-        _refuse_idle("similarity", "without --group-near-duplicates. Give both, or neither")
+    labels, grouping = _take_labels(options), _take_grouping(options)
     if folds is not None:
         _refuse_idle("test_size", f"with --folds {folds}, of which each tests an equal share. Leave it out")
     elif options["by_folder"]:
         _refuse_idle("test_size", "with --by-folder: the folders say which videos test. Leave it out")
-    config = classify.SplitConfig(**options, near_duplicates=similarity if is_grouping else None)
+    config = classify.SplitConfig(**options, **grouping)
     if folds is None:
         summary = classify.split_videos(store, output, labels=labels, config=config)
         text, figures, notes = split_text(summary), summary.to_json(), summary.notes
@@ -204,8 +204,7 @@ def train_head(
             store, split, output, labels=labels, config=config, budget_s=budget_s, on_epoch=None if is_open else show
         )
     _warn(report.notes)
-    figures = {"head": output, **report.to_json()}
-    click.echo(json.dumps(figures, indent=2) if as_json else report_text(report))
+    click.echo(json.dumps({"head": output, **report.to_json()}, indent=2) if as_json else report_text(report))
     if as_page:
         path = classify.write_page(report, store, split, labels=labels, grab_frames=classify.grab_frames)
         click.echo(f"-> {path}", err=True)
@@ -240,7 +239,7 @@ def _list_option(kind: Callable[[str], Any], *names: str, default: str, text: st
 @click.option("--folds", default=5, show_default=True, help="Parts of the set, each tested by what the others teach.")
 @click.option("--seeds", default=5, show_default=True, help="How often all of it is done, with other folds.")
 @_label_options
-@click.option("--group-by", help="Column of the label file; its groups stay whole.")
+@_group_options
 @click.option("--validation-size", default=0.0, show_default=True, help="Share for --patience and --thresholds.")
 @click.option("--jobs", type=click.IntRange(1), help="Trainings at once.  [default: one a core; on a GPU one]")
 @click.option("--resume", is_flag=True, help="Go on from the results in the folder.")
@@ -259,14 +258,13 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
     import classify
     from classify.texts import comparison_text
 
-    labels = _take_labels(options)
+    labels, grouping = _take_labels(options), _take_grouping(options)
     words = {name: options.pop(name) for name in ("prompts", "pretrained")}
     if "zero-shot" in options["baselines"]:
         options["label_vectors"] = classify.embed_labels(store, labels, **words, device=options["device"])
-    split = classify.SplitConfig(group_by=options.pop("group_by"), validation_size=options.pop("validation_size"))
-    recipe = TrainConfig(
-        **{setting.name: options.pop(setting.name) for setting in fields(TrainConfig) if setting.name in options}
-    )
+    split = classify.SplitConfig(validation_size=options.pop("validation_size"), **grouping)
+    settings = {setting.name for setting in fields(TrainConfig)} & options.keys()
+    recipe = TrainConfig(**{name: options.pop(name) for name in settings})
     config = classify.CompareConfig(**options, split=split, recipe=recipe)
     with CountBar("training") as bar:
         found = classify.compare_heads(store, output, labels=labels, config=config, resume=resume, on_result=bar.show)
@@ -295,10 +293,9 @@ def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_j
     import classify
     from embed.cli import ProgressBar, print_failures
 
+    settings = classify.PredictConfig(**config)
     with ProgressBar() as bar:
-        predictions = classify.predict_videos(
-            head, sources, output, config=classify.PredictConfig(**config), on_progress=bar.show
-        )
+        predictions = classify.predict_videos(head, sources, output, config=settings, on_progress=bar.show)
     if as_json:
         click.echo(json.dumps(predictions.to_json(), indent=2))
     elif output is None:
@@ -331,6 +328,15 @@ def _take_labels(options: dict[str, Any]) -> "LabelConfig":
     from classify.labels import LabelConfig
 
     return LabelConfig(options.pop("labels"), options.pop("min_count"), options.pop("vocabulary"))
+
+
+def _take_grouping(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the values of `_group_options` out of a command's options, as `SplitConfig` names them."""
+    group_by, similarity = options.pop("group_by"), options.pop("similarity")
+    if options.pop("group_near_duplicates"):
+        return {"group_by": group_by, "near_duplicates": similarity}
+    _refuse_idle("similarity", "without --group-near-duplicates. Give both, or neither")
+    return {"group_by": group_by}
 
 
 def _refuse_idle(name: str, reason: str) -> None:

@@ -201,6 +201,11 @@ def test_train_head_takes_positions_where_the_head_does(run: Callable[..., Resul
             "Error: --similarity has no effect without --group-near-duplicates. Give both, or neither.",
         ),
         (
+            "compare_heads",
+            ["embeddings.h5", "--similarity", "0.93"],
+            "Error: --similarity has no effect without --group-near-duplicates. Give both, or neither.",
+        ),
+        (
             "split_videos",
             ["embeddings.h5", "--folds", "5", "--test-size", "0.1"],
             "Error: --test-size has no effect with --folds 5, of which each tests an equal share. Leave it out.",
@@ -260,6 +265,23 @@ def test_compare_heads_goes_on_only_when_told_to(run: Callable[..., Result], toy
     assert again.exit_code == 2
     assert "Go on from it with --resume" in again.stderr
     assert [found["name"] for found in json.loads(resumed.stdout)["contenders"]][-1] == "majority"
+
+
+def test_compare_heads_lets_no_copy_in_training_tell_what_the_test_shows(
+    run: Callable[..., Result], make_store: Callable[..., Path]
+) -> None:
+    rng = np.random.default_rng(0)
+    videos = {f"{'xy'[number % 2]}/{number:02d}": rng.standard_normal((8, 16)) for number in range(40)}
+    store = make_store(videos | {f"{video_id}-copy": vectors * 1.01 for video_id, vectors in videos.items()})
+    alone = ("--arch", "", "--baselines", "nearest-neighbours", "--folds", 4, "--seeds", 1, "--jobs", 1, "--json")
+
+    torn = run("compare_heads", store, *alone, "-o", "torn")
+    whole = run("compare_heads", store, *alone, "--group-near-duplicates", "--similarity", 0.99, "-o", "whole")
+
+    torn_f1, whole_f1 = (json.loads(found.stdout)["contenders"][0]["micro_f1"]["value"] for found in (torn, whole))
+    assert torn_f1 > 0.8
+    assert whole_f1 < 0.7
+    assert "Note: 40 pairs of near duplicates" in whole.stderr
 
 
 def test_compare_heads_takes_zero_shot_where_the_encoder_knows_words(

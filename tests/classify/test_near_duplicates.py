@@ -8,7 +8,7 @@ import pytest
 from classify import near_duplicates
 from classify.labels import LabelTable
 from classify.near_duplicates import NearDuplicates, find_near_duplicates, group_near_duplicates
-from classify.splits import SplitConfig, split_videos
+from classify.splits import SplitConfig, fold_table, read_table, split_videos
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
 
 
@@ -128,3 +128,16 @@ def test_a_split_keeps_copies_in_one_part(many: EmbeddingStore, tmp_path: Path) 
 
     assert summary.video_counts == {"train": 42, "validation": 6, "test": 12}
     assert summary.group_counts == {"train": 21, "validation": 3, "test": 6}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_never_straddle_a_fold(many: EmbeddingStore, tmp_path: Path, seed: int) -> None:
+    rows = "".join(f"{number:02d},{'xy'[number % 4 // 2]}\n" for number in range(60))
+    (tmp_path / "labels.csv").write_text(f"id,label\n{rows}")
+    config = SplitConfig(near_duplicates=0.93, validation_size=0.1, seed=seed)
+
+    table = read_table(many.path, tmp_path / "labels.csv", config)
+
+    parts = np.array([split.parts for split in fold_table(table, 5, config)])
+    assert (parts[:, ::2] == parts[:, 1::2]).all()
+    assert ((parts == "test").sum(axis=0) == 1).all()
