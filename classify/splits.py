@@ -1,5 +1,6 @@
 """Which videos train a head, which validate it, and which test it: seeded, stratified, groups kept whole."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -18,6 +19,7 @@ _FOLDERS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+_NO_COPIES = " If the two are no copies, raise the similarity."
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def split_videos(
 
     Raises:
         LabelError: labels cannot be read, or fit no video.
-        SplitError: there are too few videos or groups for the parts.
+        SplitError: there are too few videos or groups for the parts, or the folders tear a group apart.
     """
     table = read_table(store, labels, config)
     split, notes = _split_by_folder(table, config) if config.by_folder else (split_table(table, config), ())
@@ -194,6 +196,7 @@ def _split_by_folder(table: LabelTable, config: SplitConfig) -> tuple[Split, tup
             f"The ids do not say which videos train and which test, e.g. {example!r}. Embed a folder that holds "
             "train/, val/ and perhaps test/, with the classes' folders in them, or split without by_folder."
         )
+    _refuse_torn(table, found, config)
     parts = np.array(found, dtype=object)
     notes: tuple[str, ...] = ()
     if "test" not in found:
@@ -212,6 +215,22 @@ def _folder_part(video_id: str) -> str | None:
     """
     folders = PurePosixPath(video_id).parts[:-1]
     return next((_FOLDERS[folder.lower()] for folder in folders if folder.lower() in _FOLDERS), None)
+
+
+def _refuse_torn(table: LabelTable, found: Sequence[str | None], config: SplitConfig) -> None:
+    """Refuse folders that lay a group, or copies, in two parts."""
+    first: dict[str, int] = {}
+    places = [(first.setdefault(group, row), row) for row, group in enumerate(table.groups or ())]
+    torn = [(table.ids[one], table.ids[other]) for one, other in places if found[one] != found[other]]
+    if not torn:
+        return
+    what, remedy = ("groups", "") if config.near_duplicates is None else ("copies or groups", _NO_COPIES)
+    more = f" (and {len(torn) - 1} more pairs)" if len(torn) > 1 else ""
+    raise SplitError(
+        f"The folders tear {what} apart: {torn[0][0]!r} and {torn[0][1]!r} belong together{more}, so that what a head "
+        "saw in training would test it. Move one of the two to the other's folder, or drop it, and embed the folder "
+        f"into a new store.{remedy}"
+    )
 
 
 def _draw_validation(parts: NDArray[np.object_], table: LabelTable, config: SplitConfig) -> None:

@@ -222,6 +222,28 @@ def test_folders_that_name_no_parts_are_refused(
         split_videos(make_store(_videos_in(folders)), tmp_path / "split.csv", config=SplitConfig(by_folder=True))
 
 
+def test_copies_in_two_folders_are_named_with_what_to_do(make_store: Callable[..., Path], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    ids = ["train/x/a", "train/x/b", "train/y/c", "val/x/d", "val/y/e"]
+    videos = {video_id: rng.standard_normal((8, 16)) for video_id in ids}
+    store = make_store(videos | {"val/x/copy-of-b": videos["train/x/b"] * 1.01})
+
+    message = r"'train/x/b' and 'val/x/copy-of-b' belong together.* Move one .* or drop it.* raise the similarity"
+    with pytest.raises(SplitError, match=message):
+        split_videos(store, tmp_path / "split.csv", config=SplitConfig(by_folder=True, near_duplicates=0.93))
+
+
+def test_a_group_in_two_folders_is_named_with_what_to_do(make_store: Callable[..., Path], tmp_path: Path) -> None:
+    ids = ["train/a", "train/b", "val/c", "val/d"]
+    store = make_store({video_id: np.zeros((1, 16)) for video_id in ids})
+    rows = [f"{video_id},{label},{group}" for video_id, label, group in zip(ids, "xyxy", "1223", strict=True)]
+    (tmp_path / "labels.csv").write_text("\n".join(["id,label,scene", *rows]))
+    config = SplitConfig(by_folder=True, group_by="scene")
+
+    with pytest.raises(SplitError, match=r"tear groups apart: 'train/b' and 'val/c' .* Move one .* a new store\.$"):
+        split_videos(store, tmp_path / "split.csv", labels=tmp_path / "labels.csv", config=config)
+
+
 def test_folds_by_folder_are_refused(toy_store: Path, tmp_path: Path) -> None:
     with pytest.raises(SplitError, match="Folders name one split, not folds"):
         split_folds(toy_store, tmp_path / "split.csv", 5, config=SplitConfig(by_folder=True))
