@@ -1,12 +1,15 @@
 """Which heads and recipes are worth a try on some videos: the field that `classify.selection` chooses from.
 
-The first is linear trained to the end, which is logistic regression. Heads that pool then train shorter, with as much
+The first is linear trained to the end, which is logistic regression whatever is asked for, of the videos as asked for:
+their vectors, principal components and class weights. Heads that pool then train shorter, with as much
 weight decay, with ten times that, and with mixup. The others take up to a hundred times as long: they see principal
 components of the vectors, and train for 30 epochs at most.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +29,15 @@ _COMPONENTS = 128  # that these are given: of 1,280, they let the transformer tr
 # probabilities within 0.04 of scikit-learn's LogisticRegression on the same rows; with the usual ones, within 0.6.
 _LINEAR_RATE, _LINEAR_TIMES = 3e-2, 2
 _MIXUP = TrainConfig().mixup
+LOGISTIC: Mapping[str, Any] = {
+    "optimizer": "adam",
+    "warm_up": 0.0,
+    "clip_norm": None,
+    "label_smoothing": 0.0,
+    "standardise": True,
+}
+"""Settings of the first candidate alone: with others it is no logistic regression any more."""
+
 _CHOSEN = ("mixup", "epochs", "learning_rate", "schedule", "weight_decay", "dropout")  # whatever is asked for
 
 
@@ -45,7 +57,7 @@ def list_candidates(dataset: LabelledSet, train: NDArray[np.int64], config: Trai
         dataset: says how long a vector is, and how many labels there are.
         train: (n,) indices into the dataset.
         config: settings that are not chosen, which `refuse_chosen` lets pass. Dropout is each head's own; positions are
-            for those that take them.
+            for those that take them, and the first takes those of `LOGISTIC`.
     """
     pooling, others = _list_archs(dataset, config)
     decay, step_count = 1 / len(train), -(-len(train) // config.batch_size)
@@ -56,7 +68,7 @@ def list_candidates(dataset: LabelledSet, train: NDArray[np.int64], config: Trai
     kinds = (quick, replace(quick, mixup=_MIXUP), replace(quick, weight_decay=10 * decay))
     slow = replace(base, epochs=min(epochs, _MOST_EPOCHS), learning_rate=1e-3, weight_decay=0.0, project=components)
     return [
-        replace(with_head(base, "linear"), epochs=_LINEAR_TIMES * epochs, learning_rate=_LINEAR_RATE),
+        replace(with_head(base, "linear"), epochs=_LINEAR_TIMES * epochs, learning_rate=_LINEAR_RATE, **LOGISTIC),
         *(with_head(kind, arch) for kind in kinds for arch in pooling),
         *(replace(with_head(slow, arch), mixup=mixup) for mixup in (0.0, _MIXUP) for arch in others),
     ]

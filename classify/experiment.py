@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from classify.batches import LabelledSet
 from classify.bootstrap import BootstrapConfig
 from classify.calibration import fit_temperature, move_thresholds
-from classify.candidates import list_candidates, refuse_chosen
+from classify.candidates import LOGISTIC, list_candidates, refuse_chosen
 from classify.classifier import VideoClassifier, refuse_output_folder
 from classify.errors import SplitError, TrainError
 from classify.evaluation import Evaluation, Outcome, evaluate
@@ -125,7 +125,8 @@ def train_head(
         labels: as for `split_videos`, with the same minimum count.
         config: how to train. With the architecture "auto", architecture, mixup, epochs, learning rate, its schedule and
             weight decay are chosen by cross-validation inside the training part (`classify.selection`). For them,
-            and for dropout, other values than the defaults are refused.
+            and for dropout, other values than the defaults are refused; logistic regression, the first to try, has
+            others of its own, and a note names those where it is chosen.
         budget_s: seconds that choice and training may take, with "auto" alone; None gives it 60. A training that they
             do not suffice for is cut, with a note.
         on_epoch: called with each epoch's record; while choosing, it is not.
@@ -143,14 +144,14 @@ def train_head(
         _refuse_without_test(parts, split)
         dataset = LabelledSet.read(opened, table, stream=config.stream, device=config.device)
         selection = _choose(dataset, replace(table, groups=parts.groups), parts, config, budget_s)
-        config = config if selection is None else selection.config
+        asked, config = config, config if selection is None else selection.config
         rows = parts.indices("train"), parts.indices("validation")
         run = fit_head(dataset, *rows, config, on_epoch=on_epoch, is_late=_alarm(selection))
         # Of a very large set, measuring takes more memory than training: should that end the run, the head is there.
         plain = VideoClassifier(run.head, table.names, run.thresholds, opened.provenance, config)
         plain.save(output)
         classifier, evaluations = _measure(plain, dataset, parts)
-    notes = (*table.notes, *describe_gaps(parts, table), *_note_cut(run, selection))
+    notes = (*table.notes, *describe_gaps(parts, table), *_note_own(asked, config), *_note_cut(run, selection))
     looks = log_evaluation(split, parts, head=output, arch=config.arch, micro_f1=evaluations["test"].metrics.micro_f1)
     report = TrainingReport(
         output, classifier, evaluations, run.history, run.best_epoch, run.seconds, notes, selection, looks
@@ -187,6 +188,15 @@ def _alarm(selection: Selection | None) -> Callable[[], bool]:
         return lambda: False
     end = perf_counter() + selection.budget_s - selection.seconds
     return lambda: perf_counter() > end
+
+
+def _note_own(asked: TrainConfig, config: TrainConfig) -> tuple[str, ...]:
+    """Say what the head has instead of what was asked for: where logistic regression is chosen, its own settings."""
+    own = [name for name in LOGISTIC if getattr(config, name) != getattr(asked, name)]
+    if not own:
+        return ()
+    named = ", ".join(f"{name} ({getattr(asked, name)})" for name in own)
+    return (f"Logistic regression is chosen, which has settings of its own instead of {named}: name a head for them.",)
 
 
 def _note_cut(run: TrainingRun, selection: Selection | None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -219,6 +220,34 @@ def test_linear_comes_first_as_logistic_regression(noisy: LabelledSet) -> None:
     assert np.abs(found - expected).max() < 0.05
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"optimizer": "adamw"},
+        {"warm_up": 0.9},
+        {"clip_norm": 1e-3},
+        {"label_smoothing": 0.2},
+        {"standardise": False},
+        {"batch_size": 300},
+        {"class_weights": "balanced"},
+    ],
+    ids=lambda setting: next(iter(setting)),
+)
+def test_linear_comes_first_as_logistic_regression_whatever_is_asked_for(setting: dict[str, Any]) -> None:
+    rng, classes = np.random.default_rng(0), (np.arange(300) % 4 == 0).astype(int)
+    vectors = 0.01 * (classes[:, None, None] * 0.25 + rng.normal(size=(300, 4, 16)))
+    uneven, train, test = labelled(vectors, classes), np.arange(200), np.arange(200, 300)
+    recipe = list_candidates(uneven, train, TrainConfig(device="cpu", **setting))[0]
+
+    run = fit_head(uneven, train, NOBODY, recipe)
+
+    found = predict_probabilities(run.head, uneven.videos, None)[test]
+    means = (vectors.mean(axis=1) - vectors[train].mean(axis=(0, 1))) / vectors[train].std(axis=(0, 1))
+    weight = "balanced" if "class_weights" in setting else None
+    model = LogisticRegression(C=2, class_weight=weight).fit(means[train], classes[train])
+    assert np.abs(found - model.predict_proba(means[test])).max() < 0.04
+
+
 def test_every_head_that_can_take_the_vectors_is_a_candidate(separable: LabelledSet) -> None:
     found = [recipe.arch for recipe in list_candidates(separable, EVERY, TrainConfig())]
 
@@ -266,9 +295,20 @@ def test_settings_that_auto_chooses_are_refused_before_anything_is_read(
 def test_settings_that_auto_does_not_choose_are_kept(separable: LabelledSet) -> None:
     config = TrainConfig(arch="auto", batch_size=8, clip_norm=1.0, label_smoothing=0.1, max_frames=2, project=4)
 
-    kept = [(one.batch_size, one.clip_norm, one.max_frames) for one in list_candidates(separable, EVERY, config)]
+    first, *others = list_candidates(separable, EVERY, config)
 
-    assert set(kept) == {(8, 1.0, 2)}
+    assert {(one.batch_size, one.max_frames) for one in (first, *others)} == {(8, 2)}
+    assert {(one.clip_norm, one.label_smoothing) for one in others} == {(1.0, 0.1)}
+
+
+def test_a_note_names_the_settings_that_logistic_regression_has_of_its_own(toy_store: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv")
+    config = TrainConfig(arch="auto", device="cpu", optimizer="adamw", clip_norm=1.0)
+
+    report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=config, budget_s=1)
+
+    assert report.classifier.config.optimizer == "adam"
+    assert "has settings of its own instead of optimizer (adamw), clip_norm (1.0): name a head" in report.notes[0]
 
 
 def test_the_report_says_what_was_tried_and_chosen(toy_store: Path, tmp_path: Path) -> None:
