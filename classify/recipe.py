@@ -3,11 +3,14 @@
 The command line takes its options from here, so a setting is described once.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from classify.errors import TrainError
+
+_SEEDS = 2**64  # torch's generators hold 64 bits
 
 
 def _setting(default: object, group: str, text: str, **more: object) -> Any:
@@ -104,6 +107,12 @@ class TrainConfig:
             share = getattr(self, name)
             if share is not None and not 0 <= share < 1:
                 raise TrainError(f"{name} is {share}. Give a share from 0 to below 1; 0 is off.")
+        if self.seed >= _SEEDS:
+            raise TrainError(f"seed is {self.seed}. Give one below 2**64.")
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise TrainError(f"{name} is {value}. Give a finite number.")
         self._refuse_unknown_choices()
 
     @property

@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
 
+from classify.batches import LabelledSet
 from classify.errors import TrainError
 from classify.recipe import TrainConfig
+from classify.training import fit_head
 
 
 @pytest.mark.parametrize(
@@ -16,6 +19,14 @@ from classify.recipe import TrainConfig
         ({"clip_norm": float("nan")}, "clip_norm is nan. Give a number above 0"),
         ({"mixup": -0.1}, "mixup is -0.1 and seed 0. Give numbers from 0; mixup 0 is off"),
         ({"seed": -1}, "seed -1. Give numbers from 0"),
+        ({"seed": 2**64}, f"seed is {2**64}. Give one below 2\\*\\*64"),
+        ({"mixup": float("nan")}, "mixup is nan and seed 0. Give numbers from 0"),
+        ({"mixup": float("inf")}, "mixup is inf. Give a finite number"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf. Give a finite number"),
+        ({"clip_norm": float("inf")}, "clip_norm is inf. Give a finite number"),
+        ({"weight_decay": float("inf")}, "weight_decay is inf. Give a finite number"),
+        ({"weight_decay": float("nan")}, "weight_decay is nan. Give a number from 0"),
+        ({"dropout": float("nan")}, "dropout is nan. Give a share from 0"),
         ({"weight_decay": -1}, "weight_decay is -1. Give a number from 0; 0 is off"),
         ({"dropout": 1.0}, "dropout is 1.0. Give a share from 0 to below 1; 0 is off"),
         ({"warm_up": 3}, "warm_up is 3. Give a share from 0"),
@@ -32,6 +43,14 @@ from classify.recipe import TrainConfig
 def test_a_setting_out_of_range_is_refused(setting: dict[str, float], message: str) -> None:
     with pytest.raises(TrainError, match=message):
         TrainConfig(**setting)  # type: ignore[arg-type]
+
+
+def test_the_largest_seed_trains(separable: LabelledSet) -> None:
+    config = TrainConfig(seed=2**64 - 1, epochs=1, device="cpu")
+
+    run = fit_head(separable, np.arange(120), np.array([], dtype=np.int64), config)
+
+    assert run.config.seed == 2**64 - 1
 
 
 def test_a_head_is_given_only_the_options_that_were_set() -> None:
