@@ -11,13 +11,14 @@ Source of the contract: https://scikit-learn.org/stable/developers/develop.html;
 
 from collections.abc import Sequence
 from hashlib import sha256
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
@@ -33,9 +34,9 @@ _ROUND_NUMBER = 64  # of videos predicted at once, so that no probability depend
 class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """A head that trains on arrays.
 
-    The parameters are those of `TrainConfig`, where each is explained, but for `random_state`, its seed. They stand
-    here one by one since scikit-learn reads them from the signature. What needs validation videos is left out:
-    scikit-learn chooses by cross-validation.
+    The parameters are those of `TrainConfig`, where each is explained, but for `random_state`: its seed, or what each
+    `fit` draws one from, as in scikit-learn. They stand here one by one since scikit-learn reads them from the
+    signature. What needs validation videos is left out: scikit-learn chooses by cross-validation.
 
     Attributes:
         classes_: (C,) labels; 0 to C - 1 where y was an indicator matrix.
@@ -72,7 +73,7 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         project: int | None = None,
         max_frames: int | None = None,
         device: str = "auto",
-        random_state: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.arch = arch
         self.mixup = mixup
@@ -134,7 +135,7 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _config(self) -> TrainConfig:
         settings = self.get_params(deep=False)
-        return TrainConfig(seed=int(settings.pop("random_state")), **settings)
+        return TrainConfig(seed=_draw_seed(settings.pop("random_state")), **settings)
 
     def _read(self, X: Any, y: Any = "no_validation", *, is_training: bool) -> VideoSet:
         """Check X, and lay its videos one after another."""
@@ -146,6 +147,8 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 X = validate_data(self, X, reset=False, dtype=np.float32)
             sequences = [row[None] for row in X]
         else:
+            if not sequences:
+                raise ValueError("X has 0 videos. Give one at least.")
             sequences = [check_array(video, dtype=np.float32) for video in sequences]
             self._check_dimension({video.shape[1] for video in sequences}, is_training=is_training)
         # Named by its content, a video keeps its random frame wherever it stands.
@@ -178,10 +181,21 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return targets
 
 
+def _draw_seed(random_state: Any) -> int:
+    """Return a whole number as it is; draw from what else scikit-learn takes, its global generator for None.
+
+    Raises:
+        ValueError: it takes no such thing.
+    """
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
 def _sequences(X: Any) -> list[Any] | None:
-    """Return the videos of (N, T, D) or of a list of (T_i, D); None where X is something else."""
+    """Return the videos of (N, T, D) or of a list of (T_i, D), which may be empty; None where X is something else."""
     is_list = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
-    is_many = len(X) > 0 and np.ndim(X[0]) == 2 if is_list else isinstance(X, np.ndarray) and X.ndim == 3
+    is_many = len(X) == 0 or np.ndim(X[0]) == 2 if is_list else isinstance(X, np.ndarray) and X.ndim == 3
     return list(X) if is_many else None
 
 

@@ -116,6 +116,42 @@ def test_a_clone_is_unfitted_and_a_pickle_predicts_the_same(
     np.testing.assert_array_equal(loaded.predict_proba(videos), head.predict_proba(videos))
 
 
+def test_a_seed_is_drawn_from_a_random_state(ragged: tuple[list[NDArray[np.float32]], NDArray[np.str_]]) -> None:
+    drawing = VideoHeadClassifier(epochs=1, random_state=np.random.RandomState(5))
+
+    seeds = [clone(drawing).fit(*ragged).run_.config.seed, *(drawing.fit(*ragged).run_.config.seed for _ in range(2))]
+
+    expected = np.random.RandomState(5).randint(2**31 - 1, size=2).tolist()
+    assert seeds == [expected[0], *expected]
+
+
+def test_without_a_random_state_each_training_draws_a_seed(
+    ragged: tuple[list[NDArray[np.float32]], NDArray[np.str_]],
+) -> None:
+    head = VideoHeadClassifier(epochs=1, random_state=None)
+
+    assert head.fit(*ragged).run_.config.seed != head.fit(*ragged).run_.config.seed
+
+
+def test_a_whole_random_state_is_the_seed(ragged: tuple[list[NDArray[np.float32]], NDArray[np.str_]]) -> None:
+    assert VideoHeadClassifier(epochs=1, random_state=np.int64(7)).fit(*ragged).run_.config.seed == 7
+
+
+def test_a_random_state_of_another_kind_is_refused(
+    ragged: tuple[list[NDArray[np.float32]], NDArray[np.str_]],
+) -> None:
+    with pytest.raises(ValueError, match="'seven' cannot be used to seed"):
+        VideoHeadClassifier(random_state="seven").fit(*ragged)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("videos", [np.zeros((0, 5, 8)), []], ids=["array", "list"])
+def test_no_videos_are_refused(videos: Any, ragged: tuple[list[NDArray[np.float32]], NDArray[np.str_]]) -> None:
+    with pytest.raises(ValueError, match=r"X has 0 videos\. Give one at least"):
+        clone(QUICK).fit(videos, [])
+    with pytest.raises(ValueError, match=r"X has 0 videos\. Give one at least"):
+        clone(QUICK).fit(*ragged).predict(videos)
+
+
 def test_a_fitted_head_predicts_on_the_device_that_its_parameter_names(
     ragged: tuple[list[NDArray[np.float32]], NDArray[np.str_]],
 ) -> None:
