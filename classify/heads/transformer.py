@@ -123,6 +123,6 @@ def refuse_indivisible(dimension: int) -> None:
     """Raise HeadError where 8 attention heads cannot share out vectors of `dimension`."""
     if dimension % ATTENTION_HEADS:
         raise HeadError(
-            f"The {ATTENTION_HEADS} attention heads cannot share out vectors of {dimension} "
-            "dimensions. Choose an encoder whose dimension they divide, or another --arch."
+            f"The {ATTENTION_HEADS} attention heads cannot share out vectors of {dimension} dimensions. "
+            f"Give a multiple of {ATTENTION_HEADS} as --project, or another --arch."
         )
