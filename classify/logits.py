@@ -11,6 +11,7 @@ from torch import Tensor
 from classify.batches import VideoBatch, Videos
 from classify.device_sets import BatchSource, place_videos
 from classify.devices import explained_memory, find_device
+from classify.errors import ClassifyError
 from classify.heads import StandardisedHead
 from classify.mixup import Step
 from classify.objective import Objective
@@ -31,6 +32,7 @@ def predict_probabilities(
         (N, C) float32.
 
     Raises:
+        ClassifyError: a video's vectors hold what is no finite number, so that its logits do.
         TrainError: there is no such device here, or its memory does not suffice.
     """
     place, before = find_device(device), head.mean.device
@@ -38,7 +40,9 @@ def predict_probabilities(
     try:
         with explained_memory():
             data = place_videos(videos, head.to(place), place)
-            return objective.probabilities(view_logits(head, data, indices, objective, videos.view_count)[0])
+            logits, _ = _logits(head, data, views_of(indices, videos.view_count))
+            _refuse_infinite(logits, videos)
+            return objective.probabilities(objective.average(logits, videos.view_count))
     finally:
         head.to(before)
 
@@ -62,6 +66,17 @@ def view_logits(
 def views_of(indices: NDArray[np.int64], view_count: int) -> NDArray[np.int64]:
     """Return the places of all views of the videos at the indices."""
     return np.asarray((indices[:, None] * view_count + np.arange(view_count)).ravel())
+
+
+def _refuse_infinite(logits: Tensor, videos: Videos) -> None:
+    """Raise ClassifyError where a view's logits (N x V, C) are no finite numbers: probabilities hide infinite ones."""
+    broken = ~logits.isfinite().all(dim=1)
+    if broken.any():
+        video_id = videos.ids[int(broken.nonzero()[0]) // videos.view_count]
+        raise ClassifyError(
+            f"The head gives no finite logits for the video {video_id!r}: its vectors hold NaN or infinity, or the "
+            "head's weights do. Embed the video again or leave it out; where all videos are so, train the head again."
+        )
 
 
 @torch.inference_mode()

@@ -12,7 +12,7 @@ import torch
 
 from classify.batches import LabelledSet, VideoSet
 from classify.classifier import VideoClassifier
-from classify.errors import EncoderMismatch, HeadError
+from classify.errors import ClassifyError, EncoderMismatch, HeadError
 from classify.heads import build_head, list_heads
 from classify.recipe import TrainConfig
 from classify.training import fit_head
@@ -65,6 +65,23 @@ def test_no_videos_have_no_probabilities(make_classifier: Callable[..., VideoCla
     nobody = VideoSet((), np.zeros((0, 16), dtype=np.float16), np.array([], dtype=np.int64))
 
     assert make_classifier().predict_probabilities(nobody).shape == (0, 3)
+
+
+@pytest.mark.parametrize("thresholds", [None, (0.5, 0.5, 0.5)], ids=["single-label", "multi-label"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("view_count", [1, 2])
+def test_a_video_whose_vectors_are_no_numbers_is_named(
+    make_classifier: Callable[..., VideoClassifier],
+    thresholds: tuple[float, ...] | None,
+    value: float,
+    view_count: int,
+) -> None:
+    vectors = np.random.default_rng(0).normal(size=(12, 16)).astype(np.float32)
+    vectors[5, 3] = value
+    videos = VideoSet(("hug.mp4", "kick.mp4", "wave.mp4"), vectors, np.full(3, 4), view_count)
+
+    with pytest.raises(ClassifyError, match=r"no finite logits for the video 'kick\.mp4'.*Embed the video again"):
+        make_classifier(thresholds=thresholds).predict_probabilities(videos)
 
 
 def test_a_head_folder_holds_readable_files_only(folder: Path) -> None:
