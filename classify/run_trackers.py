@@ -6,6 +6,7 @@ figures of each part.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:  # the command line reads the names of TRACKERS, and training 
     from classify.experiment import TrainingReport
 
 LOG_FOLDER = "runs"
-"""Where TensorBoard's files go: runs/{name of the head's folder}."""
+"""Where TensorBoard's files go: runs/{name of the head's folder}-{year-month-day_hour-minute-second-microsecond}."""
 
 
 def check_tracker(tracker: str) -> None:
@@ -36,8 +37,9 @@ def log_training(report: "TrainingReport", tracker: str) -> None:
 
     Args:
         report: what `train_head` returned.
-        tracker: one of TRACKERS. "tensorboard" writes into `runs/`; "mlflow" to where MLFLOW_TRACKING_URI says; "wandb"
-            to where its own variables say, such as WANDB_MODE, WANDB_PROJECT and WANDB_DIR.
+        tracker: one of TRACKERS. "tensorboard" writes into a new folder in `runs/`; "mlflow" to where
+            MLFLOW_TRACKING_URI says; "wandb" to where its own variables say, such as WANDB_MODE, WANDB_PROJECT and
+            WANDB_DIR.
 
     Raises:
         ClassifyError: there is no such tracker, its package is not installed, or it refuses. The head stays as it is.
@@ -49,7 +51,10 @@ def log_training(report: "TrainingReport", tracker: str) -> None:
 def _log_to_tensorboard(report: "TrainingReport") -> None:
     from tensorboardX import SummaryWriter
 
-    with SummaryWriter(str(Path(LOG_FOLDER, report.folder.name))) as writer:
+    # TensorBoard draws all files of a folder as one curve.
+    moment = datetime.now().astimezone()
+    folder = Path(LOG_FOLDER, f"{report.folder.name}-{moment:%Y-%m-%d_%H-%M-%S-%f}")
+    with SummaryWriter(str(folder)) as writer:
         for name, value in _recipe(report).items():
             writer.add_text(f"config/{name}", str(value))
         for epoch, figures in _epochs(report).items():

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ def test_tensorboards_files_hold_each_epochs_loss_and_the_test_figures(report: T
 
     log_training(report, "tensorboard")
 
-    content = next(Path("runs/head").iterdir()).read_bytes()
+    (path,) = Path("runs").glob("head-*/*")
+    content = path.read_bytes()
     values: dict[str, list[float]] = {}
     while content:  # a record: 8 bytes of length, 4 of its checksum, the event, 4 of its checksum
         length = int.from_bytes(content[:8], "little")
@@ -32,6 +34,15 @@ def test_tensorboards_files_hold_each_epochs_loss_and_the_test_figures(report: T
         content = content[16 + length :]
     assert values["train_loss"] == pytest.approx([record.train_loss for record in report.history])
     assert values["test/micro_f1"] == pytest.approx([report.parts["test"].micro_f1])
+
+
+def test_trainings_into_one_folder_are_runs_of_their_own_in_tensorboard(report: TrainingReport) -> None:
+    log_training(report, "tensorboard")
+    log_training(report, "tensorboard")
+
+    earlier, later = sorted(Path("runs").iterdir())
+    assert re.fullmatch(r"head-\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-\d{6}", earlier.name)
+    assert [len([*earlier.iterdir()]), len([*later.iterdir()])] == [1, 1]
 
 
 def test_mlflow_knows_each_epochs_loss_the_recipe_and_the_test_figures(
