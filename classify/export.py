@@ -84,14 +84,16 @@ def export_head(head: str | Path, output: str | Path) -> ExportSummary:
 
     Raises:
         HeadError: there is no head in that folder, ONNX lacks what it computes, or its model computes something else.
-        ClassifyError: the packages that exporting needs are not installed.
+        ClassifyError: the packages that exporting needs are not installed, or torch is older than 2.8.
     """
     try:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401 - torch.onnx needs it
+        from torch.onnx.ops import symbolic  # noqa: F401 - torch 2.8 and newer have it, which recurrences are made of
     except ImportError as error:
         raise ClassifyError(
-            "Exporting needs onnx, onnxscript and onnxruntime. Install them: pip install 'framehead[onnx]'"
+            "Exporting needs onnx, onnxscript, onnxruntime, and torch 2.8 or newer. Install them: pip install "
+            "'framehead[onnx]'"
         ) from error
     classifier = VideoClassifier.load(head)
     model = _ExportedHead(classifier).eval()

@@ -1,4 +1,5 @@
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,16 @@ import pytest
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from classify import HeadError, LabelledSet, TrainConfig, VideoClassifier, VideoSet, export_head, list_heads
+from classify import (
+    ClassifyError,
+    HeadError,
+    LabelledSet,
+    TrainConfig,
+    VideoClassifier,
+    VideoSet,
+    export_head,
+    list_heads,
+)
 from classify.export import ExportSummary
 from classify.heads import HEADS
 from classify.heads.pooling import pool_mean
@@ -249,6 +259,16 @@ def test_a_model_that_is_not_its_head_is_refused_and_nothing_is_written(
         export_head(tmp_path / "head", tmp_path / "head.onnx")
 
     assert [path.name for path in tmp_path.iterdir()] == ["head"]
+
+
+@pytest.mark.parametrize("absent", ["onnxruntime", "onnxscript", "torch.onnx.ops"])
+def test_without_what_exporting_needs_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absent: str
+) -> None:
+    monkeypatch.setitem(sys.modules, absent, None)
+
+    with pytest.raises(ClassifyError, match=r"and torch 2\.8 or newer\. Install them: pip install 'framehead\[onnx\]'"):
+        export_head(tmp_path / "head", tmp_path / "head.onnx")
 
 
 def test_a_folder_without_a_head_is_refused(tmp_path: Path) -> None:
