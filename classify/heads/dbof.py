@@ -22,9 +22,11 @@ class DbofHead(nn.Module):
         dimension: D, the length of one vector.
         class_count: C.
 
-    Source: DbofModel of https://github.com/google/youtube-8m, frame_level_models.py, with its defaults; Abu-El-Haija
-    et al. 2016, https://arxiv.org/abs/1609.08675, section 5.1.2. The 30 frames are evenly spaced, not drawn anew each
-    time, so that a video has one prediction.
+    Source: DbofModel of https://github.com/google/youtube-8m, frame_level_models.py, with its default sizes;
+    Abu-El-Haija et al. 2016, https://arxiv.org/abs/1609.08675, section 5.1.2. The 30 frames are evenly spaced, not
+    drawn anew each time, so that a video has one prediction. Of its three batch norms, that of the clusters is here,
+    over real vectors alone; that of the input is left to `StandardisedHead`, and that of the hidden layer is a layer
+    norm, since a batch has one row a video there: few to take a deviation from, and none where one video is left.
     """
 
     def __init__(self, dimension: int, class_count: int) -> None:

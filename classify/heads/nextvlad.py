@@ -1,7 +1,9 @@
 """NeXtVLAD: vectors are split into groups, and summed up by how far each lies from learned centres.
 
 Source: Lin, Xiao, Fan 2018, NeXtVLAD, https://arxiv.org/abs/1811.05014, sections 3.2 and 3.3; the third place of
-YouTube-8M's 2018 challenge.
+YouTube-8M's 2018 challenge. Where the authors' code (https://github.com/linrongc/solution_youtube8m_v3, nextvlad.py)
+has batch norms of assignments, descriptors, hidden layer and gate, this has a layer norm and a ReLU after the hidden
+layer alone, so that in training, too, a video's logits depend on no other video and on no padding.
 """
 
 import torch
