@@ -3,8 +3,8 @@
 For each seed the folds and the trainings are drawn anew, and every video is tested once. Two contenders are compared on
 the same videos of the same folds, so that what is hard for both does not count (`bootstrap_difference`). Of twenty
 contenders that are all alike, one would differ from the best by chance alone; so the intervals of all differences from
-one contender hold together at 95%, each at 1 - 0.05 / differences (Bonferroni: Dunn 1961, Multiple comparisons among
-means). The folder:
+the best hold together at 95%, each at 1 - 0.05 / differences (Bonferroni: Dunn 1961, Multiple comparisons among means),
+and so do those from the best baseline, and those of each head with mixup from itself without. The folder:
 
     runs.csv          one row a training, written as it ends (`classify.trial_files`)
     comparison.json   what was compared, and the table once it is there
@@ -248,6 +248,7 @@ def _conclude(folder: Path, plan: TrialPlan, config: CompareConfig, results: Seq
     scores = {contender: mean(tests.seed_scores(contender)) for contender in of}
     baselines = [contender for contender in of if contender[0] in config.baselines]
     best, best_baseline = max(of, key=scores.__getitem__), max(baselines, key=scores.__getitem__, default=None)
+    plain_of = {contender: (contender[0], 0.0) for contender in of if contender[1] and (contender[0], 0.0) in of}
     contenders = []
     for contender, own in of.items():
         interval = tests.intervals(contender)
@@ -261,8 +262,9 @@ def _conclude(folder: Path, plan: TrialPlan, config: CompareConfig, results: Seq
                 mean_average_precision=mean(result.mean_average_precision for result in own),
                 seconds=mean(result.seconds for result in own),
                 parameters=max(result.parameters for result in own),
-                over_baseline=tests.difference(best_baseline, contender),
-                over_best=tests.difference(best, contender),
+                over_baseline=tests.difference(best_baseline, contender, count=len(of) - 1),
+                over_best=tests.difference(best, contender, count=len(of) - 1),
+                over_no_mixup=tests.difference(plain_of.get(contender), contender, count=len(plain_of)),
             )
         )
     contenders.sort(key=lambda found: -found.micro_f1.value)
@@ -323,11 +325,11 @@ class _Tests:
     def intervals(self, contender: Entry) -> dict[str, Interval]:
         return bootstrap_labels(self.targets, self.predicted[contender], groups=self.groups)
 
-    def difference(self, first: Entry | None, second: Entry) -> Interval | None:
-        """Return by how much the second is better; None against nobody, and against itself."""
+    def difference(self, first: Entry | None, second: Entry, *, count: int) -> Interval | None:
+        """Return by how much the second is better, one of `count` differences; None against nobody, and itself."""
         if first is None or first == second:
             return None
-        config = BootstrapConfig(draws=_DRAWS, confidence=1 - 0.05 / (len(self.predicted) - 1))
+        config = BootstrapConfig(draws=_DRAWS, confidence=1 - 0.05 / count)
         one, other = self.predicted[first], self.predicted[second]
         return bootstrap_difference(self.targets, one, other, groups=self.groups, config=config)["micro_f1"]
 

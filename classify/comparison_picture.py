@@ -1,13 +1,15 @@
 """The table of a comparison as a picture (PNG): every contender a row, the best on top; matplotlib draws it.
 
-Left: micro-F1 and its interval, each seed a small dot. Right: the paired difference to the best baseline and its
-interval, grey where that holds 0. Colours as in `classify.plots`.
+Left: micro-F1 and its interval, each seed a small dot. Right: the paired differences to the best baseline, and to the
+same head without mixup, and their intervals, grey where they hold 0. Colours as in `classify.plots`.
 """
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from classify.contenders import Comparison, Contender, verdict
+from classify.bootstrap import Interval
+from classify.contenders import NO_DIFFERENCE, Comparison, Contender, verdict
 from classify.picture_style import picture_style
 
 if TYPE_CHECKING:
@@ -37,14 +39,16 @@ def _draw(comparison: Comparison) -> "Figure":
     from matplotlib.figure import Figure
 
     rows, baseline = comparison.contenders, comparison.best_baseline
-    figure = Figure(figsize=(10 if baseline else 7, 2.0 + 0.36 * len(rows)), layout="constrained")
-    axes = figure.subplots(
-        1, 2 if baseline else 1, sharey=True, width_ratios=[3, 2] if baseline else [1], squeeze=False
-    )
-    _draw_scores(axes[0, 0], rows)
+    shown = {name: column for name, column in comparison.differences.items() if name != "the best"}
+    figure = Figure(figsize=(7 + 2.5 * len(shown), 2.0 + 0.36 * len(rows)), layout="constrained")
+    scores, *others = figure.subplots(
+        1, 1 + len(shown), sharey=True, width_ratios=[3, *[2] * len(shown)], squeeze=False
+    )[0]
+    _draw_scores(scores, rows)
     if baseline is not None:
-        axes[0, 0].axvline(baseline.micro_f1.value, color=_BASELINE, linestyle="--", linewidth=1)
-        _draw_differences(axes[0, 1], rows, baseline.name)
+        scores.axvline(baseline.micro_f1.value, color=_BASELINE, linestyle="--", linewidth=1)
+    for axes, (name, column) in zip(others, shown.items(), strict=True):
+        _draw_differences(axes, column, name)
     way = f"{comparison.folds} folds x {comparison.seeds} seed{'s' if comparison.seeds > 1 else ''}"
     figure.suptitle(f"{way}; 95% intervals over {comparison.unit_count} {comparison.unit}", fontsize=10)
     return figure
@@ -67,10 +71,9 @@ def _draw_scores(axes: "Axes", rows: tuple[Contender, ...]) -> None:
     _add_legend(axes, rows)
 
 
-def _draw_differences(axes: "Axes", rows: tuple[Contender, ...], baseline: str) -> None:
-    axes.axvline(0, color=_BASELINE, linestyle="--", linewidth=1)
-    for row, found in enumerate(rows):
-        difference = found.over_baseline
+def _draw_differences(axes: "Axes", differences: Sequence[Interval | None], subtracted: str) -> None:
+    axes.axvline(0, color="black", linestyle="--", linewidth=1)
+    for row, difference in enumerate(differences):
         if difference is None:
             continue
         colour = _COLOUR_OF.get(verdict(difference), _UNCLEAR)
@@ -78,7 +81,7 @@ def _draw_differences(axes: "Axes", rows: tuple[Contender, ...], baseline: str) 
         axes.scatter([difference.value], [row], s=45, color=colour, edgecolors="white", zorder=4)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", alpha=0.3)
-    axes.set(xlabel=f"micro-F1 minus that of {baseline}\n(grey: no difference seen)")
+    axes.set(xlabel=f"micro-F1 over {subtracted}\n(grey: {NO_DIFFERENCE})")
 
 
 def _add_legend(axes: "Axes", rows: tuple[Contender, ...]) -> None:

@@ -27,6 +27,8 @@ class Contender:
             without baselines. Its interval is wide enough for all contenders' differences together.
         over_best: by how much it is higher (lower, that is) than that of the best contender; None for that one itself.
             With an interval as above.
+        over_no_mixup: by how much it is higher than that of the same head without mixup; None without mixup, and where
+            that one was not compared. Its interval is wide enough for all such differences together.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Contender:
     parameters: int
     over_baseline: Interval | None
     over_best: Interval | None
+    over_no_mixup: Interval | None
 
     @property
     def title(self) -> str:
@@ -79,6 +82,17 @@ class Comparison:
         # Not the first: its figure of all seeds together may be higher than that of the best by the seeds' mean.
         return next((found for found in baselines if found.over_baseline is None), None)
 
+    @property
+    def differences(self) -> dict[str, tuple[Interval | None, ...]]:
+        """What is subtracted -> the difference of each contender; without what is subtracted from none."""
+        columns = {
+            "the best": tuple(found.over_best for found in self.contenders),
+            "no mixup": tuple(found.over_no_mixup for found in self.contenders),
+        }
+        if self.best_baseline is not None:
+            columns = {self.best_baseline.name: tuple(found.over_baseline for found in self.contenders), **columns}
+        return {name: column for name, column in columns.items() if any(column)}
+
     def to_json(self) -> dict[str, Any]:
         """Return the table JSON-ready."""
         best_baseline = self.best_baseline
@@ -106,4 +120,8 @@ def verdict(difference: Interval | None) -> str:
 
 
 def _verdicts(found: Contender) -> dict[str, str]:
-    return {"against_baseline": verdict(found.over_baseline), "against_best": verdict(found.over_best)}
+    return {
+        "against_baseline": verdict(found.over_baseline),
+        "against_best": verdict(found.over_best),
+        "against_no_mixup": verdict(found.over_no_mixup),
+    }

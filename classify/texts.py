@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 
 from classify.bootstrap import Interval
-from classify.contenders import Comparison, Contender, verdict
+from classify.contenders import NO_DIFFERENCE, Comparison, Contender, verdict
 from classify.description import WHOLE, DatasetDescription, Spread
 from classify.evaluation import Evaluation
 from classify.experiment import TrainingReport
@@ -50,6 +50,7 @@ def description_text(found: DatasetDescription) -> str:
     return "\n\n".join(sections)
 
 
+_UNCLEAR = "unclear"  # three columns of NO_DIFFERENCE itself would be wider than a terminal
 _FEW_UNITS = 10  # groups below which a bootstrap cannot show how they vary
 _SHOWN, _SHOWN_TESTED, _SHOWN_FEW = 40, 20, 10  # rows of a table that people read; --json has them all
 _SPREAD = ("shortest", "25%", "median", "75%", "longest")
@@ -179,23 +180,26 @@ def _remarks(report: TrainingReport) -> list[str]:
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """Return the table of a comparison, the best first; differences are in points, hundredths of micro-F1."""
-    baseline = comparison.best_baseline
-    against = () if baseline is None else (f"than {baseline.name} (points)",)
-    header = ("", "mixup", "micro-F1", "std", "95% interval", *against, "than the best (points)", "macro-F1", "mAP")
-    rows = [_contender_row(found, has_baseline=baseline is not None) for found in comparison.contenders]
+    """Return the tables of a comparison, the best first: what each reached, and the differences."""
+    header = ("", "mixup", "micro-F1", "std", "95% interval", "macro-F1", "mAP", "seconds", "parameters")
     few = " So few say little." if comparison.unit_count < _FEW_UNITS else ""
     remarks = [
         f"{comparison.folds} folds x {comparison.seeds} seeds. micro-F1: of all tests together; std: over the seeds.",
-        f"95% intervals: bootstrap over {comparison.unit_count} {comparison.unit}.{few} "
-        "Differences are paired, and their intervals hold together, however many there are.",
+        f"95% intervals: bootstrap over {comparison.unit_count} {comparison.unit}.{few}",
+        "Differences are paired, in points (hundredths of micro-F1), and the intervals of a column hold together;",
+        f"{_UNCLEAR}: {NO_DIFFERENCE}, since the interval holds 0.",
         "The best was chosen by these very tests, which flatters it a little: confirm it on videos of its own.",
     ]
-    table = _table((*header, "seconds", "parameters"), rows)
-    return "\n\n".join((table, "\n".join(remarks), f"-> {comparison.folder}"))
+    sections = [
+        _table(header, [_contender_row(found) for found in comparison.contenders]),
+        *_difference_tables(comparison),
+        "\n".join(remarks),
+        f"-> {comparison.folder}",
+    ]
+    return "\n\n".join(sections)
 
 
-def _contender_row(found: Contender, *, has_baseline: bool) -> tuple[str, ...]:
+def _contender_row(found: Contender) -> tuple[str, ...]:
     interval = found.micro_f1
     return (
         found.name,
@@ -203,8 +207,6 @@ def _contender_row(found: Contender, *, has_baseline: bool) -> tuple[str, ...]:
         f"{interval.value:.3f}",
         _figure(found.std),
         f"{interval.low:.3f} to {interval.high:.3f}",
-        *((_difference(found.over_baseline),) if has_baseline else ()),
-        _difference(found.over_best),
         f"{found.macro_f1:.3f}",
         f"{found.mean_average_precision:.3f}",
         f"{found.seconds:.2f}",
@@ -212,11 +214,22 @@ def _contender_row(found: Contender, *, has_baseline: bool) -> tuple[str, ...]:
     )
 
 
+def _difference_tables(comparison: Comparison) -> list[str]:
+    """Return the table of paired differences; none of one contender alone."""
+    if not comparison.differences:
+        return []
+    header = ("difference in points", *(f"over {name}" for name in comparison.differences))
+    columns = [map(_difference, column) for column in comparison.differences.values()]
+    titles = [found.title for found in comparison.contenders]
+    return [_table(header, [*zip(titles, *columns, strict=True)])]
+
+
 def _difference(found: Interval | None) -> str:
     if found is None:
         return "-"
     value, low, high = (100 * figure for figure in (found.value, found.low, found.high))
-    return f"{verdict(found)}: {value:+.1f} ({low:+.1f}, {high:+.1f})"
+    word = verdict(found).replace(NO_DIFFERENCE, _UNCLEAR)
+    return f"{word}: {value:+.1f} ({low:+.1f}, {high:+.1f})"
 
 
 def _class_table(test: Evaluation) -> str:

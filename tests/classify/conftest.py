@@ -93,6 +93,14 @@ def toy_store(make_store: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
+def random_store(make_store: Callable[..., Path]) -> Path:
+    """Two classes x 30 videos whose vectors say nothing of their class."""
+    rng = np.random.default_rng(2)
+    ids = [f"{name}/{index:02d}.mp4" for name in ("hug", "kick") for index in range(30)]
+    return make_store({video_id: rng.standard_normal((4, DIMENSION)).astype(np.float32) for video_id in ids})
+
+
+@pytest.fixture
 def clip_store(make_store: Callable[..., Path], checkpoint: Path) -> Path:
     """Two classes x 15 videos of 2 to 5 vectors of a small CLIP, which have many lengths and say nothing."""
     identity = load_encoder(SMALL_CLIP, pretrained=str(checkpoint), device="cpu").identity

@@ -248,11 +248,12 @@ def test_compare_heads_prints_a_table_with_what_differs(run: Callable[..., Resul
 
     result = run("compare_heads", toy_store, *quick, "--baselines", "majority")
 
-    header, first, last = result.stdout.splitlines()[:3]
+    header, first, _, _, differences, better, worse = result.stdout.splitlines()[:7]
     assert header.split()[:3] == ["mixup", "micro-F1", "std"]
     assert first.split()[:4] == ["linear", "0", "1.000", "-"]
-    assert "better: +" in first
-    assert "worse: -" in last
+    assert differences.split() == ["difference", "in", "points", "over", "majority", "over", "the", "best"]
+    assert "better: +" in better
+    assert "worse: -" in worse
     assert "paired" in result.stdout
 
 

@@ -2,7 +2,6 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
@@ -21,7 +19,6 @@ from classify import (
     Comparison,
     Contender,
     HeadError,
-    Interval,
     LabelledSet,
     SplitConfig,
     TrainConfig,
@@ -35,17 +32,6 @@ from classify.contenders import NO_DIFFERENCE, verdict
 from embed import EmbeddingStore
 
 QUICK = CompareConfig(archs=("linear", "random-frame"), folds=3, seeds=2, jobs=1, recipe=TrainConfig(learning_rate=0.1))
-
-
-@pytest.fixture
-def random_store(make_store: Callable[..., Path]) -> Path:
-    """Two classes x 30 videos whose vectors say nothing of their class."""
-    rng = np.random.default_rng(2)
-    return make_store({f"{name}/{index:02d}.mp4": _noise(rng) for name in ("hug", "kick") for index in range(30)})
-
-
-def _noise(rng: np.random.Generator) -> NDArray[np.float32]:
-    return rng.standard_normal((4, 16)).astype(np.float32)
 
 
 def found_of(comparison: Comparison, name: str, mixup: float | None = None) -> Contender:
@@ -301,18 +287,6 @@ def test_the_summary_file_has_the_table_and_verdicts(toy_store: Path, tmp_path: 
     assert last["name"] == "majority"
     assert last["against_best"] == "worse"
     assert last["over_best"]["high"] < 0
-
-
-def test_the_baseline_that_is_named_is_the_one_that_is_subtracted() -> None:
-    difference, score = Interval(0.01, -0.1, 0.1), Interval(0.9, 0.8, 1.0)
-    first = Contender("majority", None, score, (0.9, 0.7), 0.9, 0.9, 1.0, 0, difference, None)
-    second = replace(first, name="nearest-neighbours", seed_scores=(0.9, 0.8), over_baseline=None)
-    head = replace(first, name="linear", mixup=0.0)
-
-    found = Comparison(Path("comparison"), (head, first, second), 5, 2, "videos", 20, ())
-
-    assert found.best_baseline == second
-    assert replace(found, contenders=(replace(head, over_baseline=None),)).best_baseline is None
 
 
 def test_the_picture_is_drawn(toy_store: Path, tmp_path: Path) -> None:
