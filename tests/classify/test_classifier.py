@@ -39,15 +39,17 @@ def folder(make_classifier: Callable[..., VideoClassifier], tmp_path: Path) -> P
 
 @pytest.mark.usefixtures("small_heads")
 @pytest.mark.parametrize("arch", list_heads())
+@pytest.mark.parametrize("mixup", [0.0, 0.4], ids=["plain", "mixup"])
 @pytest.mark.parametrize("thresholds", [None, (0.5, 0.25, 0.5)], ids=["single-label", "multi-label"])
 def test_a_loaded_head_gives_the_same_logits_and_probabilities(
     separable: LabelledSet,
     provenance: Provenance,
     tmp_path: Path,
     arch: str,
+    mixup: float,
     thresholds: tuple[float, ...] | None,
 ) -> None:
-    config, nobody = TrainConfig(arch=arch, epochs=1), np.array([], dtype=np.int64)
+    config, nobody = TrainConfig(arch=arch, mixup=mixup, epochs=1), np.array([], dtype=np.int64)
     trained = fit_head(separable, np.arange(48), nobody, config).head
     saved = VideoClassifier(trained, ("hug", "kick", "wave"), thresholds, provenance, config)
     saved.save(tmp_path / "head")
