@@ -38,6 +38,7 @@ def test_every_cell_runs(few_clips: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert "24 videos" in str(shown)
+    assert "over no mixup" in str(shown)
     assert sum("image/png" in output.get("data", {}) for output in shown) == 5
 
 
