@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -11,35 +12,67 @@ from nbclient import NotebookClient
 NOTEBOOK = Path(__file__).parents[1] / "resources" / "experiments.ipynb"
 RECORDINGS = ("seq01", "seq02", "seq11", "seq12")
 
+Execute = Callable[[nbformat.NotebookNode, Path], list[nbformat.NotebookNode]]
+
 
 @pytest.fixture
-def few_clips(ut_interaction6: Path, tmp_path: Path) -> Path:
-    """Four recordings of six clips each."""
-    with (ut_interaction6 / "labels.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["group"] in RECORDINGS]
-    for row in rows:
-        clip = tmp_path / "clips" / row["path"]
-        clip.parent.mkdir(parents=True, exist_ok=True)
-        clip.symlink_to(ut_interaction6 / row["path"])
-    with (tmp_path / "clips" / "labels.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    return tmp_path / "clips"
+def make_clips(ut_interaction6: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Make a folder "clips" of recordings, of six clips each."""
+
+    def make(folder: str, recordings: tuple[str, ...]) -> Path:
+        clips = tmp_path / folder / "clips"
+        with (ut_interaction6 / "labels.csv").open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["group"] in recordings]
+        for row in rows:
+            clip = clips / row["path"]
+            clip.parent.mkdir(parents=True, exist_ok=True)
+            clip.symlink_to(ut_interaction6 / row["path"])
+        with (clips / "labels.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        return clips
+
+    return make
 
 
-def test_every_cell_runs(few_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = {"FRAMES": 3, "EPOCHS": 2, "FOLDS": 2, "SEEDS": 1, "CLIPS": few_clips, "WORK": tmp_path / "work"}
-    for name, value in sizes.items():
-        monkeypatch.setenv(name, str(value))
+@pytest.fixture
+def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Execute:
+    """Run a notebook on few frames of a folder's clips, all in one WORK folder, and give what it shows."""
+
+    def run(notebook: nbformat.NotebookNode, clips: Path) -> list[nbformat.NotebookNode]:
+        sizes = {"FRAMES": 3, "EPOCHS": 2, "FOLDS": 2, "SEEDS": 1, "CLIPS": clips, "WORK": tmp_path / "work"}
+        for name, value in sizes.items():
+            monkeypatch.setenv(name, str(value))
+        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+        return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+    return run
+
+
+def test_every_cell_runs(make_clips: Callable[..., Path], execute: Execute) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
 
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    shown = execute(notebook, make_clips("few", RECORDINGS))
 
-    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert "24 videos" in str(shown)
     assert "over no mixup" in str(shown)
     assert sum("image/png" in output.get("data", {}) for output in shown) == 5
+
+
+def test_other_clips_in_the_same_work_folder_get_results_of_their_own(
+    make_clips: Callable[..., Path], execute: Execute
+) -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    needed = ("import os", "embed_videos(", "compare_heads(")  # figures take longer than all of these
+    notebook.cells = [
+        cell for cell in notebook.cells if cell.cell_type == "code" and any(text in cell.source for text in needed)
+    ]
+    execute(notebook, make_clips("some", RECORDINGS[:2]))
+
+    shown = execute(notebook, make_clips("others", RECORDINGS[1:]))
+
+    assert "18 videos" in str(shown)
 
 
 def test_it_is_saved_whole_and_small_with_nothing_of_the_machine_it_ran_on() -> None:
