@@ -60,6 +60,7 @@ def test_every_cell_runs(make_clips: Callable[..., Path], execute: Execute) -> N
     assert sum("image/png" in output.get("data", {}) for output in shown) == 5
 
 
+@pytest.mark.nightly  # two more runs
 def test_other_clips_in_the_same_work_folder_get_results_of_their_own(
     make_clips: Callable[..., Path], execute: Execute
 ) -> None:
