@@ -136,7 +136,8 @@ class Fit:
         """Have the head learn from its training videos' rows what its configuration asks for."""
         if self.config.standardise or self.config.project:
             blocks = map(videos.rows_of, blocks_of(np.sort(self.train)))
-            self.head.learn_scale(blocks, standardise=self.config.standardise)
+            with nullcontext() if self.config.project else on_one_thread():  # no products: blocks are small
+                self.head.learn_scale(blocks, standardise=self.config.standardise)
 
     def learn_rows(self, data: BatchSource) -> None:
         """Have a head that scales pooled rows learn from those of its training videos, all their views."""
