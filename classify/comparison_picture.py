@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from classify.bootstrap import Interval
-from classify.contenders import NO_DIFFERENCE, Comparison, Contender, verdict
+from classify.contenders import BEST, NO_DIFFERENCE, Comparison, Contender, verdict
 from classify.picture_style import picture_style
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _draw(comparison: Comparison) -> "Figure":
     from matplotlib.figure import Figure
 
     rows, baseline = comparison.contenders, comparison.best_baseline
-    shown = {name: column for name, column in comparison.differences.items() if name != "the best"}
+    shown = {name: column for name, column in comparison.differences.items() if name != BEST}
     figure = Figure(figsize=(7 + 2.5 * len(shown), 2.0 + 0.36 * len(rows)), layout="constrained")
     scores, *others = figure.subplots(
         1, 1 + len(shown), sharey=True, width_ratios=[3, *[2] * len(shown)], squeeze=False

@@ -7,6 +7,7 @@ from typing import Any
 
 from classify.bootstrap import Interval
 
+BEST = "the best"
 NO_DIFFERENCE = "no difference seen"
 
 
@@ -86,7 +87,7 @@ class Comparison:
     def differences(self) -> dict[str, tuple[Interval | None, ...]]:
         """What is subtracted -> the difference of each contender; without what is subtracted from none."""
         columns = {
-            "the best": tuple(found.over_best for found in self.contenders),
+            BEST: tuple(found.over_best for found in self.contenders),
             "no mixup": tuple(found.over_no_mixup for found in self.contenders),
         }
         if self.best_baseline is not None:

@@ -90,27 +90,20 @@ class _OneThread:
         self._users = 0
         self._before = 1
 
-    def enter(self) -> None:
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Have torch compute on one thread: small operations take less time than threads take to meet."""
         with self._lock:
             if not self._users:
                 self._before = torch.get_num_threads()
             self._users += 1
             torch.set_num_threads(1)
-
-    def leave(self) -> None:
-        with self._lock:
-            self._users -= 1
-            torch.set_num_threads(self._before)  # each thread for itself: OpenMP keeps a count for each
-
-
-_one_thread = _OneThread()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                torch.set_num_threads(self._before)  # each thread for itself: OpenMP keeps a count for each
 
 
-@contextmanager
-def on_one_thread() -> Iterator[None]:
-    """Have torch compute on one thread: small operations take less time than threads take to meet."""
-    _one_thread.enter()
-    try:
-        yield
-    finally:
-        _one_thread.leave()
+on_one_thread = _OneThread().hold
