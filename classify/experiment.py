@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.batches import LabelledSet
-from classify.bootstrap import BootstrapConfig
-from classify.calibration import fit_temperature, move_thresholds
-from classify.candidates import LOGISTIC, list_candidates, refuse_chosen
-from classify.classifier import VideoClassifier, refuse_output_folder
+from classify.classifier.classifier import VideoClassifier, refuse_output_folder
+from classify.comparison.candidates import LOGISTIC, list_candidates, refuse_chosen
+from classify.comparison.selection import AUTO, BUDGET_S, Selection, choose_recipe
+from classify.data.labels import Labels, LabelTable, read_labels
+from classify.data.split_files import PARTS, Split, describe_gaps, read_split
 from classify.errors import SplitError, TrainError
-from classify.evaluation import Evaluation, Outcome, evaluate
-from classify.evaluation_log import log_evaluation
-from classify.history import EpochRecord
-from classify.labels import Labels, LabelTable, read_labels
-from classify.logits import predict_probabilities
-from classify.metrics import Metrics
-from classify.recipe import TrainConfig
-from classify.selection import AUTO, BUDGET_S, Selection, choose_recipe
-from classify.split_files import PARTS, Split, describe_gaps, read_split
-from classify.training import TrainingRun, fit_head
+from classify.measures.bootstrap import BootstrapConfig
+from classify.measures.calibration import fit_temperature, move_thresholds
+from classify.measures.evaluation import Evaluation, Outcome, evaluate
+from classify.measures.evaluation_log import log_evaluation
+from classify.measures.metrics import Metrics
+from classify.training.batches import LabelledSet
+from classify.training.history import EpochRecord
+from classify.training.logits import predict_probabilities
+from classify.training.recipe import TrainConfig
+from classify.training.training import TrainingRun, fit_head
 from embed.store import EmbeddingStore
 
 
@@ -124,9 +124,9 @@ def train_head(
         output: folder for the head; a head that lies there already is replaced, anything else is not.
         labels: as for `split_videos`, with the same minimum count.
         config: how to train. With the architecture "auto", architecture, mixup, epochs, learning rate, its schedule and
-            weight decay are chosen by cross-validation inside the training part (`classify.selection`). For them,
-            and for dropout, other values than the defaults are refused; logistic regression, the first to try, has
-            others of its own, and a note names those where it is chosen.
+            weight decay are chosen by cross-validation inside the training part (`classify.comparison.selection`). For
+            them, and for dropout, other values than the defaults are refused; logistic regression, the first to try,
+            has others of its own, and a note names those where it is chosen.
         budget_s: seconds that choice and training may take, with "auto" alone; None gives it 60. A training that they
             do not suffice for is cut, with a note.
         on_epoch: called with each epoch's record; while choosing, it is not.

@@ -13,54 +13,54 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from embed.decoding import Frames as Frames
-    from embed.decoding import read_frames as read_frames
-    from embed.encoders import Encoder as Encoder
-    from embed.encoders import TextEncoder as TextEncoder
-    from embed.encoders import load_encoder as load_encoder
-    from embed.encoders import load_text_encoder as load_text_encoder
+    from embed.encoders.loading import Encoder as Encoder
+    from embed.encoders.loading import TextEncoder as TextEncoder
+    from embed.encoders.loading import load_encoder as load_encoder
+    from embed.encoders.loading import load_text_encoder as load_text_encoder
     from embed.errors import EmbedError as EmbedError
     from embed.errors import StoreMismatch as StoreMismatch
     from embed.errors import VideoError as VideoError
-    from embed.inspection import StoreReport as StoreReport
-    from embed.inspection import inspect_embeddings as inspect_embeddings
-    from embed.pipeline import embed_videos as embed_videos
-    from embed.provenance import EncoderIdentity as EncoderIdentity
-    from embed.provenance import Provenance as Provenance
-    from embed.run_config import EmbedConfig as EmbedConfig
-    from embed.run_config import EmbedSummary as EmbedSummary
-    from embed.sampling import UniformFrames as UniformFrames
+    from embed.run.config import EmbedConfig as EmbedConfig
+    from embed.run.config import EmbedSummary as EmbedSummary
+    from embed.run.pipeline import embed_videos as embed_videos
+    from embed.sources.videos import Video as Video
+    from embed.sources.videos import find_videos as find_videos
     from embed.store import EmbeddingStore as EmbeddingStore
     from embed.store import Failure as Failure
     from embed.store import StoreWriter as StoreWriter
     from embed.store import VideoRecord as VideoRecord
-    from embed.videos import Video as Video
-    from embed.videos import find_videos as find_videos
+    from embed.store.inspection import StoreReport as StoreReport
+    from embed.store.inspection import inspect_embeddings as inspect_embeddings
+    from embed.store.provenance import EncoderIdentity as EncoderIdentity
+    from embed.store.provenance import Provenance as Provenance
+    from embed.video.decoding import Frames as Frames
+    from embed.video.decoding import read_frames as read_frames
+    from embed.video.sampling import UniformFrames as UniformFrames
 
 _HOME_OF = {
-    "EmbedConfig": "run_config",
+    "EmbedConfig": "run.config",
     "EmbedError": "errors",
-    "EmbedSummary": "run_config",
+    "EmbedSummary": "run.config",
     "EmbeddingStore": "store",
-    "Encoder": "encoders",
-    "EncoderIdentity": "provenance",
+    "Encoder": "encoders.loading",
+    "EncoderIdentity": "store.provenance",
     "Failure": "store",
-    "Frames": "decoding",
-    "Provenance": "provenance",
+    "Frames": "video.decoding",
+    "Provenance": "store.provenance",
     "StoreMismatch": "errors",
-    "StoreReport": "inspection",
+    "StoreReport": "store.inspection",
     "StoreWriter": "store",
-    "TextEncoder": "encoders",
-    "UniformFrames": "sampling",
-    "Video": "videos",
+    "TextEncoder": "encoders.loading",
+    "UniformFrames": "video.sampling",
+    "Video": "sources.videos",
     "VideoError": "errors",
     "VideoRecord": "store",
-    "embed_videos": "pipeline",
-    "find_videos": "videos",
-    "inspect_embeddings": "inspection",
-    "load_encoder": "encoders",
-    "load_text_encoder": "encoders",
-    "read_frames": "decoding",
+    "embed_videos": "run.pipeline",
+    "find_videos": "sources.videos",
+    "inspect_embeddings": "store.inspection",
+    "load_encoder": "encoders.loading",
+    "load_text_encoder": "encoders.loading",
+    "read_frames": "video.decoding",
 }
 
 __all__ = sorted(_HOME_OF)

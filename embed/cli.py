@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embed.result_texts import SHOWN_FAILURES, report_text, summary_text
+from embed.run.texts import SHOWN_FAILURES, report_text, summary_text
 
 if TYPE_CHECKING:
-    from embed.progress import Progress
-    from embed.repair import RepairReport
-    from embed.run_config import EmbedConfig
-    from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
-    from embed.tables import Failure
+    from embed.machine.progress import Progress
+    from embed.run.config import EmbedConfig
+    from embed.store.repair import RepairReport
+    from embed.store.tables import Failure
+    from embed.video.sampling import FramesPerSecond, KeyFrames, UniformFrames
 
 _PASSING_REASONS = frozenset({"not_found", "fetch_error", "timeout", "out_of_memory", "crashed"})
 
@@ -129,7 +129,7 @@ def embed_videos(sources: tuple[str, ...], store: str, as_json: bool, **options:
     embed-videos videos.csv --model efficientnet-lite0 -o embeddings.h5
     embed-videos videos/ --sampling fps --fps 1 --first-seconds 45
     """  # noqa: D301 (click wants a real backspace)
-    from embed import pipeline
+    from embed.run import pipeline
 
     config = _config(**options)
     with ProgressBar() as bar:
@@ -166,8 +166,8 @@ def inspect_embeddings(
         raise click.UsageError("--merge and --repair are two steps: repair first, then merge the repaired stores.")
     if len(stores) > 1 and not merge:
         raise click.UsageError(f"{len(stores)} stores are named: name one, or join them with --merge NEW.")
-    from embed import inspection, merging
-    from embed.repair import repair_embeddings
+    from embed.store import inspection, merging
+    from embed.store.repair import repair_embeddings
 
     if merge:
         merging.merge_embeddings(stores, merge)
@@ -242,8 +242,8 @@ def _config(
     **others: Any,
 ) -> "EmbedConfig":
     """Build the configuration that the options describe; `others` have the names of its own settings."""
-    from embed.decode_pool import DecodeLimits
-    from embed.run_config import EmbedConfig
+    from embed.decode_pool.pool import DecodeLimits
+    from embed.run.config import EmbedConfig
 
     try:
         return EmbedConfig(
@@ -261,7 +261,7 @@ def _sampling(
     name: str, *, frame_count: int | None, fps: float | None, first_seconds: float | None
 ) -> "UniformFrames | KeyFrames | FramesPerSecond":
     """Build the rule that the options describe."""
-    from embed.sampling import FramesPerSecond, KeyFrames, UniformFrames
+    from embed.video.sampling import FramesPerSecond, KeyFrames, UniformFrames
 
     if fps is not None and name != "fps":
         raise click.UsageError(f"--fps is for --sampling fps, not for {name}.")
@@ -273,7 +273,7 @@ def _sampling(
 
 def _views(names: str) -> tuple[str, ...]:
     """Read the names of views, good or not."""
-    from embed.views import ALL_VIEWS
+    from embed.video.views import ALL_VIEWS
 
     return ALL_VIEWS if names == "all" else tuple(names.split(","))
 

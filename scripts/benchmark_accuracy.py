@@ -45,13 +45,13 @@ from classify import (
     list_heads,
     read_labels,
 )
-from classify.baselines import predict_baseline
-from classify.batches import Videos
-from classify.bootstrap import bootstrap_labels
-from classify.labels import LabelTable
-from classify.metrics import micro_f1
-from classify.splits import fold_table
-from classify.trials import Trial, TrialPlan, run_trials
+from classify.comparison.baselines import predict_baseline
+from classify.comparison.trials import Trial, TrialPlan, run_trials
+from classify.data.labels import LabelTable
+from classify.data.splits import fold_table
+from classify.measures.bootstrap import bootstrap_labels
+from classify.measures.metrics import micro_f1
+from classify.training.batches import Videos
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
 
 ROOT = Path(__file__).parents[1]

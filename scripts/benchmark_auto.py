@@ -34,9 +34,9 @@ from classify import (
     predict_probabilities,
     read_labels,
 )
-from classify.baselines import predict_baseline
-from classify.candidates import list_candidates
-from classify.selection import BUDGET_S, Selection, choose_recipe
+from classify.comparison.baselines import predict_baseline
+from classify.comparison.candidates import list_candidates
+from classify.comparison.selection import BUDGET_S, Selection, choose_recipe
 from embed import EmbeddingStore
 
 Parts = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]

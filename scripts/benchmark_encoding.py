@@ -25,13 +25,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from embed.decoding import read_frames
-from embed.encoders import Encoder, begin_encoding, load_encoder
+from embed.encoders.loading import Encoder, begin_encoding, load_encoder
+from embed.encoders.torchvision_operators import declare_missing_operators
 from embed.errors import EncoderError
-from embed.fidelity import measure_fidelity
-from embed.provenance import Precision
-from embed.sampling import UniformFrames
-from embed.torchvision_operators import declare_missing_operators
+from embed.run.fidelity import measure_fidelity
+from embed.store.provenance import Precision
+from embed.video.decoding import read_frames
+from embed.video.sampling import UniformFrames
 
 _FRAMES_A_VIDEO = 8
 _AT_ONCE = 2

@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.decoding import read_frames
-from embed.timeline import Timeline
+from embed.video.decoding import read_frames
+from embed.video.timeline import Timeline
 
 THUMBNAIL = (64, 36)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from embed.torchvision_operators import declare_missing_operators
+from embed.encoders.torchvision_operators import declare_missing_operators
 from tests.embed.encoders.frames import SMALL_CLIP
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

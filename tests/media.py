@@ -14,8 +14,8 @@ from av.bitstream import BitStreamFilterContext
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
-from embed.preprocessing import Preprocessing
-from embed.provenance import EncoderIdentity
+from embed.store.provenance import EncoderIdentity
+from embed.video.preprocessing import Preprocessing
 
 BLOCK_PX = 16
 BIT_COUNT = 10

@@ -1,7 +1,7 @@
 """What a player shows: every frame that FFmpeg's decoder gives, in the order in which it gives them.
 
-An answer from elsewhere for `embed.decoding`: no timeline, no plan and no seeking, and of the project's own code only
-the conversion of a decoded frame to RGB (`embed.pictures`).
+An answer from elsewhere for `embed.video.decoding`: no timeline, no plan and no seeking, and of the project's own code
+only the conversion of a decoded frame to RGB (`embed.video.pictures`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,9 +14,9 @@ import numpy as np
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
-from embed.decoding import read_frames
-from embed.pictures import PictureReader
-from embed.sampling import UniformFrames
+from embed.video.decoding import read_frames
+from embed.video.pictures import PictureReader
+from embed.video.sampling import UniformFrames
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,9 @@ LAYERS = {
     ),
 }
 # What classify may import anywhere: a store, what made it, and what the machine has.
-STORE = {"embed.store", "embed.provenance", "embed.cores"}
+STORE = {"embed.store", "embed.store.provenance", "embed.machine.cores"}
 MORE_THAN_THE_STORE = {
-    "classify.prediction": {"embed"},
+    "classify.classifier.prediction": {"embed"},
     "classify.cli": {"embed", "embed.errors", "embed.cli"},
 }
 HEAVY = {

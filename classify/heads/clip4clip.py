@@ -1,6 +1,6 @@
 """CLIP4Clip's sequential transformer: four pre-norm layers, added to their input, then the mean.
 
-Positions are learned, unless other ones are asked for (`classify.heads.positions`).
+Positions are learned, unless other ones are asked for (`classify.heads.blocks.positions`).
 
 Source: seqTransf of CLIP4Clip (Luo et al. 2021), https://arxiv.org/abs/2104.08860, section 3.3; its code's transformer
 is CLIP's: pre-norm, QuickGELU (x * sigmoid(1.702 x)), a feed-forward of 4 D, 8 heads.
@@ -9,8 +9,8 @@ is CLIP's: pre-norm, QuickGELU (x * sigmoid(1.702 x)), a feed-forward of 4 D, 8 
 import torch
 from torch import Tensor, nn
 
-from classify.heads.pooling import clear_padding, pool_mean
-from classify.heads.positions import TIMED, build_positions
+from classify.heads.blocks.pooling import clear_padding, pool_mean
+from classify.heads.blocks.positions import TIMED, build_positions
 from classify.heads.transformer import attend, refuse_indivisible
 
 LAYERS = 4
@@ -22,7 +22,7 @@ class Clip4ClipHead(nn.Module):
     Args:
         dimension: D, the length of one vector; a multiple of the 8 attention heads.
         class_count: C.
-        positions: one of `classify.heads.positions.POSITIONS`.
+        positions: one of `classify.heads.blocks.positions.POSITIONS`.
 
     Raises:
         HeadError: the attention heads cannot share D out, or there are no such positions.

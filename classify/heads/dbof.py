@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classify.heads.masked_norm import MaskedBatchNorm
+from classify.heads.blocks.masked_norm import MaskedBatchNorm
+from classify.heads.blocks.pooling import clear_padding, pool_max
+from classify.heads.blocks.thinning import thin, thin_batch
 from classify.heads.moe import MixtureOfExperts
-from classify.heads.pooling import clear_padding, pool_max
-from classify.heads.thinning import thin, thin_batch
 
 FRAMES = 30
 CLUSTERS = 8192

@@ -20,8 +20,8 @@ Large-Scale Image Classification, ECCV, section 3.2.
 import torch
 from torch import Tensor, nn
 
-from classify.heads.moments import Moments, bounded_deviation
-from classify.heads.pooling import Pooled, clear_padding, pool_mean
+from classify.heads.blocks.moments import Moments, bounded_deviation
+from classify.heads.blocks.pooling import Pooled, clear_padding, pool_mean
 
 _BINS = 8
 _QUARTERS = 4

@@ -3,7 +3,7 @@
 The layer is that of Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762): post-norm, ReLU. It equals
 torch.nn.TransformerEncoderLayer with the same weights, and is written out for its speed in training and because
 attention here takes `mask` as it is: True where a vector is real. Positions are sinusoidal, unless other ones are asked
-for (`classify.heads.positions`).
+for (`classify.heads.blocks.positions`).
 """
 
 import math
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from classify.errors import HeadError
-from classify.heads.dropout import drop, relu_and_drop
-from classify.heads.pooling import clear_padding, pool_mean
-from classify.heads.positions import TIMED, build_positions
+from classify.heads.blocks.dropout import drop, relu_and_drop
+from classify.heads.blocks.pooling import clear_padding, pool_mean
+from classify.heads.blocks.positions import TIMED, build_positions
 
 ATTENTION_HEADS = 8
 FEED_FORWARD = 2048
@@ -29,7 +29,7 @@ class TransformerHead(nn.Module):
         dimension: D, the length of one vector; a multiple of the 8 attention heads.
         class_count: C.
         dropout: share that is dropped in training: of the input, the attention, and what each part gives.
-        positions: one of `classify.heads.positions.POSITIONS`.
+        positions: one of `classify.heads.blocks.positions.POSITIONS`.
 
     Raises:
         HeadError: the attention heads cannot share D out, or there are no such positions.

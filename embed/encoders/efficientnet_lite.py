@@ -18,12 +18,12 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from embed.encoders import Encoder, resolve_device
 from embed.encoders.foreseen import lite_preprocessing
+from embed.encoders.loading import Encoder, resolve_device
 from embed.encoders.torch_images import TorchImageEncoder, apply_precision, hash_module
+from embed.encoders.torchvision_operators import declare_missing_operators
 from embed.errors import EncoderError, WeightsUnavailable
-from embed.provenance import EncoderIdentity, Precision
-from embed.torchvision_operators import declare_missing_operators
+from embed.store.provenance import EncoderIdentity, Precision
 
 
 def load(

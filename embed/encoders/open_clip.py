@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from embed.encoders import PendingVectors, TextEncoder, resolve_device
+from embed.encoders.loading import PendingVectors, TextEncoder, resolve_device
 from embed.encoders.torch_images import TorchImageEncoder, apply_precision, hash_module
+from embed.encoders.torchvision_operators import declare_missing_operators
 from embed.errors import EncoderError, WeightsUnavailable
-from embed.preprocessing import Preprocessing
-from embed.provenance import EncoderIdentity, Precision
-from embed.torchvision_operators import declare_missing_operators
+from embed.store.provenance import EncoderIdentity, Precision
+from embed.video.preprocessing import Preprocessing
 
 DEFAULT_PRETRAINED = "openai"
 _HUB_PREFIXES = ("hf-hub:", "local-dir:")

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classify import LabelledSet, VideoSet, cli
-from classify.device_sets import place_videos
-from classify.heads import StandardisedHead
-from classify.logits import head_logits
-from classify.mixup import Step
+from classify.heads.standardised import StandardisedHead
+from classify.training.device_sets import place_videos
+from classify.training.logits import head_logits
+from classify.training.mixup import Step
 from embed import EncoderIdentity, Failure, Provenance, StoreWriter, VideoRecord, load_encoder
-from embed.preprocessing import Preprocessing
+from embed.video.preprocessing import Preprocessing
 from tests.embed.encoders.frames import SMALL_CLIP
 
 DIMENSION = 16

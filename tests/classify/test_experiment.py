@@ -18,8 +18,8 @@ from classify import (
     split_videos,
     train_head,
 )
-from classify.batches import VideoSet
-from classify.history import EpochRecord
+from classify.training.batches import VideoSet
+from classify.training.history import EpochRecord
 from embed import EmbeddingStore, Failure
 
 

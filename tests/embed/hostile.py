@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.sampling import UniformFrames
-from embed.timeline import Timeline
+from embed.video.sampling import UniformFrames
+from embed.video.timeline import Timeline
 
 HOSTILE_FRAME_COUNT = 13
 BLOCK_BYTES = 32 << 20

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.provenance import Provenance
 from embed.store import StoreWriter, VideoRecord
+from embed.store.provenance import Provenance
 from tests.media import BarReader
 
 PROVENANCE = Provenance(BarReader().identity, {"name": "uniform", "frame_count": 4})

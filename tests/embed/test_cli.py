@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from embed.cli import embed_videos, inspect_embeddings
-from embed.nvdec import why_no_gpu
 from embed.store import Failure, StoreWriter
+from embed.video.nvdec import why_no_gpu
 from tests.embed.stores import PROVENANCE, write_store
 from tests.media import write_video
 

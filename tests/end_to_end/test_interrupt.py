@@ -9,7 +9,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from embed.inspection import inspect_embeddings
+from embed.store.inspection import inspect_embeddings
 from tests.media import write_video
 
 # Tests that run in a shell's background inherit that Ctrl-C is ignored there.

@@ -14,9 +14,9 @@ import h5py
 import numpy as np
 import pytest
 
-from embed.inspection import verify_store
-from embed.parts import parts_folder, piece_files
 from embed.store import EmbeddingStore
+from embed.store.inspection import verify_store
+from embed.store.parts import parts_folder, piece_files
 from tests.media import write_video
 from tests.processes import Traced
 
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 RUN = """
 import sys
-from embed import writing
+from embed.store import writing
 from embed import EmbedConfig, embed_videos
-from embed.sampling import UniformFrames
+from embed.video.sampling import UniformFrames
 from tests.media import BarReader
 writing._COMMIT_INTERVAL_S = 0.0  # commit every video, so that kills meet as many commits as can be
 config = EmbedConfig(sampling=UniformFrames(5), log=sys.argv[3])

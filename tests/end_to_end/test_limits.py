@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from embed import EmbedConfig, UniformFrames, embed_videos
-from embed.decode_pool import DecodeLimits
+from embed.decode_pool.pool import DecodeLimits
 from embed.store import EmbeddingStore
 from tests.embed import hostile
 from tests.embed.hostile import HOSTILE_FRAME_COUNT, Hostile

@@ -18,7 +18,7 @@ RUN = """
 import re, resource, sys, time
 from pathlib import Path
 from embed import EmbedConfig, embed_videos
-from embed.sampling import FramesPerSecond, UniformFrames
+from embed.video.sampling import FramesPerSecond, UniformFrames
 from tests.media import BarReader
 
 class SlowReader(BarReader):
@@ -33,7 +33,7 @@ own_kib = int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text
 print(summary.vectors, (own_kib + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) << 10)
 """
 FRAME_BYTES = 3 * WIDTH_PX**2  # as the encoder takes it
-WAITING_BYTES = 128 << 20  # of frames, as `embed.decode_pool` promises
+WAITING_BYTES = 128 << 20  # of frames, as `embed.decode_pool.pool` promises
 NOISE_BYTES = 64 << 20
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from embed.inspection import inspect_embeddings
+from embed.sources.videos import VIDEO_SUFFIXES, find_videos
 from embed.store import EmbeddingStore
-from embed.videos import VIDEO_SUFFIXES, find_videos
+from embed.store.inspection import inspect_embeddings
 from tests.mutations import write_mutants, write_originals
 from tests.processes import Traced
 
@@ -18,9 +18,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 RUN = """
 import json, sys
-from embed.decode_pool import DecodeLimits
+from embed.decode_pool.pool import DecodeLimits
 from embed import EmbedConfig, embed_videos
-from embed.sampling import UniformFrames
+from embed.video.sampling import UniformFrames
 from tests.media import BarReader
 config = EmbedConfig(sampling=UniformFrames(5), workers=2, limits=DecodeLimits(timeout_s=20, memory_bytes=1 << 30))
 summary = embed_videos([sys.argv[1]], sys.argv[2], config, encoder=BarReader())

@@ -1,6 +1,6 @@
 import torch
 
-from classify.heads import LinearHead
+from classify.heads.linear import LinearHead
 
 
 def test_linear_is_a_linear_layer_on_the_mean_of_the_real_vectors() -> None:

@@ -6,8 +6,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from classify.heads import RandomFrameHead
-from classify.heads.random_frame import choose_row
+from classify.heads.random_frame import RandomFrameHead, choose_row
 
 
 @pytest.mark.parametrize(

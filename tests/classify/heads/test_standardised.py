@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from classify.errors import HeadError
-from classify.heads import StandardisedHead, build_head
+from classify.heads.blocks.pooling import pool_mean
 from classify.heads.linear import LinearHead
-from classify.heads.pooling import pool_mean
 from classify.heads.random_frame import choose_row
+from classify.heads.registry import StandardisedHead, build_head
 
 D, C = 6, 3
 

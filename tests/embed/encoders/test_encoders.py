@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from embed.decoding import read_frames
-from embed.encoders import Encoder, begin_encoding, load_encoder, resolve_device
+from embed.encoders.loading import Encoder, begin_encoding, load_encoder, resolve_device
 from embed.errors import EncoderError, WeightsUnavailable
-from embed.sampling import UniformFrames
+from embed.video.decoding import read_frames
+from embed.video.sampling import UniformFrames
 from tests.embed.encoders.frames import SMALL_CLIP, pictures, prepared, smallest_cosine
 
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")

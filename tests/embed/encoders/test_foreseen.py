@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from embed.encoders import load_encoder
 from embed.encoders.foreseen import foresee_preprocessing
+from embed.encoders.loading import load_encoder
 from tests.embed.encoders.frames import SMALL_CLIP
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from embed.encoders import Encoder, load_encoder
 from embed.encoders.int8 import Int8Attention, Int8Linear, multiply_in_float32, multiply_integers
+from embed.encoders.loading import Encoder, load_encoder
 from embed.errors import EncoderError
-from embed.provenance import Precision
+from embed.store.provenance import Precision
 from tests.embed.encoders.frames import SMALL_CLIP, pictures, prepared, smallest_cosine
 
 

@@ -1,0 +1,6 @@
+"""A trained head that is used: saved, loaded, predicting, exported.
+
+In: a head folder, and new videos or a store.
+Out: `VideoClassifier`, `Predictions`, an ONNX file; `VideoHeadClassifier` for arrays, as scikit-learn has it.
+Read first: `classifier.py`, which says what a head folder holds; then `prediction.py`.
+"""

@@ -1,0 +1,247 @@
+"""A trained head with all it needs to be used, and the folder it lives in.
+
+    head/
+      head.safetensors   the weights
+      head.json          architecture, label names in order, thresholds, temperature, provenance of the vectors, config,
+                         metrics, versions, and the sha256 of head.safetensors
+      history.csv        one row an epoch               (written by `train_head`)
+      report.json        figures of every part          (written by `train_head`)
+      report.html        the same as a page to look at  (written by `write_page`)
+
+Loading reads JSON and plain tensors, and runs no code from the folder.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from classify.errors import ClassifyError, EncoderMismatch, HeadError
+from classify.files import write_whole
+from classify.heads.standardised import StandardisedHead
+from classify.measures.calibration import calibrate
+from classify.measures.metrics import decide_labels
+from classify.training.batches import Videos
+from classify.training.logits import predict_probabilities
+from classify.training.recipe import TrainConfig
+from classify.training.training import configure_head
+from embed.store.provenance import Provenance, library_versions
+
+FORMAT = "framehead head 1"
+WEIGHTS_FILE = "head.safetensors"
+DESCRIPTION_FILE = "head.json"
+_OWN_FILES = frozenset({WEIGHTS_FILE, DESCRIPTION_FILE, "history.csv", "report.json", "report.html"})
+_UNFINISHED = ".new-"  # begins the folder of what is being written, which a killed run leaves behind
+
+
+@dataclass(frozen=True)
+class VideoClassifier:
+    """Labels videos by their vectors.
+
+    Args:
+        head: trained, on the CPU.
+        names: (C,) label names, in the order of the head's logits.
+        thresholds: (C,) lowest probability at which a label is given; None gives each video its likeliest label.
+        provenance: how the vectors were made that the head learned from. It takes no others.
+        config: how the head was trained.
+        metrics: figures to show with the head, JSON-ready.
+        temperature: what divides the logits, so that probabilities are calibrated; thresholds are meant after it.
+    """
+
+    head: StandardisedHead
+    names: tuple[str, ...]
+    thresholds: tuple[float, ...] | None
+    provenance: Provenance
+    config: TrainConfig
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
+
+    def predict_probabilities(self, videos: Videos, *, device: str = "auto") -> NDArray[np.floating]:
+        """Return the calibrated probability of each label for each of N videos, (N, C); device as in `TrainConfig`."""
+        if not len(videos):
+            return np.zeros((0, len(self.names)), dtype=np.float32)
+        found = predict_probabilities(self.head, videos, self.thresholds, device=device)
+        return calibrate(found, self.temperature, is_single_label=self.thresholds is None)
+
+    def decide(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Turn probabilities (N, C) into labels, bool (N, C)."""
+        return decide_labels(probabilities, self.thresholds)
+
+    def check(self, provenance: Provenance, name: str) -> None:
+        """Refuse vectors that were made otherwise than those that the head learned from.
+
+        Args:
+            provenance: what makes the vectors.
+            name: what to call their source in the message.
+
+        Raises:
+            EncoderMismatch: encoder, weights, preprocessing or sampling differ.
+        """
+        difference = provenance.difference(self.provenance)
+        if difference is not None:
+            encoder = self.provenance.encoder
+            raise EncoderMismatch(
+                f"{name} does not give the vectors that this head learned from: its {difference}. Label the videos "
+                f"themselves with the head's own encoder ({encoder.model}, weights {encoder.pretrained}), or train a "
+                "head on such vectors."
+            )
+
+    def save(self, folder: str | Path, *, reports: Mapping[str, str] | None = None) -> None:
+        """Write the head's folder; an older head there is replaced, or stays where the new one cannot be written.
+
+        Args:
+            folder: where the head will lie.
+            reports: name -> text of further files beside it: history.csv, report.json.
+
+        Raises:
+            HeadError: something other than a head lies there, or the disk does not take it.
+        """
+        folder = Path(folder)
+        refuse_output_folder(folder)
+        weights = safetensors.torch.save({name: t.contiguous() for name, t in self.head.state_dict().items()})
+        description = json.dumps(self._describe(weights), indent=2) + "\n"
+        try:
+            # The description last: without it, a folder is no head.
+            _fill_folder(folder, {**(reports or {}), WEIGHTS_FILE: weights, DESCRIPTION_FILE: description})
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a head's folder.
+
+        Raises:
+            HeadError: it holds no head, a damaged one, or one of an architecture that is not installed.
+        """
+        folder = Path(folder)
+        description = _read_description(folder)
+        try:
+            return cls._from_description(description, _read_weights(folder, description))
+        except HeadError:
+            raise
+        # RuntimeError: torch, of sizes that no tensor has.
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ClassifyError) as error:
+            raise HeadError(
+                f"{folder / DESCRIPTION_FILE} does not describe a head: {type(error).__name__}: {error}. "
+                "Train the head again."
+            ) from error
+
+    def _describe(self, weights: bytes) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "arch": self.config.arch,
+            "label_names": self.names,
+            "thresholds": self.thresholds,
+            "temperature": self.temperature,
+            "weights_sha256": sha256(weights).hexdigest(),
+            "provenance": self.provenance.to_json(),
+            "config": asdict(self.config),
+            "metrics": self.metrics,
+            "versions": library_versions(),
+        }
+
+    @classmethod
+    def _from_description(cls, description: Mapping[str, Any], weights: dict[str, torch.Tensor]) -> Self:
+        names = tuple(str(name) for name in description["label_names"])
+        thresholds = description["thresholds"]
+        if thresholds is not None:
+            thresholds = tuple(float(value) for value in thresholds)
+            if len(thresholds) != len(names):
+                raise ValueError(f"{len(thresholds)} thresholds for {len(names)} labels")
+        provenance = Provenance.from_json(description["provenance"])
+        config = TrainConfig(**description["config"])
+        head = _fill_head(config, provenance.encoder.dimension, len(names), weights)
+        temperature = float(description["temperature"])
+        if not temperature > 0:
+            raise ValueError(f"the temperature {temperature}")
+        return cls(head, names, thresholds, provenance, config, description["metrics"], temperature)
+
+
+def refuse_output_folder(folder: Path) -> None:
+    """Raise HeadError where no head can be written: a file, a folder that holds other things, or a read-only place."""
+    if folder.is_file():
+        raise HeadError(f"{folder} is a file. Name a folder for the head.")
+    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    foreign = sorted(name for name in found - _OWN_FILES if not name.startswith(_UNFINISHED))
+    if foreign:
+        raise HeadError(
+            f"{folder} holds {foreign[0]!r}, which is no part of a head, and would be lost. Name another folder."
+        )
+    try:
+        with tempfile.TemporaryFile(
+            dir=next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        ):
+            pass
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> HeadError:
+    return HeadError(f"{folder} cannot be written: {error.strerror}. Make room or allow it, or name another folder.")
+
+
+def _fill_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write the files of a head in their order; its other files go.
+
+    The folder itself stays, since one that is mounted cannot be renamed. Nothing takes its place before all is on disk.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder) as beside:
+        for name, content in files.items():
+            write_whole(Path(beside, name), content)
+        for name in files:
+            Path(beside, name).replace(folder / name)
+    for name in _OWN_FILES - files.keys():
+        (folder / name).unlink(missing_ok=True)
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / DESCRIPTION_FILE
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise HeadError(f"{folder} holds no {DESCRIPTION_FILE}, so it is no head. Make one with train-head.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise HeadError(f"{path} cannot be read as JSON: {error}. Train the head again.") from error
+    found = description.get("format") if isinstance(description, dict) else None
+    if found != FORMAT:
+        raise HeadError(f"{path} has the format {found!r}; this version reads {FORMAT!r}. Train the head again.")
+    return dict(description)
+
+
+def _read_weights(folder: Path, description: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    path = folder / WEIGHTS_FILE
+    try:
+        content = path.read_bytes()
+        tensors = safetensors.torch.load(content)
+    except (OSError, SafetensorError) as error:
+        raise HeadError(f"{path} cannot be read: {error}. Train the head again.") from error
+    if sha256(content).hexdigest() != description.get("weights_sha256"):
+        raise HeadError(f"{path} is not the file that {DESCRIPTION_FILE} describes. Train the head again.")
+    return tensors
+
+
+def _fill_head(
+    config: TrainConfig, dimension: int, class_count: int, weights: Mapping[str, torch.Tensor]
+) -> StandardisedHead:
+    """Build a head around weights whose names, shapes and types are checked before any memory is taken."""
+    with torch.device("meta"):
+        head = configure_head(config, dimension, class_count)
+    expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in head.state_dict().items()}
+    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
+    if found != expected:
+        raise HeadError(
+            f"The weights in {WEIGHTS_FILE} are not those of a {config.arch} head for {dimension} dimensions and "
+            f"{class_count} labels. Train the head again."
+        )
+    head.load_state_dict(weights, assign=True)
+    return head.eval()

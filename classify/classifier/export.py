@@ -1,0 +1,298 @@
+"""A trained head as one ONNX file, which runs where neither torch nor this package is.
+
+The model takes the vectors of B videos as a store holds them, and does all that the head does with them: it thins
+them to `max_frames`, projects and standardises them, and divides the logits by the temperature. Of a store with several
+views it takes a video's rows as they are, view after view, and averages the views' probabilities.
+
+    inputs    vectors        (B, T, D) float32  any B and T; rows where the mask is False may hold anything
+              mask           (B, T) bool        True where a vector is real; each video's real vectors come first
+              timestamps_s   (B, T) float32     of a timed head alone (positions: timestamps): each vector's moment on
+                                                its video's own clock, as a store has it; anything where mask is False
+    outputs   logits         (B, C) float32     after the temperature
+              probabilities  (B, C) float32     their softmax, or their sigmoid where videos have several labels
+
+Its metadata are texts: `labels`, a JSON list of C names; `thresholds`, a JSON list of C probabilities from which a
+label is given, or null where the likeliest is; `temperature`; `provenance`, a JSON object of how vectors are made for
+it; and `vectors`, which is "all" or, for a head that chooses a video's vectors by its id as random-frame does,
+"selected": such a model takes the chosen vectors, (B, 1, D) for random-frame, and so does what
+`StandardisedHead.choose` returns.
+"""
+
+import copy
+import json
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from classify.classifier.classifier import VideoClassifier
+from classify.classifier.onnx_recurrence import OPSET, replace_recurrences
+from classify.errors import ClassifyError, HeadError
+from classify.files import write_whole
+from classify.heads.blocks.pooling import clear_padding
+from classify.heads.blocks.thinning import thin_batch
+from classify.training.batches import VideoSet
+from classify.training.device_sets import select_rows
+from classify.training.objective import Objective
+
+TOLERANCE = 1e-4
+"""How far the model's probabilities may be from torch's, and its logits as a share of the largest logit above 1."""
+
+_CHECKED = ((1, 1), (3, 7), (4, 150))  # videos and vectors; 150 is beyond every head's own number of places
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """What `export_head` wrote.
+
+    Args:
+        path: the ONNX file.
+        names: (C,) label names, in the order of the outputs.
+        dimension: D, the length of one vector.
+        inputs: their names: "vectors", "mask" and, of a timed head, "timestamps_s".
+        takes: "all" vectors of a video, or those "selected" by its id.
+        checked_videos: videos of random vectors that the model and torch were compared on.
+        largest_difference: between their outputs, as `TOLERANCE` counts it.
+    """
+
+    path: str
+    names: tuple[str, ...]
+    dimension: int
+    inputs: tuple[str, ...]
+    takes: str
+    checked_videos: int
+    largest_difference: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary JSON-ready."""
+        return asdict(self)
+
+
+def export_head(head: str | Path, output: str | Path) -> ExportSummary:
+    """Write a head as an ONNX model, once it gives what the head gives.
+
+    Both are run on random vectors and masks; where they differ by more than `TOLERANCE`, nothing is written.
+
+    Args:
+        head: the head's folder.
+        output: the ONNX file to write.
+
+    Raises:
+        HeadError: there is no head in that folder, ONNX lacks what it computes, or its model computes something else.
+        ClassifyError: the packages that exporting needs are not installed, or torch is older than 2.8.
+    """
+    try:
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401 - torch.onnx needs it
+        from torch.onnx.ops import symbolic  # noqa: F401 - torch 2.8 and newer have it, which recurrences are made of
+    except ImportError as error:
+        raise ClassifyError(
+            "Exporting needs onnx, onnxscript, onnxruntime, and torch 2.8 or newer. Install them: pip install "
+            "'framehead[onnx]'"
+        ) from error
+    classifier = VideoClassifier.load(head)
+    model = _ExportedHead(classifier).eval()
+    content = _to_onnx(model, classifier)
+    difference = _largest_difference(content, classifier)
+    write_whole(Path(output), content)
+    return ExportSummary(
+        path=str(output),
+        names=classifier.names,
+        dimension=classifier.provenance.encoder.dimension,
+        inputs=model.inputs,
+        takes=model.takes,
+        checked_videos=sum(count for count, _ in _CHECKED),
+        largest_difference=difference,
+    )
+
+
+@final
+class _ExportedHead(nn.Module):
+    """All that happens to the vectors of a batch, in torch.
+
+    Args:
+        classifier: stays as it is.
+    """
+
+    def __init__(self, classifier: VideoClassifier) -> None:
+        super().__init__()
+        self.standardised = copy.deepcopy(classifier.head)
+        replace_recurrences(self.standardised)
+        self.temperature = classifier.temperature
+        self.objective = Objective(is_multi_label=classifier.thresholds is not None)
+        self.view_count = len(classifier.provenance.views)
+        within = self.standardised.head
+        self.takes = "selected" if hasattr(within, "select") and not hasattr(within, "select_batch") else "all"
+        self.inputs = ("vectors", "mask", "timestamps_s") if classifier.head.is_timed else ("vectors", "mask")
+
+    def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return logits and probabilities, (B, C) each, of vectors (B, T, D) where `mask` (B, T) is True."""
+        vectors, moments, mask = _part_views(vectors, timestamps_s, mask, self.view_count)
+        moments = None if moments is None else self._choose_moments(moments, mask)
+        rows, mask = self._select(clear_padding(vectors, mask), mask)
+        if self.standardised.components is not None:
+            rows = rows @ self.standardised.components
+        rows = (rows - self.standardised.mean) / self.standardised.deviation
+        logits = self.objective.average(self.standardised(rows, mask, moments), self.view_count) / self.temperature
+        return logits, logits.sigmoid() if self.objective.is_multi_label else logits.softmax(dim=1)
+
+    def _choose_moments(self, timestamps_s: Tensor, mask: Tensor) -> Tensor:
+        """Make of moments (B, T) what `StandardisedHead.choose_moments` does."""
+        elapsed_s = timestamps_s - timestamps_s[:, :1]
+        if self.standardised.max_frames is None:
+            return elapsed_s
+        return thin_batch(elapsed_s.unsqueeze(2), mask, self.standardised.max_frames)[0].squeeze(2)
+
+    def _select(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        if self.takes == "selected":
+            return vectors, mask
+        if self.standardised.max_frames is not None:
+            vectors, mask = thin_batch(vectors, mask, self.standardised.max_frames)
+        within: Any = self.standardised.head
+        return within.select_batch(vectors, mask) if hasattr(within, "select_batch") else (vectors, mask)
+
+
+def _part_views(
+    vectors: Tensor, timestamps_s: Tensor | None, mask: Tensor, view_count: int
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Make B x V videos of one view each of B videos whose real rows are view after view, as a store has them."""
+    if view_count == 1:
+        return vectors, timestamps_s, mask
+    counts = mask.sum(dim=1, keepdim=True) // view_count
+    longest = (mask.shape[1] + view_count - 1) // view_count
+    places = torch.arange(longest, device=mask.device)
+    is_real = places < counts
+    firsts = counts * torch.arange(view_count, device=mask.device)
+    # Places beyond a view's end read the first row, which its mask leaves out.
+    rows = (firsts.unsqueeze(2) + places).masked_fill(~is_real.unsqueeze(1), 0).flatten(1)
+    parted = vectors.gather(1, rows.unsqueeze(2).expand(-1, -1, vectors.shape[2]))
+    moments = None if timestamps_s is None else timestamps_s.gather(1, rows).view(-1, longest)
+    return parted.view(-1, longest, vectors.shape[2]), moments, is_real.repeat_interleave(view_count, dim=0)
+
+
+def _to_onnx(model: _ExportedHead, classifier: VideoClassifier) -> bytes:
+    """Return the bytes of the ONNX model, metadata included."""
+    shape = (2, 8 * model.view_count)
+    inputs = torch.zeros(*shape, classifier.provenance.encoder.dimension), torch.ones(shape, dtype=torch.bool)
+    example = (*inputs, torch.zeros(shape))[: len(model.inputs)]
+    # Two vectors a view are fewest to torch, which else takes a view's length for 1; the model runs with one as well.
+    least = 2 * model.view_count if model.view_count > 1 else None
+    axes = {0: torch.export.Dim("videos"), 1: torch.export.Dim("time", min=least)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.export's words to its own developers
+        try:
+            program = torch.onnx.export(
+                model,
+                example,
+                dynamo=True,
+                opset_version=OPSET,
+                dynamic_shapes=(axes,) * len(example),
+                input_names=model.inputs,
+                output_names=["logits", "probabilities"],
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            raise _cannot_be_exported(classifier, error) from error
+    assert program is not None
+    program.model.metadata_props.update(_metadata(model, classifier))
+    return bytes(program.model_proto.SerializeToString())
+
+
+def _cannot_be_exported(classifier: VideoClassifier, error: Exception) -> HeadError:
+    return HeadError(
+        f"The {classifier.config.arch} head cannot be written as ONNX for videos of any length: "
+        f"{str(error).strip().splitlines()[0]}. Predict with the head itself, by predict-videos."
+    )
+
+
+def _metadata(model: _ExportedHead, classifier: VideoClassifier) -> dict[str, str]:
+    return {
+        "labels": json.dumps(classifier.names),
+        "thresholds": json.dumps(classifier.thresholds),
+        "temperature": json.dumps(classifier.temperature),
+        "provenance": json.dumps(classifier.provenance.to_json()),
+        "vectors": model.takes,
+    }
+
+
+def _largest_difference(content: bytes, classifier: VideoClassifier) -> float:
+    """Return how far the model's outputs are from torch's at most, on random videos.
+
+    Raises:
+        HeadError: too far, or the model does not run.
+    """
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+
+    rng = np.random.default_rng(0)
+    videos = [_draw_videos(classifier, rng, count, time) for count, time in _CHECKED]
+    try:
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        largest = max(_difference(session, classifier, drawn) for drawn in videos)
+    except (Fail, InvalidArgument, RuntimeException) as error:
+        raise _cannot_be_exported(classifier, error) from error
+    if largest > TOLERANCE:
+        raise HeadError(
+            f"The exported model of this {classifier.config.arch} head gives outputs that are {largest:.2g} from "
+            f"torch's, more than {TOLERANCE}. Nothing was written. Predict with the head itself, by predict-videos."
+        )
+    return largest
+
+
+def _difference(session: Any, classifier: VideoClassifier, videos: VideoSet) -> float:
+    """Return the largest difference: of probabilities, and of logits as a share of the largest logit above 1."""
+    logits = _torch_logits(classifier, videos)
+    found = session.run(["logits", "probabilities"], _inputs(session, classifier, videos))
+    differences = (
+        np.abs(found[0] - logits).max() / max(1.0, np.abs(logits).max()),
+        np.abs(found[1] - classifier.predict_probabilities(videos, device="cpu")).max(),
+    )
+    return float(np.nan_to_num(differences, nan=np.inf).max())
+
+
+def _torch_logits(classifier: VideoClassifier, videos: VideoSet) -> NDArray[np.float32]:
+    """Return the head's logits (B, C) after the temperature, of each view alone and without padding."""
+    views, objective = videos.each_view(), Objective(is_multi_label=classifier.thresholds is not None)
+    alone = [select_rows(views, classifier.head, np.array([index])) for index in range(len(views))]
+    with torch.inference_mode():
+        logits = torch.cat([classifier.head(*rows.padded(torch.device("cpu"))) for rows in alone])
+        averaged = objective.average(logits, videos.view_count) / classifier.temperature
+    return np.asarray(averaged.numpy(), dtype=np.float32)
+
+
+def _draw_videos(classifier: VideoClassifier, rng: np.random.Generator, count: int, time: int) -> VideoSet:
+    """Draw videos of 1 to `time` vectors a view, spread as those that the head learned from; the first is full."""
+    head, view_count = classifier.head, len(classifier.provenance.views)
+    lengths = rng.integers(1, time + 1, size=count) * view_count
+    lengths[0] = time * view_count
+    scores = torch.from_numpy(rng.standard_normal((int(lengths.sum()), len(head.mean)), dtype=np.float32))
+    vectors = scores * head.deviation + head.mean
+    if head.components is not None:
+        vectors = vectors @ head.components.T
+    # Of all videos together, so that their clocks start anywhere.
+    timestamps_s = rng.uniform(0, 2, int(lengths.sum())).cumsum().astype(np.float32)
+    ids = tuple(f"{number}.mp4" for number in range(count))
+    return VideoSet(ids, vectors.numpy(), lengths, view_count, read_timestamps=lambda: timestamps_s)
+
+
+def _inputs(session: Any, classifier: VideoClassifier, videos: VideoSet) -> dict[str, NDArray[Any]]:
+    """Return what a model takes of videos, by name, with what is no number in the padding."""
+    views = videos.each_view()
+    rows = np.split(videos.vectors, views.row_counts.cumsum()[:-1])
+    if session.get_modelmeta().custom_metadata_map["vectors"] == "selected":
+        rows = [classifier.head.choose(own, name) for own, name in zip(rows, views.ids, strict=True)]
+    rows = [np.concatenate(rows[first : first + videos.view_count]) for first in range(0, len(rows), videos.view_count)]
+    lengths = np.array([len(own) for own in rows])
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    vectors = np.full((*mask.shape, videos.dimension), np.nan, dtype=np.float32)
+    vectors[mask] = np.concatenate(rows)
+    inputs = {"vectors": vectors, "mask": mask}
+    if classifier.head.is_timed:
+        inputs["timestamps_s"] = np.full(mask.shape, np.nan, dtype=np.float32)
+        inputs["timestamps_s"][mask] = videos.timestamps_of(np.arange(len(videos)))
+    return inputs

@@ -1,0 +1,266 @@
+"""Labels for new videos, or for those of a store; and what an encoder makes of the labels' words.
+
+New videos are decoded, sampled and embedded as the head's own store was. A predictions file is a CSV with the columns
+id, labels (`|` between several, none where no label reached its threshold), probability (of each of these labels, in
+their order), then one column probability_{label} for each label that the head knows.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.classifier.classifier import VideoClassifier
+from classify.comparison.prompts import make_prompts
+from classify.data.label_files import SEPARATOR
+from classify.data.labels import Labels, read_labels
+from classify.files import write_whole
+from classify.training.batches import open_videos
+from embed import (
+    EmbedConfig,
+    EmbedError,
+    UniformFrames,
+    embed_videos,
+    find_videos,
+    load_encoder,
+    load_text_encoder,
+    read_frames,
+)
+from embed.store import EmbeddingStore, Failure, is_store
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """How new videos are embedded and labelled; none of it changes the result but in its last digits.
+
+    Args:
+        device: of encoder and head: "cpu", "cuda", or "auto" for a GPU where there is one.
+        pretrained: checkpoint file of the encoder, where it has moved since the head was trained.
+        batch_size: frames that the encoder takes at once.
+        store: where to keep the embeddings, so that the next run need not make them again; None keeps none.
+    """
+
+    device: str = "auto"
+    pretrained: str | None = None
+    batch_size: int = 32
+    store: Path | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one video shows.
+
+    Args:
+        video_id: its id.
+        labels: the labels given to it, likeliest first; none where no label reached its threshold.
+        probabilities: label -> probability, for every label that the head knows.
+    """
+
+    video_id: str
+    labels: tuple[str, ...]
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What `predict_videos` found.
+
+    Args:
+        names: (C,) labels that the head knows.
+        videos: one prediction a video: those of stores first, then those that were embedded, each in the order of the
+            sources.
+        failures: the videos that could not be embedded, and why.
+    """
+
+    names: tuple[str, ...]
+    videos: tuple[Prediction, ...]
+    failures: tuple[Failure, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the predictions JSON-ready."""
+        return {
+            "videos": [
+                {"id": video.video_id, "labels": video.labels, "probabilities": {**video.probabilities}}
+                for video in self.videos
+            ],
+            "failures": [
+                {"id": failure.id, "reason": failure.reason, "detail": failure.detail} for failure in self.failures
+            ],
+        }
+
+    def to_csv(self) -> str:
+        """Return the text of a predictions file."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["id", "labels", "probability", *(f"probability_{name}" for name in self.names)])
+        for video in self.videos:
+            shown = SEPARATOR.join(f"{video.probabilities[label]:.4f}" for label in video.labels)
+            figures = [f"{video.probabilities[name]:.4f}" for name in self.names]
+            writer.writerow([video.video_id, SEPARATOR.join(video.labels), shown, *figures])
+        return text.getvalue()
+
+
+def predict_videos(
+    head: str | Path,
+    sources: Sequence[str | Path],
+    output: str | Path | None = None,
+    *,
+    config: PredictConfig = PredictConfig(),
+    on_progress: Callable[[Any], None] | None = None,
+) -> Predictions:
+    """Label videos with a trained head.
+
+    Args:
+        head: the head's folder.
+        sources: stores, which are read as they are, and whatever else `embed_videos` takes.
+        output: predictions file to write; None writes none.
+        config: how videos are embedded and labelled.
+        on_progress: handed to `embed_videos`.
+
+    Raises:
+        HeadError: there is no head in that folder.
+        TrainError: there is no such device here.
+        EncoderMismatch: a store was not made as the vectors that the head learned from.
+        EmbedError: a source is absent, or the head's encoder cannot be had.
+    """
+    classifier = VideoClassifier.load(head)
+    stores = [source for source in sources if is_store(source)]
+    others = [source for source in sources if not is_store(source)]
+    found = [_label_store(classifier, store, config.device) for store in stores]
+    if others:
+        found.append(_label_videos(classifier, others, config, on_progress))
+    predictions = Predictions(
+        names=classifier.names,
+        videos=tuple(video for part in found for video in part.videos),
+        failures=tuple(failure for part in found for failure in part.failures),
+    )
+    if output is not None:
+        write_whole(Path(output), predictions.to_csv())
+    return predictions
+
+
+def grab_frames(location: str) -> list[NDArray[np.uint8]]:
+    """Read three frames of a local video, (H, W_px, 3) RGB; none where it is gone, or cannot be read any more."""
+    if not Path(location).is_file():
+        return []
+    try:
+        return list(read_frames(location, UniformFrames(3)).rgb[:, 0])
+    except EmbedError:
+        return []
+
+
+def embed_labels(
+    store: str | Path,
+    labels: Labels = None,
+    *,
+    prompts: str | Path | None = None,
+    pretrained: str | None = None,
+    device: str = "auto",
+) -> dict[str, NDArray[np.float32]]:
+    """Put the labels of a store's videos among their vectors, by words alone.
+
+    Args:
+        store: the store's path; its encoder must know words, as all of open_clip's do.
+        labels: as for `split_videos`.
+        prompts: a prompts file; None makes prompts of the labels' names.
+        pretrained: checkpoint file of the store's encoder, if it has moved.
+        device: where to encode.
+
+    Returns:
+        label -> (D,) of length 1, the direction of the mean over its prompts.
+
+    Raises:
+        LabelError: labels or prompts cannot be read, or do not fit.
+        EmbedError: the store's encoder knows no words or cannot be had, or the weights here are others.
+    """
+    with EmbeddingStore(store) as opened:
+        names, identity = read_labels(opened, labels).names, opened.provenance.encoder
+    said = make_prompts(names, prompts)
+    encoder = load_text_encoder(identity, pretrained=pretrained, device=device)
+    vectors = encoder.encode_texts([prompt for name in names for prompt in said[name]])
+    ends = np.cumsum([len(said[name]) for name in names])
+    means = [own.mean(axis=0) for own in np.split(vectors, ends[:-1])]
+    return {name: mean / np.linalg.norm(mean) for name, mean in zip(names, means, strict=True)}
+
+
+def _label_store(classifier: VideoClassifier, path: str | Path, device: str) -> Predictions:
+    with EmbeddingStore(path) as store:
+        classifier.check(store.provenance, str(path))
+        return _label(classifier, store, [*store.ids, *(failure.id for failure in store.failures)], device)
+
+
+def _label_videos(
+    classifier: VideoClassifier,
+    sources: Sequence[str | Path],
+    config: PredictConfig,
+    on_progress: Callable[[Any], None] | None,
+) -> Predictions:
+    """Embed videos as the head's own were, and label those that could be."""
+    embedding = EmbedConfig.from_provenance(
+        classifier.provenance,
+        pretrained=config.pretrained,
+        device=config.device,
+        batch_size=config.batch_size,
+    )
+    encoder = load_encoder(
+        embedding.model,
+        pretrained=embedding.pretrained,
+        device=embedding.device,
+        precision=embedding.precision,
+    )
+    made_here = replace(classifier.provenance, encoder=encoder.identity)
+    classifier.check(made_here, f"{config.pretrained or embedding.model}")
+    with ExitStack() as stack:
+        path = config.store or Path(stack.enter_context(TemporaryDirectory()), "embeddings.h5")
+        embed_videos(sources, path, embedding, encoder=encoder, on_progress=on_progress)
+        store = stack.enter_context(EmbeddingStore(path))
+        return _label(classifier, store, [video.id for video in find_videos(sources)], config.device)
+
+
+def _label(classifier: VideoClassifier, store: EmbeddingStore, ids: Sequence[str], device: str) -> Predictions:
+    """Label the videos at the ids that have vectors, and list the failures of the others."""
+    videos = open_videos(store, [video_id for video_id in ids if video_id in store], device=device)
+    probabilities = classifier.predict_probabilities(videos, device=device)
+    decided = classifier.decide(probabilities)
+    asked, place_of = set(ids), {name: place for place, name in enumerate(classifier.names)}
+    return Predictions(
+        names=classifier.names,
+        videos=tuple(
+            Prediction(video_id, _list_given(classifier.names, row, given), _Probabilities(place_of, row))
+            for video_id, row, given in zip(videos.ids, probabilities, decided, strict=True)
+        ),
+        failures=tuple(failure for failure in store.failures if failure.id in asked),
+    )
+
+
+def _list_given(names: Sequence[str], probabilities: NDArray[np.floating], given: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Return the labels that a video is given, likeliest first."""
+    places = np.flatnonzero(given)
+    return tuple(names[place] for place in places[np.argsort(-probabilities[places], kind="stable")])
+
+
+@final
+class _Probabilities(Mapping[str, float]):
+    """Label -> probability, read from a row (C,) of all videos' array: a dict each takes 16 times its memory."""
+
+    def __init__(self, place_of: Mapping[str, int], row: NDArray[np.floating]) -> None:
+        self._place_of, self._row = place_of, row
+
+    def __getitem__(self, name: str) -> float:
+        return float(self._row[self._place_of[name]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place_of)
+
+    def __len__(self) -> int:
+        return len(self._place_of)
+
+    def __repr__(self) -> str:
+        return repr({**self})

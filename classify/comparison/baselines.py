@@ -1,0 +1,135 @@
+"""What a head has to beat: classifiers that train no network.
+
+Each takes the training videos alone and gives the probability of every label for every video. All but the majority
+look at the mean of a video's vectors. Zero-shot learns from no video: it holds each against what the labels say.
+"""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.errors import TrainError
+from classify.training.batches import LabelledSet, Videos, blocks_of
+
+_NEIGHBOURS = 5
+ZERO_SHOT = "zero-shot"
+_LOGIT_SCALE = 100.0  # where CLIP's own training ends: Radford et al. 2021, section 2.5
+_ITERATIONS = 1000  # of the solver: it converges long before on standardised vectors
+
+
+def list_baselines() -> list[str]:
+    """Return the names of all baselines that need no text encoder."""
+    return [*_BASELINES]
+
+
+def is_baseline(name: str) -> bool:
+    """Say whether a contender is a baseline, of any kind."""
+    return name in (*_BASELINES, ZERO_SHOT)
+
+
+def predict_baseline(name: str, dataset: LabelledSet, train: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Learn from the videos at `train`, and return the probability of each label for all videos, (N, C).
+
+    Args:
+        name: "majority", the share of each label; "logistic-regression", scikit-learn's, on standardised means;
+            "nearest-neighbours", the labels of the five videos whose means are nearest by cosine, nearer ones counting
+            more.
+        dataset: N videos.
+        train: (n,) indices into the dataset.
+
+    Raises:
+        TrainError: there is no such baseline.
+    """
+    if name not in _BASELINES:
+        raise TrainError(f"There is no baseline {name!r}. Choose one of: {', '.join(_BASELINES)}, zero-shot.")
+    return _BASELINES[name](dataset, train)
+
+
+def predict_zero_shot(videos: Videos, label_vectors: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the probability of each label for N videos, (N, C), by nothing but its words.
+
+    Args:
+        videos: their vectors come from an encoder that knows words.
+        label_vectors: (C, D) of length 1, what that encoder makes of the labels.
+
+    Source: CLIP, Radford et al. 2021, https://arxiv.org/abs/2103.00020, section 3.1.2; a video's vector is the mean of
+    its frames' of length 1, as in CLIP4Clip, Luo et al. 2021, https://arxiv.org/abs/2104.08860, section 3.3.
+    """
+    from scipy.special import softmax
+
+    cosines = _to_length_one(mean_vectors(videos, of_length_one=True)) @ label_vectors.T.astype(np.float64)
+    found: NDArray[np.float64] = softmax(_LOGIT_SCALE * cosines, axis=1)
+    return found
+
+
+def mean_vectors(videos: Videos, *, of_length_one: bool = False) -> NDArray[np.float64]:
+    """Average each video's vectors, perhaps brought to length 1 first, (N, D)."""
+    means = []
+    for block in blocks_of(np.arange(len(videos))):
+        rows = videos.rows_of(block)
+        rows = _to_length_one(rows.astype(np.float64)) if of_length_one else rows
+        pieces = np.split(rows, videos.row_counts[block].cumsum()[:-1])
+        means += [piece.mean(axis=0, dtype=np.float64) for piece in pieces]
+    return np.stack(means)
+
+
+def _to_length_one(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale each row to length 1; one of zeros, which has no direction, stays."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(lengths == 0, 1, lengths))
+
+
+def _majority(dataset: LabelledSet, train: NDArray[np.int64]) -> NDArray[np.float64]:
+    shares = dataset.targets[train].mean(axis=0)
+    return np.tile(shares, (len(dataset.videos), 1))
+
+
+def _logistic_regression(dataset: LabelledSet, train: NDArray[np.int64]) -> NDArray[np.float64]:
+    from sklearn.preprocessing import StandardScaler
+
+    means, targets = mean_vectors(dataset.videos), dataset.targets[train]
+    rows = StandardScaler().fit(means[train]).transform(means)
+    if not dataset.is_multi_label:
+        return _fit_logistic(rows, train, targets.argmax(axis=1), targets.shape[1])
+    columns = [_fit_logistic(rows, train, column.astype(np.int64), 2)[:, 1] for column in targets.T]
+    return np.stack(columns, axis=1)
+
+
+def _fit_logistic(
+    rows: NDArray[np.float64], train: NDArray[np.int64], classes: NDArray[np.int64], class_count: int
+) -> NDArray[np.float64]:
+    """Return the probability of each class for all rows; those that training lacks have none."""
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    present = np.unique(classes)
+    found = np.zeros((len(rows), class_count))
+    if len(present) == 1:
+        found[:, present] = 1.0
+    else:
+        # One thread: in several processes at once, those of BLAS wait for each other, seconds long and busily.
+        with threadpool_limits(1):
+            model = LogisticRegression(max_iter=_ITERATIONS).fit(rows[train], classes)
+        found[:, present] = model.predict_proba(rows)
+    return found
+
+
+def _nearest_neighbours(dataset: LabelledSet, train: NDArray[np.int64]) -> NDArray[np.float64]:
+    from sklearn.neighbors import KNeighborsRegressor
+
+    means = mean_vectors(dataset.videos)
+    # A regressor of the labels' 0 and 1 gives their weighted shares among the neighbours, with one label or several.
+    model = KNeighborsRegressor(min(_NEIGHBOURS, len(train)), weights="distance", metric="cosine")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a distance of 0 counts infinitely, which scikit-learn handles
+        found = model.fit(means[train], dataset.targets[train].astype(np.float64)).predict(means)
+    return np.asarray(found, dtype=np.float64)
+
+
+_BASELINES: dict[str, Callable[[LabelledSet, NDArray[np.int64]], NDArray[np.float64]]] = {
+    "majority": _majority,
+    "logistic-regression": _logistic_regression,
+    "nearest-neighbours": _nearest_neighbours,
+}

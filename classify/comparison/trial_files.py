@@ -1,0 +1,115 @@
+"""The file that a comparison writes as it goes, one row a training, and goes on from.
+
+    runs.csv   name, mixup, seed, fold (from 1), micro_f1, macro_f1, mean_average_precision, seconds, parameters,
+               predicted: the labels given to the videos that the fold tests, in the order of the table; numbers of
+               labels from 0, joined by "+", videos apart by spaces, "-" where a video is given none
+
+A row is written in one piece. One that was cut off by a kill is dropped when the file is read, and trained again.
+"""
+
+import csv
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.comparison.trials import Trial, TrialResult
+from classify.errors import TrainError
+from classify.files import write_whole
+
+_COLUMNS = (
+    *("name", "mixup", "seed", "fold", "micro_f1", "macro_f1", "mean_average_precision", "seconds", "parameters"),
+    "predicted",
+)
+_HEADER = ",".join(_COLUMNS) + "\n"
+
+
+def start_results(path: Path) -> None:
+    """Make a file without results, whole or not at all."""
+    write_whole(path, _HEADER)
+
+
+def has_results(path: Path) -> bool:
+    """Say whether a file holds more than the header, or is none that `start_results` has made."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        header, row = file.readline(), file.readline()
+    return header.decode(errors="replace") != _HEADER or row.endswith(b"\n")  # a cut-off row is none
+
+
+def append_result(path: Path, result: TrialResult) -> None:
+    """Add a row, and wait until it is on the disk."""
+    trial = result.trial
+    figures = (result.micro_f1, result.macro_f1, result.mean_average_precision, result.seconds)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(
+        (trial.name, trial.mixup, trial.seed, trial.fold + 1, *figures, result.parameters, _encode(result.predicted))
+    )
+    with path.open("ab", buffering=0) as file:
+        file.write(text.getvalue().encode())
+        os.fsync(file.fileno())
+
+
+def read_results(path: Path, class_count: int) -> list[TrialResult]:
+    """Read the results of a file, and cut off a row that a kill has left unfinished.
+
+    Args:
+        path: the file.
+        class_count: C.
+
+    Raises:
+        TrainError: it cannot be read, or is no such file.
+    """
+    try:
+        content = path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        lines = whole.decode().splitlines()
+        if lines[:1] != [_HEADER.rstrip()]:
+            raise ValueError("it has other columns")
+        results = [_parse(line, class_count) for line in lines[1:]]
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        raise TrainError(f"{path} holds no results to go on from: {error}. Name another folder.") from error
+    if len(whole) < len(content):
+        os.truncate(path, len(whole))
+    return results
+
+
+def _parse(line: str, class_count: int) -> TrialResult:
+    # The last cell apart: csv refuses those of more than 131,072 characters, which a large fold has.
+    start, _, predicted = line.rpartition(",")
+    row = dict(zip(_COLUMNS, [*next(csv.reader([start])), predicted], strict=True))
+    return TrialResult(
+        trial=Trial(row["name"], float(row["mixup"]), int(row["seed"]), int(row["fold"]) - 1),
+        predicted=_decode(row["predicted"], class_count),
+        micro_f1=float(row["micro_f1"]),
+        macro_f1=float(row["macro_f1"]),
+        mean_average_precision=float(row["mean_average_precision"]),
+        seconds=float(row["seconds"]),
+        parameters=int(row["parameters"]),
+    )
+
+
+def _encode(predicted: NDArray[np.bool_]) -> str:
+    """Write labels (n, C) as text.
+
+    >>> _encode(np.array([[True, False], [True, True], [False, False]]))
+    '0 0+1 -'
+    """
+    return " ".join("+".join(map(str, np.flatnonzero(row).tolist())) or "-" for row in predicted)
+
+
+def _decode(text: str, class_count: int) -> NDArray[np.bool_]:
+    """Read labels (n, C) from text.
+
+    >>> _decode("0 0+1 -", 2).tolist()
+    [[True, False], [True, True], [False, False]]
+    """
+    videos = text.split()
+    predicted = np.zeros((len(videos), class_count), dtype=np.bool_)
+    for row, video in zip(predicted, videos, strict=True):
+        if video != "-":
+            row[[int(number) for number in video.split("+")]] = True
+    return predicted

@@ -1,0 +1,130 @@
+"""What a labelled set consists of: videos of each class, labels of each video, durations, resolutions.
+
+Everything is counted for the whole set ("all") and, where it is split, for each part that has videos.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from classify.data.labels import LabelTable
+from classify.data.split_files import PARTS
+
+WHOLE = "all"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Durations of some videos, in seconds: their number, sum, quartiles and ends; zeros where there is no video."""
+
+    videos: int
+    sum_s: float
+    shortest_s: float
+    lower_quartile_s: float
+    median_s: float
+    upper_quartile_s: float
+    longest_s: float
+
+
+@dataclass(frozen=True)
+class DatasetDescription:
+    """A set of N labelled videos over C classes.
+
+    Args:
+        store: path of the store.
+        table: ids, label names, targets.
+        part_of: (N,) "train", "validation" or "test"; None without a split.
+        durations_s: (N,) duration of each video.
+        sizes_px: (N, 2) width and height of each video, as stored; zeros where the store does not know them.
+        failure_count: videos of the store that gave no vectors.
+        notes: sentences about videos and classes that were left out or say little.
+    """
+
+    store: str
+    table: LabelTable
+    part_of: tuple[str, ...] | None
+    durations_s: NDArray[np.float64]
+    sizes_px: NDArray[np.int64]
+    failure_count: int
+    notes: tuple[str, ...]
+
+    @property
+    def rows(self) -> dict[str, NDArray[np.int64]]:
+        """Where the videos of the whole set, and of each part that has some, stand among the N."""
+        found = {WHOLE: np.arange(len(self.table.ids))}
+        for part in PARTS if self.part_of is not None else ():
+            found[part] = np.flatnonzero(np.array(self.part_of) == part)
+        return {part: rows for part, rows in found.items() if len(rows)}
+
+    @property
+    def class_counts(self) -> dict[str, NDArray[np.int64]]:
+        """The (C,) videos of each class, for the whole set and each part."""
+        return {part: self.table.targets[rows].sum(axis=0) for part, rows in self.rows.items()}
+
+    @property
+    def label_counts(self) -> dict[str, dict[int, int]]:
+        """How many videos have one label, two and so on, for the whole set and each part."""
+        per_video = self.table.targets.sum(axis=1)
+        return {part: dict(sorted(Counter(per_video[rows].tolist()).items())) for part, rows in self.rows.items()}
+
+    @property
+    def shared_counts(self) -> NDArray[np.int64]:
+        """(C, C) videos that have both labels; on the diagonal, videos that have the one."""
+        labels = sparse.csr_matrix(self.table.targets.astype(np.int64))
+        return np.asarray((labels.T @ labels).toarray())
+
+    @property
+    def durations(self) -> dict[str, Spread]:
+        """Durations of the whole set and of each part."""
+        return {part: spread(self.durations_s[rows]) for part, rows in self.rows.items()}
+
+    @property
+    def class_durations(self) -> dict[str, Spread]:
+        """Durations of the videos of each class."""
+        targets = self.table.targets
+        return {name: spread(self.durations_s[targets[:, index]]) for index, name in enumerate(self.table.names)}
+
+    @property
+    def resolutions(self) -> dict[tuple[int, int], int]:
+        """(width, height) in pixels -> videos, most first; without those that the store does not know."""
+        sizes = ((width, height) for width, height in self.sizes_px.tolist() if width and height)
+        return dict(sorted(Counter(sizes).items(), key=lambda entry: (-entry[1], entry[0])))
+
+    @property
+    def pairs(self) -> list[tuple[str, str, int]]:
+        """Labels that some video has both of, and how many have, most first."""
+        shared, names = np.triu(self.shared_counts, k=1), self.table.names
+        found = [(names[one], names[other], int(shared[one, other])) for one, other in np.argwhere(shared).tolist()]
+        return sorted(found, key=lambda pair: (-pair[2], pair[:2]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the description JSON-ready."""
+        names = self.table.names
+        return {
+            "store": self.store,
+            "videos": {part: len(rows) for part, rows in self.rows.items()},
+            "failed_videos": self.failure_count,
+            "classes": {part: dict(zip(names, row.tolist(), strict=True)) for part, row in self.class_counts.items()},
+            "labels_per_video": self.label_counts,
+            "pairs": [{"labels": [one, other], "videos": count} for one, other, count in self.pairs],
+            "durations_s": {part: vars(found) for part, found in self.durations.items()},
+            "class_durations_s": {name: vars(found) for name, found in self.class_durations.items()},
+            "resolutions": {f"{width}x{height}": count for (width, height), count in self.resolutions.items()},
+            "notes": self.notes,
+        }
+
+
+def spread(durations_s: NDArray[np.float64]) -> Spread:
+    """Summarise durations.
+
+    >>> spread(np.array([1.0, 2.0, 6.0])).median_s
+    2.0
+    """
+    if not len(durations_s):
+        return Spread(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    quartiles = np.quantile(durations_s, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    return Spread(len(durations_s), float(durations_s.sum()), *quartiles)

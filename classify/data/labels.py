@@ -1,0 +1,292 @@
+"""What each video shows: a label file, or the folders' names, as a table in the store's order.
+
+`classify.data.label_files` has the shapes of label files. Without one, a video shows what the folder it lies in is
+called.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.data.label_files import SEPARATOR, LabelFile, LabelRow, compose, read_label_file
+from classify.errors import LabelError
+from embed.store import EmbeddingStore
+
+_LISTED = 10  # names spelled out in a message before "and 7 more"
+
+
+@dataclass(frozen=True)
+class LabelConfig:
+    """Which labels to take, and in which order.
+
+    Args:
+        path: a label file; None takes the name of the folder that each id lies in.
+        min_count: labels of fewer videos than this are dropped, unless the vocabulary has them.
+        vocabulary: labels that keep their places, whatever is found; new ones are appended, sorted. A text file of one
+            a line, a JSON list, or the folder of a head that was trained earlier.
+    """
+
+    path: str | Path | None = None
+    min_count: int = 1
+    vocabulary: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_count < 1:
+            raise LabelError(f"min_count is {self.min_count}. Give a whole number of videos from 1.")
+
+
+Labels = str | Path | LabelConfig | None
+"""What library functions take for labels: a `LabelConfig`, or the path alone."""
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """The labels of N videos over C classes.
+
+    Args:
+        ids: (N,) ids of the videos, in the order of the store.
+        names: (C,) names of the labels, a vocabulary's first and the others sorted; every array of classes has their
+            order.
+        targets: (N, C) bool, True where the video has the label. A video may have none, though `read_labels` leaves
+            such out; a label of the vocabulary may have no video.
+        groups: (N,) what the videos are grouped by, or None.
+        notes: sentences about what was left out and why, for people.
+        dropped: labels that were left out, since too few videos show them.
+    """
+
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    targets: NDArray[np.bool_]
+    groups: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    dropped: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        expected = (len(self.ids), len(self.names))
+        if self.targets.shape != expected or self.targets.dtype != np.bool_:
+            raise LabelError(
+                f"Targets are {self.targets.dtype} {self.targets.shape}, but the ids and names say bool {expected}."
+            )
+        joined = next((name for name in self.names if SEPARATOR in name), None)
+        if joined is not None:
+            raise LabelError(
+                f"The label {joined!r} has a {SEPARATOR!r} in its name, which stands between labels in split files and "
+                "predictions. Rename the folder or column that it comes from; after a folder, embed again."
+            )
+        if self.groups is not None and len(self.groups) != len(self.ids):
+            raise LabelError(f"There are {len(self.groups)} groups for {len(self.ids)} videos. Give one a video.")
+
+    def labels_of(self, index: int) -> str:
+        """Return the labels of one video as a label file would write them."""
+        return SEPARATOR.join(self.names[place] for place in np.flatnonzero(self.targets[index]))
+
+    def take(self, rows: NDArray[np.int64]) -> "LabelTable":
+        """Return the table of the videos at `rows`, with all label names."""
+        groups = None if self.groups is None else tuple(self.groups[row] for row in rows)
+        return replace(self, ids=tuple(self.ids[row] for row in rows), targets=self.targets[rows], groups=groups)
+
+    @classmethod
+    def from_labels(
+        cls,
+        labels: Mapping[str, Iterable[str]],
+        *,
+        groups: Mapping[str, str] | None = None,
+        vocabulary: Sequence[str] = (),
+        notes: Sequence[str] = (),
+    ) -> "LabelTable":
+        """Make a table of what each video shows.
+
+        Args:
+            labels: id -> the video's labels.
+            groups: id -> its group.
+            vocabulary: the first names, in this order.
+            notes: kept with the table.
+
+        >>> table = LabelTable.from_labels({"b.mp4": ["hug"], "a.mp4": ["kick", "hug"]})
+        >>> table.ids, table.names
+        (('a.mp4', 'b.mp4'), ('hug', 'kick'))
+        >>> table.targets.tolist()
+        [[True, True], [True, False]]
+        """
+        ids = tuple(sorted(labels))
+        sets = [frozenset(labels[video_id]) for video_id in ids]
+        names = (*vocabulary, *sorted(frozenset().union(*sets) - set(vocabulary)))
+        place_of = {name: place for place, name in enumerate(names)}
+        targets = np.zeros((len(ids), len(names)), dtype=np.bool_)
+        for row, video in zip(targets, sets, strict=True):
+            row[[place_of[name] for name in video]] = True
+        found = None if groups is None else tuple(groups[video_id] for video_id in ids)
+        return cls(ids, names, targets, found, tuple(notes))
+
+
+def read_labels(store: EmbeddingStore, labels: Labels = None, *, group_by: str | None = None) -> LabelTable:
+    """Read what the videos of a store show.
+
+    Args:
+        store: the videos. Those without a label are left out, with a note.
+        labels: which labels to take; a path means a label file, None the folders' names.
+        group_by: the label file's column to group videos by.
+
+    Raises:
+        LabelError: a file cannot be read, says two things about one video, or fits no video of the store; or too few
+            videos show any label.
+    """
+    config = labels if isinstance(labels, LabelConfig) else LabelConfig(labels)
+    if group_by is not None and config.path is None:
+        raise LabelError(f"There is no label file to take the column {group_by!r} from. Name it with --labels.")
+    vocabulary = () if config.vocabulary is None else read_vocabulary(Path(config.vocabulary))
+    found = _folder_labels(store) if config.path is None else _file_labels(store, Path(config.path), group_by)
+    kept = _drop_rare(found, config.min_count, vocabulary)
+    groups = {video_id: found.groups[video_id] for video_id in kept.labels} if group_by else None
+    table = LabelTable.from_labels(kept.labels, groups=groups, vocabulary=vocabulary, notes=kept.notes)
+    return replace(table, dropped=kept.dropped)
+
+
+def read_vocabulary(path: Path) -> tuple[str, ...]:
+    """Read label names in their order: of a head's folder, a JSON list, or a text file of one a line.
+
+    Raises:
+        LabelError: there are none, one stands twice, or they cannot be read.
+    """
+    source = path / "head.json" if path.is_dir() else path
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+        found: Any = json.loads(text) if text.lstrip()[:1] in ("[", "{") else text.split("\n")
+        names = list(found["label_names"] if isinstance(found, dict) else found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LabelError(
+            f"{source} gives no vocabulary: {type(error).__name__}: {error}. Name a head's folder, or a file of one "
+            "label a line."
+        ) from error
+    vocabulary = tuple(filter(None, (compose(str(name)).strip() for name in names)))
+    twice = next((name for name, count in Counter(vocabulary).items() if count > 1), None)
+    if not vocabulary or twice is not None:
+        raise LabelError(f"{source} has {f'the label {twice!r} twice' if twice else 'no label'}. Give each once.")
+    return vocabulary
+
+
+def list_first(names: Sequence[str]) -> str:
+    """Join names with commas; of many, the first ten.
+
+    >>> list_first("abcdefghijklm")
+    'a, b, c, d, e, f, g, h, i, j and 3 more'
+    """
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Labels of videos that are in the store: id -> labels, id -> group; and the rare ones that were dropped."""
+
+    labels: Mapping[str, frozenset[str]]
+    groups: Mapping[str, str]
+    notes: tuple[str, ...]
+    dropped: frozenset[str] = frozenset()
+
+
+def _folder_labels(store: EmbeddingStore) -> _Found:
+    folders = {video_id: compose(PurePosixPath(video_id).parent.name) for video_id in store.ids}
+    labels = {video_id: frozenset({folder}) for video_id, folder in folders.items() if folder}
+    if not labels:
+        raise LabelError(
+            f"No id in {store.path} lies in a folder that could be its label, e.g. {next(iter(folders), '')!r}. "
+            "Name a label file with --labels."
+        )
+    return _Found(labels, {}, _note("without a label (their ids name no folder)", folders, labels))
+
+
+def _file_labels(store: EmbeddingStore, path: Path, group_by: str | None) -> _Found:
+    file = read_label_file(path, group_by)
+    ids = _ids_of(file.rows, store, path)
+    found = _merge(file, ids)
+    failed = {failure.id for failure in store.failures}
+    known = {video_id: row for video_id, row in found.items() if video_id in store and row.labels}
+    if not known:
+        raise LabelError(
+            f"{path} labels no video of {store.path}: it names e.g. {file.rows[0].key!r}, the store holds e.g. "
+            f"{store.ids[0] if store.ids else '(nothing)'!r}. Write the store's ids into a column `id`, or paths that "
+            "are relative to the label file into a column `path`."
+        )
+    unlabelled = [video_id for video_id, row in found.items() if not row.labels]
+    absent = [video_id for video_id, row in found.items() if row.labels and video_id not in store]
+    notes = (
+        *file.notes,
+        *_note(f"shown by several rows of {path.name}, whose labels add up", _added_up(file, ids), ()),
+        *_note("labelled but not embedded, since they failed", absent, set(absent) - failed),
+        *_note("labelled but not in the store", absent, failed),
+        *_note(f"without a label in {path.name}", [*unlabelled, *store.ids], known),
+    )
+    groups = {video_id: row.group for video_id, row in known.items()}
+    return _Found({video_id: row.labels for video_id, row in known.items()}, groups, notes)
+
+
+def _drop_rare(found: _Found, min_count: int, vocabulary: Sequence[str]) -> _Found:
+    """Drop labels that too few videos show, and videos that are left without one; say which."""
+    counts = Counter(name for names in found.labels.values() for name in names)
+    rare = {name: count for name, count in counts.items() if count < min_count and name not in vocabulary}
+    if not rare:
+        return found
+    labels = {video_id: names - rare.keys() for video_id, names in found.labels.items()}
+    kept = {video_id: names for video_id, names in labels.items() if names}
+    if not kept:
+        raise LabelError(
+            f"No label is shown by {min_count} videos; the most frequent is {max(counts, key=counts.__getitem__)!r}, "
+            f"shown by {max(counts.values())}. Lower min_count, or label more videos."
+        )
+    falling = [f"{name} ({count})" for name, count in sorted(rare.items(), key=lambda entry: (-entry[1], entry[0]))]
+    some = f"{len(rare)} label{'s' if len(rare) > 1 else ''}"
+    what = f"{some} of fewer than {min_count} videos dropped: {list_first(falling)}."
+    notes = (*found.notes, what, *_note("without any other label", labels, kept))
+    return _Found(kept, found.groups, notes, frozenset(rare))
+
+
+def _ids_of(rows: Sequence[LabelRow], store: EmbeddingStore, path: Path) -> dict[str, str]:
+    """Map each row's key to the id of the video it means; a key that fits no video stands for itself."""
+    known = {*store.ids, *(failure.id for failure in store.failures)}
+    if all(row.key in known for row in rows):
+        return {row.key: row.key for row in rows}  # locations of all videos are slower to read than ids
+    places = {_place(failure.location, Path()): failure.id for failure in store.failures}
+    places |= {_place(store.video(video_id).location, Path()): video_id for video_id in store.ids}
+    return {row.key: row.key if row.key in known else places.get(_place(row.key, path.parent), row.key) for row in rows}
+
+
+def _place(location: str, folder: Path) -> str:
+    return location if "://" in location else str((folder / location).resolve())
+
+
+def _merge(file: LabelFile, ids: Mapping[str, str]) -> dict[str, LabelRow]:
+    """Join the rows of each video: labels add up where a row gives one label, and must agree elsewhere."""
+    found: dict[str, LabelRow] = {}
+    for row in file.rows:
+        first = found.setdefault(ids[row.key], row)
+        agrees = file.is_long or first.labels == row.labels
+        if not agrees or first.group != row.group:
+            raise LabelError(
+                f"{file.path} says two things about {ids[row.key]!r}, in lines {first.line} and {row.line}. "
+                f"Keep one line a video, with {SEPARATOR!r} between several labels."
+            )
+        found[ids[row.key]] = replace(first, labels=first.labels | row.labels)
+    return found
+
+
+def _added_up(file: LabelFile, ids: Mapping[str, str]) -> list[str]:
+    """Return the videos that several rows give different labels."""
+    sets: dict[str, set[frozenset[str]]] = {}
+    for row in file.rows:
+        sets.setdefault(ids[row.key], set()).add(row.labels)
+    return [video_id for video_id, different in sets.items() if len(different) > 1]
+
+
+def _note(what: str, ids: Iterable[str], without: Iterable[str]) -> tuple[str, ...]:
+    """Say which of the ids are not in `without`; nothing where there are none."""
+    left = sorted(set(ids) - set(without))
+    if not left:
+        return ()
+    return (f"{len(left)} video{'s' if len(left) > 1 else ''} {what}: {list_first(left)}.",)

@@ -1,0 +1,163 @@
+"""Find videos that are the same footage: re-uploads, re-encoded, scaled, in another container.
+
+Two videos are near duplicates where the averages of their vectors over eight equal parts of their time look the same
+way (cosine similarity). Of one average over the whole time, two clips of one scene are as alike as two copies of one
+clip; the order of what happens tells them apart. Copies that were cut or played at another speed are not found.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from classify.data.labels import LabelTable
+from embed.store import EmbeddingStore
+
+SIMILARITY = 0.93
+"""Cosine similarity from which videos count as the same.
+
+Measured by scripts/benchmark_near_duplicates.py with efficientnet-lite0 on the hardest kind of set, clips of the same
+few people in the same two places: clips that differ reach 0.923, copies at usual quality (x264, crf 23) have 0.943 and
+more. Another encoder may need another value.
+"""
+
+_PART_COUNT = 8  # equal parts of a video's time
+_BLOCK_ROWS = 50_000  # vectors read at once
+_BLOCK_VIDEOS = 1024  # videos compared with all others at once: at 100,000 videos, 400 MB
+_BLOCK_PAIRS = 256
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """What was found among some videos.
+
+    Args:
+        pairs: ids of two videos that are near duplicates, and how similar they are.
+        nearest: the most similar two that were seen and are not; None where no two came close.
+    """
+
+    pairs: tuple[tuple[str, str, float], ...]
+    nearest: tuple[str, str, float] | None
+
+
+def find_near_duplicates(
+    store: EmbeddingStore, ids: Sequence[str], *, similarity: float = SIMILARITY
+) -> NearDuplicates:
+    """Compare each of N videos with each other one.
+
+    Memory holds one vector a video and a block; time grows with N squared (20,000 videos of 512 dimensions: 11 s and
+    0.5 GB on two busy cores).
+
+    Args:
+        store: the videos.
+        ids: (N,) which of them.
+        similarity: cosine from which two videos are near duplicates.
+    """
+    videos = _Videos(store, tuple(ids), _row_counts(store, ids))
+    means = np.concatenate([_units(parts.mean(axis=1)) for parts in _read_parts(videos, np.arange(len(ids)))])
+    pairs: list[tuple[str, str, float]] = []
+    nearest: tuple[str, str, float] | None = None
+    for one, other in _candidates(means, similarity):
+        for first, second, found in _compare(videos, one, other):
+            pair = (ids[first], ids[second], found)
+            if found >= similarity:
+                pairs.append(pair)
+            elif nearest is None or found > nearest[2]:
+                nearest = pair
+    return NearDuplicates(tuple(pairs), nearest)
+
+
+def group_near_duplicates(table: LabelTable, found: NearDuplicates) -> LabelTable:
+    """Put near duplicates into one group, and all their groups with them; say in a note what was joined.
+
+    Args:
+        table: its groups, or where it has none its videos, are what is joined.
+        found: near duplicates among its videos.
+
+    Returns:
+        The same labels, with groups. A joined group has the name of its first.
+    """
+    names, group_of = np.unique(np.array(table.groups or table.ids), return_inverse=True)
+    place = {video_id: index for index, video_id in enumerate(table.ids)}
+    ends = np.array([(group_of[place[one]], group_of[place[other]]) for one, other, _ in found.pairs]).reshape(-1, 2)
+    links = coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(names), len(names)))
+    _, joined = connected_components(links, directed=False)
+    first = np.unique(joined, return_index=True)[1]
+    groups = tuple(names[first[joined[group_of]]].tolist())
+    return replace(table, groups=groups, notes=(*table.notes, _describe(found, len(names) - len(first))))
+
+
+def _describe(found: NearDuplicates, joined_count: int) -> str:
+    what = f"{len(found.pairs)} pair{'' if len(found.pairs) == 1 else 's'} of near duplicates"
+    if found.pairs:
+        one, other, similarity = min(found.pairs, key=lambda pair: pair[2])
+        what += f" (the least alike: {one} and {other}, {similarity:.3f}) made {joined_count} groups part of others"
+    if found.nearest is not None:
+        what += f"; the most alike left apart: {found.nearest[0]} and {found.nearest[1]}, {found.nearest[2]:.3f}"
+    return f"{what}."
+
+
+@dataclass(frozen=True)
+class _Videos:
+    """N videos of a store: their ids, and (N,) how many vectors each has."""
+
+    store: EmbeddingStore
+    ids: tuple[str, ...]
+    row_counts: NDArray[np.int64]
+
+
+def _row_counts(store: EmbeddingStore, ids: Sequence[str]) -> NDArray[np.int64]:
+    known = dict(zip(store.ids, store.row_counts.tolist(), strict=True))
+    return np.array([known[video_id] for video_id in ids], dtype=np.int64)
+
+
+def _read_parts(videos: _Videos, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+    """Read the videos at `rows` block by block, as averages over equal parts of their time: (n, parts, D)."""
+    # A video of one vector has as many parts as any other.
+    block_of = np.maximum(videos.row_counts[rows], _PART_COUNT).cumsum() // _BLOCK_ROWS
+    for block in np.unique(block_of):
+        chosen = rows[block_of == block].tolist()
+        vectors, row_counts = videos.store.read_many([videos.ids[row] for row in chosen])
+        yield np.stack([_average_parts(piece) for piece in np.split(vectors, row_counts.cumsum()[:-1])])
+
+
+def _average_parts(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Average (T, D) vectors over equal parts of the time, (parts, D); a part between two vectors takes the one before.
+
+    >>> _average_parts(np.arange(16.0)[:, None])[:, 0].tolist()
+    [0.5, 2.5, 4.5, 6.5, 8.5, 10.5, 12.5, 14.5]
+    >>> _average_parts(np.array([[1.0], [3.0]]))[:, 0].tolist()
+    [1.0, 1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0]
+    """
+    starts = np.arange(_PART_COUNT) * len(vectors) // _PART_COUNT
+    sums = np.add.reduceat(vectors.astype(np.float32), starts, axis=0)
+    counts = np.maximum(np.diff(starts, append=len(vectors)), 1)
+    return np.asarray(sums / counts[:, None], dtype=np.float32)
+
+
+def _candidates(means: NDArray[np.float32], similarity: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield pairs of videos whose averages over the whole time are as similar; copies' averages are more so."""
+    for start in range(0, len(means), _BLOCK_VIDEOS):
+        found = means[start : start + _BLOCK_VIDEOS] @ means[start:].T
+        one, other = np.nonzero(np.triu(found >= similarity, k=1))
+        for piece in range(0, len(one), _BLOCK_PAIRS):
+            chosen = slice(piece, piece + _BLOCK_PAIRS)
+            yield start + one[chosen], start + other[chosen]
+
+
+def _compare(videos: _Videos, one: NDArray[np.int64], other: NDArray[np.int64]) -> Iterator[tuple[int, int, float]]:
+    """Yield each pair and the similarity of its parts."""
+    rows, places = np.unique(np.concatenate([one, other]), return_inverse=True)
+    parts = np.concatenate([_units(block.reshape(len(block), -1)) for block in _read_parts(videos, rows)])
+    first, second = np.split(places, 2)
+    found = np.einsum("pd,pd->p", parts[first], parts[second])
+    yield from zip(one.tolist(), other.tolist(), found.tolist(), strict=True)
+
+
+def _units(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring (n, D) vectors to length 1; those of zeros stay."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)

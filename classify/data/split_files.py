@@ -1,0 +1,216 @@
+"""Split files: which part each video is in, written, read back and checked against the store.
+
+A split file is a CSV with the columns id, part (train, validation or test), labels (`|` between several) and, where
+videos are grouped, group. Without the column labels, it goes with whatever the videos show.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.data.label_files import SEPARATOR, compose
+from classify.data.labels import LabelTable, list_first
+from classify.errors import SplitError
+from classify.files import write_whole
+
+PARTS = ("train", "validation", "test")
+
+_GAPS = {
+    "train": "A head cannot learn them.",
+    "validation": "Validation figures say nothing about them.",
+    "test": "Test figures say nothing about them.",
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """The part of each of N videos.
+
+    Args:
+        ids: (N,) ids of the videos.
+        parts: (N,) "train", "validation" or "test".
+        groups: (N,) group of each video, or None. No group lies in two parts.
+    """
+
+    ids: tuple[str, ...]
+    parts: tuple[str, ...]
+    groups: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.parts) - set(PARTS))
+        if unknown:
+            raise SplitError(f"A split has the part {unknown[0]!r}. Parts are: {', '.join(PARTS)}.")
+        twice = next((video_id for video_id, count in Counter(self.ids).items() if count > 1), None)
+        if twice is not None:
+            raise SplitError(f"A split names {twice!r} twice. Keep one line a video.")
+        _refuse_straddling(self)
+
+    def indices(self, part: str) -> NDArray[np.int64]:
+        """Return where the videos of a part stand in `ids`."""
+        return np.flatnonzero(np.array(self.parts) == part)
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """What `split_videos` made.
+
+    Args:
+        path: the split file.
+        names: (C,) label names.
+        class_counts: part -> (C,) videos of each class.
+        video_counts: part -> videos.
+        group_counts: part -> groups, or None where videos are not grouped.
+        notes: sentences about what was left out, or is too small to say much.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    class_counts: Mapping[str, tuple[int, ...]]
+    video_counts: Mapping[str, int]
+    group_counts: Mapping[str, int] | None
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary JSON-ready."""
+        return {
+            "split": str(self.path),
+            "videos": self.video_counts,
+            "groups": self.group_counts,
+            "classes": {part: dict(zip(self.names, counts, strict=True)) for part, counts in self.class_counts.items()},
+            "notes": self.notes,
+        }
+
+
+def write_split(path: Path, split: Split, table: LabelTable) -> None:
+    """Write a split file, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", "part", "labels", *(["group"] if split.groups else [])])
+    for index, (video_id, part) in enumerate(zip(split.ids, split.parts, strict=True)):
+        group = [split.groups[index]] if split.groups else []
+        writer.writerow([video_id, part, table.labels_of(index), *group])
+    write_whole(path, text.getvalue())
+
+
+def read_split(path: str | Path, table: LabelTable) -> Split:
+    """Read a split file and check it against the labelled videos of a store.
+
+    Returns:
+        The split in the order of the table.
+
+    Raises:
+        SplitError: the file cannot be read, lacks a labelled video or has one too many, says other labels than the
+            table, or tears a group apart.
+    """
+    split, labels = _read_split_file(Path(path))
+    _refuse_other_videos(Path(path), split, table)
+    if labels is not None:
+        _refuse_other_labels(Path(path), dict(zip(split.ids, labels, strict=True)), table)
+    order = {video_id: index for index, video_id in enumerate(split.ids)}
+    rows = [order[video_id] for video_id in table.ids]
+    groups = tuple(split.groups[row] for row in rows) if split.groups else None
+    return Split(table.ids, tuple(split.parts[row] for row in rows), groups)
+
+
+def summarise_split(path: Path, split: Split, table: LabelTable, notes: Sequence[str] = ()) -> SplitSummary:
+    """Count classes, videos and groups of each part, and note what is too small to say much.
+
+    Args:
+        path: the split file.
+        split: its content.
+        table: the labels.
+        notes: what to say besides.
+    """
+    rows = {part: split.indices(part) for part in PARTS}
+    counts = {part: tuple(table.targets[rows[part]].sum(axis=0).tolist()) for part in PARTS}
+    groups = split.groups
+    return SplitSummary(
+        path=path,
+        names=table.names,
+        class_counts=counts,
+        video_counts={part: len(rows[part]) for part in PARTS},
+        group_counts=None if groups is None else {part: len({groups[row] for row in rows[part]}) for part in PARTS},
+        notes=(*table.notes, *notes, *describe_gaps(split, table)),
+    )
+
+
+def describe_gaps(split: Split, table: LabelTable) -> list[str]:
+    """Name the classes that some part with videos has none of, a sentence a part."""
+    notes = []
+    for part, consequence in _GAPS.items():
+        targets = table.targets[split.indices(part)]
+        missing = [name for name, count in zip(table.names, targets.sum(axis=0), strict=True) if not count]
+        if len(targets) and missing:
+            notes.append(f"Classes without a video in {part}: {list_first(missing)}. {consequence}")
+    return notes
+
+
+def _refuse_straddling(split: Split) -> None:
+    parts_of: dict[str, set[str]] = {}
+    for group, part in zip(split.groups or (), split.parts if split.groups else (), strict=True):
+        parts_of.setdefault(group, set()).add(part)
+    torn = next((group for group, parts in parts_of.items() if len(parts) > 1), None)
+    if torn is not None:
+        raise SplitError(
+            f"The group {torn!r} lies in {' and '.join(sorted(parts_of[torn]))}: what a head saw in training would "
+            "test it. Make the split again with split-videos."
+        )
+
+
+def _refuse_other_videos(path: Path, split: Split, table: LabelTable) -> None:
+    for where, ids in (
+        (f"{path} has no part for", sorted(set(table.ids) - set(split.ids))),
+        (f"The store or its labels lack, but {path} names,", sorted(set(split.ids) - set(table.ids))),
+    ):
+        if ids:
+            raise SplitError(
+                f"{where} {len(ids)} video{'s' if len(ids) > 1 else ''}, e.g. {ids[0]!r}. "
+                "Give the same --labels and --min-count as to split-videos, or make the split again."
+            )
+
+
+def _refuse_other_labels(path: Path, said: Mapping[str, str], table: LabelTable) -> None:
+    """Refuse labels (id -> joined) that the table has otherwise, but for those that either has dropped as too rare."""
+    known = {name for text in set(said.values()) for name in text.split(SEPARATOR)}
+    for index, video_id in enumerate(table.ids):
+        now = table.labels_of(index)
+        if now == said[video_id]:
+            continue
+        before, after = (set(text.split(SEPARATOR)) for text in (said[video_id], now))
+        if before - after - table.dropped or (after - before) & known:
+            raise SplitError(
+                f"{path} says {said[video_id]!r} of {video_id!r}, but its labels are now {now!r}. Give the same "
+                "--labels as to split-videos. If labels were corrected since, make the split again, or keep the parts "
+                "of this file and take its column labels out."
+            )
+
+
+def _read_split_file(path: Path) -> tuple[Split, tuple[str, ...] | None]:
+    """Return the split, and the joined labels of each video where the file has them."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or ()
+            rows = list(reader)
+    except OSError as error:
+        raise SplitError(f"{path} cannot be read: {error.strerror}. Make it with split-videos.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SplitError(f"{path} is not a CSV file in UTF-8: {error}. Make it with split-videos.") from error
+    if "id" not in columns or "part" not in columns:
+        raise SplitError(
+            f"{path} has the columns {', '.join(columns) or '(none)'}, but needs id and part. "
+            "Make it with split-videos."
+        )
+    found = {name: tuple(row[name] or "" for row in rows) for name in columns}
+    try:
+        split = Split(found["id"], found["part"], found.get("group"))
+    except SplitError as error:
+        raise SplitError(f"{path}: {error}") from error
+    return split, tuple(map(compose, found["labels"])) if "labels" in found else None

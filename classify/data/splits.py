@@ -1,0 +1,269 @@
+"""Which videos train a head, which validate it, and which test it: seeded, stratified, groups kept whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.data.labels import Labels, LabelTable, read_labels
+from classify.data.near_duplicates import find_near_duplicates, group_near_duplicates
+from classify.data.split_files import PARTS, Split, SplitSummary, summarise_split, write_split
+from classify.data.stratification import share_out
+from classify.errors import SplitError
+from embed.store import EmbeddingStore
+
+_FOLDERS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+_NO_COPIES = " If the two are no copies, raise the similarity."
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """How videos are shared out.
+
+    Args:
+        test_size: share of the videos that test, in (0, 1).
+        validation_size: share of the videos that validate, in [0, 1); 0 leaves that part empty.
+        group_by: column of the label file whose groups stay whole, or None.
+        seed: chooses between equally good splits.
+        by_folder: the folders train, val (or validation) and test in the ids say which part a video is in. Without a
+            test folder, val tests. Without both, or where val tests, `validation_size` is drawn from train.
+        near_duplicates: cosine similarity from which videos count as copies of each other, which stay in one part; None
+            does not look for copies.
+    """
+
+    test_size: float = 0.1
+    validation_size: float = 0.1
+    group_by: str | None = None
+    seed: int = 0
+    by_folder: bool = False
+    near_duplicates: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.test_size < 1 or not 0 <= self.validation_size < 1:
+            raise SplitError(
+                f"Part sizes are {self.test_size} (test) and {self.validation_size} (validation). "
+                "Give shares of the videos, such as 0.1; only validation may be 0."
+            )
+        if self.test_size + self.validation_size >= 1:
+            raise SplitError(
+                f"{self.test_size} for test and {self.validation_size} for validation leave nothing to train on. "
+                "Give shares that sum to less than 1."
+            )
+        if self.near_duplicates is not None and not 0 < self.near_duplicates <= 1:
+            raise SplitError(f"The similarity is {self.near_duplicates}. Give a cosine above 0 and up to 1.")
+        if self.seed < 0:
+            raise SplitError(f"The seed is {self.seed}. Give a whole number from 0.")
+
+
+def split_videos(
+    store: str | Path,
+    output: str | Path,
+    *,
+    labels: Labels = None,
+    config: SplitConfig = SplitConfig(),
+) -> SplitSummary:
+    """Split the labelled videos of a store and write the split file.
+
+    Args:
+        store: the store's path.
+        output: the split file to write; an older one is replaced.
+        labels: label file, or which labels to take; None takes the folders' names.
+        config: sizes, grouping and seed.
+
+    Raises:
+        LabelError: labels cannot be read, or fit no video.
+        SplitError: there are too few videos or groups for the parts, or the folders tear a group apart.
+    """
+    table = read_table(store, labels, config)
+    split, notes = _split_by_folder(table, config) if config.by_folder else (split_table(table, config), ())
+    write_split(Path(output), split, table)
+    return summarise_split(Path(output), split, table, notes)
+
+
+def split_folds(
+    store: str | Path,
+    output: str | Path,
+    folds: int,
+    *,
+    labels: Labels = None,
+    config: SplitConfig = SplitConfig(),
+) -> tuple[SplitSummary, ...]:
+    """Write a split file for each fold, so that every video tests once.
+
+    Args:
+        store: the store's path.
+        output: `split.csv` writes split-1.csv, split-2.csv and so on.
+        folds: how many; each tests an equal share, and validates with `validation_size` of all videos.
+        labels: label file, or which labels to take; None takes the folders' names.
+        config: grouping, seed and size of validation; its `test_size` is not looked at.
+
+    Raises:
+        LabelError: labels cannot be read, or fit no video.
+        SplitError: there are too few videos or groups for the folds, or `config` splits by folder.
+    """
+    table = read_table(store, labels, config)
+    summaries = []
+    for fold, split in enumerate(fold_table(table, folds, config)):
+        path = Path(output).with_stem(f"{Path(output).stem}-{fold + 1}")
+        write_split(path, split, table)
+        summaries.append(summarise_split(path, split, table))
+    return tuple(summaries)
+
+
+def split_table(table: LabelTable, config: SplitConfig) -> Split:
+    """Split labelled videos into train, validation and test.
+
+    Raises:
+        SplitError: there are too few videos or groups for the parts.
+    """
+    total = len(table.ids)
+    test = max(1, round(config.test_size * total))
+    validation = max(1, round(config.validation_size * total)) if config.validation_size else 0
+    _refuse_too_few(table, 3 if validation else 2)
+    if test + validation >= total:
+        raise SplitError(
+            f"{total} videos leave none to train on beside {test} to test and {validation} to validate. "
+            "Ask for smaller parts, or add videos."
+        )
+    parts = _share_videos(table, np.array([total - test - validation, validation, test]), config.seed)
+    return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups)
+
+
+def fold_table(table: LabelTable, folds: int, config: SplitConfig) -> tuple[Split, ...]:
+    """Make the split of each fold, so that every video tests once.
+
+    Args:
+        table: the labelled videos, in their groups.
+        folds: how many.
+        config: seed and size of validation.
+
+    Raises:
+        SplitError: there are too few videos or groups for the folds, or `config` splits by folder.
+    """
+    if config.by_folder:
+        raise SplitError("Folders name one split, not folds. Ask for one of the two.")
+    fold_of = fold_videos(table, folds, seed=config.seed)
+    splits = []
+    for fold in range(folds):
+        parts = np.where(fold_of == fold, "test", "train").astype(object)
+        _draw_validation(parts, table, config)
+        splits.append(Split(table.ids, tuple(parts.tolist()), table.groups))
+    return tuple(splits)
+
+
+def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.int64]:
+    """Share labelled videos out into folds of equal size, stratified, groups kept whole.
+
+    Returns:
+        (N,) fold of each video, 0 to folds - 1.
+
+    Raises:
+        SplitError: there are fewer than two folds, or fewer videos or groups than folds.
+    """
+    if folds < 2:
+        raise SplitError(f"{folds} folds were asked for. Give 2 or more.")
+    _refuse_too_few(table, folds)
+    sizes = np.full(folds, len(table.ids) // folds)
+    sizes[: len(table.ids) % folds] += 1
+    return _share_videos(table, sizes, seed)
+
+
+def read_table(store: str | Path, labels: Labels, config: SplitConfig) -> LabelTable:
+    """Read the labels and groups of a store, near duplicates in one group where they are to be.
+
+    Raises:
+        LabelError: labels cannot be read, or fit no video.
+    """
+    with EmbeddingStore(store) as opened:
+        table = read_labels(opened, labels, group_by=config.group_by)
+        if config.near_duplicates is None:
+            return table
+        return group_near_duplicates(table, find_near_duplicates(opened, table.ids, similarity=config.near_duplicates))
+
+
+def _split_by_folder(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str, ...]]:
+    """Split as the folders in the ids say; also return what is to be known of it."""
+    found = [_folder_part(video_id) for video_id in table.ids]
+    if None in found or "train" not in found or len(set(found)) == 1:
+        example = table.ids[found.index(None)] if None in found else table.ids[0]
+        raise SplitError(
+            f"The ids do not say which videos train and which test, e.g. {example!r}. Embed a folder that holds "
+            "train/, val/ and perhaps test/, with the classes' folders in them, or split without by_folder."
+        )
+    _refuse_torn(table, found, config)
+    parts = np.array(found, dtype=object)
+    notes: tuple[str, ...] = ()
+    if "test" not in found:
+        parts[parts == "validation"] = "test"
+        notes = ("There is no test folder, so the videos of the validation folder test: choose nothing by them.",)
+    if "validation" not in parts:
+        _draw_validation(parts, table, config)
+    return Split(table.ids, tuple(parts.tolist()), table.groups), notes
+
+
+def _folder_part(video_id: str) -> str | None:
+    """Return the part that the outermost folder with a part's name says; the class may be called so too.
+
+    >>> _folder_part("val/Cooking/a.mp4"), _folder_part("train/test/b.mp4"), _folder_part("Cooking/a.mp4")
+    ('validation', 'train', None)
+    """
+    folders = PurePosixPath(video_id).parts[:-1]
+    return next((_FOLDERS[folder.lower()] for folder in folders if folder.lower() in _FOLDERS), None)
+
+
+def _refuse_torn(table: LabelTable, found: Sequence[str | None], config: SplitConfig) -> None:
+    """Refuse folders that lay a group, or copies, in two parts."""
+    first: dict[str, int] = {}
+    places = [(first.setdefault(group, row), row) for row, group in enumerate(table.groups or ())]
+    torn = [(table.ids[one], table.ids[other]) for one, other in places if found[one] != found[other]]
+    if not torn:
+        return
+    what, remedy = ("groups", "") if config.near_duplicates is None else ("copies or groups", _NO_COPIES)
+    more = f" (and {len(torn) - 1} more pairs)" if len(torn) > 1 else ""
+    raise SplitError(
+        f"The folders tear {what} apart: {torn[0][0]!r} and {torn[0][1]!r} belong together{more}, so that what a head "
+        "saw in training would test it. Move one of the two to the other's folder, or drop it, and embed the folder "
+        f"into a new store.{remedy}"
+    )
+
+
+def _draw_validation(parts: NDArray[np.object_], table: LabelTable, config: SplitConfig) -> None:
+    """Turn `validation_size` of all videos from train to validation, in place."""
+    if not config.validation_size:
+        return
+    rows = np.flatnonzero(parts == "train")
+    rest = table.take(rows)
+    count = max(1, round(config.validation_size * len(parts)))
+    _refuse_too_few(rest, 2)
+    if count >= len(rows):
+        raise SplitError(f"{len(rows)} videos leave none to train on beside {count} to validate. Ask for fewer.")
+    drawn = _share_videos(rest, np.array([len(rows) - count, count]), config.seed)
+    parts[rows[drawn == 1]] = "validation"
+
+
+def _share_videos(table: LabelTable, part_sizes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return the part of each video, (N,)."""
+    groups = table.groups or table.ids
+    _, item_of = np.unique(np.array(groups), return_inverse=True)
+    sizes = np.bincount(item_of)
+    # Videos without a label are shared out as if that were one more.
+    shown = np.column_stack([table.targets, ~table.targets.any(axis=1)])
+    kind = np.min_scalar_type(-int(sizes.max()) - 1)  # int8 mostly; -128 fits it, but 128 does not
+    counts = np.zeros((len(sizes), shown.shape[1]), dtype=kind)
+    np.add.at(counts, item_of, shown)
+    return share_out(counts, sizes, part_sizes, np.random.default_rng(seed))[item_of]
+
+
+def _refuse_too_few(table: LabelTable, part_count: int) -> None:
+    what = "videos" if table.groups is None else "groups"
+    found = len(set(table.groups or table.ids))
+    if found < part_count:
+        raise SplitError(
+            f"There are {found} labelled {what} for {part_count} parts. Add {what}, or ask for fewer parts."
+        )

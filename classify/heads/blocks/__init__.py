@@ -1,0 +1,6 @@
+"""What several heads are built of: pooling, positions, dropout, norms that know of a mask.
+
+In: vectors (B, T, D) and mask (B, T), True where a vector is real.
+Out: functions and `torch.nn` modules that change nothing where the mask is False.
+Read first: `pooling.py`.
+"""

@@ -1,0 +1,6 @@
+"""What people see of a training: report.html, plots, tables, texts of the commands, experiment trackers.
+
+In: `TrainingReport`, `Comparison`, `DatasetDescription` and the like.
+Out: an HTML page that loads nothing from anywhere, pictures, and text for a terminal.
+Read first: `page.py` for the page, `texts.py` for the terminal.
+"""

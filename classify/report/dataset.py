@@ -1,0 +1,59 @@
+"""Describe the labelled set of a store, from the store's tables alone: no vector is read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from classify.data.description import DatasetDescription
+from classify.data.labels import Labels, LabelTable, read_labels
+from classify.data.split_files import Split, describe_gaps, read_split
+from classify.files import write_whole
+from classify.report.plots import draw_description
+from embed.store import EmbeddingStore
+
+
+def describe_dataset(
+    store: str | Path,
+    output: str | Path | None = None,
+    *,
+    labels: Labels = None,
+    split: str | Path | None = None,
+) -> DatasetDescription:
+    """Describe the labelled videos of a store, and draw the description.
+
+    Args:
+        store: the store's path.
+        output: folder for dataset.json and the pictures (PNG), which needs matplotlib; None writes nothing.
+        labels: as for `split_videos`.
+        split: the split file, checked against the store; None describes the whole set alone.
+
+    Raises:
+        ClassifyError: labels or split do not fit the store, or matplotlib is not installed.
+        EmbedError: the store cannot be read.
+    """
+    with EmbeddingStore(store) as opened:
+        table = read_labels(opened, labels)
+        found = None if split is None else read_split(split, table)
+        description = _describe(opened, table, found)
+    if output is not None:
+        pictures = draw_description(description)  # first: without matplotlib, nothing is written
+        write_whole(Path(output) / "dataset.json", json.dumps(description.to_json(), indent=2) + "\n")
+        for name, picture in pictures.items():
+            write_whole(Path(output) / name, picture)
+    return description
+
+
+def _describe(store: EmbeddingStore, table: LabelTable, split: Split | None) -> DatasetDescription:
+    known = {video_id: index for index, video_id in enumerate(store.ids)}
+    rows = np.array([known[video_id] for video_id in table.ids])
+    gaps = () if split is None else describe_gaps(split, table)
+    return DatasetDescription(
+        store=str(store.path),
+        table=table,
+        part_of=None if split is None else split.parts,
+        durations_s=store.durations_s[rows],
+        sizes_px=np.stack([store.column(name)[rows] for name in ("width_px", "height_px")], axis=1),
+        failure_count=len(store.failures),
+        notes=(*table.notes, *gaps),
+    )

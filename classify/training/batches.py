@@ -1,0 +1,342 @@
+"""Sets of videos, in memory or on disk, and what a batch of them is.
+
+`VideoSet` holds a set as NumPy arrays, as a store does: rows of all videos one after another, without padding.
+`StoredVideos` leaves them in the store, and reads those that are asked for. Both are `Videos`.
+
+Where a store holds V views of each frame, a video's rows are all of its first view, then all of its second, and so on.
+Training and prediction look at one view at a time: `each_view` gives each as a video of its own.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Protocol, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from classify.data.labels import LabelTable
+from classify.errors import ClassifyError
+from classify.training.devices import find_device, has_room
+from embed.store import EmbeddingStore
+
+BLOCK_VIDEOS = 64
+"""Videos that are read at once where all are: few enough for any memory, and the same blocks for every kind of set."""
+
+_BYTES_A_NUMBER = 6  # float16 as read, and float32 as trained on
+_BYTES_ON_A_GPU = 4  # float32 alone
+
+
+class Videos(Protocol):
+    """N videos whose vectors can be read."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """(N,) ids."""
+
+    @property
+    def row_counts(self) -> NDArray[np.int64]:
+        """(N,) rows of each video, 1 or more."""
+
+    @property
+    def dimension(self) -> int:
+        """D, the length of one vector."""
+
+    @property
+    def view_count(self) -> int:
+        """V, the views of each video, which share its rows evenly."""
+
+    def __len__(self) -> int: ...
+
+    def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
+
+    def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the moments (R,) of these rows, in seconds on each video's own clock.
+
+        Raises:
+            ClassifyError: nothing is known of them.
+        """
+
+    def each_view(self) -> "Videos":
+        """Give N x V videos of one view: view v of video n stands at n x V + v."""
+
+
+@dataclass(frozen=True)
+class VideoSet:
+    """The vectors of N videos.
+
+    Args:
+        ids: (N,) ids.
+        vectors: (R, D) float16 or float32, rows of all videos one after another.
+        row_counts: (N,) int, rows of each video, 1 or more.
+        view_count: V, of which each video has as many rows.
+        read_timestamps: gives the moments (R,) float32 of the rows; called once where a head asks for them, else never.
+    """
+
+    ids: tuple[str, ...]
+    vectors: NDArray[np.floating]
+    row_counts: NDArray[np.int64]
+    view_count: int = 1
+    read_timestamps: Callable[[], NDArray[np.float32]] | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_uneven_views(self)
+        if len(self.ids) != len(self.row_counts) or self.row_counts.sum() != len(self.vectors):
+            raise ClassifyError(
+                f"{len(self.ids)} ids, {len(self.row_counts)} row counts with sum {self.row_counts.sum()} and "
+                f"{len(self.vectors)} rows do not fit. Give one id and one row count a video."
+            )
+        if len(self.ids) and self.row_counts.min() < 1:
+            empty = self.ids[int(self.row_counts.argmin())]
+            raise ClassifyError(f"The video {empty!r} has no vectors. Leave it out.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def dimension(self) -> int:
+        """D, the length of one vector."""
+        return int(self.vectors.shape[1])
+
+    def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
+        return self.vectors[self._places_of(indices)]
+
+    def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the moments (R,) of these rows.
+
+        Raises:
+            ClassifyError: nothing is known of them.
+        """
+        return self._timestamps_s[self._places_of(indices)]
+
+    def each_view(self) -> "VideoSet":
+        """Give N x V videos of one view: view v of video n stands at n x V + v."""
+        ids = tuple(video_id for video_id in self.ids for _ in range(self.view_count))
+        counts = np.repeat(self.row_counts // self.view_count, self.view_count)
+        return VideoSet(ids, self.vectors, counts, read_timestamps=lambda: self._timestamps_s)
+
+    @classmethod
+    def read(cls, store: EmbeddingStore, ids: Sequence[str]) -> "VideoSet":
+        """Read the vectors of some videos of a store into memory; their moments when a head asks for them."""
+        vectors, row_counts = store.read_many(ids)
+        return cls(tuple(ids), vectors, row_counts, len(store.provenance.views), partial(store.read_timestamps, ids))
+
+    @cached_property
+    def _timestamps_s(self) -> NDArray[np.float32]:
+        if self.read_timestamps is None:
+            raise ClassifyError(
+                "These videos came without timestamps, by which the head sees time (positions: timestamps). Train on a "
+                "store, which has them, with train_head; or choose sinusoidal or learned positions."
+            )
+        found = self.read_timestamps()
+        if found.shape != (len(self.vectors),):
+            raise ClassifyError(f"There are {found.shape} timestamps for {len(self.vectors)} rows. Give one a row.")
+        return found
+
+    def _places_of(self, indices: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+        """Return where the rows of the videos at `indices` lie."""
+        counts = self.row_counts[indices]
+        if len(indices) and (np.diff(indices) == 1).all():  # neighbours lie together
+            first = int(self.row_counts[: indices[0]].sum())
+            return slice(first, first + int(counts.sum()))
+        shifts = self.row_counts.cumsum()[indices] - counts.cumsum()
+        return np.asarray(np.arange(counts.sum()) + np.repeat(shifts, counts))
+
+
+@final
+class StoredVideos:
+    """Videos whose vectors stay in a store, which is open as long as this is used.
+
+    Args:
+        store: open.
+        ids: of videos in it.
+    """
+
+    def __init__(self, store: EmbeddingStore, ids: Sequence[str]) -> None:
+        positions = {video_id: position for position, video_id in enumerate(store.ids)}
+        self._store = store
+        self.ids = tuple(ids)
+        self.row_counts = store.row_counts[[positions[video_id] for video_id in ids]].astype(np.int64)
+        self.dimension = store.dimension
+        self.view_count = len(store.provenance.views)
+        _refuse_uneven_views(self)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
+        vectors, _ = self._store.read_many([self.ids[index] for index in indices.tolist()])
+        return vectors
+
+    def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the moments (R,) of these rows."""
+        return self._store.read_timestamps([self.ids[index] for index in indices.tolist()])
+
+    def each_view(self) -> "Videos":
+        """Give N x V videos of one view: view v of video n stands at n x V + v."""
+        return StoredViews(self) if self.view_count > 1 else self
+
+
+@final
+class StoredViews:
+    """The N x V views of videos in a store. All views of a video are read for one of them.
+
+    Args:
+        videos: N videos of V views.
+    """
+
+    view_count = 1
+
+    def __init__(self, videos: StoredVideos) -> None:
+        self._videos = videos
+        self._views = videos.view_count
+        self.ids = tuple(video_id for video_id in videos.ids for _ in range(self._views))
+        self.row_counts = np.repeat(videos.row_counts // self._views, self._views)
+        self.dimension = videos.dimension
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
+        """Return the rows (R, D) of the views at `indices`, one after another in that order."""
+        whole, places = self._places_of(indices)
+        return self._videos.rows_of(whole)[places]
+
+    def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the moments (R,) of these rows."""
+        whole, places = self._places_of(indices)
+        return self._videos.timestamps_of(whole)[places]
+
+    def each_view(self) -> "StoredViews":
+        """Give these."""
+        return self
+
+    def _places_of(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the videos that the views at `indices` are of, and where the views lie among the rows of these."""
+        whole, own = np.unique(indices // self._views, return_inverse=True)
+        counts = self.row_counts[indices]
+        firsts = (self._videos.row_counts[whole].cumsum() - self._videos.row_counts[whole])[own]
+        shifts = firsts + indices % self._views * counts - (counts.cumsum() - counts)
+        return whole, np.arange(counts.sum()) + np.repeat(shifts, counts)
+
+
+def _refuse_uneven_views(videos: Videos) -> None:
+    uneven = np.flatnonzero(videos.row_counts % videos.view_count)
+    if len(uneven):
+        raise ClassifyError(
+            f"The video {videos.ids[uneven[0]]!r} has {videos.row_counts[uneven[0]]} rows, which {videos.view_count} "
+            "views cannot share. Embed it again."
+        )
+
+
+def open_videos(
+    store: EmbeddingStore, ids: Sequence[str], *, stream: bool | None = None, device: str = "auto", shared_by: int = 1
+) -> VideoSet | StoredVideos:
+    """Give videos of a store, in memory or on disk.
+
+    Args:
+        store: stays open where the videos stay on disk, and for heads that ask for moments.
+        ids: of videos in it.
+        stream: leave them on disk; None does so where training on them takes more than half of the machine's memory, or
+            of what a GPU that trains has free.
+        device: that a head trains or predicts on, as in `TrainConfig`.
+        shared_by: processes that open them at once, each for itself.
+
+    Raises:
+        TrainError: there is no such device here.
+    """
+    stored = StoredVideos(store, ids)
+    if stream is None:
+        numbers, place = shared_by * int(stored.row_counts.sum()) * stored.dimension, find_device(device)
+        fits = has_room(torch.device("cpu"), numbers * _BYTES_A_NUMBER)
+        stream = not fits or (place.type == "cuda" and not has_room(place, numbers * _BYTES_ON_A_GPU))
+    return stored if stream else VideoSet.read(store, ids)
+
+
+def take_videos(videos: Videos, indices: NDArray[np.int64]) -> VideoSet:
+    """Read the videos at `indices` into memory, in that order."""
+    ids = tuple(videos.ids[index] for index in indices.tolist())
+    rows, counts = videos.rows_of(indices), videos.row_counts[indices]
+    return VideoSet(ids, rows, counts, videos.view_count, lambda: videos.timestamps_of(indices))
+
+
+def blocks_of(indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Part (n,) indices into blocks that are small enough to be read at once."""
+    for start in range(0, len(indices), BLOCK_VIDEOS):
+        yield indices[start : start + BLOCK_VIDEOS]
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Videos and what they show: all that training needs, without a file.
+
+    Args:
+        videos: N videos.
+        names: (C,) label names.
+        targets: (N, C) bool, True where the video has the label.
+        allows_several: whether videos may have several labels, or none; None says that they may where one has.
+    """
+
+    videos: Videos
+    names: tuple[str, ...]
+    targets: NDArray[np.bool_]
+    allows_several: bool | None = None
+
+    def __post_init__(self) -> None:
+        expected = (len(self.videos), len(self.names))
+        if self.targets.shape != expected or self.targets.dtype != np.bool_:
+            raise ClassifyError(
+                f"Targets are {self.targets.dtype} {self.targets.shape}, but the videos and names say bool {expected}."
+            )
+
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether heads learn to give several labels, or none.
+
+        A property of the label table: all of its videos tell, whatever part they are in, so that all parts and folds
+        agree. It is one bit, and all that a test video's labels say to a training.
+        """
+        if self.allows_several is None:
+            return not (self.targets.sum(axis=1) == 1).all()
+        return self.allows_several
+
+    def take(self, indices: NDArray[np.int64]) -> "LabelledSet":
+        """Read the videos at `indices` into memory, in that order; the kind of their labels stays that of the whole."""
+        return LabelledSet(take_videos(self.videos, indices), self.names, self.targets[indices], self.is_multi_label)
+
+    @classmethod
+    def read(
+        cls,
+        store: EmbeddingStore,
+        table: LabelTable,
+        *,
+        stream: bool | None = None,
+        device: str = "auto",
+        shared_by: int = 1,
+    ) -> "LabelledSet":
+        """Give the labelled videos of a store; the other arguments are those of `open_videos`."""
+        videos = open_videos(store, table.ids, stream=stream, device=device, shared_by=shared_by)
+        return cls(videos, table.names, table.targets)
+
+
+@dataclass(frozen=True)
+class VideoBatch:
+    """B videos, padded to the longest of them, or as one row each where a head pools.
+
+    Args:
+        vectors: (B, T, D) float32, zeros where `mask` is False; or pooled rows (B, D).
+        mask: (B, T) bool, True where the vector is real; None with pooled rows.
+        targets: (B, C) float32, shares of each label; those of one video sum to 1 where it has one label.
+        timestamps_s: (B, T) float32, counted from each video's first vector, 0 where `mask` is False; None where the
+            head is not timed.
+    """
+
+    vectors: Tensor
+    mask: Tensor | None
+    targets: Tensor
+    timestamps_s: Tensor | None = None

@@ -1,0 +1,143 @@
+"""What became of a head, epoch by epoch, and which epoch was its best."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from classify.errors import TrainError
+from classify.training.recipe import TrainConfig
+
+_NUMBERS_AT_ONCE = 1 << 22  # of logits that wait to be counted: 16 MB
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """Figures at the end of one epoch, or where it was cut.
+
+    Args:
+        epoch: from 1.
+        step: batches seen so far.
+        train_loss: mean over the epoch's batches, as they were seen: mixed, smoothed, weighted, and with dropout.
+        train_f1: micro-F1 over the same batches, a mixed video counted for the labels that have half its weight
+            or, with one label a video, the most.
+        validation_loss: cross-entropy alone; None without validation videos.
+        validation_f1: micro-F1; None without validation videos.
+    """
+
+    epoch: int
+    step: int
+    train_loss: float
+    train_f1: float
+    validation_loss: float | None = None
+    validation_f1: float | None = None
+
+
+@final
+class Tally:
+    """Mean loss and micro-F1 of batches, counted as they come: of thousands of labels no epoch's logits are kept.
+
+    Args:
+        is_multi_label: a label is given from a probability of 0.5 on; otherwise the likeliest.
+    """
+
+    def __init__(self, *, is_multi_label: bool) -> None:
+        self._is_multi_label = is_multi_label
+        self._losses: list[Tensor] = []
+        self._waiting: list[tuple[Tensor, Tensor]] = []
+        self._numbers_waiting = 0
+        self._hits = self._size = 0
+
+    def add(self, losses: Tensor, logits: Tensor, targets: Tensor) -> None:
+        """Count one batch: its mean loss (), or several batches' (S,), logits (n, C), and shares of labels (n, C)."""
+        self._losses.append(losses.detach().reshape(-1))
+        self._waiting.append((logits.detach(), targets))
+        self._numbers_waiting += logits.numel()
+        if self._numbers_waiting > _NUMBERS_AT_ONCE:
+            self._count()
+
+    @property
+    def loss(self) -> float:
+        """Mean over the batches."""
+        return float(torch.cat(self._losses).mean())
+
+    @property
+    def f1(self) -> float:
+        """Micro-F1 over all videos."""
+        self._count()
+        return self._hits / self._size if self._size else 0.0
+
+    def _count(self) -> None:
+        if not self._waiting:
+            return
+        logits, targets = (torch.cat(tensors) for tensors in zip(*self._waiting, strict=True))
+        self._waiting, self._numbers_waiting = [], 0
+        if self._is_multi_label:
+            given, wanted = logits >= 0, targets >= 0.5
+            self._hits += 2 * int((given & wanted).sum())
+            self._size += int(given.sum() + wanted.sum())
+        else:
+            self._hits += int((logits.argmax(dim=1) == targets.argmax(dim=1)).sum())
+            self._size += len(logits)
+
+
+@final
+class Course:
+    """The records of one training, and with `patience` its best epoch's weights.
+
+    Args:
+        config: as asked.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._config = config
+        self._best: tuple[float, float] = (-1.0, 0.0)
+        self.records: list[EpochRecord] = []
+        self.best_weights: Mapping[str, Tensor] = {}
+        self.best_epoch = 0
+        self.is_cut = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the epochs are done, patience is at its end, or the last one was cut."""
+        done, patience = len(self.records), self._config.patience
+        is_spent = patience is not None and done - self.best_epoch >= patience
+        return done == self._config.epochs or is_spent or self.is_cut
+
+    def cut(self) -> None:
+        """End with the epoch that has begun, which is noted as far as it went."""
+        self.is_cut = True
+
+    def note(
+        self, train: Tally, validation: Tally | None, step: int, weights: Callable[[], Mapping[str, Tensor]]
+    ) -> EpochRecord:
+        """Write down an epoch, and keep its weights where they are the ones to keep.
+
+        Raises:
+            TrainError: the loss has left the numbers.
+        """
+        epoch, loss = len(self.records) + 1, train.loss
+        if not np.isfinite(loss):
+            raise TrainError(
+                f"The loss is {loss} in epoch {epoch}. Lower learning_rate ({self._config.learning_rate}), or look for "
+                "vectors that are not finite with inspect-embeddings --verify."
+            )
+        record = EpochRecord(epoch, step, loss, train.f1)
+        if validation is not None:
+            record = replace(record, validation_loss=validation.loss, validation_f1=validation.f1)
+        self.records.append(record)
+        self._keep_best(record, weights)
+        return record
+
+    def _keep_best(self, record: EpochRecord, weights: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Keep the weights of the highest validation micro-F1, and of these the lowest loss; without patience none."""
+        if self._config.patience is None or record.validation_f1 is None or record.validation_loss is None:
+            self.best_epoch = record.epoch
+            return
+        reached = (record.validation_f1, -record.validation_loss)
+        if reached > self._best or not self.best_epoch:
+            self._best, self.best_epoch = reached, record.epoch
+            self.best_weights = {name: tensor.detach().clone() for name, tensor in weights().items()}

@@ -1,0 +1,268 @@
+"""Decode videos ahead of the encoder, several at a time; no video can hang, crash or starve the run.
+
+Each worker process has a thread here that fetches a video, has it decoded, and puts the result in a queue. A video over
+which a worker died, or had to be killed, is tried once more when all others are done, alone on the machine.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Self, final
+
+from embed.decode_pool.process import DecodeLimits, DecodeProcess
+from embed.decode_pool.worker import DecodedVideo, DecodePlan
+from embed.errors import VideoError
+from embed.machine.cores import core_count
+from embed.sources.sparse_copies import SparseCopy
+from embed.sources.videos import Video
+from embed.store.tables import Failure
+
+__all__ = [
+    "DecodeLimits",
+    "DecodePlan",
+    "DecodePool",
+    "DecodedVideo",
+    "Fetch",
+    "decode_videos",
+    "default_worker_count",
+    "local_file",
+]
+
+_MOST_WORKERS = 16
+_MOST_WAITING_BYTES = 128 << 20
+"""Of decoded frames that nobody has taken yet, when another video is begun: what decodes while an encoder loads."""
+_LEAST_VIDEO_BYTES = 1 << 20
+"""What a waiting video counts for at least: before Python 3.13 its mapping holds a file descriptor, of which a process
+may have 1,024."""
+
+Fetch = Callable[[Video], AbstractContextManager[str | SparseCopy]]
+"""Brings a video to this machine: gives the path of a local file, or what is here of it, and removes it afterwards if
+it was a copy."""
+
+
+def local_file(video: Video) -> AbstractContextManager[str]:
+    """Give the path of a video that is a local file already."""
+    return nullcontext(video.location)
+
+
+def default_worker_count() -> int:
+    """Return one worker a core, at most 16."""
+    return min(_MOST_WORKERS, core_count())
+
+
+def decode_videos(
+    videos: Iterable[Video],
+    plan: DecodePlan,
+    *,
+    workers: int | None = None,
+    limits: DecodeLimits | None = None,
+    fetch: Fetch = local_file,
+) -> Iterator[DecodedVideo | Failure]:
+    """Decode videos in the background and yield them as they are ready, in no certain order.
+
+    Frames that nobody has taken stand in memory: 128 MiB of them, and those of one video a worker.
+
+    Args:
+        videos: taken as they are needed.
+        plan: what is done to each. Its sampling is sent to other processes, so it must be importable there.
+        workers: videos decoded at once; None takes one a core, at most 16.
+        limits: what one video may take; None takes the defaults.
+        fetch: how a video becomes a local file.
+
+    Raises:
+        EmbedError: no decoding process can be started.
+    """
+    with DecodePool(plan, workers=workers, limits=limits, fetch=fetch) as pool:
+        yield from pool.decode(videos)
+
+
+@final
+class DecodePool:
+    """`decode_videos` for those who stop it from another thread. Takes what that takes."""
+
+    def __init__(
+        self,
+        plan: DecodePlan,
+        *,
+        workers: int | None = None,
+        limits: DecodeLimits | None = None,
+        fetch: Fetch = local_file,
+    ) -> None:
+        self._plan, self._limits, self._fetch = plan, limits or DecodeLimits(), fetch
+        self._workers = workers or default_worker_count()
+        self._lock = threading.Lock()
+        self._processes: set[DecodeProcess] = set()
+        self._current: _Pass | None = None
+        self._is_closed = False
+
+    def decode(self, videos: Iterable[Video]) -> Iterator[DecodedVideo | Failure]:
+        """Begin to decode. What is returned yields every video, decoded or failed, until the pool is closed."""
+        suspects: list[Video] = []
+        return self._results(self._begin(videos, self._workers, suspects), suspects)
+
+    def _results(self, work: "_Pass", suspects: list[Video]) -> Iterator[DecodedVideo | Failure]:
+        yield from work.each()
+        for result in self._begin(suspects, 1, None).each():
+            if isinstance(result, DecodedVideo) and self._plan.decode_device != "cpu":
+                result = replace(result, cpu_reason="its process died or was killed when the GPU was to decode it")
+            yield result
+
+    def _begin(self, videos: Iterable[Video], workers: int, suspects: list[Video] | None) -> "_Pass":
+        """Decode with so many workers. Videos that kill one go to `suspects`; where that is None they have failed."""
+        work = _Pass(iter(videos), workers=workers, suspects=suspects)
+        # Several videos at once keep the cores busier than several threads on one, and pay for no hand-overs.
+        plan = replace(self._plan, thread_count=max(1, core_count() // workers))
+        if suspects is None:  # a GPU's driver may be what hung or crashed
+            plan = replace(plan, decode_device="cpu")
+        with self._lock:
+            self._current = work
+            if self._is_closed:
+                work.stop()
+        for number in range(workers):
+            threading.Thread(target=self._work, args=[work, plan], name=f"decode-{number}", daemon=True).start()
+        return work
+
+    def _work(self, work: "_Pass", plan: DecodePlan) -> None:
+        """Decode one video after another on one worker process, which is replaced when it dies."""
+        process: DecodeProcess | None = None
+        try:
+            while (video := work.take()) is not None and not self._is_closed:
+                process = process or self._start(plan)
+                if not self._decode_on(process, video, work):
+                    self._end(process)
+                    process = None
+        except BaseException as error:  # the consumer's thread raises it
+            if not self._is_closed:
+                work.give(error)
+        finally:
+            if process:
+                self._end(process)
+            work.give(None)
+
+    def _decode_on(self, process: DecodeProcess, video: Video, work: "_Pass") -> bool:
+        """Decode one video and say whether the process is still good."""
+        with ExitStack() as stack:
+            started = time.monotonic()
+            try:
+                file = stack.enter_context(self._fetch(video))
+            except VideoError as error:
+                work.give(Failure(video.id, video.location, error.reason, error.detail))
+                return True
+            fetch_s = time.monotonic() - started
+            path = file if isinstance(file, str) else str(file.path)
+            try:
+                result = process.decode(video, file)
+            except VideoError as error:
+                if not self._is_closed:
+                    work.lose(video, VideoError(error.reason, _of_video(video, path, error.detail)))
+                return False
+            if isinstance(result, Failure):
+                work.give(replace(result, detail=_of_video(video, path, result.detail)))
+            else:
+                fetch_s += result.fetch_s
+                work.give(replace(result, fetch_s=fetch_s, fetched_bytes=_fetched_bytes(video, file)))
+        return True
+
+    def _start(self, plan: DecodePlan) -> DecodeProcess:
+        process = DecodeProcess(plan, self._limits)
+        with self._lock:
+            self._processes.add(process)
+            if self._is_closed:
+                process.kill()
+        return process
+
+    def _end(self, process: DecodeProcess) -> None:
+        with self._lock:
+            self._processes.discard(process)
+        process.close()
+
+    def close(self) -> None:
+        """Kill the workers and end `decode`, from whatever thread."""
+        with self._lock:
+            self._is_closed = True
+            for process in self._processes:
+                process.kill()
+            if self._current:
+                self._current.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _fetched_bytes(video: Video, file: str | SparseCopy) -> int:
+    if isinstance(file, SparseCopy):
+        return file.fetched_bytes
+    return 0 if file == video.location else Path(file).stat().st_size
+
+
+def _of_video(video: Video, path: str, detail: str) -> str:
+    """Name a video in a text about its file: a copy's path means nothing to people, and is gone when they read it."""
+    return detail.replace(path, video.location)
+
+
+@final
+class _Pass:
+    """One way through the videos: what is left to take, what came out, and how far ahead the workers may run."""
+
+    def __init__(self, videos: Iterator[Video], *, workers: int, suspects: list[Video] | None) -> None:
+        self._videos, self._workers, self._suspects = videos, workers, suspects
+        self._lock = threading.Lock()
+        self._change = threading.Condition()
+        self._is_stopped = False
+        self._waiting_bytes = 0
+        self._results: SimpleQueue[DecodedVideo | Failure | BaseException | None] = SimpleQueue()
+
+    def take(self) -> Video | None:
+        """Return the next video once there is room for its frames; None when there is none."""
+        with self._change:
+            self._change.wait_for(lambda: self._is_stopped or self._waiting_bytes < _MOST_WAITING_BYTES)
+        with self._lock:
+            return None if self._is_stopped else next(self._videos, None)
+
+    def give(self, result: DecodedVideo | Failure | BaseException | None) -> None:
+        """Hand a result on: a video, what a worker died of, or None when a worker has ended."""
+        if isinstance(result, DecodedVideo):
+            self._count(_waiting_bytes(result))
+        self._results.put(result)
+
+    def each(self) -> Iterator[DecodedVideo | Failure]:
+        """Yield what comes out, until all workers have ended."""
+        while self._workers:
+            result = self._results.get()
+            if isinstance(result, BaseException):
+                raise result
+            if result is None:
+                self._workers -= 1
+                continue
+            if isinstance(result, DecodedVideo):
+                self._count(-_waiting_bytes(result))
+            yield result
+
+    def _count(self, more_bytes: int) -> None:
+        with self._change:
+            self._waiting_bytes += more_bytes
+            self._change.notify_all()
+
+    def lose(self, video: Video, error: VideoError) -> None:
+        """Deal with a video that cost a worker its life."""
+        if self._suspects is None:
+            self.give(Failure(video.id, video.location, error.reason, error.detail))
+        else:
+            self._suspects.append(video)
+
+    def stop(self) -> None:
+        """Give out no more videos, and wake whoever waits for room."""
+        with self._change:
+            self._is_stopped = True
+            self._change.notify_all()
+
+
+def _waiting_bytes(video: DecodedVideo) -> int:
+    return max(video.rgb.nbytes, _LEAST_VIDEO_BYTES)

@@ -1,0 +1,222 @@
+"""A worker process as its parent sees it: started, asked, watched, and killed when it takes too long or too much."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import final
+
+from embed.decode_pool.worker import READY, DecodedVideo, DecodePlan, Wanted, receive_decoded
+from embed.errors import EmbedError, FailureReason, VideoError
+from embed.sources.sparse_copies import Span, SparseCopy
+from embed.sources.transfers import problem_of
+from embed.sources.videos import Video
+from embed.store.tables import Failure
+
+_WATCH_INTERVAL_S = 0.05  # a worker that allocates 1 GB a second overshoots its limit by 50 MB
+_KILL_TIMEOUT_S = 1.0
+_LONGEST_SILENCE_S = 60.0  # between one byte and the next of an answer that has begun
+_START_TIMEOUT_S = 120.0  # imports from a cold network disk
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """What one video may take.
+
+    Args:
+        timeout_s: wall time of decoding. Minutes, because an hour of 4K is legitimate work.
+        memory_bytes: resident memory of its worker. 4 GiB hold the reference frames of an 8K HEVC stream. Watched on
+            Linux only. Not set with `setrlimit`: FFmpeg passes over frames that it finds no memory for, and other
+            frames than those asked for would come back in silence.
+    """
+
+    timeout_s: float = 300.0
+    memory_bytes: int = 4 << 30
+
+    def __post_init__(self) -> None:
+        if self.timeout_s <= 0 or self.memory_bytes <= 0:
+            raise ValueError(f"limits are positive, got {self.timeout_s} seconds and {self.memory_bytes} bytes")
+
+
+@final
+class DecodeProcess:
+    """A running worker.
+
+    Started by `exec`, not by fork or by multiprocessing: the parent may hold torch's threads and a GPU, and its
+    `__main__` is never imported again. Takes 0.25 s, most of them for importing NumPy and PyAV.
+
+    Args:
+        plan: what is done to every video.
+        limits: what one video may take.
+
+    Raises:
+        EmbedError: it does not start.
+    """
+
+    def __init__(self, plan: DecodePlan, limits: DecodeLimits) -> None:
+        self._limits = limits
+        try:
+            with ExitStack() as opened:
+                self._open(opened)
+                opened.pop_all()
+        except OSError as error:
+            raise EmbedError(
+                f"A decoding process cannot be started: {error.strerror or error}. Make room for temporary files "
+                "(TMPDIR chooses another folder), allow more open files (ulimit -n) or take fewer --workers, and run "
+                "the same command again: what is embedded is kept."
+            ) from error
+        self._say_plan(plan)
+
+    def _open(self, opened: ExitStack) -> None:
+        self._complaints = opened.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (it is one)
+        self._channel, theirs = socket.socketpair()
+        opened.enter_context(self._channel)
+        self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(self._limits.timeout_s))
+        with theirs:
+            self._connection = opened.enter_context(Connection(os.dup(self._channel.fileno())))
+            their_lifeline, self._lifeline = os.pipe()
+            opened.callback(os.close, self._lifeline)
+            try:
+                self._process = _start(theirs.fileno(), their_lifeline, self._complaints.fileno())
+            finally:
+                os.close(their_lifeline)
+
+    def _say_plan(self, plan: DecodePlan) -> None:
+        try:
+            self._connection.send(plan)
+            is_ready = self._connection.poll(_START_TIMEOUT_S) and self._connection.recv() == READY
+        except (EOFError, OSError):
+            is_ready = False
+        except BaseException:
+            self.close()
+            raise
+        if not is_ready:
+            self._end()
+            last = self._last_complaint() or "no message"
+            self.close()
+            raise EmbedError(f"A decoding process does not start: {last}. Try: {sys.executable} -m pip check")
+
+    def decode(self, video: Video, file: str | SparseCopy) -> DecodedVideo | Failure:
+        """Decode a video.
+
+        Args:
+            video: under which name.
+            file: its path, or what is here of it.
+
+        Raises:
+            VideoError: the worker died or was killed over it (timeout, out_of_memory, crashed); it is of no use now.
+        """
+        path, spans = (file, None) if isinstance(file, str) else (str(file.path), file.spans)
+        loss, deadline = None, time.monotonic() + self._limits.timeout_s
+        try:
+            self._connection.send((video, path, spans))
+            while isinstance(answer := self._answer(path, deadline), Wanted):
+                assert not isinstance(file, str)
+                began = time.monotonic()
+                loss = _bring(file, answer.spans, video)
+                self._connection.send(loss is None)
+                deadline += time.monotonic() - began
+        except (EOFError, OSError) as error:
+            raise VideoError(*self._cause_of_death(path)) from error
+        return Failure(video.id, video.location, loss.reason, loss.detail) if loss else answer
+
+    def _answer(self, path: str, deadline: float) -> DecodedVideo | Failure | Wanted:
+        self._watch(path, deadline)
+        try:
+            return receive_decoded(self._channel, self._connection)
+        except Exception as error:  # a worker whose memory is damaged may answer with anything, or with half of it
+            raise EOFError(f"{type(error).__name__}: {error}") from error
+
+    def _watch(self, path: str, deadline: float) -> None:
+        """Wait for the answer; kill the worker where it exceeds a limit."""
+        while not self._connection.poll(_WATCH_INTERVAL_S):
+            if time.monotonic() > deadline:
+                self.kill()
+                raise VideoError("timeout", f"{path} was not decoded after {self._limits.timeout_s:g} s")
+            if self._resident_bytes() > self._limits.memory_bytes:
+                self.kill()
+                limit = f"{self._limits.memory_bytes / (1 << 30):.3g} GiB"
+                raise VideoError("out_of_memory", f"decoding {path} takes more than {limit}")
+
+    def _resident_bytes(self) -> int:
+        try:
+            pages = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1]
+        except (OSError, IndexError):  # no Linux, or the process is no more
+            return 0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def _cause_of_death(self, path: str) -> tuple[FailureReason, str]:
+        try:
+            code = self._process.wait(_KILL_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return "crashed", f"the process that decoded {path} gave an answer that cannot be read"
+        if code == -signal.SIGKILL:
+            return "out_of_memory", f"the system killed the process that decoded {path}, most likely to save memory"
+        if code < 0:
+            return "crashed", f"decoding {path} ended its process by {signal.Signals(-code).name}"
+        return "crashed", f"decoding {path} ended its process: {self._last_complaint() or f'exit code {code}'}"
+
+    def _last_complaint(self) -> str:
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def kill(self) -> None:
+        """Have the system end the process, and don't wait for it. May be called from any thread, at any time."""
+        self._process.kill()
+
+    def _end(self) -> None:
+        self.kill()
+        with suppress(subprocess.TimeoutExpired):  # inside a dead network disk not even SIGKILL is heard
+            self._process.wait(_KILL_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Kill the process and let go of what belongs to it."""
+        self._end()
+        self._connection.close()
+        self._channel.close()
+        self._complaints.close()
+        os.close(self._lifeline)
+
+
+def _bring(file: SparseCopy, spans: list[Span], video: Video) -> VideoError | None:
+    """Bring spans, or say why they cannot be had."""
+    try:
+        file.bring(spans)
+    except VideoError as error:
+        return error
+    except OSError as error:  # of the copy's disk: left to pass, it would seem to be the worker's death
+        reason, text, _ = problem_of(error)
+        return VideoError(reason, f"{video.location} {text}")
+    return None
+
+
+def _timeval(seconds: float) -> bytes:
+    """Return C's `struct timeval` of at most `_LONGEST_SILENCE_S`, and at least a microsecond: 0 would be no limit."""
+    microseconds = max(1, int(min(seconds, _LONGEST_SILENCE_S) * 1e6))
+    return struct.pack("ll", *divmod(microseconds, 1_000_000))
+
+
+def _start(socket_descriptor: int, lifeline: int, complaints: int) -> "subprocess.Popen[bytes]":
+    code = f"from embed.decode_pool.worker import serve; serve({socket_descriptor}, {lifeline})"
+    # Where this process imports from, the worker does too: its plan may hold a sampling of the caller's own.
+    paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    return subprocess.Popen(
+        # -P: the working folder is no place to import from. A `numpy.py` among someone's videos stays unread.
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        pass_fds=(socket_descriptor, lifeline),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=complaints,
+        process_group=0,  # Ctrl-C in a terminal is the parent's to answer
+    )

@@ -1,0 +1,180 @@
+"""Encoders: pixels -> vectors. One module a family; the heavy libraries load with the family that needs them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Protocol, final, get_args, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.errors import EncoderError, StoreMismatch
+from embed.machine.allocation import keep_freed_memory
+from embed.store.provenance import EncoderIdentity, Precision, Provenance
+
+
+class Encoder(Protocol):
+    """What turns preprocessed frames into vectors."""
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """Everything that changes the vectors, stored beside them."""
+        ...
+
+    def encode(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode (B, W, side_px, side_px, 3) uint8 frames to (B, D) vectors, as `identity` describes them."""
+        ...
+
+
+class PendingVectors(Protocol):
+    """A batch that is being encoded. A `concurrent.futures.Future` is one, too."""
+
+    def done(self) -> bool:
+        """Say whether `result` returns at once."""
+        ...
+
+    def result(self) -> NDArray[np.float32]:
+        """Wait for the (B, D) vectors."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class ReadyVectors:
+    """The (B, D) vectors of a batch that was encoded on the spot."""
+
+    vectors: NDArray[np.float32]
+
+    def done(self) -> bool:
+        """Say that there is nothing to wait for."""
+        return True
+
+    def result(self) -> NDArray[np.float32]:
+        """Return them."""
+        return self.vectors
+
+
+@runtime_checkable
+class BackgroundEncoder(Encoder, Protocol):
+    """An encoder that can take the next batch while it computes this one."""
+
+    def begin(self, rgb: NDArray[np.uint8]) -> PendingVectors:
+        """Begin to `encode` a batch. `rgb` may be changed once this has returned."""
+        ...
+
+
+def begin_encoding(encoder: Encoder, rgb: NDArray[np.uint8]) -> PendingVectors:
+    """Begin to encode a batch. Where the encoder has no background, all of it is done here."""
+    return encoder.begin(rgb) if isinstance(encoder, BackgroundEncoder) else ReadyVectors(encoder.encode(rgb))
+
+
+@runtime_checkable
+class TextEncoder(Encoder, Protocol):
+    """An encoder that puts words among its vectors, too, as CLIP's do."""
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode N texts to (N, D) vectors of length 1, near by cosine to those of frames that show what they say."""
+        ...
+
+
+EncoderFactory = Callable[..., Encoder]
+"""factory(model, pretrained=None, device="auto", precision=None) -> Encoder; raises EncoderError."""
+
+_FAMILIES = {
+    "efficientnet-lite0": "efficientnet_lite",
+    "efficientnet-lite1": "efficientnet_lite",
+    "efficientnet-lite2": "efficientnet_lite",
+}
+"""Names that belong to a family of our own. Every other name is open_clip's to know."""
+
+
+def load_encoder(
+    model: str, *, pretrained: str | None = None, device: str = "auto", precision: Precision | None = None
+) -> Encoder:
+    """Build an encoder and load its weights.
+
+    Args:
+        model: "efficientnet-lite0" (bundled), "-lite1", "-lite2"; any model that open_clip lists ("ViT-B-32"); a
+            hub name ("hf-hub:..."); or a name that another package registers under the entry point group
+            `embed.encoders`.
+        pretrained: for open_clip a tag ("openai") or a checkpoint file; None takes the family's default.
+        device: "auto" takes CUDA, else Apple's GPU, else the CPU; or a torch device. With int8 it takes the CPU.
+        precision: of its arithmetic; None takes bfloat16 for open_clip's models on CUDA, and float32 elsewhere.
+
+    Raises:
+        EncoderError: the model or device is unknown, or does not go with the precision.
+        WeightsUnavailable: the weights can be had neither from a hub nor from a file.
+    """
+    keep_freed_memory()  # before torch has computed anything: its threads take arenas of their own otherwise
+    if precision is not None and precision not in get_args(Precision):
+        raise EncoderError(f"There is no precision {precision!r}. Use one of {', '.join(get_args(Precision))}.")
+    if precision == "int8":
+        device = "cpu" if device == "auto" else device
+        if device != "cpu":
+            raise EncoderError(
+                f"int8 is for CPUs, but the device is {device}. Use --precision bfloat16 there, or --device cpu."
+            )
+    return _factory(model)(model, pretrained=pretrained, device=device, precision=precision)
+
+
+def load_text_encoder(identity: EncoderIdentity, *, pretrained: str | None = None, device: str = "auto") -> TextEncoder:
+    """Load the very encoder that made some vectors, to put words among them.
+
+    Args:
+        identity: that encoder's, as a store has it. It names the weights of the image tower alone: that a checkpoint's
+            text tower is the one that was trained with it cannot be checked.
+        pretrained: where its weights lie on this machine, if they were a file that has moved.
+        device: as for `load_encoder`.
+
+    Raises:
+        EncoderError: it knows no words, or cannot be built.
+        WeightsUnavailable: its weights can be had neither from a hub nor from a file.
+        StoreMismatch: the weights here are others.
+    """
+    source = pretrained or (None if identity.pretrained == "bundled" else identity.pretrained)
+    encoder = load_encoder(identity.model, pretrained=source, device=device, precision=identity.precision)
+    if not isinstance(encoder, TextEncoder):
+        raise EncoderError(
+            f"{identity.model} knows no words: it has no text tower. All models of open_clip have one: embed the "
+            "videos with --model ViT-B-32, or another of them."
+        )
+    difference = Provenance(encoder.identity, {}).difference(Provenance(identity, {}))
+    if difference is not None:
+        raise StoreMismatch(
+            f"The {identity.model} of {source or 'its package'} did not make these vectors: its {difference}. Name the "
+            "checkpoint that did with --pretrained."
+        )
+    return encoder
+
+
+def _factory(model: str) -> EncoderFactory:
+    registered = {point.name: point for point in entry_points(group="embed.encoders")}
+    factory: EncoderFactory
+    if model in registered:
+        factory = registered[model].load()
+    else:
+        factory = import_module(f"embed.encoders.{_FAMILIES.get(model, 'open_clip')}").load
+    return factory
+
+
+def resolve_device(device: str) -> str:
+    """Return the torch device that "auto" stands for here, or the device asked for.
+
+    Raises:
+        EncoderError: this machine has no such device.
+    """
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise EncoderError(
+            f"This machine's torch {torch.__version__} has no device {device!r}. Use --device auto or cpu, "
+            "or install a torch built for your GPU."
+        ) from error
+    return device

@@ -1,0 +1,71 @@
+"""Which videos of a store are other files today than when they were embedded, and which never were the same video."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from embed.decode_pool.worker import hash_content
+from embed.errors import SourceError
+from embed.sources.locations import is_remote, is_same_place
+from embed.sources.videos import Video
+from embed.store import EmbeddingStore
+from embed.store.tables import decode_text
+
+
+class _Embedded(NamedTuple):
+    """What a store knows of a video; texts as bytes."""
+
+    location: bytes
+    modified_s: float
+    content_hash: bytes
+
+
+def changed_videos(store: str | Path, videos: Sequence[Video]) -> set[str]:
+    """Return the ids of local videos whose files have other content than the one that was embedded.
+
+    A file is read, both its ends, only where its modification time is not the one that was stored, or where it lies in
+    another place than the one that was embedded. Far videos are not asked for.
+
+    Raises:
+        SourceError: a video in another place has the name of one in the store, and not its content.
+        StoreError: the store cannot be read.
+    """
+    with EmbeddingStore(store) as opened:
+        columns = [opened.column(name).tolist() for name in _Embedded._fields]
+        embedded = dict(zip(opened.ids, map(_Embedded._make, zip(*columns, strict=True)), strict=True))
+    changed, clashing = set[str](), list[tuple[Video, str]]()
+    for video in videos:
+        was = embedded.get(video.id)
+        if was is None:
+            continue
+        old_location = decode_text(was.location)
+        if is_same_place(old_location, video.location):
+            changed |= {video.id} if _is_touched(video, was) and _has_other_content(video, was) else set()
+        elif is_remote(video.address) or _has_other_content(video, was):
+            clashing.append((video, old_location))
+    if clashing:
+        raise _name_clash(store, clashing)
+    return changed
+
+
+def _is_touched(video: Video, was: _Embedded) -> bool:
+    try:
+        return not is_remote(video.address) and Path(video.location).stat().st_mtime != was.modified_s
+    except OSError:  # a file that is gone, or cannot be read, leaves its vectors as they are
+        return False
+
+
+def _has_other_content(video: Video, was: _Embedded) -> bool:
+    try:
+        return hash_content(video.location).encode() != was.content_hash
+    except OSError:
+        return False
+
+
+def _name_clash(store: str | Path, clashing: Sequence[tuple[Video, str]]) -> SourceError:
+    video, old_location = clashing[0]
+    others = f" So are {len(clashing) - 1} more." if len(clashing) > 1 else ""
+    return SourceError(
+        f"{video.id} of {store} was embedded from {old_location}, and {video.location} is another video of that name."
+        f"{others} Embed a folder above both, so that their names differ, or write to another store with -o."
+    )

@@ -1,0 +1,57 @@
+"""Which encoder a run takes, and in which precision."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from embed.decode_pool.pool import DecodePlan
+from embed.encoders.loading import Encoder, load_encoder
+from embed.run.config import EmbedConfig
+from embed.run.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
+from embed.sources.videos import Video
+from embed.store import EmbeddingStore, is_store
+from embed.store.provenance import Fidelity, Precision, Provenance
+
+
+def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> tuple[Encoder, Fidelity | None]:
+    """Load the encoder that a store is made, or continued, with.
+
+    Before a store is made in a lower precision, what that costs is measured on the user's own frames.
+
+    Args:
+        config: model, weights, device and precision.
+        store: its path; it may not be there yet.
+        videos: whose first frames are measured.
+
+    Returns:
+        The encoder, and what was measured, which a store that is continued remembers; None where nothing was.
+
+    Raises:
+        EncoderError: the encoder cannot be built, or `config.precision` changes its vectors too much.
+    """
+
+    def load(precision: Precision | None) -> Encoder:
+        return load_encoder(config.model, pretrained=config.pretrained, device=config.device, precision=precision)
+
+    known = _provenance_of(store)
+    is_continued = known is not None and known.encoder.model == config.model
+    encoder = load(config.precision or (known.encoder.precision if known and is_continued else None))
+    if encoder.identity.precision == "float32" or known:
+        return encoder, known.fidelity if known else None
+    plan = DecodePlan(config.sampling, encoder.identity.preprocessing, config.decoder)
+    rgb = first_frames(videos, plan, config.limits)
+    if rgb is None:
+        return encoder, None
+    reference = load("float32")
+    fidelity = measure_fidelity(encoder, reference, rgb)
+    if is_faithful(fidelity):
+        return encoder, fidelity
+    if config.precision is None:
+        return reference, None
+    raise too_unfaithful(fidelity, encoder.identity)
+
+
+def _provenance_of(store: str | Path) -> Provenance | None:
+    if not is_store(store):
+        return None
+    with EmbeddingStore(store) as made:
+        return made.provenance

@@ -1,0 +1,155 @@
+"""Decoded videos -> vectors, in batches of one size that run across the videos' borders.
+
+    results --fill_batches--> Batch --encode_batches--> (Batch, vectors) --vectors_of_videos--> one video's vectors
+
+Every batch has the same number of windows, the last one filled up with black: matrix kernels differ in the last bit
+with the shape of a batch, and a video's vectors must not depend on its neighbours or on where a run was killed. A
+window whose pixels equal those of the window before it in the same video is not encoded again, which changes no bit.
+
+Failures pass through all stages, in their place.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.decode_pool.pool import DecodedVideo
+from embed.encoders.loading import PendingVectors
+from embed.store.tables import Failure
+
+BeginEncoding = Callable[[NDArray[np.uint8]], PendingVectors]
+"""(B, W, side_px, side_px, 3) uint8 -> (B, D) float32, sooner or later."""
+
+_MOST_PENDING = 3  # two batches that are computed, or brought to the device, and one that waits for neither
+
+
+@dataclass(frozen=True)
+class WaitingVideo:
+    """A video whose windows are in batches.
+
+    Args:
+        video: without its pixels.
+        window_of: (T,) int64, which of its encoded windows each row is.
+    """
+
+    video: DecodedVideo
+    window_of: NDArray[np.int64]
+
+    @property
+    def window_count(self) -> int:
+        """How many windows are encoded: those that differ from the one before."""
+        return int(self.window_of[-1]) + 1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows to encode at once.
+
+    Args:
+        rgb: (B, W, side_px, side_px, 3) uint8.
+        window_count: the real ones among them; the rest is black.
+        ended: the videos whose last window is in here.
+    """
+
+    rgb: NDArray[np.uint8]
+    window_count: int
+    ended: tuple[WaitingVideo, ...]
+
+
+@dataclass(frozen=True)
+class EncodedVideo:
+    """A video, without its pixels, with its (T, D) vectors, `encoded_count` of which were computed."""
+
+    video: DecodedVideo
+    vectors: NDArray[np.float32]
+    encoded_count: int
+
+
+def fill_batches(results: Iterable[DecodedVideo | Failure], batch_size: int) -> Generator[Batch | Failure]:
+    """Yield full batches as soon as there are windows enough, and the rest at last."""
+    windows: list[NDArray[np.uint8]] = []
+    waiting: list[WaitingVideo] = []
+    for result in results:
+        if isinstance(result, Failure):
+            yield result
+            continue
+        is_new = differs_from_last(result.rgb)
+        windows.extend(result.rgb[index] for index in np.flatnonzero(is_new))
+        waiting.append(WaitingVideo(replace(result, rgb=np.empty(0, np.uint8)), np.cumsum(is_new) - 1))
+        while len(windows) >= batch_size:
+            yield _take_batch(windows, waiting, batch_size)
+    if windows:
+        yield _take_batch(windows, waiting, batch_size)
+
+
+def differs_from_last(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Say of each of T windows whether it differs from the one before.
+
+    >>> differs_from_last(np.array([[1], [1], [2], [1]], dtype=np.uint8)).tolist()
+    [True, False, True, True]
+    """
+    return np.array([index == 0 or not np.array_equal(rgb[index], rgb[index - 1]) for index in range(len(rgb))])
+
+
+def _take_batch(windows: list[NDArray[np.uint8]], waiting: list[WaitingVideo], batch_size: int) -> Batch:
+    taken = windows[:batch_size]
+    rgb = np.zeros((batch_size, *taken[0].shape), dtype=np.uint8)
+    np.stack(taken, out=rgb[: len(taken)])
+    del windows[:batch_size]
+    # What is left belongs to the last video alone, or to none: a new one is only added when the rest is short.
+    ended = tuple(waiting[:-1] if windows else waiting)
+    del waiting[: len(ended)]
+    return Batch(rgb, len(taken), ended)
+
+
+def encode_batches(
+    batches: Iterable[Batch | Failure], begin: BeginEncoding
+) -> Generator[tuple[Batch, NDArray[np.float32]] | Failure]:
+    """Yield each batch with the (window_count, D) vectors of its real windows.
+
+    A batch that is not encoded yet is waited for only when the next has been begun behind it, or there is none.
+    """
+    pending: deque[tuple[Batch, PendingVectors] | Failure] = deque()
+    for batch in batches:
+        if isinstance(batch, Failure):
+            pending.append(batch)
+        else:
+            pending.append((replace(batch, rgb=batch.rgb[:0]), begin(batch.rgb)))
+        while pending and (_is_done(pending[0]) or _batch_count(pending) >= _MOST_PENDING):
+            yield _result(pending.popleft())
+    yield from map(_result, pending)
+
+
+def _is_done(item: tuple[Batch, PendingVectors] | Failure) -> bool:
+    return isinstance(item, Failure) or item[1].done()
+
+
+def _batch_count(items: Iterable[tuple[Batch, PendingVectors] | Failure]) -> int:
+    return sum(not isinstance(item, Failure) for item in items)
+
+
+def _result(item: tuple[Batch, PendingVectors] | Failure) -> tuple[Batch, NDArray[np.float32]] | Failure:
+    if isinstance(item, Failure):
+        return item
+    batch, vectors = item
+    return batch, vectors.result()[: batch.window_count]
+
+
+def vectors_of_videos(
+    encoded: Iterable[tuple[Batch, NDArray[np.float32]] | Failure],
+) -> Iterator[EncodedVideo | Failure]:
+    """Yield each video when the last of its windows is encoded."""
+    rows: list[NDArray[np.float32]] = []
+    for item in encoded:
+        if isinstance(item, Failure):
+            yield item
+            continue
+        batch, vectors = item
+        rows.extend(vectors)
+        for ended in batch.ended:
+            of_video = np.stack(rows[: ended.window_count])
+            del rows[: ended.window_count]
+            yield EncodedVideo(ended.video, of_video[ended.window_of], ended.window_count)

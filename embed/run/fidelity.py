@@ -1,0 +1,73 @@
+"""What a lower precision costs: its vectors against float32's, of the user's own frames, before any is stored."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.decode_pool.pool import DecodedVideo, DecodeLimits, DecodePlan, DecodePool
+from embed.encoders.loading import Encoder
+from embed.errors import EncoderError
+from embed.sources.fetching import FetchConfig, Fetcher
+from embed.sources.videos import Video
+from embed.store.provenance import EncoderIdentity, Fidelity
+from embed.video.sampling import UniformFrames
+
+LEAST_COSINE = 0.999
+"""A precision that brings any of the frames below it is refused."""
+
+_VIDEO_COUNT = 4
+_MOST_VIDEOS = 64
+_FRAMES_A_VIDEO = 8
+
+
+def first_frames(videos: Iterable[Video], plan: DecodePlan, limits: DecodeLimits) -> NDArray[np.uint8] | None:
+    """Decode eight evenly spaced frames of each of the first four videos that can be decoded.
+
+    Args:
+        videos: taken until there are four; of a list that begins with dead links, 64.
+        plan: what is done to each, but for its sampling.
+        limits: what each may take; its server may be silent for as many seconds.
+
+    Returns:
+        (B, W, side_px, side_px, 3) uint8; None where no video can be decoded. Then nothing is measured, and vectors are
+        stored in the precision asked for all the same.
+    """
+    plan = replace(plan, sampling=UniformFrames(_FRAMES_A_VIDEO))
+    with ExitStack() as stack:
+        fetcher = stack.enter_context(Fetcher(replace(FetchConfig.patient_for(limits.timeout_s), ahead_files=1)))
+        pool = stack.enter_context(DecodePool(plan, workers=1, limits=limits, fetch=fetcher.local_file))
+        results = pool.decode(fetcher.ahead(islice(videos, _MOST_VIDEOS)))
+        decoded = (result.rgb for result in results if isinstance(result, DecodedVideo))
+        found = list(islice(decoded, _VIDEO_COUNT))
+    return np.concatenate(found) if found else None
+
+
+def measure_fidelity(encoder: Encoder, reference: Encoder, rgb: NDArray[np.uint8]) -> Fidelity:
+    """Encode frames twice and compare.
+
+    Args:
+        encoder: of the lower precision.
+        reference: the same in float32.
+        rgb: (B, W, side_px, side_px, 3) uint8.
+    """
+    ours, theirs = encoder.encode(rgb), reference.encode(rgb)
+    cosines = (ours * theirs).sum(1) / (np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1))
+    return Fidelity(len(rgb), float(cosines.min()), float(cosines.mean()))
+
+
+def is_faithful(fidelity: Fidelity) -> bool:
+    """Say whether no frame's cosine is below `LEAST_COSINE`, or no number."""
+    return fidelity.cosine_min >= LEAST_COSINE
+
+
+def too_unfaithful(fidelity: Fidelity, identity: EncoderIdentity) -> EncoderError:
+    """Return the error that says what was measured."""
+    return EncoderError(
+        f"{identity.precision} changes the vectors of {identity.model} too much: on {fidelity.frame_count} of your "
+        f"frames their cosine to float32 is {fidelity.cosine_min:.4f} at worst and {fidelity.cosine_mean:.4f} on "
+        f"average, and at least {LEAST_COSINE} is wanted of each. Use --precision float32."
+    )

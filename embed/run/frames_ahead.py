@@ -1,0 +1,43 @@
+"""The frames of a run's videos, fetched and decoded ahead of whoever takes them."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Self, final
+
+from embed.decode_pool.pool import DecodeLimits, DecodePlan, DecodePool, default_worker_count
+from embed.sources.fetching import FetchConfig, Fetcher
+from embed.sources.videos import Video
+
+
+@final
+class FramesAhead:
+    """Fetches and decodes from the moment that this is made, until it is closed.
+
+    Args:
+        videos: one or more.
+        plan: what is done to each.
+        workers: videos decoded at once; None takes one a core, at most 16.
+        limits: what one video may take.
+
+    Attributes:
+        results: yields every video, decoded or failed, in no certain order.
+    """
+
+    def __init__(self, videos: Sequence[Video], plan: DecodePlan, *, workers: int | None, limits: DecodeLimits) -> None:
+        self.videos, self.plan = videos, plan
+        with ExitStack() as stack:
+            fetcher = stack.enter_context(Fetcher(FetchConfig.patient_for(limits.timeout_s)))
+            count = min(workers or default_worker_count(), len(videos))
+            pool = DecodePool(plan, workers=count, limits=limits, fetch=fetcher.local_file)
+            self.results = stack.enter_context(pool).decode(fetcher.ahead(videos))
+            self._stack = stack.pop_all()
+
+    def close(self) -> None:
+        """Kill what decodes, and let go of what was fetched."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,87 @@
+"""A run's log: one JSON object a line for each video, appended as it is done.
+
+    {"time": ..., "id": ..., "location": ..., "status": "embedded", "vectors": 100, "encoded": 97, "duration_s": 60.0,
+     "fetch_s": 0.0, "fetched_bytes": 0, "decode_s": 2.3, "decode_cpu_s": 3.9}
+    {"time": ..., "id": ..., "location": ..., "status": "failed", "reason": "timeout", "detail": ..., "attempts": 1}
+
+`encoded` counts the frames that differ from the one before. `cpu_reason` is there where a GPU was to decode a video and
+the CPU did. `time` is ISO 8601, UTC.
+"""
+
+import json
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Self, final
+
+from embed.errors import EmbedError
+from embed.run.encoding import EncodedVideo
+from embed.store.tables import Failure
+
+
+@final
+class RunLog:
+    """Append to a log.
+
+    Args:
+        path: made where it is absent; None logs nothing.
+
+    Raises:
+        EmbedError: it cannot be written.
+    """
+
+    def __init__(self, path: str | Path | None) -> None:
+        self._file: IO[str] | None = None
+        if path is not None:
+            try:
+                # Line by line: a killed run's log ends with the last video that was done.
+                # A name that is no UTF-8 becomes JSON's own escape, \udce9, which reads back as the same name.
+                self._file = Path(path).open("a", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+            except OSError as error:
+                raise EmbedError(f"The log {path} cannot be written: {error.strerror}. Name another --log.") from error
+
+    def embedded(self, encoded: EncodedVideo) -> None:
+        """Log a video whose vectors are in the store."""
+        video = encoded.video
+        self._append(
+            id=video.record.id,
+            location=video.record.location,
+            status="embedded",
+            vectors=len(encoded.vectors),
+            encoded=encoded.encoded_count,
+            duration_s=round(video.record.duration_s, 3),
+            fetch_s=round(video.fetch_s, 3),
+            fetched_bytes=video.fetched_bytes,
+            decode_s=round(video.decode_s, 3),
+            decode_cpu_s=round(video.cpu_s, 3),
+            **({"cpu_reason": video.cpu_reason} if video.cpu_reason else {}),
+        )
+
+    def failed(self, failure: Failure) -> None:
+        """Log a video without vectors."""
+        cells = asdict(failure)
+        self._append(id=cells.pop("id"), location=cells.pop("location"), status="failed", **cells)
+
+    def _append(self, **values: Any) -> None:
+        if self._file:
+            moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+            try:
+                self._file.write(json.dumps({"time": moment, **values}, ensure_ascii=False) + "\n")
+            except OSError as error:
+                raise EmbedError(
+                    f"The log {self._file.name} cannot be written: {error.strerror}. What is embedded is kept: make "
+                    "room, or leave --log away, and run the same command again."
+                ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file:
+            with suppress(OSError):  # on a full disk: a line that could not be written is tried again, and was told
+                self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,6 @@
+"""What people name -> videos as local files.
+
+In: folders, files, patterns, lists (CSV, TXT, Parquet), links (https, s3, pages).
+Out: `Video` (id and location), and `Fetcher`, which makes local copies, whole or only the bytes that are needed.
+Read first: `videos.py`, which turns names into videos; then `fetching.py`.
+"""

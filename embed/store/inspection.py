@@ -1,0 +1,121 @@
+"""Look into a store: what is in it, what made it, what failed, and whether it is whole."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embed.errors import EmbedError
+from embed.machine.isolation import read_apart, reading_limit_s
+from embed.store import EmbeddingStore
+from embed.store.parts import parts_folder
+from embed.store.pieces import COLUMNS, Failure
+from embed.store.provenance import Provenance
+
+
+@dataclass(frozen=True)
+class StoreReport:
+    """What is in a store.
+
+    Args:
+        path, created: where it lies, and when its first piece was written (ISO 8601).
+        videos, vectors, dimension: counts, and D.
+        shortest, median, longest: vectors a video; 0 in an empty store.
+        duration_s: of all videos together.
+        failures: the videos without vectors.
+        provenance: what made the vectors.
+        problems: what `is_verifying` found wrong, a sentence each; None where it was not asked for.
+    """
+
+    path: str
+    created: str
+    videos: int
+    vectors: int
+    dimension: int
+    shortest: int
+    median: float
+    longest: int
+    duration_s: float
+    failures: tuple[Failure, ...]
+    provenance: Provenance
+    problems: tuple[str, ...] | None
+
+    @property
+    def failures_by_reason(self) -> dict[str, int]:
+        """How many videos failed for each reason, most first."""
+        return dict(Counter(failure.reason for failure in self.failures).most_common())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready description."""
+        return {**asdict(self), "provenance": self.provenance.to_json()}
+
+
+def inspect_embeddings(store: str | Path, *, is_verifying: bool = False) -> StoreReport:
+    """Describe a store.
+
+    Args:
+        store: its path.
+        is_verifying: also read every row and check it, see `verify_store`.
+
+    Raises:
+        StoreError: there is no such store, or it cannot be opened at all. Where it is verified, reading happens in
+            another process, so that a file which crashes or hangs the HDF5 library is named, and harms nothing.
+    """
+    path = Path(store)
+    if not is_verifying:
+        return _describe(path, False)
+    return read_apart(_describe, path, True, limit_s=reading_limit_s(*{path.resolve(), parts_folder(path)}))
+
+
+def _describe(store: Path, is_verifying: bool) -> StoreReport:
+    with EmbeddingStore(store) as opened:
+        counts = opened.row_counts
+        return StoreReport(
+            path=str(store),
+            created=opened.created,
+            videos=len(opened),
+            vectors=int(counts.sum()),
+            dimension=opened.dimension,
+            shortest=int(counts.min(initial=counts.max(initial=0))),
+            median=float(np.median(counts)) if len(counts) else 0.0,
+            longest=int(counts.max(initial=0)),
+            duration_s=float(opened.durations_s.sum()),
+            failures=tuple(opened.failures),
+            provenance=opened.provenance,
+            problems=tuple(verify_store(opened)) if is_verifying else None,
+        )
+
+
+def verify_store(store: EmbeddingStore) -> list[str]:
+    """Read every video of an open store and compare it with its checksum.
+
+    Offsets and counts are checked when a store is opened.
+
+    Returns:
+        A sentence for each video that is damaged; empty when all is well.
+    """
+    problems = [*_damaged_columns(store)]
+    for video_id in store.ids:
+        try:
+            video = store.read_unchecked(video_id)
+        except EmbedError as error:
+            problems.append(f"{video_id}: its rows cannot be read ({error})")
+            continue
+        if not len(video.vectors):
+            problems.append(f"{video_id}: it has no rows")
+        elif not np.isfinite(video.vectors).all():
+            problems.append(f"{video_id}: a value is not finite")
+        elif not store.is_as_written(video_id, video):
+            problems.append(f"{video_id}: its rows are not the ones that were written (checksum)")
+    return problems
+
+
+def _damaged_columns(store: EmbeddingStore) -> Iterator[str]:
+    for name in COLUMNS["videos"]:
+        try:
+            store.column(name)
+        except EmbedError as error:
+            yield str(error)

@@ -1,0 +1,200 @@
+"""Which files make up a store at this moment, and who may write them.
+
+A store is `name.h5` and, while a run is under way or after one was killed, a folder `name.h5.parts/` of pieces that are
+not merged yet. Or it is a folder of such pieces and stays one: its parts are called shards. Three rules make a crash at
+any moment harmless:
+
+- A part is called by the range of sequence numbers it holds, `00000000-00000031.h5`. A part inside another's range was
+  merged into it: it is passed over, and deleted by the next writer.
+- `name.h5` says in `merged_through` up to which number it has swallowed the parts.
+- The ranges follow each other without a gap: where one is missing, so are vectors.
+"""
+
+import fcntl
+import os
+import re
+import shlex
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from embed.errors import StoreBusy, StoreDamaged, StoreError
+from embed.store.pieces import Piece
+from embed.store.whole_files import refusal_of
+
+_LISTINGS = 20
+_PART_NAME = re.compile(r"(\d{8,})-(\d{8,})\.h5")
+_HALF = r"\.\d+\.tmp"  # behind a file's name: what a process, by its number, has not written whole (`whole_files`)
+_LEFT_BY_A_KILL = re.compile(_PART_NAME.pattern + _HALF)
+
+
+def is_sharded(path: Path) -> bool:
+    """Say whether `path` names a store that is a folder of shards: any name but a file's, or *.h5 and *.hdf5."""
+    path = path.resolve()
+    return path.is_dir() or (path.suffix.lower() not in (".h5", ".hdf5") and not path.is_file())
+
+
+def parts_folder(path: Path) -> Path:
+    """Return where the parts of the store `path` lie; for a folder of shards, itself.
+
+    By whatever links a store is reached, its parts and its lock are the same ones, beside the file itself.
+    """
+    path = path.resolve()
+    return path if is_sharded(path) else path.with_name(path.name + ".parts")
+
+
+def part_file(folder: Path, first: int, last: int) -> Path:
+    """Return the path of the part that holds the sequence numbers from `first` to `last`."""
+    return folder / f"{first:08d}-{last:08d}.h5"
+
+
+def sequence_numbers(part: Path) -> tuple[int, int]:
+    """Return the first and last sequence number that a part holds, from its name."""
+    first, last = part.stem.split("-")
+    return int(first), int(last)
+
+
+def piece_files(path: Path) -> list[Path]:
+    """Return the files that make up a store now, oldest first.
+
+    Raises:
+        StoreDamaged: some of them are missing.
+    """
+    for _ in range(_LISTINGS):
+        files, after_gap = _list_pieces(path)
+        if not after_gap:
+            return files
+        time.sleep(0.005)  # a folder is not listed at one moment: a writer may have merged parts meanwhile
+    raise StoreDamaged(
+        f"{path} lacks the part that comes before {after_gap}. Put it back, or run inspect-embeddings "
+        f"{shlex.quote(str(path))} --repair NEW to save the rest into a new store."
+    )
+
+
+def _list_pieces(path: Path) -> tuple[list[Path], Path | None]:
+    """Return the pieces, and the first of them that does not follow the one before it."""
+    parts = parts_in(parts_folder(path))
+    # The parts are listed first: whoever merges them writes `name.h5` before they vanish.
+    number = merged_through(path) if parts and path.is_file() else -1
+    parts = [part for part in parts if sequence_numbers(part)[0] > number]
+    for part in parts:
+        if sequence_numbers(part)[0] > number + 1:
+            return parts, part
+        number = sequence_numbers(part)[1]
+    return [path, *parts] if path.is_file() else parts, None
+
+
+def parts_in(folder: Path) -> list[Path]:
+    """Return the parts in order, without those that lie inside another's range."""
+    found = [path for path in folder.glob("*-*.h5") if _PART_NAME.fullmatch(path.name)]
+    found.sort(key=lambda part: (sequence_numbers(part)[0], -sequence_numbers(part)[1]))
+    whole: list[Path] = []
+    for part in found:
+        if not whole or sequence_numbers(part)[1] > sequence_numbers(whole[-1])[1]:
+            whole.append(part)
+    return whole
+
+
+def group_parts(parts: Sequence[Path], shard_bytes: int) -> list[list[Path]]:
+    """Say which neighbouring parts shall become one: as many as fit into `shard_bytes`.
+
+    A part of more than half that size is finished: it is never written again.
+    """
+    groups: list[list[Path]] = []
+    room = 0
+    for part in parts:
+        size = part.stat().st_size
+        is_finished = size > shard_bytes // 2
+        if size > room or is_finished:
+            groups.append([])
+            room = shard_bytes
+        groups[-1].append(part)
+        room = 0 if is_finished else room - size
+    return [group for group in groups if len(group) > 1]
+
+
+def merged_through(path: Path) -> int:
+    """Return the last sequence number whose part is contained in `name.h5`; -1 where none is.
+
+    Raises:
+        StoreDamaged: it cannot be read.
+    """
+    with Piece(path) as piece:
+        return piece.merged_through
+
+
+def last_number(path: Path) -> int:
+    """Return the highest sequence number that the store has used; -1 in a new one."""
+    merged = merged_through(path) if path.is_file() else -1
+    return max([merged, *(sequence_numbers(part)[1] for part in parts_in(parts_folder(path)))])
+
+
+def delete_merged_parts(path: Path) -> None:
+    """Delete parts that are contained elsewhere, and what killed writers left half written."""
+    folder = parts_folder(path)
+    current = set(piece_files(path))
+    parts = [file for file in folder.glob("*-*.h5") if _PART_NAME.fullmatch(file.name)]
+    halves = [file for file in folder.glob("*.tmp") if _LEFT_BY_A_KILL.fullmatch(file.name)]
+    if not is_sharded(path):
+        path = path.resolve()
+        ours = re.compile(re.escape(path.name) + _HALF)
+        halves += [file for file in path.parent.glob("*.tmp") if ours.fullmatch(file.name)]
+    for file in [*parts, *halves]:
+        if file not in current:
+            file.unlink()
+
+
+def lock_store(path: Path) -> IO[str]:
+    """Become the one writer: hold a file lock, which the system drops when the process dies.
+
+    Raises:
+        StoreBusy: another process holds it.
+        StoreError: `path` is a folder of other things, or may not be written.
+    """
+    folder = parts_folder(path)
+    if path.is_dir() and not parts_in(path) and not all(map(_is_left_of_us, path.iterdir())):
+        raise StoreError(f"{path} is a folder of other files. Name a new folder for the shards, or a file name.h5.")
+    while True:
+        with refusal_of(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                file = (folder / "lock").open("w")
+            except FileNotFoundError:
+                continue  # the writer before us removed the folder just now
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
+            raise StoreBusy(f"Another process is writing to {path}. Wait for it, or write to another file.") from error
+        except OSError as error:
+            unlock_store(path, file)
+            raise StoreError(
+                f"{path} lies where no file can be locked ({error.strerror}), so another run might write to it at the "
+                "same time. Write the store to a local disk and copy it, or mount this one with locks."
+            ) from error
+        if _is_same_file(file, folder / "lock"):
+            return file
+        file.close()  # the writer before us removed it after we opened it: lock the new one
+
+
+def unlock_store(path: Path, lock: IO[str]) -> None:
+    """Let the next writer in, and remove the parts' folder where it is empty."""
+    folder = parts_folder(path)
+    (folder / "lock").unlink(missing_ok=True)
+    lock.close()
+    with suppress(OSError):  # parts of a merge that failed remain: they are still the store's
+        folder.rmdir()
+
+
+def _is_left_of_us(file: Path) -> bool:
+    """Say whether a file may lie in a folder before its first part does, of a writer that was killed."""
+    return file.name == "lock" or bool(_LEFT_BY_A_KILL.fullmatch(file.name))
+
+
+def _is_same_file(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

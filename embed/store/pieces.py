@@ -1,0 +1,307 @@
+"""One immutable HDF5 file of a store: written whole, read with suspicion.
+
+    /embeddings           (N, D) float16    rows of all videos, one after another
+    /timestamps_s         (N,)   float32    the moment of each row, on its timeline's clock
+    /videos/{column}      (V,)              one entry a video, sorted by id: `VideoRecord`, first_row, row_count,
+                                            crc32 (`checksum_rows`), record_crc32 (`checksum_record`)
+    /failures/{column}    (F,)              one entry a video without vectors, sorted by id: `Failure`
+    attributes            format, provenance (JSON), created (ISO 8601), merged_through, crc32 (of these and the shape
+                          of /embeddings); each column carries its own crc32 (`checksum_column`)
+
+Rows lie flat and unchunked, and texts in fixed-length fields, because h5py slows from 9,000 to 200 dataset opens a
+second on the way to a million datasets (h5py issue 2540); measured on 10,000 videos, a flat file reads 3 to 10 times
+quicker than one dataset a video. A file may come from anywhere, so it is read with suspicion
+(`embed.store.hdf5_reading`).
+"""
+
+import errno
+import json
+import os
+import shlex
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self, final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.errors import StoreDamaged, StoreError
+from embed.machine.isolation import read_apart
+from embed.store.hdf5_reading import RowReader, fixed_text, is_checksummed, own_dataset, read_attribute, read_column
+from embed.store.provenance import Provenance
+from embed.store.tables import (
+    Columns,
+    Failure,
+    VideoRecord,
+    checksum_column,
+    checksum_record,
+    checksum_rows,
+    columns_of,
+    dtypes_of,
+    latest_of,
+    row_spans,
+)
+from embed.store.whole_files import replaced_hdf5
+
+__all__ = ["EmbeddedVideo", "Failure", "Piece", "VideoRecord", "merge_pieces", "write_piece"]
+
+FORMAT = "framehead embeddings 1"
+COLUMNS: dict[str, dict[str, str]] = {
+    "videos": dtypes_of(VideoRecord) | dict.fromkeys(("first_row", "row_count", "crc32", "record_crc32"), "i8"),
+    "failures": dtypes_of(Failure),
+}
+_ATTRIBUTES = ("format", "provenance", "created", "merged_through", "crc32")
+_COPY_BYTES = 64 << 20
+_MORE_FILES = "Allow more open files (ulimit -n 4096), and run the same again."
+_REMEDIES = {
+    errno.EACCES: "Allow this user to read it, and the folders above it.",
+    errno.EMFILE: _MORE_FILES,
+    errno.ENFILE: _MORE_FILES,
+}
+
+
+@dataclass(frozen=True)
+class EmbeddedVideo:
+    """One video's vectors on their way into a store: (T, D) float16 and (T,) float32."""
+
+    record: VideoRecord
+    vectors: NDArray[np.float16]
+    timestamps_s: NDArray[np.float32]
+
+
+@final
+class Piece:
+    """An open piece. Where each video's rows lie is in memory; other columns and the rows are read when asked for.
+
+    Raises:
+        StoreDamaged: the file is no piece, or a damaged one; the message says what is wrong.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._columns: dict[tuple[str, str], NDArray[Any]] = {}
+        with damage_of(path):
+            if not is_checksummed(path):
+                raise _foreign(path)
+            self._file = h5py.File(path, "r")
+        try:
+            with damage_of(path):
+                self._read_tables()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read_tables(self) -> None:
+        check_is_piece(self._file, self.path)
+        attributes = {name: read_attribute(self._file, name) for name in _ATTRIBUTES}
+        self.rows = own_dataset(self._file, "embeddings")
+        self.timestamps_s = own_dataset(self._file, "timestamps_s")
+        if attributes["crc32"] != _header_checksum(attributes, self.rows.shape):
+            raise ValueError("its attributes are not the ones that were written (checksum)")
+        self.provenance = Provenance.from_json(json.loads(str(attributes["provenance"])))
+        self.created = str(attributes["created"])
+        self.merged_through = int(attributes["merged_through"] or 0)
+        row_count, dimension = self.rows.shape
+        if dimension != self.provenance.encoder.dimension or self.rows.dtype != np.float16:
+            raise ValueError(f"rows are {self.rows.dtype} of {dimension} dimensions, which the provenance denies")
+        if self.timestamps_s.shape != (row_count,) or self.timestamps_s.dtype != np.float32:
+            raise ValueError(f"{self.timestamps_s.shape} {self.timestamps_s.dtype} timestamps for {row_count} rows")
+        self._row_reader, self._moment_reader = (
+            RowReader(self._file, table) for table in (self.rows, self.timestamps_s)
+        )
+        first, count = self.column("videos", "first_row"), self.column("videos", "row_count")
+        if np.any(first < 0) or np.any(count < 0) or np.any(first > row_count - count):
+            raise ValueError("a video's rows lie outside the table of rows")
+
+    def column(self, table: str, name: str) -> NDArray[Any]:
+        """Read a column of `COLUMNS[table]`, once.
+
+        Raises:
+            StoreDamaged: it is not the one that was written.
+        """
+        if (table, name) not in self._columns:
+            with damage_of(self.path):
+                dataset = own_dataset(self._file, f"{table}/{name}")
+                column = read_column(dataset, COLUMNS[table][name])
+                if read_attribute(dataset, "crc32") != checksum_column(column):
+                    raise ValueError(f"the column {dataset.name} is not the one that was written (checksum)")
+                if name != "id" and len(column) != len(self.column(table, "id")):
+                    raise ValueError(f"the column {dataset.name} has {len(column)} entries")
+            self._columns[table, name] = column
+        return self._columns[table, name]
+
+    def read(self, first: int, count: int) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
+        """Read `count` rows from row `first` on, and their moments."""
+        rows, moments = np.empty((count, self.rows.shape[1]), np.float16), np.empty(count, np.float32)
+        self.read_into(rows, first)
+        self.read_moments_into(moments, first)
+        return rows, moments
+
+    def read_into(self, target: NDArray[np.float16], first: int) -> None:
+        """Fill `target` (T, D) with the rows from row `first` on."""
+        with damage_of(self.path):
+            self._row_reader.read_into(target, first)
+
+    def read_moments_into(self, target: NDArray[np.float32], first: int) -> None:
+        """Fill `target` (T,) with the moments of the rows from row `first` on."""
+        with damage_of(self.path):
+            self._moment_reader.read_into(target, first)
+
+    def close(self) -> None:
+        """Close the file; what was read stays readable."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def write_piece(
+    path: Path, provenance: Provenance, videos: Sequence[EmbeddedVideo], failures: Sequence[Failure]
+) -> None:
+    """Write a piece from memory. Videos and failures must have different ids.
+
+    Raises:
+        StoreError: the disk does not take it; nothing is left of it.
+    """
+    videos = sorted(videos, key=lambda video: video.record.id)
+    columns = columns_of(VideoRecord, [video.record for video in videos])
+    sums = [
+        checksum_rows(stored_id, video.vectors, video.timestamps_s)
+        for stored_id, video in zip(columns["id"].tolist(), videos, strict=True)
+    ]
+    columns["record_crc32"] = np.array([checksum_record(columns, at) for at in range(len(videos))], dtype=np.int64)
+    columns["row_count"] = np.array([len(video.vectors) for video in videos], dtype=np.int64)
+    columns["crc32"] = np.array(sums, dtype=np.int64)
+    failed = columns_of(Failure, sorted(failures, key=lambda failure: failure.id))
+    with _new_piece(path, provenance, columns, failed) as (timestamps_s, rows):
+        if videos:
+            timestamps_s[:] = np.concatenate([video.timestamps_s for video in videos])
+            rows[:] = np.concatenate([video.vectors for video in videos])
+
+
+def merge_pieces(path: Path, pieces: Sequence[Piece], *, merged_through: int = -1) -> None:
+    """Write one piece that holds what the pieces hold; of two entries for one id the later piece's stays.
+
+    Args:
+        path: where; may be one of the pieces' own files.
+        pieces: at least one, oldest first, of one provenance.
+        merged_through: the last sequence number whose piece is contained, for `name.h5`.
+
+    Raises:
+        StoreError: the disk does not take it; StoreDamaged where a piece cannot be read. `path` is as it was.
+    """
+    source = np.repeat(np.arange(len(pieces)), [len(piece.column("videos", "id")) for piece in pieces])
+    _, kept = latest_of([piece.column("videos", "id") for piece in pieces])
+    videos = _joined(pieces, "videos", kept)
+    _, latest = latest_of([piece.column("failures", "id") for piece in pieces])
+    failures = _joined(pieces, "failures", latest)
+    still_failing = ~np.isin(failures["id"], videos["id"])
+    failures = {name: column[still_failing] for name, column in failures.items()}
+    from_row, source = videos.pop("first_row"), source[kept]
+    with _new_piece(path, pieces[0].provenance, videos, failures, merged_through) as (timestamps_s, rows):
+        start = 0
+        for video, _, count in row_spans(source, from_row, videos["row_count"]):
+            _copy_rows(pieces[source[video]], (timestamps_s, rows), int(from_row[video]), start, count)
+            start += count
+
+
+def check_is_piece(file: h5py.File, path: Path) -> None:
+    """Tell another program's HDF5 file from a damaged one.
+
+    Raises:
+        StoreDamaged: it is not of this format; says what it lacks.
+    """
+    if read_attribute(file, "format") != FORMAT:
+        raise _foreign(path)
+
+
+def _foreign(path: Path) -> StoreDamaged:
+    return StoreDamaged(f"{path} is an HDF5 file, but no store of embeddings: {read_apart(what_it_lacks, path)}.")
+
+
+def what_it_lacks(path: Path) -> str:
+    """Say what another program's HDF5 file lacks. Such a file may crash or hang the library that reads it."""
+    with damage_of(path), h5py.File(path, "r") as file:
+        lacks = [f"the attribute {name}" for name in _ATTRIBUTES if name not in file.attrs]
+        lacks += [f"the dataset /{name}" for name in ("embeddings", "timestamps_s") if name not in file]
+        lacks += [] if "videos" in file else ["the group /videos"]
+        return f"it lacks {', '.join(lacks)}" if lacks else f"its attribute format is not {FORMAT!r}"
+
+
+@contextmanager
+def damage_of(path: Path) -> Iterator[None]:
+    """Turn what h5py raises over a damaged or foreign file into StoreDamaged, a refusal into StoreError."""
+    try:
+        yield
+    except (FileNotFoundError, StoreError):
+        raise
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise _damaged(path, error) from error
+        raise StoreError(f"{path} cannot be opened: {os.strerror(error.errno)}. {_REMEDIES[error.errno]}") from error
+    except (LookupError, RuntimeError, TypeError, ValueError, AttributeError, EOFError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> StoreDamaged:
+    return StoreDamaged(
+        f"{path} is not a whole store of embeddings: {error}. Run inspect-embeddings {shlex.quote(str(path))} "
+        "--repair NEW to save what is whole into a new store, or embed the videos again."
+    )
+
+
+@contextmanager
+def _new_piece(
+    path: Path, provenance: Provenance, videos: Columns, failures: Columns, merged_through: int = -1
+) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
+    """Create a piece with its tables, and give its empty row datasets to fill, first the moments.
+
+    HDF5 gives them room in the order of their first writing. With the vectors last, a file that is cut off has lost the
+    last videos and nothing else.
+    """
+    counts = videos["row_count"]
+    videos = {**videos, "first_row": np.cumsum(counts) - counts}
+    total = int(counts.sum())
+    with replaced_hdf5(path) as file:
+        attributes: dict[str, str | int | None] = {
+            "format": FORMAT,
+            "provenance": json.dumps(provenance.to_json()),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "merged_through": merged_through,
+        }
+        attributes["crc32"] = _header_checksum(attributes, (total, provenance.encoder.dimension))
+        for name, value in attributes.items():
+            file.attrs[name] = fixed_text(value) if isinstance(value, str) else value
+        for table, columns in (("videos", videos), ("failures", failures)):
+            for name, column in columns.items():
+                file[f"{table}/{name}"] = column
+                file[f"{table}/{name}"].attrs["crc32"] = checksum_column(column)
+        rows = file.create_dataset("embeddings", (total, provenance.encoder.dimension), np.float16)
+        timestamps_s = file.create_dataset("timestamps_s", (total,), np.float32)
+        file.flush()  # gives room to what describes the file, before the rows get theirs
+        yield timestamps_s, rows
+
+
+def _header_checksum(attributes: Mapping[str, str | int | None], shape: tuple[int, ...]) -> int:
+    values = [str(attributes[name]) for name in _ATTRIBUTES[:-1]]
+    return zlib.crc32("\0".join([*values, str(shape)]).encode("utf-8", "surrogateescape"))
+
+
+def _joined(pieces: Sequence[Piece], table: str, kept: NDArray[np.int64]) -> Columns:
+    return {name: np.concatenate([piece.column(table, name) for piece in pieces])[kept] for name in COLUMNS[table]}
+
+
+def _copy_rows(piece: Piece, new: tuple[h5py.Dataset, h5py.Dataset], first: int, start: int, count: int) -> None:
+    step = max(1, _COPY_BYTES // (2 * piece.rows.shape[1] + 4))
+    for done in range(0, count, step):
+        size = min(step, count - done)
+        for table, read in zip(new, reversed(piece.read(first + done, size)), strict=True):
+            table[start + done : start + done + size] = read

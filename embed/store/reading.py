@@ -1,0 +1,256 @@
+"""Read a store: which videos it has, what is known of them, and their vectors.
+
+Opening reads where each video's rows lie; all else comes from disk when it is asked for.
+"""
+
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.errors import StoreDamaged, StoreError
+from embed.store.hdf5_reading import is_hdf5
+from embed.store.parts import parts_folder, parts_in, piece_files
+from embed.store.pieces import Piece, damage_of
+from embed.store.tables import (
+    Failure,
+    VideoRecord,
+    checksum_rows,
+    decode_text,
+    dtypes_of,
+    find_id,
+    find_ids,
+    latest_of,
+    record_at,
+    row_spans,
+)
+
+
+@dataclass(frozen=True)
+class VideoVectors:
+    """The vectors of one video: `vectors` (T, D) float16, `timestamps_s` (T,) float32."""
+
+    vectors: NDArray[np.float16]
+    timestamps_s: NDArray[np.float32]
+
+
+def is_store(path: str | Path) -> bool:
+    """Say whether a path is a store to read, rather than videos to embed.
+
+    Raises:
+        StoreError: it may not be looked at.
+    """
+    path = Path(path)
+    with damage_of(path):
+        return is_hdf5(path) if path.is_file() else bool(parts_in(parts_folder(path)))
+
+
+@final
+class EmbeddingStore:
+    """Read a store. Opening reads tables only; vectors come from disk when they are asked for.
+
+    A store that a run is still writing shows what is committed at the moment of opening.
+
+    Args:
+        path: `name.h5`, or a folder of shards.
+
+    Raises:
+        StoreError: there is no such store.
+        StoreDamaged: a file is damaged or missing, or not a store. Columns that are read later raise it then.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._pieces = _open_pieces(self.path)
+        if not self._pieces:
+            quoted = shlex.quote(str(self.path))
+            raise StoreError(f"There is no store {self.path}. Make it with: embed-videos FOLDER -o {quoted}")
+        self.provenance = self._pieces[0].provenance
+        self.created = self._pieces[0].created
+        self._ids, self._kept = latest_of([piece.column("videos", "id") for piece in self._pieces])
+        sizes = [len(piece.column("videos", "id")) for piece in self._pieces]
+        self._piece_of = np.repeat(np.arange(len(sizes)), sizes)[self._kept]
+        self._columns: dict[str, NDArray[Any]] = {"id": self._ids}
+
+    @property
+    def dimension(self) -> int:
+        """D, the length of one vector."""
+        return self.provenance.encoder.dimension
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The ids of all videos, sorted by their bytes."""
+        return [decode_text(stored) for stored in self._ids.tolist()]
+
+    @property
+    def row_counts(self) -> NDArray[np.int64]:
+        """(N,) the number of vectors of each video, in the order of `ids`."""
+        return self.column("row_count")
+
+    @property
+    def durations_s(self) -> NDArray[np.float64]:
+        """(N,) the duration of each video, in the order of `ids`."""
+        return self.column("duration_s")
+
+    @cached_property
+    def failures(self) -> list[Failure]:
+        """The videos that gave no vectors, sorted by id."""
+        _, kept = latest_of([piece.column("failures", "id") for piece in self._pieces])
+        columns = {name: self._joined("failures", name)[kept] for name in dtypes_of(Failure)}
+        still_failing = np.flatnonzero(~np.isin(columns["id"], self._ids))
+        return [record_at(Failure, columns, index) for index in still_failing.tolist()]
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, video_id: object) -> bool:
+        return isinstance(video_id, str) and find_id(self._ids, video_id) >= 0
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Read (N,) one column of /videos, see `embed.store.pieces`, in the order of `ids`; texts as bytes."""
+        if name not in self._columns:
+            self._columns[name] = self._joined("videos", name)[self._kept]
+        return self._columns[name]
+
+    def read(self, video_id: str) -> VideoVectors:
+        """Read one video's vectors and their moments, and compare them with their checksum.
+
+        Raises:
+            KeyError: the store has no such video.
+            StoreDamaged: they are not the ones that were written.
+        """
+        index = self._position_of(video_id)
+        video = self._read_at(index)
+        if not self._is_as_written(index, video):
+            raise StoreDamaged(
+                f"{self.path}: the rows of {video_id} are not the ones that were written (checksum). Run "
+                f"inspect-embeddings {shlex.quote(str(self.path))} --repair NEW to save what is whole into a new store."
+            )
+        return video
+
+    def read_unchecked(self, video_id: str) -> VideoVectors:
+        """Read as `read` does, but whatever the checksum says."""
+        return self._read_at(self._position_of(video_id))
+
+    def is_as_written(self, video_id: str, video: VideoVectors) -> bool:
+        """Compare what was read with the checksum that was stored when it was written."""
+        return self._is_as_written(self._position_of(video_id), video)
+
+    def read_many(self, ids: Sequence[str]) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+        """Read the vectors of many videos into one array, at the disk's speed: checksums are not compared.
+
+        Args:
+            ids: in any order.
+
+        Returns:
+            (R, D) float16 rows, those of one video after those of another in the order of `ids`, and the (len(ids),)
+            int64 number of rows of each.
+
+        Raises:
+            KeyError: the store has no such video.
+        """
+        chosen = self._index(ids)
+        counts = self.row_counts[chosen]
+        rows = np.empty((int(counts.sum()), self.dimension), dtype=np.float16)
+        for piece, first, place in self._spans(chosen):
+            piece.read_into(rows[place], first)
+        return rows, counts
+
+    def read_timestamps(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """Read the moments of the rows that `read_many` gives: (R,) float32, seconds on each file's own clock.
+
+        Args:
+            ids: in any order.
+
+        Raises:
+            KeyError: the store has no such video.
+        """
+        chosen = self._index(ids)
+        timestamps_s = np.empty(int(self.row_counts[chosen].sum()), dtype=np.float32)
+        for piece, first, place in self._spans(chosen):
+            piece.read_moments_into(timestamps_s[place], first)
+        return timestamps_s
+
+    def video(self, video_id: str) -> VideoRecord:
+        """Return what is known of a video.
+
+        Raises:
+            KeyError: the store has no such video.
+        """
+        columns = {name: self.column(name) for name in dtypes_of(VideoRecord)}
+        return record_at(VideoRecord, columns, self._position_of(video_id))
+
+    def close(self) -> None:
+        """Close the store's files."""
+        for piece in self._pieces:
+            piece.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read_at(self, index: int) -> VideoVectors:
+        first, count = self.column("first_row")[index], self.row_counts[index]
+        return VideoVectors(*self._pieces[self._piece_of[index]].read(int(first), int(count)))
+
+    def _is_as_written(self, index: int, video: VideoVectors) -> bool:
+        stored = self.column("crc32")[index]
+        return bool(checksum_rows(self._ids[index], video.vectors, video.timestamps_s) == stored)
+
+    def _joined(self, table: str, name: str) -> NDArray[Any]:
+        columns = [piece.column(table, name) for piece in self._pieces]
+        return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+    def _spans(self, chosen: NDArray[np.int64]) -> Iterator[tuple[Piece, int, slice]]:
+        """Yield where the rows of the videos at `chosen` lie: a piece, its first row, and their place among all."""
+        source, counts = self._piece_of[chosen], self.row_counts[chosen]
+        firsts, done = self.column("first_row")[chosen], 0
+        for video, _, count in row_spans(source, firsts, counts):
+            yield self._pieces[source[video]], int(firsts[video]), slice(done, done + count)
+            done += count
+
+    def _position_of(self, video_id: str) -> int:
+        position = find_id(self._ids, video_id)
+        if position < 0:
+            raise KeyError(f"{self.path} has no video {video_id!r}")
+        return position
+
+    def _index(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        if ids is self.ids:
+            return np.arange(len(ids))
+        positions = find_ids(self._ids, ids)
+        if np.any(positions < 0):
+            raise KeyError(f"{self.path} has no video {ids[int(np.argmin(positions))]!r}")
+        return positions
+
+
+def _open_pieces(path: Path) -> list[Piece]:
+    """Open a store's pieces; a writer may merge some away between the listing and the opening."""
+    for attempt in range(20):
+        with ExitStack() as opened:
+            try:
+                with damage_of(path):
+                    pieces = [opened.enter_context(Piece(file)) for file in piece_files(path)]
+            except FileNotFoundError:
+                time.sleep(attempt / 1000)
+                continue
+            _check_one_provenance(path, pieces)
+            opened.pop_all()
+            return pieces
+    raise StoreDamaged(f"{path} changes faster than it can be read. Try again when the run that writes it is done.")
+
+
+def _check_one_provenance(path: Path, pieces: list[Piece]) -> None:
+    for piece in pieces[1:]:
+        difference = piece.provenance.difference(pieces[0].provenance)
+        if difference:
+            raise StoreDamaged(f"{path} mixes vectors that were made differently: {difference} ({piece.path}).")

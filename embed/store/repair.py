@@ -1,0 +1,212 @@
+"""Save what is whole in a damaged store into a new one.
+
+Every video is taken or left by its own two checksums, so a vector that comes out is the one that was written, under the
+name that it was written under. Each file of the store is read in a process of its own (`embed.machine.isolation`).
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import h5py
+
+from embed.errors import EmbedError, StoreDamaged, StoreError
+from embed.machine.isolation import read_apart
+from embed.sources.random_access import RandomAccessFile
+from embed.store.hdf5_reading import own_dataset, read_attribute, read_column
+from embed.store.merging import check_is_new, merge_embeddings
+from embed.store.parts import merged_through, parts_folder, parts_in, sequence_numbers
+from embed.store.pieces import COLUMNS, check_is_piece, damage_of
+from embed.store.provenance import Provenance
+from embed.store.reading import EmbeddingStore
+from embed.store.tables import (
+    Columns,
+    Failure,
+    VideoRecord,
+    checksum_column,
+    checksum_record,
+    checksum_rows,
+    decode_text,
+    record_at,
+)
+from embed.store.whole_files import refusal_of
+from embed.store.writing import StoreWriter
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What was saved.
+
+    Args:
+        store, output: the damaged store, which stays as it is, and the new one.
+        kept: videos that are whole.
+        lost: ids of videos whose entry is damaged, as far as they can still be read; embed them again.
+        problems: a sentence for each file that gave nothing, or less than all.
+    """
+
+    store: str
+    output: str
+    kept: int
+    lost: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready description."""
+        return asdict(self)
+
+
+def repair_embeddings(store: str | Path, output: str | Path) -> RepairReport:
+    """Write a new store with every video of a damaged one that is whole.
+
+    Args:
+        store: `name.h5` or a folder of shards; flipped, missing and cut off bytes are what this is for.
+        output: the new store. Embed the same videos into it to get back what was lost.
+
+    Raises:
+        StoreDamaged: nothing can be saved.
+        StoreError: there is no such store, or `output` exists or cannot be written.
+    """
+    store, output = Path(store), Path(output)
+    files = _latest_first(store)
+    if not files:
+        raise StoreError(f"There is no store {store}.")
+    check_is_new(output)
+    problems: list[str] = []
+    lost: set[str] = set()
+    with _folder_beside(output) as folder:
+        for file in files:
+            try:
+                lost |= set(read_apart(salvage_piece, file, folder / "saved"))
+            except EmbedError as error:
+                problems.append(str(error).partition(" Run inspect-embeddings")[0])  # which is what is running
+        if not _has_videos(folder / "saved"):
+            raise StoreDamaged(
+                f"Nothing of {store} can be saved. {' '.join(problems)} Embed the videos again, into a new store."
+            )
+        merge_embeddings([folder / "saved"], output)
+    with EmbeddingStore(output) as saved:
+        lost = {video_id for video_id in lost if video_id not in saved}
+        return RepairReport(str(store), str(output), len(saved), tuple(sorted(lost)), tuple(problems))
+
+
+def _latest_first(store: Path) -> list[Path]:
+    """Return the files of a store, damaged or not, those with the latest videos first."""
+    parts = parts_in(parts_folder(store))
+    if not store.is_file():
+        return parts[::-1]
+    try:
+        through = read_apart(merged_through, store)
+    except EmbedError:  # as if its parts were all later: a killed run may have left some that are not
+        through = -1
+    merged = [part for part in parts if sequence_numbers(part)[0] <= through]
+    return [*merged, store, *parts[len(merged) :]][::-1]
+
+
+def salvage_piece(path: Path, output: Path) -> list[str]:
+    """Append the videos of a damaged piece that are whole to a store, unless it has them from a later piece.
+
+    Returns:
+        The ids of the others.
+
+    Raises:
+        StoreDamaged: its structure is damaged, so that nothing in it can be found.
+    """
+    with damage_of(path), _opened(path) as file:
+        check_is_piece(file, path)
+        provenance = Provenance.from_json(json.loads(str(read_attribute(file, "provenance"))))
+        videos: Columns = {
+            name: read_column(own_dataset(file, f"videos/{name}"), dtype) for name, dtype in COLUMNS["videos"].items()
+        }
+        rows, timestamps_s = own_dataset(file, "embeddings"), own_dataset(file, "timestamps_s")
+        lost = []
+        with StoreWriter(output, provenance) as writer:
+            for index in range(min(map(len, videos.values()))):
+                if not _append_if_whole(writer, videos, index, rows, timestamps_s):
+                    lost.append(decode_text(videos["id"][index]))
+            for failure in _whole_failures(file):
+                if failure.id not in writer.embedded and failure.id not in writer.failed:
+                    writer.append_failure(failure)
+    return lost
+
+
+def _append_if_whole(
+    writer: StoreWriter, videos: Columns, index: int, rows: h5py.Dataset, timestamps_s: h5py.Dataset
+) -> bool:
+    """Append a video, unless a later piece had it; say whether its entry is whole."""
+    first, count = int(videos["first_row"][index]), int(videos["row_count"][index])
+    if first < 0 or count < 0 or first + count > len(rows):
+        return False
+    vectors, moments = rows[first : first + count], timestamps_s[first : first + count]
+    stored_id = videos["id"][index]
+    if checksum_rows(stored_id, vectors, moments) != videos["crc32"][index]:
+        return False
+    if checksum_record(videos, index) != videos["record_crc32"][index]:
+        return False
+    record = record_at(VideoRecord, videos, index)
+    if record.id not in writer.embedded:
+        writer.append(record, vectors, moments)
+    return True
+
+
+def _whole_failures(file: h5py.File) -> list[Failure]:
+    """Return the failures if all is well with their table: else they are tried again, which costs little."""
+    columns: Columns = {}
+    try:
+        for name, dtype in COLUMNS["failures"].items():
+            dataset = own_dataset(file, f"failures/{name}")
+            columns[name] = read_column(dataset, dtype)
+            if read_attribute(dataset, "crc32") != checksum_column(columns[name]):
+                return []
+    except (OSError, LookupError, RuntimeError, TypeError, ValueError):
+        return []
+    return [record_at(Failure, columns, index) for index in range(min(map(len, columns.values())))]
+
+
+def _has_videos(store: Path) -> bool:
+    if not parts_in(store):
+        return False
+    with EmbeddingStore(store) as saved:
+        return len(saved) > 0
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file; one that was cut off is read as if zeros followed."""
+    size, written = path.stat().st_size, _written_size(path)
+    if size >= written:
+        with h5py.File(path) as file:
+            yield file
+        return
+    if written > 100 * size:
+        raise ValueError(f"{size} bytes are left of {written}")
+    with path.open("rb") as cut, h5py.File(RandomAccessFile(written, partial(_read_padded, cut)), "r") as file:
+        yield file
+
+
+def _written_size(path: Path) -> int:
+    """Return how long an HDF5 file was when it was closed.
+
+    Source: HDF5 file format specification, version 2 superblock, "End of File Address".
+    """
+    with path.open("rb") as file:
+        superblock = file.read(48)
+    return int.from_bytes(superblock[28:36], "little") if superblock[8:9] == b"\x02" else 0
+
+
+def _read_padded(file: IO[bytes], start: int, stop: int) -> bytes:
+    """Return the bytes of a file, and zeros behind its end."""
+    file.seek(start)
+    return file.read(stop - start).ljust(stop - start, b"\0")
+
+
+@contextmanager
+def _folder_beside(output: Path) -> Iterator[Path]:
+    with refusal_of(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{output.name}.", dir=output.parent) as folder:
+            yield Path(folder)

@@ -1,0 +1,199 @@
+"""What a store knows of its videos: records, the columns they are stored in, and the checksums over both.
+
+A table is one array a column. Texts stand in fixed-length fields of UTF-8 bytes; a file name that is no UTF-8 keeps its
+bytes, as Python's surrogateescape has them.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.errors import FailureReason
+
+_DTYPES: dict[object, str] = {int: "i8", float: "f8", str: "S", FailureReason: "S"}
+
+_END_BYTES = 250  # of a long text, each: what it is about stands at its beginning, what to do at its end
+
+Columns = dict[str, NDArray[Any]]
+"""A table as one array a column, all of one length; texts as bytes ("S")."""
+
+Record = TypeVar("Record", "VideoRecord", "Failure")
+
+
+@dataclass(frozen=True)
+class VideoRecord:
+    """What is known of an embedded video beside its vectors.
+
+    Args:
+        id: its name in the store.
+        location: where it was read from.
+        content_hash: `embed.decode_pool.worker.hash_content` of the file, which tells re-uploads and changed files.
+        frame_count: frames on its timeline.
+        duration_s, fps: from its packets.
+        width_px, height_px: as stored, before any rotation.
+        modified_s: when a local file was last changed, seconds since 1970; 0 for a far one.
+    """
+
+    id: str
+    location: str = ""
+    content_hash: str = ""
+    frame_count: int = 0
+    duration_s: float = 0.0
+    fps: float = 0.0
+    width_px: int = 0
+    height_px: int = 0
+    modified_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A video that gave no vectors, and why.
+
+    Args:
+        id: its name, as it would stand in the store.
+        location: where it was to be read from.
+        reason: a code of `embed.errors.FailureReason`.
+        detail: what happened, for people.
+        attempts: how often it was tried.
+    """
+
+    id: str
+    location: str
+    reason: FailureReason
+    detail: str
+    attempts: int = 1
+
+
+def dtypes_of(kind: type[VideoRecord] | type[Failure]) -> dict[str, str]:
+    """Return column -> NumPy type of the table that holds such records."""
+    return {field.name: _DTYPES[field.type] for field in fields(kind)}
+
+
+def columns_of(kind: type[Record], records: Sequence[Record]) -> Columns:
+    """Turn records into a table, in their order."""
+    columns: Columns = {}
+    for name, dtype in dtypes_of(kind).items():
+        values = [getattr(record, name) for record in records]
+        if dtype == "S":
+            values = [encode_text(value) for value in values]
+            dtype = dtype if any(values) else "S1"
+        columns[name] = np.array(values, dtype=dtype)
+    return columns
+
+
+def record_at(kind: type[Record], columns: Columns, index: int) -> Record:
+    """Read one entry of a table."""
+    values: dict[str, Any] = {}
+    for name in dtypes_of(kind):
+        cell = columns[name][index]
+        values[name] = decode_text(cell) if isinstance(cell, bytes) else cell.item()
+    return kind(**values)
+
+
+def encode_text(text: str) -> bytes:
+    """Return the bytes that a text is stored as."""
+    # A NUL would end the field early for every reader of HDF5; no file name has one.
+    return text.replace("\0", " ").encode("utf-8", "surrogateescape")
+
+
+def shorten(text: str) -> str:
+    """Leave out the middle of a text that is longer than 500 bytes: a column is as wide as its longest entry.
+
+    >>> shorten("猫" * 300) == "猫" * 83 + "…" + "猫" * 83
+    True
+    """
+    stored = encode_text(text)
+    if len(stored) <= 2 * _END_BYTES:
+        return text
+    ends = stored[:_END_BYTES], stored[-_END_BYTES:]
+    return "…".join(end.decode("utf-8", "ignore") for end in ends)  # half a character at the cut is left out too
+
+
+def decode_text(stored: bytes) -> str:
+    """Return the text that was stored; never fails, so damage shows in a checksum and not as a crash."""
+    return stored.decode("utf-8", "surrogateescape")
+
+
+def checksum_rows(stored_id: bytes, vectors: NDArray[np.float16], timestamps_s: NDArray[np.float32]) -> int:
+    """Return the CRC-32 over a video's id, its vectors and their moments, as stored: under a wrong name they fail."""
+    crc = zlib.crc32(np.ascontiguousarray(vectors).view(np.uint8).data, zlib.crc32(stored_id))
+    return zlib.crc32(np.ascontiguousarray(timestamps_s).view(np.uint8).data, crc)
+
+
+def checksum_record(videos: Columns, index: int) -> int:
+    """Return the CRC-32 over a `VideoRecord`: its texts as UTF-8 and a NUL, its numbers as int64 or float64."""
+    stored = bytearray()
+    for name, dtype in dtypes_of(VideoRecord).items():
+        cell = videos[name][index]
+        stored += bytes(cell) + b"\0" if dtype == "S" else cell.astype(f"<{dtype}").tobytes()
+    return zlib.crc32(stored)
+
+
+def checksum_column(column: NDArray[Any]) -> int:
+    """Return the CRC-32 over a column's type and bytes."""
+    return zlib.crc32(np.ascontiguousarray(column).view(np.uint8).data, zlib.crc32(column.dtype.str.encode()))
+
+
+def latest_of(ids: Sequence[NDArray[np.bytes_]]) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+    """Join tables' ids, oldest table first, and keep the last entry of each, sorted.
+
+    Returns:
+        The ids, and the position of each kept entry among all entries.
+    """
+    joined = np.concatenate(ids)
+    if np.all(joined[1:] > joined[:-1]):  # one piece, as it was written: a tenth of the time of sorting it
+        return joined, np.arange(len(joined))
+    order = np.argsort(joined, kind="stable")
+    ordered = joined[order]
+    is_last = np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)]
+    return ordered[is_last], order[is_last]
+
+
+def find_ids(ids: NDArray[np.bytes_], wanted: Sequence[str]) -> NDArray[np.int64]:
+    """Look names up in sorted ids.
+
+    Returns:
+        (len(wanted),) positions, -1 for a name that is not there.
+    """
+    if not len(ids) or not len(wanted):
+        return np.full(len(wanted), -1, dtype=np.int64)
+    keys = encode_text("\n".join(wanted)).split(b"\n")  # a million names one by one take ten times as long
+    if len(keys) != len(wanted):
+        keys = [encode_text(name) for name in wanted]
+    # A name longer than the field is not there; left in, it would make NumPy widen a copy of the whole table.
+    is_short = np.fromiter(map(len, keys), np.int64, len(keys)) <= ids.dtype.itemsize
+    fitting = np.array(keys, dtype=ids.dtype)
+    if len(fitting) == len(ids) and np.all(is_short) and np.array_equal(fitting, ids):
+        return np.arange(len(ids))  # the whole store in its own order, as when all is read
+    positions = np.minimum(np.searchsorted(ids, fitting), len(ids) - 1)
+    return np.where(is_short & (ids[positions] == fitting), positions, -1).astype(np.int64)
+
+
+def find_id(ids: NDArray[np.bytes_], wanted: str) -> int:
+    """Look one name up in sorted ids, as `find_ids` does, in a third of its time: its position, or -1."""
+    key = encode_text(wanted)
+    if not len(ids) or len(key) > ids.dtype.itemsize:
+        return -1
+    position = int(ids.searchsorted(np.bytes_(key)))
+    return position if position < len(ids) and ids[position] == key else -1
+
+
+def row_spans(
+    source: NDArray[np.int64], first_row: NDArray[np.int64], row_count: NDArray[np.int64]
+) -> Iterator[tuple[int, int, int]]:
+    """Group videos, in the given order, whose rows follow each other in one piece.
+
+    Yields:
+        (first video, one past the last video, rows) of each group.
+    """
+    if not len(source):
+        return
+    follows = (source[1:] == source[:-1]) & (first_row[1:] == first_row[:-1] + row_count[:-1])
+    starts = np.concatenate([[0], np.flatnonzero(~follows) + 1, [len(source)]])
+    sums = np.concatenate([[0], np.cumsum(row_count)])
+    for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        yield start, stop, int(sums[stop] - sums[start])

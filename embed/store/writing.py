@@ -1,0 +1,207 @@
+"""Write a store: append videos, commit them in pieces, merge the pieces."""
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.errors import StoreMismatch
+from embed.store.parts import (
+    delete_merged_parts,
+    group_parts,
+    is_sharded,
+    last_number,
+    lock_store,
+    part_file,
+    parts_folder,
+    parts_in,
+    piece_files,
+    sequence_numbers,
+    unlock_store,
+)
+from embed.store.pieces import EmbeddedVideo, Piece, merge_pieces, write_piece
+from embed.store.provenance import Provenance
+from embed.store.reading import EmbeddingStore
+from embed.store.tables import Failure, VideoRecord, shorten
+
+_COMMIT_INTERVAL_S = 1.0
+_COMMIT_BYTES = 64 << 20
+_MERGE_COUNT = 32  # so many parts of one size become one: 100,000 commits are never more than 100 files
+
+
+@final
+class StoreWriter:
+    """Append videos to a store, new or existing.
+
+    Videos are committed in groups, at the latest a second after the first of a group is appended and another one
+    comes; what is committed survives any crash. Leaving the `with` block commits and merges everything, also when an
+    exception passes through it; Ctrl-C only commits, since nobody who stops a run waits for a rewritten file.
+
+    Leaving a run over `name.h5` rewrites the whole file beside itself: at 8 GB, tens of seconds and 8 GB of room. A
+    folder of shards only ever merges what is not full yet.
+
+    Args:
+        path: `name.h5`, or a folder of shards.
+        provenance: what makes the vectors that are appended.
+        shard_bytes: the most that parts are merged to in a folder; one of more than half of it is never written again.
+
+    Raises:
+        StoreMismatch: the store's vectors were made otherwise.
+        StoreBusy: another process is writing to it.
+        StoreDamaged: it exists, but cannot be read.
+        StoreError: it cannot be written, also later, as where the disk is full.
+    """
+
+    def __init__(self, path: str | Path, provenance: Provenance, *, shard_bytes: int = 1 << 30) -> None:
+        self.path = Path(path)
+        self.provenance = provenance
+        self._shard_bytes = shard_bytes if is_sharded(self.path) else sys.maxsize
+        self._lock = lock_store(self.path)
+        try:
+            self._continue_store()
+        except BaseException:
+            unlock_store(self.path, self._lock)
+            raise
+        self._videos: list[EmbeddedVideo] = []
+        self._failures: dict[str, Failure] = {}
+        self._waiting_bytes = 0
+        self._committed_at = time.monotonic()
+
+    def _continue_store(self) -> None:
+        self.embedded: set[str] = set()
+        self.failed: dict[str, Failure] = {}
+        self._next_number = 0
+        delete_merged_parts(self.path)
+        if not piece_files(self.path):
+            return
+        with EmbeddingStore(self.path) as store:
+            difference = store.provenance.difference(self.provenance)
+            if difference:
+                raise StoreMismatch(
+                    f"{self.path} was made otherwise than this run would: its {difference}. "
+                    "Use the store's settings, or write to another file with -o."
+                )
+            self.embedded |= set(store.ids)
+            self.failed |= {failure.id: failure for failure in store.failures}
+            self._next_number = last_number(self.path) + 1
+
+    def append(self, record: VideoRecord, vectors: NDArray[np.floating], timestamps_s: NDArray[np.floating]) -> None:
+        """Add a video.
+
+        Args:
+            record: its id must not be in the store.
+            vectors: (T, D), finite after rounding to float16.
+            timestamps_s: (T,).
+
+        Raises:
+            ValueError: the shapes do not fit, a value is not finite, or the id is taken.
+        """
+        with np.errstate(over="ignore"):
+            rows = np.asarray(vectors, dtype=np.float16)
+        moments = np.asarray(timestamps_s, dtype=np.float32)
+        dimension = self.provenance.encoder.dimension
+        if rows.shape != (len(moments), dimension):
+            raise ValueError(f"{record.id}: vectors {rows.shape} do not fit {len(moments)} timestamps x {dimension}")
+        if not np.isfinite(rows).all():
+            raise ValueError(f"{record.id}: a vector holds a value that float16 cannot")
+        if record.id in self.embedded:
+            raise ValueError(f"{record.id} is in the store already")
+        self.embedded.add(record.id)
+        self.failed.pop(record.id, None)
+        self._videos.append(EmbeddedVideo(record, rows, moments))
+        self._waiting_bytes += rows.nbytes
+        self._commit_when_due()
+
+    def append_failure(self, failure: Failure) -> None:
+        """Record that a video gave no vectors, in place of what was recorded of it before."""
+        failure = replace(failure, detail=shorten(failure.detail))
+        self.failed[failure.id] = failure
+        self._failures[failure.id] = failure
+        self._commit_when_due()
+
+    def commit(self) -> None:
+        """Put everything appended so far on disk."""
+        if self._write_part():
+            self._merge_parts()
+        self._committed_at = time.monotonic()
+
+    def stop(self) -> None:
+        """Commit and let other writers in. What a store holds in parts reads like a whole; the next run merges it."""
+        try:
+            self._write_part()
+        finally:
+            unlock_store(self.path, self._lock)
+
+    def close(self) -> None:
+        """Commit, merge what may be merged, and let other writers in."""
+        try:
+            self.commit()
+            pieces = piece_files(self.path)
+            if not pieces:
+                write_piece(self._first_file(), self.provenance, [], [])
+            elif is_sharded(self.path):
+                self._merge_groups(pieces)
+            elif pieces != [self.path]:
+                _merge_files(self.path, pieces, merged_through=self._next_number - 1)
+            delete_merged_parts(self.path)
+        finally:
+            unlock_store(self.path, self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is KeyboardInterrupt:
+            self.stop()
+        else:
+            self.close()
+
+    def _write_part(self) -> bool:
+        """Write what waits into a part of its own; say whether anything did."""
+        if not (self._videos or self._failures):
+            return False
+        number = self._next_number
+        write_piece(
+            part_file(parts_folder(self.path), number, number), self.provenance, self._videos, self._waiting_failures()
+        )
+        self._videos, self._failures, self._waiting_bytes = [], {}, 0
+        self._next_number += 1
+        return True
+
+    def _waiting_failures(self) -> list[Failure]:
+        written = {video.record.id for video in self._videos}
+        return [failure for failure in self._failures.values() if failure.id not in written]
+
+    def _commit_when_due(self) -> None:
+        if self._waiting_bytes >= _COMMIT_BYTES or time.monotonic() - self._committed_at >= _COMMIT_INTERVAL_S:
+            self.commit()
+
+    def _merge_parts(self) -> None:
+        """Merge parts the way a counter carries: every 32 of one size become one."""
+        size = _MERGE_COUNT
+        while self._next_number % size == 0:
+            first = self._next_number - size
+            parts = parts_in(parts_folder(self.path))
+            self._merge_groups([part for part in parts if sequence_numbers(part)[0] >= first])
+            size *= _MERGE_COUNT
+
+    def _merge_groups(self, parts: Sequence[Path]) -> None:
+        for group in group_parts(parts, self._shard_bytes):
+            first, last = sequence_numbers(group[0])[0], sequence_numbers(group[-1])[1]
+            _merge_files(part_file(parts_folder(self.path), first, last), group)
+            delete_merged_parts(self.path)
+
+    def _first_file(self) -> Path:
+        return part_file(self.path, 0, 0) if is_sharded(self.path) else self.path
+
+
+def _merge_files(target: Path, files: Sequence[Path], *, merged_through: int = -1) -> None:
+    with ExitStack() as opened:
+        pieces = [opened.enter_context(Piece(file)) for file in files]
+        merge_pieces(target, pieces, merged_through=merged_through)

@@ -1,0 +1,133 @@
+"""A plan's packets, read from the file and sent to its decoder, with a check of all that comes out."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from embed.video.codecs.av1_headers import cut_last_frame
+from embed.video.codecs.bitstreams import join_h264_units
+from embed.video.planning import Run
+from embed.video.timeline import Packets, whole_packets
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+SEEK_BYTES = 4 << 20  # a seek costs about what reading this much does; measured with scripts/benchmark_decoding.py
+
+# Containers with an index. In others a seek reads and guesses.
+_SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+
+
+class PlanFailed(Exception):
+    """The file or its decoder gave something else than was planned."""
+
+
+class PacketFeed:
+    """The decoder of one open file, fed by plan.
+
+    Args:
+        container, stream: the open file.
+        decoder: of its packets.
+        packets: what its packets said when it was read before.
+        seek_bytes: how much is rather read than sought over.
+    """
+
+    def __init__(
+        self,
+        container: "InputContainer",
+        stream: "VideoStream",
+        decoder: "VideoCodecContext",
+        packets: Packets,
+        *,
+        seek_bytes: int = SEEK_BYTES,
+    ) -> None:
+        self._container, self._stream, self._decoder, self._packets = container, stream, decoder, packets
+        self._seek_bytes = seek_bytes if packets.container_format in _SEEKABLE else np.inf
+        self._source: Iterator[Packet[VideoStream]] = whole_packets(container, stream)
+        self._next = 0
+        self._bytes_before = np.concatenate([[0], np.cumsum(packets.sizes_bytes)])
+        self._is_fresh = True
+
+    def decode(self, plan: list[Run]) -> Iterator["VideoFrame"]:
+        """Yield the frames that come out, which are those expected and perhaps some that are not wanted.
+
+        Raises:
+            PlanFailed: a packet is not where it was, a frame is damaged, or an expected one does not come.
+        """
+        import av
+
+        expected = {tick for run in plan for tick in self._packets.ticks[run.orders[run.expected]].tolist()}
+        missing = set(expected)
+        try:
+            for frame in self._all_frames(plan):
+                missing.discard(frame.pts)
+                if frame.is_corrupt and frame.pts in expected:
+                    raise PlanFailed(f"the frame at tick {frame.pts} is damaged")
+                yield frame
+        except av.FFmpegError as error:
+            raise PlanFailed(str(error)) from error
+        if missing:
+            raise PlanFailed(f"{len(missing)} frames did not come")
+
+    def _all_frames(self, plan: list[Run]) -> Iterator["VideoFrame"]:
+        decoder = self._decoder
+        for run in plan:
+            is_far = self._is_far(int(run.orders[0]))
+            if (run.needs_flush or is_far) and not self._is_fresh:
+                yield from decoder.decode(None)
+                decoder.flush_buffers()
+            if is_far:  # PyAV's seek empties the decoder, so only after it has given all
+                self._seek(int(run.orders[0]))
+            self._is_fresh = False
+            for order in run.orders.tolist():
+                packet = self._packet(order)
+                if order in run.stand_ins:
+                    packet = _replaced(packet, join_h264_units(run.stand_ins[order], self._packets.extradata))
+                elif order in run.cuts:
+                    packet = _replaced(packet, cut_last_frame(bytes(packet)))
+                yield from decoder.decode(packet)
+        yield from decoder.decode(None)
+
+    def _packet(self, order: int) -> "Packet[VideoStream]":
+        """Read on to a packet."""
+        while True:
+            packet = next(self._source, None)
+            if packet is None:
+                raise PlanFailed(f"the file ends before packet {order}")
+            self._next += 1
+            if self._next > order:
+                break
+        if packet.size != self._packets.sizes_bytes[order] or packet.pts != self._packets.ticks[order]:
+            raise PlanFailed(f"packet {order} is another one than before")
+        return packet
+
+    def _is_far(self, order: int) -> bool:
+        return bool(self._bytes_before[order] - self._bytes_before[self._next] > self._seek_bytes)
+
+    def _seek(self, order: int) -> None:
+        """Seek to a packet or before it. Where that is, the first packet's timestamp and size tell."""
+        self._container.seek(int(self._packets.ticks[order]), stream=self._stream)
+        source = whole_packets(self._container, self._stream)
+        first = next(source, None)
+        if first is None:
+            raise PlanFailed(f"nothing can be read after a seek to packet {order}")
+        (places,) = np.nonzero((self._packets.ticks == first.pts) & (self._packets.sizes_bytes == first.size))
+        if len(places) != 1 or places[0] > order:
+            raise PlanFailed(f"a seek to packet {order} leads elsewhere")
+        self._next, self._source = int(places[0]), chain([first], source)
+
+
+def _replaced(packet: "Packet[VideoStream]", content: bytes) -> "Packet[VideoStream]":
+    """Return a packet with other content."""
+    import av
+
+    other = cast("Packet[VideoStream]", av.Packet(content))
+    other.stream, other.time_base = packet.stream, packet.time_base
+    other.pts, other.dts, other.duration = packet.pts, packet.dts, packet.duration
+    return other

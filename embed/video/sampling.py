@@ -1,0 +1,180 @@
+"""Which frames of a video are embedded: Timeline -> frame indices (T, W).
+
+T is the number of vectors, W the frames behind one vector (1 for image encoders). Indices count shown frames from 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.video.timeline import Timeline
+
+
+class Sampling(Protocol):
+    """A rule that picks frames."""
+
+    def indices(self, timeline: Timeline) -> NDArray[np.int64]:
+        """Return the (T, W) indices of the frames to embed, ascending in T."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready description with the rule's `name`; `sampling_from_json` reads it."""
+        ...
+
+
+@dataclass(frozen=True)
+class UniformFrames:
+    """The frame at the centre of each of `frame_count` equal parts of the video.
+
+    The parts are equal in shown frames, as the packets tell them: of F frames, part i gives frame
+    floor((2i + 1) F / (2 frame_count)). A video of no more than `frame_count` frames gives each frame once, so no
+    frame is ever embedded twice and sequences vary in length.
+
+    Args:
+        frame_count: frames to choose, at most.
+        first_seconds: leave out what is shown this long after the first frame or later; None takes all.
+
+    >>> UniformFrames(4).choose(8).tolist()
+    [1, 3, 5, 7]
+    >>> UniformFrames(3).choose(10).tolist()
+    [1, 5, 8]
+    >>> UniformFrames(4).choose(3).tolist()
+    [0, 1, 2]
+    """
+
+    frame_count: int = 100
+    first_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        _check(frame_count=self.frame_count, first_seconds=self.first_seconds)
+
+    def choose(self, available: int) -> NDArray[np.int64]:
+        """Return the (T,) frames chosen of `available` ones."""
+        if available <= self.frame_count:
+            return np.arange(available, dtype=np.int64)
+        parts = np.arange(self.frame_count, dtype=np.int64)
+        return (2 * parts + 1) * available // (2 * self.frame_count)
+
+    def indices(self, timeline: Timeline) -> NDArray[np.int64]:
+        """Return the (T, 1) indices of the frames to embed."""
+        return self.choose(_available(timeline, self.first_seconds))[:, None]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready description."""
+        return _description("uniform", self)
+
+
+@dataclass(frozen=True)
+class KeyFrames:
+    """The key frames nearest in time to the frames that `UniformFrames` chooses, each once.
+
+    A key frame is decoded without any other, so this is many times faster; the moments are those of the key frames,
+    and a video with few of them gives few vectors. Of two as near, the earlier one is taken.
+
+    Args:
+        frame_count, first_seconds: as of `UniformFrames`.
+    """
+
+    frame_count: int = 100
+    first_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        _check(frame_count=self.frame_count, first_seconds=self.first_seconds)
+
+    def indices(self, timeline: Timeline) -> NDArray[np.int64]:
+        """Return the (T, 1) indices of the frames to embed; the first frame where none is marked as a key frame."""
+        available = _available(timeline, self.first_seconds)
+        keys = np.flatnonzero(timeline.is_keyframe[:available])
+        if not len(keys):
+            return np.zeros((1, 1), dtype=np.int64)
+        ideal_s = timeline.timestamps_s[UniformFrames(self.frame_count).choose(available)]
+        keys_s = timeline.timestamps_s[keys]
+        after = np.searchsorted(keys_s, ideal_s).clip(0, len(keys) - 1)
+        before = (after - 1).clip(0)
+        nearest = np.where(ideal_s - keys_s[before] <= keys_s[after] - ideal_s, before, after)
+        return np.unique(keys[nearest]).astype(np.int64)[:, None]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready description."""
+        return _description("keyframes", self)
+
+
+@dataclass(frozen=True)
+class FramesPerSecond:
+    """The frame on screen every 1 / `fps` seconds from the first frame's start on, each once.
+
+    Args:
+        fps: instants a second. Above the video's own rate every frame is taken once.
+        first_seconds: as of `UniformFrames`.
+        frame_count: frames to choose, at most; of more, those at the centres of equal parts are kept. None keeps all.
+    """
+
+    fps: float = 1.0
+    first_seconds: float | None = None
+    frame_count: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fps < np.inf:
+            raise ValueError(f"fps is a number above 0, got {self.fps}")
+        _check(frame_count=self.frame_count, first_seconds=self.first_seconds)
+
+    def indices(self, timeline: Timeline) -> NDArray[np.int64]:
+        """Return the (T, 1) indices of the frames to embed."""
+        available = _available(timeline, self.first_seconds)
+        elapsed_s = timeline.timestamps_s[:available] - timeline.timestamps_s[0]
+        end_s = min(max(timeline.duration_s, elapsed_s[-1]), self.first_seconds or np.inf)
+        instant_count = max(1, np.ceil(end_s * self.fps - 1e-6))
+        # Timestamps are rounded to the stream's time base: an instant within a microsecond of a frame means that frame.
+        instants_before = np.ceil((elapsed_s - 1e-6) * self.fps).clip(0, instant_count)
+        # Counted by frames: a list of instants would be as long as one absurd timestamp says.
+        on_screen = np.flatnonzero(np.diff(instants_before, append=instant_count)).astype(np.int64)
+        if self.frame_count is not None:
+            on_screen = on_screen[UniformFrames(self.frame_count).choose(len(on_screen))]
+        return on_screen[:, None]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready description."""
+        return _description("fps", self)
+
+
+_SAMPLINGS: dict[str, type[UniformFrames | KeyFrames | FramesPerSecond]] = {
+    "uniform": UniformFrames,
+    "keyframes": KeyFrames,
+    "fps": FramesPerSecond,
+}
+
+
+def sampling_from_json(description: Mapping[str, Any]) -> Sampling:
+    """Build the rule that `to_json` described.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    fields = dict(description)
+    name = fields.pop("name", None)
+    if name not in _SAMPLINGS:
+        raise ValueError(f"unknown sampling {name!r}; known are {', '.join(_SAMPLINGS)}")
+    return _SAMPLINGS[name](**fields)
+
+
+def _check(*, frame_count: int | None, first_seconds: float | None) -> None:
+    if frame_count is not None and frame_count < 1:
+        raise ValueError(f"frame_count is at least 1, got {frame_count}")
+    if first_seconds is not None and not 0 < first_seconds < np.inf:
+        raise ValueError(f"first_seconds is a number above 0, got {first_seconds}; leave it out to take all")
+
+
+def _available(timeline: Timeline, first_seconds: float | None) -> int:
+    """Return how many frames begin within the first seconds. The first frame does."""
+    if first_seconds is None:
+        return timeline.frame_count
+    elapsed_s = timeline.timestamps_s - timeline.timestamps_s[0]
+    return max(1, int(np.searchsorted(elapsed_s, first_seconds - 1e-6)))
+
+
+def _description(name: str, rule: UniformFrames | KeyFrames | FramesPerSecond) -> dict[str, Any]:
+    """Leave out what is None, so that a rule reads the same as before it had the field."""
+    return {"name": name, **{field: value for field, value in asdict(rule).items() if value is not None}}

@@ -1,0 +1,342 @@
+"""The true timeline of a video, read from its packets without decoding a frame.
+
+A header's frame count, frame rate and duration are claims. The packets say which frames there are, when each is shown
+and which can be decoded alone.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.errors import VideoError
+from embed.video.clock import continue_clock
+from embed.video.codecs.bitstreams import (
+    DISPOSABLE,
+    ENTRY,
+    HIDDEN,
+    LAYERED,
+    OPEN,
+    PARAMETERS,
+    PREDICTED,
+    PYRAMIDAL,
+    SKIPPED,
+    UNPROVEN,
+    Rule,
+    heads_for,
+    rule_for,
+)
+
+if TYPE_CHECKING:
+    from av.codec.hwaccel import HWAccel
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+_DEFAULT_FPS = 25.0  # FFmpeg's own guess for raw streams that state no frame rate
+
+# Stores hold moments as float32, which tells milliseconds apart up to 16,384 s. Cameras' clocks may count from 1970.
+_LATEST_START_S = 4 * 3600
+
+# AVI stores no presentation times, and for these FFmpeg makes them up in decoding order: they name the wrong frames.
+_REORDERED_BLINDLY = ("h264", "hevc")
+# Its decoder gives pictures that repeat another one out of turn.
+_REPEATED_BLINDLY = ("mpeg4",)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The F frames of a video in the order in which they are shown.
+
+    Args:
+        timestamps_s: (F,) float64, seconds on the file's own clock, which need not start at 0; but from the first frame
+            on where that clock starts more than four hours from 0.
+        is_keyframe: (F,) bool, True where a frame can be decoded alone.
+        orders: (F,) int64 places, among the stream's packets, of those that show the frames; None where that is not
+            known (raw .h264), and frames are counted as the decoder gives them.
+        width_px, height_px: as stored, before any rotation.
+        duration_s: from the first frame's start to the last one's end.
+    """
+
+    timestamps_s: NDArray[np.float64]
+    is_keyframe: NDArray[np.bool_]
+    orders: NDArray[np.int64] | None
+    width_px: int
+    height_px: int
+    duration_s: float
+
+    @property
+    def frame_count(self) -> int:
+        """F, the number of frames shown."""
+        return len(self.timestamps_s)
+
+    @property
+    def fps(self) -> float:
+        """Mean frames a second; 0 where the duration is unknown."""
+        return self.frame_count / self.duration_s if self.duration_s > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Packets:
+    """The N packets of a video stream in the order in which they are decoded, and the timeline that they make.
+
+    Args:
+        timeline: the frames that they show.
+        frame_of: (N,) int64, the frame on the timeline that a packet shows; -1 where it shows none.
+        ticks: (N,) int64 presentation timestamps in the stream's time base; `NO_TICK` where a packet has none.
+        decode_ticks: (N,) int64 decoding timestamps, likewise.
+        sizes_bytes: (N,) int64.
+        marks: (N,) int64, the marks of `embed.video.codecs.bitstreams`.
+        container_format: FFmpeg's name of it.
+        is_plannable: True where every packet is known by its timestamp, on one clock, and covered by its codec's rule.
+        extradata: the stream's header bytes.
+        heads: of each packet, the heads of those units that H.264's reference lists are built from; else none.
+    """
+
+    timeline: Timeline
+    frame_of: NDArray[np.int64]
+    ticks: NDArray[np.int64]
+    decode_ticks: NDArray[np.int64]
+    sizes_bytes: NDArray[np.int64]
+    marks: NDArray[np.int64]
+    container_format: str
+    is_plannable: bool
+    extradata: bytes = b""
+    heads: tuple[tuple[bytes, ...], ...] = ()
+
+
+NO_TICK = -(1 << 62)
+
+
+def read_timeline(path: str) -> Timeline:
+    """Read a local video's timeline from its packets.
+
+    Raises:
+        VideoError: the file is absent (not_found), no video (unreadable, no_video_stream), or has no packet
+            (no_frames).
+    """
+    return read_packets(path).timeline
+
+
+def read_packets(path: str, came: Collection[int] | None = None) -> Packets:
+    """Read what a local video's packets say, without decoding one.
+
+    Args:
+        path: a local file.
+        came: the places of the packets that gave a frame when they were decoded; None believes the packets.
+
+    Raises:
+        VideoError: as of `read_timeline`.
+    """
+    with open_video(path) as (container, stream):
+        codec, extradata = stream.codec.canonical_name, stream.codec_context.extradata or b""
+        rule, heads_of = rule_for(codec, extradata), heads_for(codec, extradata)
+        rows, heads = [], []
+        for order, packet in enumerate(whole_packets(container, stream)):
+            rows.append(packet_row(packet, rule, order))
+            if heads_of:
+                heads.append(heads_of(bytes(packet)))
+        if not rows:
+            raise VideoError("no_frames", f"{path} has a video stream without a single frame")
+        table = np.array(rows, dtype=np.int64)
+        is_shown = None if came is None else np.isin(np.arange(len(table)), list(came))
+        packets = packets_of(table, stream, container.format.name, has_rule=rule is not None, is_shown=is_shown)
+        return replace(packets, extradata=extradata, heads=tuple(heads))
+
+
+def packet_row(packet: "Packet[VideoStream]", rule: Rule | None, order: int) -> tuple[int, ...]:
+    """Return a packet's row of a table: what `packets_of` takes.
+
+    Returns:
+        Presentation and decoding ticks, duration, size, whether a key frame, whether discarded, and marks.
+    """
+    marks = rule(bytes(packet), packet.is_keyframe) if rule else 0
+    if order and packet.has_sidedata("new_extradata"):
+        marks |= UNPROVEN
+    return (
+        NO_TICK if packet.pts is None else packet.pts,
+        NO_TICK if packet.dts is None else packet.dts,
+        packet.duration or 0,
+        packet.size,
+        packet.is_keyframe,
+        packet.is_discard,
+        marks,
+    )
+
+
+def packets_of(
+    table: NDArray[np.int64],
+    stream: "VideoStream",
+    container_format: str,
+    *,
+    has_rule: bool,
+    is_shown: NDArray[np.bool_] | None = None,
+) -> Packets:
+    """Make a timeline of a table of N packets, one `packet_row` each, in the order in which they are decoded.
+
+    Args:
+        table: (N, 7).
+        stream: theirs.
+        container_format: FFmpeg's name of it.
+        has_rule: their marks were read.
+        is_shown: (N,) True where a packet gives a frame; None believes the packets.
+
+    Raises:
+        VideoError: none of them shows a frame (no_frames).
+    """
+    ticks, decode_ticks, _, sizes_bytes, _, is_discarded, marks = table.T
+    if is_shown is None:
+        is_shown = (is_discarded == 0) & (marks & HIDDEN == 0) & ~_is_undecodable_at_the_start(marks)
+    if not is_shown.any():
+        raise VideoError("no_frames", "the video stream has no packet that shows a frame")
+    timeline = _timeline_of(table, stream, container_format, np.flatnonzero(is_shown))
+    frame_of = np.full(len(table), -1, dtype=np.int64)
+    if timeline.orders is not None:
+        frame_of[timeline.orders] = np.arange(timeline.frame_count)
+    is_plannable = (
+        has_rule
+        and timeline.orders is not None
+        and bool((np.diff(ticks[timeline.orders]) > 0).all())  # each frame's timestamp is its own, on one clock
+        and not np.isin(ticks[is_discarded != 0], ticks[is_shown]).any()  # an edit list repeats pictures to lean on
+        and not (marks & UNPROVEN).any()
+        and _are_parameters_at_entries(marks)
+        and _are_leading_pictures_shown_first(ticks, marks)
+    )
+    if (marks & LAYERED).any():
+        marks = marks & ~DISPOSABLE
+    return Packets(timeline, frame_of, ticks, decode_ticks, sizes_bytes, marks, container_format, is_plannable)
+
+
+def _timeline_of(
+    table: NDArray[np.int64], stream: "VideoStream", container_format: str, places: NDArray[np.int64]
+) -> Timeline:
+    """Build the timeline of the (F,) packets that are shown."""
+    ticks, decode_ticks, durations, _, is_key, _, marks = table[places].T
+    is_keyframe = (is_key != 0) & (marks & PREDICTED == 0)
+    if (ticks == NO_TICK).any():
+        return timeline_without_timestamps(stream, is_keyframe)
+    clock = continue_clock(ticks, decode_ticks, durations)
+    as_shown = np.argsort(clock, kind="stable")
+    clock, time_base = clock[as_shown], float(stream.time_base or 0)
+    last = durations[as_shown[-1]] or (np.median(np.diff(clock)) if len(clock) > 1 else 0)
+    origin = clock[0] if abs(clock[0] * time_base) > _LATEST_START_S else 0
+    is_counted = _are_timestamps_wrong(stream.codec.canonical_name, container_format, table[:, -1], clock)
+    return Timeline(
+        timestamps_s=((clock - origin) * time_base).astype(np.float64),
+        is_keyframe=is_keyframe[as_shown],
+        orders=None if is_counted else places[as_shown],
+        width_px=stream.width,
+        height_px=stream.height,
+        duration_s=float((clock[-1] - clock[0] + last) * time_base),
+    )
+
+
+def _are_timestamps_wrong(
+    codec: str, container_format: str, marks: NDArray[np.int64], clock: NDArray[np.int64]
+) -> bool:
+    """Tell whether frames are known by their order alone; `clock` is (F,) their ascending moments.
+
+    Of two frames at one moment, one's is a guess: MPEG program streams tell but one timestamp for several frames.
+    """
+    is_reordered = container_format == "avi" and codec in _REORDERED_BLINDLY
+    is_repeated = codec in _REPEATED_BLINDLY and bool((marks & UNPROVEN).any())
+    return is_reordered or is_repeated or bool((np.diff(clock) == 0).any())
+
+
+def _is_undecodable_at_the_start(marks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(N,) bool, True for the pictures that lean on what came before the stream's own first, open entry."""
+    entries = np.flatnonzero(marks & ENTRY)
+    first_group = np.arange(len(marks)) < (entries[1] if len(entries) > 1 else len(marks))
+    is_undecodable: NDArray[np.bool_] = first_group & (marks & SKIPPED != 0)
+    return is_undecodable
+
+
+def _are_parameters_at_entries(marks: NDArray[np.int64]) -> bool:
+    """Tell whether no group that is left out can hold parameter sets that a later one is read with."""
+    has_parameters = marks[1:] & PARAMETERS != 0
+    return not has_parameters.any() or bool((has_parameters == (marks[1:] & ENTRY != 0)).all())
+
+
+def _are_leading_pictures_shown_first(ticks: NDArray[np.int64], marks: NDArray[np.int64]) -> bool:
+    """Tell whether timestamps fit the order of decoding: a B-picture right behind an open entry is shown before it.
+
+    Where a file gives pictures timestamps in the order of decoding, leading ones cannot be told by them.
+    """
+    is_open = marks[:-1] & (ENTRY | OPEN) == ENTRY | OPEN
+    is_b = marks[1:] & (DISPOSABLE | PYRAMIDAL | SKIPPED) != 0
+    return not (is_open & is_b & (ticks[1:] > ticks[:-1])).any()
+
+
+def timeline_without_timestamps(stream: "VideoStream", is_keyframe: NDArray[np.bool_]) -> Timeline:
+    """Build a timeline of evenly spaced frames, for streams that carry no timestamps."""
+    fps = float(stream.average_rate or stream.guessed_rate or _DEFAULT_FPS)
+    return Timeline(
+        timestamps_s=np.arange(len(is_keyframe)) / fps,
+        is_keyframe=is_keyframe,
+        orders=None,
+        width_px=stream.width,
+        height_px=stream.height,
+        duration_s=len(is_keyframe) / fps,
+    )
+
+
+@contextmanager
+def open_video(path: str, accelerator: "HWAccel | None" = None) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    """Open a local file's best video stream, to be decoded by the CPU or an accelerator.
+
+    Raises:
+        VideoError: not_found, unreadable or no_video_stream; also when FFmpeg fails inside the `with` block.
+    """
+    import av
+    from av.codec.context import Flags
+
+    try:
+        # Titles and comments in any encoding must not fail a video whose frames are fine.
+        with av.open(path, metadata_errors="replace", hwaccel=accelerator) as container:
+            stream = _best_video_stream(container, path)
+            # Else FFmpeg crops the left in steps of 64 pixels or so, and leaves the rest of what should be hidden.
+            stream.codec_context.flags |= Flags.unaligned
+            yield container, stream
+    except FileNotFoundError as error:
+        raise VideoError("not_found", f"{path} does not exist") from error
+    except (av.FFmpegError, OSError) as error:
+        raise VideoError("unreadable", f"{path} cannot be read as a video: {error.strerror or error}") from error
+
+
+def _best_video_stream(container: "InputContainer", path: str) -> "VideoStream":
+    """Return FFmpeg's choice among the video streams; cover art of a song is none."""
+    from av.stream import Disposition
+
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise VideoError("no_video_stream", f"{path} has no video stream")
+    streams = [s for s in streams if s.codec_context]  # without one where FFmpeg knows no decoder
+    if not streams:
+        raise VideoError("unreadable", f"{path} holds video of a kind that FFmpeg cannot decode")
+    best = container.streams.best("video")
+    return next((stream for stream in streams if stream is best), streams[0])
+
+
+def whole_packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
+    """Yield the stream's packets until its end or the first byte that makes no sense.
+
+    Raises:
+        OSError: the disk or the network fails: the rest may be there another time.
+    """
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except OSError:  # some of FFmpeg's errors are these too
+            raise
+        except (StopIteration, av.FFmpegError):
+            return
+        except IndexError:  # PyAV 18's, at the end of a file in which a stream appears late
+            return
+        if packet.size:
+            yield packet

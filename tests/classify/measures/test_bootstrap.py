@@ -1,0 +1,133 @@
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from classify.measures.bootstrap import BootstrapConfig, bootstrap_difference, bootstrap_intervals, bootstrap_labels
+from classify.measures.metrics import decide_labels, measure
+from classify.measures.ranking import rank
+
+
+def one_hot(classes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return np.asarray(classes[:, None] == np.arange(3))
+
+
+@pytest.fixture
+def targets() -> NDArray[np.bool_]:
+    """400 videos of three classes."""
+    return one_hot(np.arange(400) % 3)
+
+
+@pytest.fixture
+def scores(targets: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Scores whose highest is right four times in five or so."""
+    return np.asarray(targets + np.random.default_rng(0).normal(0, 0.6, targets.shape))
+
+
+def test_the_values_are_the_figures_themselves(targets: NDArray[np.bool_], scores: NDArray[np.float64]) -> None:
+    predicted = decide_labels(scores, (0.5, 0.6, 0.7))
+
+    found = bootstrap_intervals(targets, predicted, scores)
+
+    metrics, ranking = measure(targets, predicted, "abc"), rank(targets, scores)
+    assert {name: interval.value for name, interval in found.items()} == pytest.approx(
+        {
+            "micro_f1": metrics.micro_f1,
+            "macro_f1": metrics.macro_f1,
+            "accuracy": metrics.accuracy,
+            "mean_average_precision": ranking.mean_average_precision,
+            "gap_at_20": ranking.gap_at_20,
+        }
+    )
+
+
+def test_the_interval_of_accuracy_is_that_of_a_share(targets: NDArray[np.bool_], scores: NDArray[np.float64]) -> None:
+    found = bootstrap_intervals(targets, decide_labels(scores, None), scores)["accuracy"]
+
+    reach = 1.96 * np.sqrt(found.value * (1 - found.value) / 400)  # of a binomial's normal approximation
+    assert [found.low, found.high] == pytest.approx([found.value - reach, found.value + reach], abs=0.006)
+
+
+def test_a_class_that_a_draw_misses_does_not_count_against_it() -> None:
+    each_its_own = np.eye(100, dtype=np.bool_)
+
+    found = bootstrap_labels(each_its_own, each_its_own)["macro_f1"]
+
+    assert astuple(found) == (1, 1, 1)
+
+
+def test_a_class_that_no_video_shows_or_is_given_counts_as_0_in_all_draws() -> None:
+    targets = np.eye(4, dtype=np.bool_)[np.arange(40) % 3]
+
+    found = bootstrap_labels(targets, targets)["macro_f1"]
+
+    assert astuple(found) == (measure(targets, targets, "abcd").macro_f1,) * 3 == (0.75,) * 3
+
+
+def test_copies_of_a_video_in_its_group_add_no_certainty(
+    targets: NDArray[np.bool_], scores: NDArray[np.float64]
+) -> None:
+    once = bootstrap_intervals(targets, decide_labels(scores, None), scores)
+    copied = [table.repeat(5, axis=0) for table in (targets, decide_labels(scores, None), scores)]
+
+    grouped = bootstrap_intervals(*copied, groups=[f"{index // 5:03d}" for index in range(2000)])
+    alone = bootstrap_intervals(*copied)
+
+    assert np.array([astuple(grouped[name]) for name in once]) == pytest.approx(
+        np.array([astuple(once[name]) for name in once])
+    )
+    assert alone["accuracy"].high - alone["accuracy"].low < 0.6 * (once["accuracy"].high - once["accuracy"].low)
+
+
+def test_a_seed_draws_the_same_and_another_draws_anew(targets: NDArray[np.bool_], scores: NDArray[np.float64]) -> None:
+    predicted = decide_labels(scores, None)
+
+    first, again, other = (
+        bootstrap_intervals(targets, predicted, scores, config=BootstrapConfig(seed=seed)) for seed in (1, 1, 2)
+    )
+
+    assert first == again
+    assert first != other
+
+
+def test_rankings_of_very_large_sets_get_no_interval() -> None:
+    targets = np.zeros((200, 2000), dtype=np.bool_)
+    targets[:, 0] = True
+
+    found = bootstrap_intervals(targets, targets, targets.astype(np.float32))
+
+    assert sorted(found) == ["accuracy", "macro_f1", "micro_f1"]
+
+
+def test_a_prediction_does_not_differ_from_itself(targets: NDArray[np.bool_], scores: NDArray[np.float64]) -> None:
+    predicted = decide_labels(scores, None)
+
+    assert astuple(bootstrap_difference(targets, predicted, predicted)["micro_f1"]) == (0, 0, 0)
+
+
+def test_paired_differences_are_surer_than_the_figures_themselves(
+    targets: NDArray[np.bool_], scores: NDArray[np.float64]
+) -> None:
+    second = decide_labels(scores, None)
+    worse = np.flatnonzero((second & targets).any(axis=1))[:12]
+    first = second.copy()
+    first[worse] = np.roll(second[worse], 1, axis=1)  # 12 of 400 right answers made wrong
+
+    found = bootstrap_difference(targets, first, second)["micro_f1"]
+
+    alone = bootstrap_intervals(targets, second, scores)["micro_f1"]
+    assert found.value == pytest.approx(12 / 400)
+    assert 0 < found.low < found.value < found.high
+    assert found.high - found.low < 0.6 * (alone.high - alone.low)
+
+
+def test_labels_alone_get_the_same_intervals_as_with_their_probabilities(
+    targets: NDArray[np.bool_], scores: NDArray[np.float64]
+) -> None:
+    predicted = decide_labels(scores, None)
+
+    found = bootstrap_labels(targets, predicted)
+
+    assert found.keys() == {"micro_f1", "macro_f1", "accuracy"}
+    assert found.items() <= bootstrap_intervals(targets, predicted, scores).items()

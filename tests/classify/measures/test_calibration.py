@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from scipy.special import expit, logit, softmax
+
+from classify.measures.calibration import calibrate, calibration_error, fit_temperature, move_thresholds
+from classify.measures.metrics import decide_labels
+
+probability_tables = arrays(np.float32, (8, 3), elements=st.floats(0, 1, width=32))
+
+
+def test_the_error_with_one_label_a_video_is_what_a_hand_finds() -> None:
+    targets = np.array([[True, False], [True, False], [True, False], [False, True]])
+    probabilities = np.array([[0.9, 0.1], [0.1, 0.9], [0.62, 0.38], [0.38, 0.62]])
+
+    found = calibration_error(targets, probabilities, is_single_label=True)
+
+    # Bin of 0.9: sure by 0.9, right by 1/2. Bin of 0.62: sure by 0.62, right by 1. Two videos of four in each.
+    assert found == pytest.approx(2 / 4 * (0.9 - 0.5) + 2 / 4 * (1 - 0.62))
+
+
+def test_the_error_with_several_labels_looks_at_every_video_and_label() -> None:
+    targets = np.array([[True, True], [False, False]])
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1]])
+
+    assert calibration_error(targets, probabilities, is_single_label=False) == pytest.approx(0.4)
+
+
+def test_certainty_falls_into_the_last_bin() -> None:
+    assert calibration_error(np.array([[True]]), np.array([[1.0]]), is_single_label=False) == 0
+
+
+@pytest.fixture
+def logits() -> NDArray[np.float64]:
+    return np.random.default_rng(0).normal(0, 2, (4000, 4))
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_the_temperature_of_one_label_a_video_undoes_what_made_a_head_too_sure(
+    logits: NDArray[np.float64], factor: float
+) -> None:
+    rng = np.random.default_rng(1)
+    classes = (softmax(logits, axis=1).cumsum(axis=1) > rng.random((4000, 1))).argmax(axis=1)
+    targets = classes[:, None] == np.arange(4)
+    probabilities = softmax(factor * logits, axis=1).astype(np.float32)
+
+    temperature = fit_temperature(targets, probabilities, is_single_label=True)
+
+    assert temperature == pytest.approx(factor, rel=0.05)
+    calibrated = calibrate(probabilities, temperature, is_single_label=True)
+    assert calibration_error(targets, calibrated, is_single_label=True) < 0.02
+    assert calibration_error(targets, probabilities, is_single_label=True) > 0.1
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_the_temperature_of_several_labels_undoes_what_made_a_head_too_sure(
+    logits: NDArray[np.float64], factor: float
+) -> None:
+    targets = expit(logits) > np.random.default_rng(1).random(logits.shape)
+
+    found = fit_temperature(targets, expit(factor * logits).astype(np.float32), is_single_label=False)
+
+    assert found == pytest.approx(factor, rel=0.05)
+
+
+@pytest.mark.parametrize("is_single_label", [True, False])
+def test_a_head_that_is_right_on_ten_videos_is_not_made_certain(is_single_label: bool) -> None:
+    targets = np.arange(10)[:, None] % 2 == np.arange(2)
+    probabilities = np.where(targets, 0.9, 0.1)
+
+    temperature = fit_temperature(targets, probabilities, is_single_label=is_single_label)
+
+    assert calibrate(probabilities, temperature, is_single_label=is_single_label).max() < 0.96
+
+
+@settings(deadline=None)
+@given(probability_tables, st.floats(0.1, 10))
+def test_no_temperature_changes_which_label_is_likeliest(table: NDArray[np.float32], temperature: float) -> None:
+    likeliest = decide_labels(table, None)
+
+    calibrated = calibrate(table, temperature, is_single_label=True)
+
+    assert (calibrated[likeliest] >= calibrated.max(axis=1) - 1e-12).all()
+
+
+def test_a_temperature_divides_the_logits_of_several_labels() -> None:
+    probabilities = np.array([[0.001, 0.3, 0.5, 0.99]])
+
+    found = calibrate(probabilities, 2.5, is_single_label=False)
+
+    np.testing.assert_allclose(found, expit(logit(probabilities) / 2.5))
+
+
+def test_certain_probabilities_stay_finite() -> None:
+    found = calibrate(np.array([[0.0, 1.0]], dtype=np.float32), 0.5, is_single_label=False)
+
+    assert np.isfinite(found).all()
+
+
+def test_the_lowest_temperature_takes_the_lowest_probability_without_a_warning() -> None:
+    found = calibrate(np.array([[1e-30, 0.5]]), 0.02, is_single_label=False)
+
+    assert found.tolist() == [[0.0, 0.5]]
+
+
+def test_thresholds_move_with_the_probabilities_so_that_labels_stay() -> None:
+    probabilities = np.random.default_rng(0).random((500, 3))
+    thresholds = (0.2, 0.5, 0.9)
+
+    moved = move_thresholds(thresholds, 3.0)
+
+    after = decide_labels(calibrate(probabilities, 3.0, is_single_label=False), moved)
+    assert (after == decide_labels(probabilities, thresholds)).all()
+
+
+def test_where_each_video_gets_its_likeliest_label_there_is_no_threshold_to_move() -> None:
+    assert move_thresholds(None, 3.0) is None

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+    precision_score,
+    recall_score,
+)
+
+from classify.measures.metrics import confuse, decide_labels, measure, micro_f1
+
+NAMES = ("hug", "kick", "wave", "never")
+
+multi_label_tables = st.integers(1, 30).flatmap(lambda videos: st.tuples(*[arrays(np.bool_, (videos, len(NAMES)))] * 2))
+single_label_lists = st.integers(1, 30).flatmap(
+    # Three of four classes: the last is absent and never predicted.
+    lambda videos: st.tuples(*[arrays(np.int64, videos, elements=st.integers(0, 2))] * 2)
+)
+
+
+@settings(deadline=None)
+@given(multi_label_tables)
+def test_figures_of_several_labels_a_video_equal_scikit_learns(tables: tuple[NDArray[np.bool_], ...]) -> None:
+    targets, predicted = tables
+
+    found = measure(targets, predicted, NAMES)
+
+    assert found.micro_f1 == pytest.approx(f1_score(targets, predicted, average="micro", zero_division=0))
+    assert found.macro_f1 == pytest.approx(f1_score(targets, predicted, average="macro", zero_division=0))
+    precisions = [precision_score(targets, predicted, average=mean, zero_division=0) for mean in ("micro", "macro")]
+    recalls = [recall_score(targets, predicted, average=mean, zero_division=0) for mean in ("micro", "macro")]
+    assert [found.micro_precision, found.macro_precision] == pytest.approx(precisions)
+    assert [found.micro_recall, found.macro_recall] == pytest.approx(recalls)
+    assert found.accuracy == pytest.approx(accuracy_score(targets, predicted))
+
+
+@settings(deadline=None)
+@given(multi_label_tables)
+def test_figures_of_each_class_equal_scikit_learns(tables: tuple[NDArray[np.bool_], ...]) -> None:
+    targets, predicted = tables
+
+    classes = measure(targets, predicted, NAMES).classes
+
+    ours = [[c.precision for c in classes], [c.recall for c in classes], [c.f1 for c in classes]]
+    *theirs, support = precision_recall_fscore_support(targets, predicted, zero_division=0)
+    np.testing.assert_allclose(ours, theirs)
+    assert [c.support for c in classes] == support.tolist()
+
+
+@settings(deadline=None)
+@given(single_label_lists)
+def test_figures_of_one_label_a_video_equal_scikit_learns(lists: tuple[NDArray[np.int64], ...]) -> None:
+    truth, guess = lists
+    classes = np.arange(len(NAMES))
+
+    found = measure(truth[:, None] == classes, guess[:, None] == classes, NAMES)
+
+    theirs = {"labels": classes, "zero_division": 0}
+    assert found.micro_f1 == pytest.approx(f1_score(truth, guess, average="micro", **theirs))
+    assert found.macro_f1 == pytest.approx(f1_score(truth, guess, average="macro", **theirs))
+
+
+@settings(deadline=None)
+@given(single_label_lists)
+def test_with_one_label_a_video_micro_f1_is_accuracy(lists: tuple[NDArray[np.int64], ...]) -> None:
+    truth, guess = lists
+    classes = np.arange(len(NAMES))
+
+    found = measure(truth[:, None] == classes, guess[:, None] == classes, NAMES)
+
+    assert found.is_single_label
+    assert found.micro_f1 == pytest.approx(found.accuracy)
+    assert found.accuracy == pytest.approx((truth == guess).mean())
+
+
+def test_nothing_to_find_and_nothing_found_is_0() -> None:
+    nothing = np.zeros((2, 3), dtype=np.bool_)
+
+    assert micro_f1(nothing, nothing) == 0.0
+
+
+def test_without_thresholds_a_video_gets_its_likeliest_label() -> None:
+    decided = decide_labels(np.array([[0.1, 0.7, 0.2], [0.4, 0.3, 0.4]]), None)
+
+    assert decided.tolist() == [[False, True, False], [True, False, False]]
+
+
+def test_with_thresholds_a_video_gets_every_label_that_reaches_its_own() -> None:
+    decided = decide_labels(np.array([[0.5, 0.7, 0.2], [0.4, 0.3, 0.1]]), (0.5, 0.8, 0.1))
+
+    assert decided.tolist() == [[True, False, True], [False, False, True]]
+
+
+def test_a_second_label_anywhere_ends_that_micro_f1_is_accuracy() -> None:
+    one, two = np.array([[True, False]]), np.array([[True, True]])
+
+    assert not measure(one, two, ["x", "y"]).is_single_label
+    assert not measure(two, one, ["x", "y"]).is_single_label
+
+
+@settings(deadline=None)
+@given(single_label_lists)
+def test_the_confusion_matrix_equals_scikit_learns(lists: tuple[NDArray[np.int64], ...]) -> None:
+    truth, guess = lists
+    classes = np.arange(len(NAMES))
+
+    found = confuse(truth[:, None] == classes, guess[:, None] == classes)
+
+    assert found.tolist() == confusion_matrix(truth, guess, labels=classes).tolist()

@@ -1,0 +1,340 @@
+import codecs
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pyarrow
+import pytest
+from fsspec.implementations.ftp import FTPFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
+from pyarrow import parquet
+
+from embed.errors import SourceError
+from embed.sources.videos import Video, find_videos
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("cats/b.mp4", "cats/a.MKV", "dogs/c.webm", "notes.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_a_folder_gives_its_videos_sorted_with_ids_below_it(folder: Path) -> None:
+    assert [video.id for video in find_videos([folder])] == ["cats/a.MKV", "cats/b.mp4", "dogs/c.webm"]
+
+
+def test_a_link_to_a_folder_is_followed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "deep").mkdir()
+    (elsewhere / "deep" / "d.mp4").touch()
+    (folder / "birds").symlink_to(elsewhere)
+    assert find_videos([folder])[0].id == "birds/deep/d.mp4"
+
+
+@pytest.mark.parametrize("target", ["..", "../cats", "."], ids=["folder above", "folder beside", "folder itself"])
+def test_a_link_to_a_folder_that_is_searched_anyway_adds_no_video(folder: Path, target: str) -> None:
+    (folder / "cats" / "again").symlink_to(target)
+    assert [video.id for video in find_videos([folder])] == ["cats/a.MKV", "cats/b.mp4", "dogs/c.webm"]
+
+
+def test_folders_that_link_to_each_other_are_searched_once(tmp_path: Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.mp4").touch()
+        (tmp_path / name / "link").symlink_to(tmp_path / other)
+    assert [video.id for video in find_videos([tmp_path / "a"])] == ["a.mp4", "link/b.mp4"]
+
+
+def test_a_single_file_may_have_any_ending(folder: Path) -> None:
+    assert find_videos([folder / "notes.md"]) == [Video("notes.md", str(folder / "notes.md"))]
+
+
+def test_a_csv_list_is_relative_to_its_own_folder(folder: Path) -> None:
+    (folder / "list.csv").write_text("path,label\ncats/b.mp4,cat\n\ndogs/c.webm,dog\n")
+    videos = find_videos([folder / "list.csv"])
+    assert videos[1] == Video("dogs/c.webm", str(folder / "dogs/c.webm"))
+
+
+def test_an_id_column_names_the_videos(folder: Path) -> None:
+    (folder / "list.csv").write_text("id,path\nfelix,cats/b.mp4\n,dogs/c.webm\n")
+    assert [video.id for video in find_videos([folder / "list.csv"])] == ["felix", "dogs/c.webm"]
+
+
+def test_a_spreadsheets_byte_order_mark_hides_no_column(folder: Path) -> None:
+    (folder / "list.csv").write_text("path\ncats/b.mp4\n", encoding="utf-8-sig")
+    assert [video.id for video in find_videos([folder / "list.csv"])] == ["cats/b.mp4"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-sig"])
+@pytest.mark.parametrize("ending", ["csv", "txt"])
+def test_a_list_is_read_in_the_encodings_that_programs_mark(tmp_path: Path, ending: str, encoding: str) -> None:
+    text = "path\ncafé/猫.mp4\n" if ending == "csv" else "café/猫.mp4\n"
+    big_endian = codecs.BOM_UTF16_BE + text.encode("utf-16-be")
+    (tmp_path / f"list.{ending}").write_bytes(big_endian if encoding == "utf-16-be-sig" else text.encode(encoding))
+    assert [video.id for video in find_videos([tmp_path / f"list.{ending}"])] == ["café/猫.mp4"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "txt"])
+def test_a_list_in_another_encoding_says_how_to_save_it(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"my list.{ending}").write_text("path\na.mp4\ncafé.mp4\n", encoding="cp1252")
+    message = rf"is not UTF-8 \(line 3\)\. Save it as such .*iconv -f WINDOWS-1252 -t UTF-8 '.*my list.{ending}' > new"
+    with pytest.raises(SourceError, match=message):
+        find_videos([tmp_path / f"my list.{ending}"])
+
+
+def test_a_quote_that_is_never_closed_is_named_by_its_line(tmp_path: Path) -> None:
+    rows = "".join(f"{number}.mp4,a title\n" for number in range(20_000))
+    (tmp_path / "list.csv").write_text(f'path,title\na.mp4,"a title\n{rows}')
+    with pytest.raises(SourceError, match=r"cannot be read at line \d+: field larger .*quote that is not closed"):
+        find_videos([tmp_path / "list.csv"])
+
+
+def test_a_text_list_has_a_path_a_line_and_comments(folder: Path) -> None:
+    (folder / "list.txt").write_text("# mine\ncats/b.mp4\n\ndogs/c.webm\n")
+    assert [video.id for video in find_videos([folder / "list.txt"])] == ["cats/b.mp4", "dogs/c.webm"]
+
+
+def test_a_listed_path_inside_the_folder_gets_the_same_id_as_the_folder_gives(folder: Path) -> None:
+    (folder / "list.txt").write_text(f"{folder / 'cats/b.mp4'}\n")
+    assert find_videos([folder / "list.txt"])[0].id == "cats/b.mp4"
+
+
+@pytest.mark.parametrize("spelling", ["list.txt", "cats/../list.txt", "../{}/list.txt"])
+def test_ids_do_not_depend_on_how_a_list_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, spelling: str) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "list.txt").write_text(f"{folder / 'cats/b.mp4'}\ndogs/c.webm\n")
+    assert [video.id for video in find_videos([spelling.format(folder.name)])] == ["cats/b.mp4", "dogs/c.webm"]
+
+
+def test_a_listed_path_that_begins_like_its_list_lies_below_it_all_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "cats" / "list.txt").write_text("cats/a.mp4\na.mp4\n../dogs/c.webm\n")
+    ids = [video.id for video in find_videos(["cats/list.txt"])]
+    assert ids == ["cats/a.mp4", "a.mp4", "../dogs/c.webm"]
+
+
+def test_a_listed_file_that_is_absent_is_still_a_video(folder: Path) -> None:
+    (folder / "list.txt").write_text("gone.mp4\n")
+    assert find_videos([folder / "list.txt"])[0].id == "gone.mp4"
+
+
+def test_the_same_video_named_twice_is_one_video(folder: Path) -> None:
+    assert len(find_videos([folder, folder])) == 3
+
+
+def test_two_files_of_one_id_are_refused_with_a_way_out(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "cats"
+    other.mkdir(parents=True)
+    (other / "b.mp4").touch()
+    with pytest.raises(SourceError, match=r"would both be called 'cats/b.mp4'.*CSV list with an id column"):
+        find_videos([folder / "cats" / "..", folder / "other"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        pytest.param("absent", None, r"does not exist. Name a folder", id="an absent source"),
+        pytest.param(
+            "a.csv",
+            "file,label\nx,y\n",
+            r"file, label, but no `path`.* Name the column",
+            id="no path column",
+        ),
+        pytest.param("a.csv", "path\n", r"lists no video. Write one path a row", id="an empty list"),
+    ],
+)
+def test_a_source_without_videos_says_what_to_do(tmp_path: Path, name: str, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(SourceError, match=message):
+        find_videos([tmp_path / name])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ids"),
+    [
+        pytest.param("**/*.mp4", ["cats/b.mp4"], id="recursive"),
+        pytest.param("*/[bc].*", ["cats/b.mp4", "dogs/c.webm"], id="signs and sets"),
+        pytest.param("cats/*", ["a.MKV", "b.mp4"], id="fixed folder"),
+    ],
+)
+def test_a_pattern_gives_the_ids_that_its_fixed_folder_would_give(folder: Path, pattern: str, ids: list[str]) -> None:
+    assert [video.id for video in find_videos([f"{folder}/{pattern}"])] == ids
+
+
+def test_a_pattern_that_matches_no_video_says_so(folder: Path) -> None:
+    with pytest.raises(SourceError, match=r"\*\.md holds no video file"):
+        find_videos([f"{folder}/*.md"])
+
+
+def test_a_list_of_links_with_titles_works_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "topics.csv").write_text(
+        "link,title,description,category\n"
+        'https://www.youtube.com/watch?v=dQw4w9WgXcQ,A song,"One, with a comma",music\n'
+        "https://www.youtube.com/watch?v=9bZkp7q19f0,Another,,music\n"
+    )
+    videos = find_videos([tmp_path / "topics.csv"])
+    assert videos[0] == Video("watch?v=dQw4w9WgXcQ", "https://www.youtube.com/watch?v=dQw4w9WgXcQ")
+    assert len(videos) == 2
+
+
+@pytest.mark.parametrize("column", ["path", "link", "url", "URL"])
+def test_the_column_of_places_has_one_of_three_names(folder: Path, column: str) -> None:
+    (folder / "list.csv").write_text(f"title,{column}\na cat,cats/b.mp4\n")
+    assert [video.id for video in find_videos([folder / "list.csv"])] == ["cats/b.mp4"]
+
+
+def test_a_parquet_list_has_the_columns_of_a_csv_list(folder: Path) -> None:
+    table = pyarrow.table({"path": ["cats/b.mp4", None, "dogs/c.webm"], "id": [7, 8, None]})
+    parquet.write_table(table, folder / "list.parquet")
+    assert find_videos([folder / "list.parquet"]) == [
+        Video("7", str(folder / "cats/b.mp4")),
+        Video("dogs/c.webm", str(folder / "dogs/c.webm")),
+    ]
+
+
+def test_a_damaged_parquet_list_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "list.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(SourceError, match=r"cannot be read as a Parquet file. Write the list anew"):
+        find_videos([tmp_path / "list.parquet"])
+
+
+def test_an_address_is_a_video_named_by_what_stands_behind_the_host() -> None:
+    assert find_videos(["https://host/cats/b.mp4"]) == [Video("cats/b.mp4", "https://host/cats/b.mp4")]
+
+
+def test_secrets_of_an_address_are_kept_for_fetching_alone() -> None:
+    (video,) = find_videos(["https://me:hush@host/b.mp4?X-Amz-Signature=hush"])
+    assert video.address == "https://me:hush@host/b.mp4?X-Amz-Signature=hush"
+    assert "hush" not in f"{video} {video.id} {video.location}"
+
+
+def test_links_that_differ_in_secrets_alone_are_refused_without_showing_them() -> None:
+    with pytest.raises(SourceError, match=r"would both be called 'a.mp4'") as caught:
+        find_videos(["https://host/a.mp4?token=hush", "https://host/a.mp4?token=hush2"])
+    assert "hush" not in str(caught.value)
+
+
+def test_an_address_of_no_known_protocol_is_refused() -> None:
+    with pytest.raises(SourceError, match=r"gopher://, which is no known protocol. Name a path, or an address"):
+        find_videos(["gopher://host/a.mp4"])
+
+
+def test_a_missing_extra_is_named_before_anything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(_registry, "s3", raising=False)  # what fsspec has imported so far
+    with pytest.raises(SourceError, match=r"s3:// needs a package .*pip install 'framehead\[s3\]'"):
+        find_videos(["s3://bucket/a.mp4"])
+
+
+@pytest.fixture
+def store() -> Iterator[str]:
+    filesystem = fsspec.filesystem("memory")
+    for name in ("/bucket/v/b.mp4", "/bucket/v/deep/a.mkv", "/bucket/v/notes.md", "/bucket/odd"):
+        filesystem.pipe(name, b"x")
+    yield "memory://bucket"
+    filesystem.rm("/bucket", recursive=True)
+
+
+@pytest.mark.parametrize(
+    ("below", "ids"),
+    [
+        pytest.param("v/", ["b.mp4", "deep/a.mkv"], id="prefix"),
+        pytest.param("v", ["b.mp4", "deep/a.mkv"], id="prefix without its slash"),
+        pytest.param("v/**/*.mkv", ["deep/a.mkv"], id="pattern"),
+        pytest.param("odd", ["odd"], id="one object without an ending"),
+    ],
+)
+def test_a_far_stores_prefix_is_searched_like_a_folder(store: str, below: str, ids: list[str]) -> None:
+    videos = find_videos([f"{store}/{below}"])
+    assert [video.id for video in videos] == ids
+
+
+def test_a_far_video_keeps_an_address_that_fetches_it(store: str) -> None:
+    assert find_videos([f"{store}/v/"])[1].location == "memory://bucket/v/deep/a.mkv"
+
+
+class FolderBehindALogin(MemoryFileSystem):
+    """A server's folder, whose files are known by their paths alone, as those of FTP, SFTP and SMB are."""
+
+    protocol = "login"
+    store: dict[str, object] = {}  # noqa: RUF012 (fsspec's own way)
+    pseudo_dirs = [""]  # noqa: RUF012
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(FTPFileSystem._strip_protocol(path)).rstrip("/")
+
+
+@pytest.mark.parametrize("below", ["v/", "v", "v/**/*.m*", ""])
+def test_a_video_behind_a_login_keeps_its_server_and_login(below: str) -> None:
+    fsspec.register_implementation("login", FolderBehindALogin, clobber=True)
+    FolderBehindALogin().pipe("/v/deep/a.mp4", b"x")
+    (video,) = find_videos([f"login://me:hush@server/{below}"])
+    assert video.address == "login://me:hush@server/v/deep/a.mp4"
+    assert video.location == "login://server/v/deep/a.mp4"
+    assert video.id == ("deep/a.mp4" if below else "v/deep/a.mp4")
+
+
+def test_a_far_prefix_that_holds_nothing_says_so(store: str) -> None:
+    with pytest.raises(SourceError, match=r"memory://bucket/none/ (holds no video file|cannot be listed)"):
+        find_videos([f"{store}/none/"])
+
+
+def test_a_folder_without_videos_lists_the_endings(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"holds no video file.*\.mp4"):
+        find_videos([tmp_path])
+
+
+@pytest.fixture
+def as_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stand in the folder as a user whom permissions hold, where the tests are root's."""
+    user = os.geteuid()
+    folder.chmod(0o755)
+    monkeypatch.chdir(folder)
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
+
+
+@pytest.fixture
+def forbidden(folder: Path, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Forbid reading a part of the folder, as the parameter says: a path below it, and its permissions."""
+    name, mode = request.param
+    (folder / "list.txt").write_text("cats/b.mp4\n")
+    (folder / "lost+found").mkdir()
+    (folder / name).chmod(mode)
+    yield
+    (folder / name).chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "source", "named"),
+    [
+        pytest.param(("dogs", 0o000), ".", "dogs", id="a folder that may not be listed"),
+        pytest.param(("dogs", 0o444), ".", "dogs/c.webm", id="a folder whose files may not be looked at"),
+        pytest.param(("dogs", 0o444), "d*/*", "dogs/c.webm", id="such files by a pattern"),
+        pytest.param(("dogs", 0o000), "dogs/c.webm", "dogs/c.webm", id="a file inside"),
+        pytest.param(("list.txt", 0o000), "list.txt", "list.txt", id="a list"),
+    ],
+    indirect=["forbidden"],
+)
+@pytest.mark.usefixtures("forbidden", "as_nobody")
+def test_what_may_not_be_read_is_named_and_never_passed_over(source: str, named: str) -> None:
+    message = rf"{named} cannot be read: Permission denied\. Make it readable, or name sources that leave it out"
+    with pytest.raises(SourceError, match=message):
+        find_videos([source])
+
+
+@pytest.mark.parametrize("forbidden", [("lost+found", 0o000)], indirect=True)
+@pytest.mark.usefixtures("forbidden", "as_nobody")
+def test_what_a_repaired_disk_found_again_may_stay_unread() -> None:
+    assert "cats/b.mp4" in {video.id for video in find_videos(["."])}

@@ -1,0 +1,88 @@
+"""Whose files lie beside a store, and who may write it."""
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from embed.errors import StoreBusy, StoreError
+from embed.store import EmbeddingStore, StoreWriter, is_store
+from embed.store.inspection import inspect_embeddings
+from tests.embed.stores import PROVENANCE, append, write_store
+
+KILLED = """
+import os, signal, sys
+from embed.store import whole_files
+from tests.embed.stores import PROVENANCE, append
+from embed.store import StoreWriter
+
+whole_files._sync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+writer = StoreWriter(sys.argv[1], PROVENANCE)
+append(writer, "a", 0)
+writer.commit()
+"""
+
+
+@pytest.mark.parametrize("name", ["s.h5", "shards"])
+def test_a_store_whose_first_commit_was_killed_is_gone_on_with(tmp_path: Path, name: str) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / name)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.rglob("00000000-00000000.h5.*.tmp"))) == 1
+    assert EmbeddingStore(write_store(tmp_path / name, ["a"])).ids == ["a"]
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_file_beside_a_store_that_is_not_its_own_is_left_alone(tmp_path: Path) -> None:
+    mine, left_by_a_kill = tmp_path / "s.h5.backup.tmp", tmp_path / "s.h5.4711.tmp"
+    mine.write_text("mine")
+    left_by_a_kill.write_text("half")
+    write_store(tmp_path / "s.h5", ["a"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s.h5", mine.name]
+
+
+@pytest.fixture(params=["a file", "nothing yet"])
+def link(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A link in a small place to a store in a large one."""
+    for place in ("small", "large"):
+        (tmp_path / place).mkdir()
+    if request.param == "a file":
+        write_store(tmp_path / "large" / "real.h5", ["a"])
+    (tmp_path / "small" / "s.h5").symlink_to(tmp_path / "large" / "real.h5")
+    return tmp_path / "small" / "s.h5"
+
+
+def test_a_store_behind_a_link_is_written_where_the_link_leads(link: Path) -> None:
+    with StoreWriter(link, PROVENANCE) as writer:
+        append(writer, "b", 1)
+        writer.commit()
+        assert "b" in EmbeddingStore(link)
+        assert sorted(path.name for path in link.parent.iterdir()) == ["s.h5"]
+    assert link.is_symlink()
+    assert is_store(link)
+    assert "b" in EmbeddingStore(link.resolve())
+    assert [path.name for path in link.resolve().parent.iterdir()] == ["real.h5"]
+    assert inspect_embeddings(link, is_verifying=True).problems == ()
+
+
+def test_a_link_to_a_store_lets_no_second_writer_in(link: Path) -> None:
+    with StoreWriter(link, PROVENANCE), pytest.raises(StoreBusy):
+        StoreWriter(link.resolve(), PROVENANCE)
+
+
+@pytest.mark.parametrize("name", ["s.h5", "shards"])
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_without_locks_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StoreError, match=rf"no file can be locked \({os.strerror(code)}\).*Write the store to a local"):
+        StoreWriter(tmp_path / name, PROVENANCE)
+    assert list(tmp_path.iterdir()) == []

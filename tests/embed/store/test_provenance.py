@@ -1,0 +1,75 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from embed.store.provenance import EncoderIdentity, Provenance, hash_weights, library_versions
+from embed.video.preprocessing import Preprocessing
+
+CLIP = EncoderIdentity(
+    family="open_clip",
+    model="ViT-B-32",
+    pretrained="openai",
+    weights_sha256="ab",
+    dimension=512,
+    preprocessing=Preprocessing(224, 224, "shortest", "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+)
+HERE = Provenance(CLIP, {"name": "uniform", "frame_count": 8})
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        pytest.param(replace(HERE, encoder=replace(CLIP, model="RN50")), "model is ViT-B-32, not RN50", id="model"),
+        pytest.param(
+            replace(HERE, encoder=replace(CLIP, weights_sha256="cd")), "weights sha256 is ab, not cd", id="weights"
+        ),
+        pytest.param(
+            replace(HERE, encoder=replace(CLIP, preprocessing=replace(CLIP.preprocessing, kernel="bilinear"))),
+            "preprocessing kernel is bicubic, not bilinear",
+            id="preprocessing",
+        ),
+        pytest.param(
+            replace(HERE, sampling={"name": "uniform", "frame_count": 9}),
+            "sampling is {'name': 'uniform', 'frame_count': 8}, not",
+            id="sampling",
+        ),
+        pytest.param(replace(HERE, views=("centre", "left")), "views is centre, not centre, left", id="views"),
+    ],
+)
+def test_a_difference_that_changes_vectors_is_named(other: Provenance, message: str) -> None:
+    assert message in str(HERE.difference(other))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(HERE, id="itself"),
+        pytest.param(replace(HERE, encoder=replace(CLIP, pretrained="/elsewhere.pt")), id="the same weights elsewhere"),
+        pytest.param(replace(HERE, decoder="opencv"), id="another decoder"),
+        pytest.param(replace(HERE, versions={"torch": "9"}), id="other versions"),
+    ],
+)
+def test_what_changes_no_vector_is_no_difference(other: Provenance) -> None:
+    assert HERE.difference(other) is None
+
+
+@pytest.mark.parametrize("views", [("centre",), ("left", "right-mirrored")], ids="|".join)
+def test_provenance_survives_json(views: tuple[str, ...]) -> None:
+    made = replace(HERE, views=views)
+    assert Provenance.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+def test_the_encoders_own_view_alone_is_not_worth_a_word() -> None:
+    assert "views" not in HERE.to_json()
+
+
+def test_a_hash_of_weights_sees_names_shapes_and_values() -> None:
+    one = np.arange(6, dtype=np.float32)
+    variants = [("a", one), ("b", one), ("a", one.reshape(2, 3)), ("a", one + 1), ("a", one.astype(np.float64))]
+    assert len({hash_weights([variant]) for variant in variants}) == len(variants)
+
+
+def test_versions_name_the_libraries_that_shape_a_vector() -> None:
+    assert {"torch", "av", "numpy", "pillow", "framehead"} <= library_versions().keys()
