@@ -16,12 +16,12 @@ import click
 from click.core import ParameterSource
 
 from classify.progress import CountBar
-from classify.report.trackers import TRACKERS, check_tracker
-from classify.training.recipe import TrainConfig
+from classify.report import TRACKERS, check_tracker
+from classify.training import TrainConfig
 
 if TYPE_CHECKING:
-    from classify.data.labels import LabelConfig
-    from classify.training.history import EpochRecord
+    from classify.data import LabelConfig
+    from classify.training import EpochRecord
 
 _Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -113,7 +113,7 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
     describe-dataset embeddings.h5 --labels labels.csv --split split.csv -o dataset/
     """  # noqa: D301 (click wants a real backspace)
     import classify
-    from classify.report.texts import description_text
+    from classify.report import description_text
 
     description = classify.describe_dataset(store, output, labels=_take_labels(options), split=split)
     _warn(description.notes)
@@ -144,7 +144,7 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
     split-videos embeddings.h5 --folds 5
     """  # noqa: D301 (click wants a real backspace)
     import classify
-    from classify.report.texts import folds_text, split_text
+    from classify.report import folds_text, split_text
 
     labels, grouping = _take_labels(options), _take_grouping(options)
     if folds is not None:
@@ -184,8 +184,7 @@ def train_head(
     train-head embeddings.h5 --labels labels.csv --split split.csv --arch transformer --mixup 0 -o head/
     """  # noqa: D301 (click wants a real backspace)
     import classify
-    from classify.report.page import check_page_packages
-    from classify.report.texts import report_text
+    from classify.report import check_page_packages, report_text
 
     if as_page:
         check_page_packages()
@@ -256,7 +255,7 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
     compare-heads embeddings.h5 --labels labels.csv --group-by group --epochs 30 -o comparison/
     """  # noqa: D301 (click wants a real backspace)
     import classify
-    from classify.report.texts import comparison_text
+    from classify.report import comparison_text
 
     labels, grouping = _take_labels(options), _take_grouping(options)
     words = {name: options.pop(name) for name in ("prompts", "pretrained")}
@@ -317,7 +316,7 @@ def export_head(head: str, output: str, as_json: bool) -> None:
     export-head head/ -o head.onnx
     """  # noqa: D301 (click wants a real backspace)
     import classify
-    from classify.report.texts import export_text
+    from classify.report import export_text
 
     summary = classify.export_head(head, output)
     click.echo(json.dumps(summary.to_json(), indent=2) if as_json else export_text(summary))
@@ -325,7 +324,7 @@ def export_head(head: str, output: str, as_json: bool) -> None:
 
 def _take_labels(options: dict[str, Any]) -> "LabelConfig":
     """Take the values of `_label_options` out of a command's options."""
-    from classify.data.labels import LabelConfig
+    from classify.data import LabelConfig
 
     return LabelConfig(options.pop("labels"), options.pop("min_count"), options.pop("vocabulary"))
 

@@ -12,22 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.classifier.classifier import VideoClassifier, refuse_output_folder
-from classify.comparison.candidates import LOGISTIC, list_candidates, refuse_chosen
-from classify.comparison.selection import AUTO, BUDGET_S, Selection, choose_recipe
-from classify.data.labels import Labels, LabelTable, read_labels
-from classify.data.split_files import PARTS, Split, describe_gaps, read_split
+from classify.classifier import VideoClassifier, refuse_output_folder
+from classify.comparison import AUTO, BUDGET_S, LOGISTIC, Selection, choose_recipe, list_candidates, refuse_chosen
+from classify.data import PARTS, Labels, LabelTable, Split, describe_gaps, read_labels, read_split
 from classify.errors import SplitError, TrainError
-from classify.measures.bootstrap import BootstrapConfig
-from classify.measures.calibration import fit_temperature, move_thresholds
-from classify.measures.evaluation import Evaluation, Outcome, evaluate
-from classify.measures.evaluation_log import log_evaluation
-from classify.measures.metrics import Metrics
-from classify.training.batches import LabelledSet
-from classify.training.history import EpochRecord
-from classify.training.logits import predict_probabilities
-from classify.training.recipe import TrainConfig
-from classify.training.training import TrainingRun, fit_head
+from classify.measures import (
+    BootstrapConfig,
+    Evaluation,
+    Metrics,
+    Outcome,
+    evaluate,
+    fit_temperature,
+    log_evaluation,
+    move_thresholds,
+)
+from classify.training import EpochRecord, LabelledSet, TrainConfig, TrainingRun, fit_head, predict_probabilities
 from embed.store import EmbeddingStore
 
 

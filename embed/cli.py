@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embed.run.texts import SHOWN_FAILURES, report_text, summary_text
+from embed.run import SHOWN_FAILURES, report_text, summary_text
 
 if TYPE_CHECKING:
-    from embed.machine.progress import Progress
-    from embed.run.config import EmbedConfig
-    from embed.store.repair import RepairReport
-    from embed.store.tables import Failure
-    from embed.video.sampling import FramesPerSecond, KeyFrames, UniformFrames
+    from embed.machine import Progress
+    from embed.run import EmbedConfig
+    from embed.store import Failure, RepairReport
+    from embed.video import FramesPerSecond, KeyFrames, UniformFrames
 
 _PASSING_REASONS = frozenset({"not_found", "fetch_error", "timeout", "out_of_memory", "crashed"})
 
@@ -129,11 +128,11 @@ def embed_videos(sources: tuple[str, ...], store: str, as_json: bool, **options:
     embed-videos videos.csv --model efficientnet-lite0 -o embeddings.h5
     embed-videos videos/ --sampling fps --fps 1 --first-seconds 45
     """  # noqa: D301 (click wants a real backspace)
-    from embed.run import pipeline
+    import embed
 
     config = _config(**options)
     with ProgressBar() as bar:
-        summary = pipeline.embed_videos(sources, store, config, on_progress=bar.show)
+        summary = embed.embed_videos(sources, store, config, on_progress=bar.show)
     click.echo(json.dumps(summary.to_json(), indent=2) if as_json else summary_text(summary))
     print_failures(summary.failures)
     _print_what_to_retry(summary.failures)
@@ -166,13 +165,13 @@ def inspect_embeddings(
         raise click.UsageError("--merge and --repair are two steps: repair first, then merge the repaired stores.")
     if len(stores) > 1 and not merge:
         raise click.UsageError(f"{len(stores)} stores are named: name one, or join them with --merge NEW.")
-    from embed.store import inspection, merging
-    from embed.store.repair import repair_embeddings
+    import embed
+    from embed.store import merge_embeddings, repair_embeddings
 
     if merge:
-        merging.merge_embeddings(stores, merge)
+        merge_embeddings(stores, merge)
     repaired = repair_embeddings(stores[0], repair) if repair else None
-    report = inspection.inspect_embeddings(merge or repair or stores[0], is_verifying=verify)
+    report = embed.inspect_embeddings(merge or repair or stores[0], is_verifying=verify)
     described = report.to_json() | ({"repair": repaired.to_json()} if repaired else {})
     click.echo(json.dumps(described, indent=2) if as_json else report_text(report))
     if repaired:
@@ -242,8 +241,8 @@ def _config(
     **others: Any,
 ) -> "EmbedConfig":
     """Build the configuration that the options describe; `others` have the names of its own settings."""
-    from embed.decode_pool.pool import DecodeLimits
-    from embed.run.config import EmbedConfig
+    from embed.decode_pool import DecodeLimits
+    from embed.run import EmbedConfig
 
     try:
         return EmbedConfig(
@@ -261,7 +260,7 @@ def _sampling(
     name: str, *, frame_count: int | None, fps: float | None, first_seconds: float | None
 ) -> "UniformFrames | KeyFrames | FramesPerSecond":
     """Build the rule that the options describe."""
-    from embed.video.sampling import FramesPerSecond, KeyFrames, UniformFrames
+    from embed.video import FramesPerSecond, KeyFrames, UniformFrames
 
     if fps is not None and name != "fps":
         raise click.UsageError(f"--fps is for --sampling fps, not for {name}.")
@@ -273,7 +272,7 @@ def _sampling(
 
 def _views(names: str) -> tuple[str, ...]:
     """Read the names of views, good or not."""
-    from embed.video.views import ALL_VIEWS
+    from embed.video import ALL_VIEWS
 
     return ALL_VIEWS if names == "all" else tuple(names.split(","))
 

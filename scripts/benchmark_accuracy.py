@@ -45,13 +45,10 @@ from classify import (
     list_heads,
     read_labels,
 )
-from classify.comparison.baselines import predict_baseline
-from classify.comparison.trials import Trial, TrialPlan, run_trials
-from classify.data.labels import LabelTable
-from classify.data.splits import fold_table
-from classify.measures.bootstrap import bootstrap_labels
-from classify.measures.metrics import micro_f1
-from classify.training.batches import Videos
+from classify.comparison import Trial, TrialPlan, predict_baseline, run_trials
+from classify.data import LabelTable, fold_table
+from classify.measures import bootstrap_labels, micro_f1
+from classify.training import Videos
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
 
 ROOT = Path(__file__).parents[1]

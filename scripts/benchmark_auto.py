@@ -34,9 +34,7 @@ from classify import (
     predict_probabilities,
     read_labels,
 )
-from classify.comparison.baselines import predict_baseline
-from classify.comparison.candidates import list_candidates
-from classify.comparison.selection import BUDGET_S, Selection, choose_recipe
+from classify.comparison import BUDGET_S, Selection, choose_recipe, list_candidates, predict_baseline
 from embed import EmbeddingStore
 
 Parts = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]

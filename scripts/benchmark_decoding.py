@@ -42,9 +42,7 @@ from decoding_readers import (
 )
 from numpy.typing import NDArray
 
-from embed.video.planning import plan_packets
-from embed.video.sampling import KeyFrames, UniformFrames
-from embed.video.timeline import read_packets
+from embed.video import KeyFrames, UniformFrames, plan_packets, read_packets
 
 PARTS = ("clips", "long", "files")
 SLOW = 5.0  # times as long as decoding all of it: run once

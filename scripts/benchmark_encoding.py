@@ -25,13 +25,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from embed.encoders.loading import Encoder, begin_encoding, load_encoder
-from embed.encoders.torchvision_operators import declare_missing_operators
+from embed.encoders import Encoder, begin_encoding, declare_missing_operators, load_encoder
 from embed.errors import EncoderError
-from embed.run.fidelity import measure_fidelity
-from embed.store.provenance import Precision
-from embed.video.decoding import read_frames
-from embed.video.sampling import UniformFrames
+from embed.run import measure_fidelity
+from embed.store import Precision
+from embed.video import UniformFrames, read_frames
 
 _FRAMES_A_VIDEO = 8
 _AT_ONCE = 2

@@ -42,9 +42,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from embed.encoders.torchvision_operators import declare_missing_operators
-from embed.sources.videos import find_videos
-from embed.video.timeline import read_timeline
+from embed.encoders import declare_missing_operators
+from embed.sources import find_videos
+from embed.video import read_timeline
 
 CLIP, LITE = "ViT-B-32", "efficientnet-lite0"
 PEER = "clip-video-encode"

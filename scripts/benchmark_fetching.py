@@ -24,11 +24,9 @@ from statistics import median
 import av
 import numpy as np
 
-from embed.decode_pool.pool import DecodedVideo, DecodePlan, decode_videos
-from embed.sources.fetching import FetchConfig, Fetcher
-from embed.sources.videos import Video
-from embed.video.preprocessing import Preprocessing
-from embed.video.sampling import UniformFrames
+from embed.decode_pool import DecodedVideo, DecodePlan, decode_videos
+from embed.sources import FetchConfig, Fetcher, Video
+from embed.video import Preprocessing, UniformFrames
 
 WIDTH_PX, HEIGHT_PX, FPS, GROUP_FRAMES, PART_FRAMES = 1280, 720, 25, 50, 100
 PREPROCESSING = Preprocessing(224, 224, "shortest", "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

@@ -38,13 +38,11 @@ from decoding_clips import default_footage, make_clip
 from numpy.typing import NDArray
 
 from embed import EmbedConfig, EmbedSummary, embed_videos
-from embed.encoders.loading import Encoder, begin_encoding, load_encoder
-from embed.machine.progress import slowest
-from embed.run.encoding import Batch, encode_batches
-from embed.store import EmbeddingStore
-from embed.store.provenance import Precision
-from embed.video.nvdec import why_no_gpu
-from embed.video.sampling import UniformFrames
+from embed.encoders import Encoder, begin_encoding, load_encoder
+from embed.machine import slowest
+from embed.run import Batch, encode_batches
+from embed.store import EmbeddingStore, Precision
+from embed.video import UniformFrames, why_no_gpu
 
 CLIP, LITE = "ViT-B-32", "efficientnet-lite0"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -177,7 +175,7 @@ def make_videos(folder: Path, options: argparse.Namespace) -> Path:
 
 def make_checkpoint(folder: Path) -> str:
     """Save a CLIP with random weights, unless it is there."""
-    from embed.encoders.torchvision_operators import declare_missing_operators
+    from embed.encoders import declare_missing_operators
 
     path = folder / f"{CLIP}-random.pt"
     if not path.exists():

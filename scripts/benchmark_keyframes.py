@@ -25,7 +25,7 @@ import benchmark_accuracy as accuracy
 
 from classify import TrainConfig
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
-from embed.video.sampling import KeyFrames
+from embed.video import KeyFrames
 
 SAMPLINGS: dict[str, type[UniformFrames] | type[KeyFrames]] = {"uniform": UniformFrames, "keyframes": KeyFrames}
 

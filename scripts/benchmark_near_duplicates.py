@@ -17,7 +17,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data.near_duplicates import SIMILARITY, find_near_duplicates
+from classify.data import SIMILARITY, find_near_duplicates
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
 
 ROOT = Path(__file__).parents[1]

@@ -36,7 +36,7 @@ from classify import (
     list_heads,
     read_labels,
 )
-from classify.data.label_files import SEPARATOR
+from classify.data import SEPARATOR
 from embed import EmbeddingStore, StoreWriter, VideoRecord
 
 ROOT = Path(__file__).parents[1]

@@ -24,9 +24,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.store import EmbeddingStore, StoreWriter, VideoRecord
-from embed.store.provenance import EncoderIdentity, Provenance
-from embed.video.preprocessing import Preprocessing
+from embed.store import EmbeddingStore, EncoderIdentity, Provenance, StoreWriter, VideoRecord
+from embed.video import Preprocessing
 
 T, D = 8, 512
 RANDOM_READS = 10_000

@@ -36,13 +36,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from classify import LabelledSet, TrainConfig, TrainJob, fit_head, fit_heads, list_heads
-from classify.heads.blocks.positions import sinusoidal_positions
-from classify.heads.transformer import FEED_FORWARD
-from classify.training.batches import open_videos
-from classify.training.devices import find_device
-from embed.store import EmbeddingStore, StoreWriter, VideoRecord
-from embed.store.provenance import EncoderIdentity, Provenance
-from embed.video.preprocessing import Preprocessing
+from classify.heads import FEED_FORWARD, sinusoidal_positions
+from classify.training import find_device, open_videos
+from embed.store import EmbeddingStore, EncoderIdentity, Provenance, StoreWriter, VideoRecord
+from embed.video import Preprocessing
 
 BATCH = 16
 QUICK_HEADS = ("mlp", "random-frame", "statistics", "motion", "moe", "attention")

@@ -32,9 +32,9 @@ from classify import (
     fit_heads,
     predict_probabilities,
 )
-from classify.comparison.trials import Trial
-from classify.heads.registry import list_options
-from classify.training.batches import take_videos
+from classify.comparison import Trial
+from classify.heads import list_options
+from classify.training import take_videos
 from embed import EmbeddingStore
 
 WINDOWS = 6

@@ -21,8 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.video.decoding import read_frames
-from embed.video.timeline import Timeline
+from embed.video import Timeline, read_frames
 
 THUMBNAIL = (64, 36)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from embed.encoders.torchvision_operators import declare_missing_operators
+from embed.encoders import declare_missing_operators
 
 BATCH_SIZE = 32
 
@@ -65,7 +65,7 @@ def by_loop(options: argparse.Namespace) -> dict[str, float]:
     import torch
     from PIL import Image
 
-    from embed.video.sampling import UniformFrames
+    from embed.video import UniformFrames
 
     encode, transform = plain_model(options.model, options.pretrained)
     vectors = 0

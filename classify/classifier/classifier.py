@@ -27,14 +27,10 @@ from safetensors import SafetensorError
 
 from classify.errors import ClassifyError, EncoderMismatch, HeadError
 from classify.files import write_whole
-from classify.heads.standardised import StandardisedHead
-from classify.measures.calibration import calibrate
-from classify.measures.metrics import decide_labels
-from classify.training.batches import Videos
-from classify.training.logits import predict_probabilities
-from classify.training.recipe import TrainConfig
-from classify.training.training import configure_head
-from embed.store.provenance import Provenance, library_versions
+from classify.heads import StandardisedHead
+from classify.measures import calibrate, decide_labels
+from classify.training import TrainConfig, Videos, configure_head, predict_probabilities
+from embed.store import Provenance, library_versions
 
 FORMAT = "framehead head 1"
 WEIGHTS_FILE = "head.safetensors"

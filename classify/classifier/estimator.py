@@ -22,11 +22,16 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
-from classify.measures.metrics import decide_labels
-from classify.training.batches import LabelledSet, VideoSet, take_videos
-from classify.training.logits import predict_probabilities
-from classify.training.recipe import TrainConfig
-from classify.training.training import TrainingRun, fit_head
+from classify.measures import decide_labels
+from classify.training import (
+    LabelledSet,
+    TrainConfig,
+    TrainingRun,
+    VideoSet,
+    fit_head,
+    predict_probabilities,
+    take_videos,
+)
 
 _ROUND_NUMBER = 64  # of videos predicted at once, so that no probability depends on how many others there are
 

@@ -34,11 +34,8 @@ from classify.classifier.classifier import VideoClassifier
 from classify.classifier.onnx_recurrence import OPSET, replace_recurrences
 from classify.errors import ClassifyError, HeadError
 from classify.files import write_whole
-from classify.heads.blocks.pooling import clear_padding
-from classify.heads.blocks.thinning import thin_batch
-from classify.training.batches import VideoSet
-from classify.training.device_sets import select_rows
-from classify.training.objective import Objective
+from classify.heads import clear_padding, thin_batch
+from classify.training import Objective, VideoSet, select_rows
 
 TOLERANCE = 1e-4
 """How far the model's probabilities may be from torch's, and its logits as a share of the largest logit above 1."""

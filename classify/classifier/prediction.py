@@ -18,11 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier.classifier import VideoClassifier
-from classify.comparison.prompts import make_prompts
-from classify.data.label_files import SEPARATOR
-from classify.data.labels import Labels, read_labels
+from classify.comparison import make_prompts
+from classify.data import SEPARATOR, Labels, read_labels
 from classify.files import write_whole
-from classify.training.batches import open_videos
+from classify.training import open_videos
 from embed import (
     EmbedConfig,
     EmbedError,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import TrainError
-from classify.training.batches import LabelledSet, Videos, blocks_of
+from classify.training import LabelledSet, Videos, blocks_of
 
 _NEIGHBOURS = 5
 ZERO_SHOT = "zero-shot"

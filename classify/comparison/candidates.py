@@ -16,10 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from classify.errors import HeadError, TrainError
-from classify.heads.registry import list_heads
-from classify.training.batches import LabelledSet
-from classify.training.recipe import TrainConfig
-from classify.training.training import configure_head, with_head
+from classify.heads import list_heads
+from classify.training import LabelledSet, TrainConfig, configure_head, with_head
 
 _STEPS = 400  # at least, and _EPOCHS: so heads that pool learn all of a small set, and enough of a large one
 _EPOCHS = 10

@@ -29,15 +29,12 @@ from classify.comparison.comparison_picture import draw_comparison
 from classify.comparison.contenders import Comparison, Contender
 from classify.comparison.trial_files import append_result, has_results, read_results, start_results
 from classify.comparison.trials import Trial, TrialPlan, TrialResult, default_jobs, run_trials
-from classify.data.labels import Labels, LabelTable
-from classify.data.split_files import describe_gaps
-from classify.data.splits import SplitConfig, fold_table, read_table
+from classify.data import Labels, LabelTable, SplitConfig, describe_gaps, fold_table, read_table
 from classify.errors import TrainError
 from classify.files import write_whole
-from classify.heads.registry import list_options
-from classify.measures.bootstrap import BootstrapConfig, Interval, bootstrap_difference, bootstrap_labels
-from classify.measures.metrics import micro_f1
-from classify.training.recipe import TrainConfig
+from classify.heads import list_options
+from classify.measures import BootstrapConfig, Interval, bootstrap_difference, bootstrap_labels, micro_f1
+from classify.training import TrainConfig
 from embed.store import EmbeddingStore
 
 RUNS_FILE, SUMMARY_FILE, PICTURE_FILE = "runs.csv", "comparison.json", "comparison.png"

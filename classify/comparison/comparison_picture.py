@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from classify.comparison.contenders import BEST, NO_DIFFERENCE, Comparison, Contender, verdict
-from classify.measures.bootstrap import Interval
+from classify.measures import Interval
 from classify.picture_style import picture_style
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import stdev
 from typing import Any
 
-from classify.measures.bootstrap import Interval
+from classify.measures import Interval
 
 BEST = "the best"
 NO_DIFFERENCE = "no difference seen"

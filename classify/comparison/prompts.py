@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from classify.data.label_files import compose
+from classify.data import compose
 from classify.errors import LabelError
 
 Prompts = dict[str, tuple[str, ...]]

@@ -18,15 +18,18 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data.labels import LabelTable
-from classify.data.splits import fold_videos
+from classify.data import LabelTable, fold_videos
 from classify.errors import TrainError
-from classify.measures.metrics import decide_labels, micro_f1
-from classify.training.batches import LabelledSet, take_videos
-from classify.training.joint_training import TrainJob, fit_heads
-from classify.training.logits import predict_probabilities
-from classify.training.recipe import TrainConfig
-from classify.training.training import TrainingRun
+from classify.measures import decide_labels, micro_f1
+from classify.training import (
+    LabelledSet,
+    TrainConfig,
+    TrainingRun,
+    TrainJob,
+    fit_heads,
+    predict_probabilities,
+    take_videos,
+)
 
 AUTO = "auto"
 """The architecture to ask for where it is to be chosen."""

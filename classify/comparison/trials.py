@@ -19,19 +19,23 @@ import torch
 from numpy.typing import NDArray
 
 from classify.comparison.baselines import ZERO_SHOT, is_baseline, predict_baseline, predict_zero_shot
-from classify.data.labels import LabelTable
-from classify.data.split_files import PARTS, Split
+from classify.data import PARTS, LabelTable, Split
 from classify.errors import TrainError
-from classify.measures.metrics import decide_labels, measure
-from classify.measures.ranking import rank
-from classify.measures.thresholds import HALF, tune_thresholds
-from classify.training.batches import LabelledSet, take_videos
-from classify.training.devices import find_device, on_one_thread
-from classify.training.joint_training import TrainJob, fit_heads
-from classify.training.logits import predict_probabilities
-from classify.training.recipe import TrainConfig
-from classify.training.training import configure_head, refuse_untrainable, with_head
-from embed.machine.cores import core_count
+from classify.measures import HALF, decide_labels, measure, rank, tune_thresholds
+from classify.training import (
+    LabelledSet,
+    TrainConfig,
+    TrainJob,
+    configure_head,
+    find_device,
+    fit_heads,
+    on_one_thread,
+    predict_probabilities,
+    refuse_untrainable,
+    take_videos,
+    with_head,
+)
+from embed.machine import core_count
 from embed.store import EmbeddingStore
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from classify.heads.blocks.pooling import clear_padding
+from classify.heads.blocks import clear_padding
 from classify.heads.transformer import ATTENTION_HEADS, refuse_indivisible
 
 

@@ -9,8 +9,7 @@ is CLIP's: pre-norm, QuickGELU (x * sigmoid(1.702 x)), a feed-forward of 4 D, 8 
 import torch
 from torch import Tensor, nn
 
-from classify.heads.blocks.pooling import clear_padding, pool_mean
-from classify.heads.blocks.positions import TIMED, build_positions
+from classify.heads.blocks import TIMED, build_positions, clear_padding, pool_mean
 from classify.heads.transformer import attend, refuse_indivisible
 
 LAYERS = 4

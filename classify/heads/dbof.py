@@ -5,9 +5,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classify.heads.blocks.masked_norm import MaskedBatchNorm
-from classify.heads.blocks.pooling import clear_padding, pool_max
-from classify.heads.blocks.thinning import thin, thin_batch
+from classify.heads.blocks import MaskedBatchNorm, clear_padding, pool_max, thin, thin_batch
 from classify.heads.moe import MixtureOfExperts
 
 FRAMES = 30

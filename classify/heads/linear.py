@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from classify.heads.blocks.pooling import Pooled, pool_mean_once
+from classify.heads.blocks import Pooled, pool_mean_once
 
 
 class LinearHead(nn.Module):

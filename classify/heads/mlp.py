@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from classify.heads.blocks.pooling import Pooled, pool_mean_once
+from classify.heads.blocks import Pooled, pool_mean_once
 
 HIDDEN = 1024
 DROPOUT = 0.5

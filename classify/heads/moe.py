@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classify.heads.blocks.pooling import Pooled, pool_mean_once
+from classify.heads.blocks import Pooled, pool_mean_once
 
 EXPERTS = 2
 

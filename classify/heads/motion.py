@@ -20,8 +20,7 @@ Large-Scale Image Classification, ECCV, section 3.2.
 import torch
 from torch import Tensor, nn
 
-from classify.heads.blocks.moments import Moments, bounded_deviation
-from classify.heads.blocks.pooling import Pooled, clear_padding, pool_mean
+from classify.heads.blocks import Moments, Pooled, bounded_deviation, clear_padding, pool_mean
 
 _BINS = 8
 _QUARTERS = 4

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classify.heads.blocks.pooling import clear_padding
+from classify.heads.blocks import clear_padding
 
 CLUSTERS = 64
 EXPANSION = 2

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from classify.heads.blocks.pooling import Pooled, pool_mean_once
+from classify.heads.blocks import Pooled, pool_mean_once
 
 
 class RandomFrameHead(nn.Module):

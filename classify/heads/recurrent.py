@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classify.heads.blocks.masked_norm import MaskedBatchNorm
-from classify.heads.blocks.pooling import clear_padding, pool_mean, take_last
+from classify.heads.blocks import MaskedBatchNorm, clear_padding, pool_mean, take_last
 
 UNITS = 1024
 FALLING_UNITS = (512, 256, 128)

@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from classify.errors import HeadError
-from classify.heads.blocks.moments import Moments, bounded_deviation
-from classify.heads.blocks.pooling import Pooled
-from classify.heads.blocks.thinning import thin
+from classify.heads.blocks import Moments, Pooled, bounded_deviation, thin
 
 _ROWS_AT_ONCE = 1024  # few enough for a processor's cache: four times faster than all rows of 64 videos
 

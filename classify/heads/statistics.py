@@ -7,7 +7,7 @@ next how fast. The last sees order, as the first two do not.
 import torch
 from torch import Tensor, nn
 
-from classify.heads.blocks.pooling import Pooled, clear_padding, pool_mean
+from classify.heads.blocks import Pooled, clear_padding, pool_mean
 
 _SMALLEST_VARIANCE = 1e-8  # the square root's slope is infinite at 0, where videos of one vector stand
 

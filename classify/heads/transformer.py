@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from classify.errors import HeadError
-from classify.heads.blocks.dropout import drop, relu_and_drop
-from classify.heads.blocks.pooling import clear_padding, pool_mean
-from classify.heads.blocks.positions import TIMED, build_positions
+from classify.heads.blocks import TIMED, build_positions, clear_padding, drop, pool_mean, relu_and_drop
 
 ATTENTION_HEADS = 8
 FEED_FORWARD = 2048

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from classify.data.split_files import Split
+from classify.data import Split
 
 
 def log_evaluation(path: str | Path, split: Split, *, head: Path, arch: str, micro_f1: float) -> int | None:

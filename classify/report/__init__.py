@@ -4,3 +4,7 @@ In: `TrainingReport`, `Comparison`, `DatasetDescription` and the like.
 Out: an HTML page that loads nothing from anywhere, pictures, and text for a terminal.
 Read first: `page.py` for the page, `texts.py` for the terminal.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from classify.data.description import DatasetDescription
-from classify.data.labels import Labels, LabelTable, read_labels
-from classify.data.split_files import Split, describe_gaps, read_split
+from classify.data import DatasetDescription, Labels, LabelTable, Split, describe_gaps, read_labels, read_split
 from classify.files import write_whole
 from classify.report.plots import draw_description
 from embed.store import EmbeddingStore

@@ -17,16 +17,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.comparison.baselines import mean_vectors
-from classify.data.label_errors import FOLDS, MOST_LABELS, MOST_VIDEOS, LabelDoubt, can_judge, find_label_errors
-from classify.data.labels import Labels, LabelTable, read_labels
-from classify.data.split_files import Split, read_split
+from classify.comparison import mean_vectors
+from classify.data import (
+    FOLDS,
+    MOST_LABELS,
+    MOST_VIDEOS,
+    LabelDoubt,
+    Labels,
+    LabelTable,
+    Split,
+    can_judge,
+    find_label_errors,
+    read_labels,
+    read_split,
+)
 from classify.errors import ClassifyError
 from classify.experiment import TrainingReport
 from classify.files import write_whole
 from classify.report.page_plots import draw_calibration, draw_curves, draw_map, draw_precision_recall
 from classify.report.page_tables import class_table, confusion_table
-from classify.training.batches import open_videos
+from classify.training import open_videos
 from embed.store import EmbeddingStore
 
 PAGE_FILE = "report.html"

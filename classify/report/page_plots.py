@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.picture_style import picture_style
-from classify.training.history import EpochRecord
+from classify.training import EpochRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Sequence
 
-from classify.measures.evaluation import Evaluation
+from classify.measures import Evaluation
 
 
 def class_table(test: Evaluation) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data.description import WHOLE, DatasetDescription
+from classify.data import WHOLE, DatasetDescription
 from classify.errors import ClassifyError
 from classify.picture_style import picture_style
 

@@ -4,14 +4,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
-from classify.classifier.export import ExportSummary
-from classify.comparison.contenders import NO_DIFFERENCE, Comparison, Contender, verdict
-from classify.comparison.selection import Selection
-from classify.data.description import WHOLE, DatasetDescription, Spread
-from classify.data.split_files import SplitSummary
+from classify.classifier import ExportSummary
+from classify.comparison import NO_DIFFERENCE, Comparison, Contender, Selection, verdict
+from classify.data import WHOLE, DatasetDescription, SplitSummary, Spread
 from classify.experiment import TrainingReport
-from classify.measures.bootstrap import Interval
-from classify.measures.evaluation import Evaluation
+from classify.measures import Evaluation, Interval
 
 
 def split_text(summary: SplitSummary) -> str:

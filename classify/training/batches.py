@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classify.data.labels import LabelTable
+from classify.data import LabelTable
 from classify.errors import ClassifyError
 from classify.training.devices import find_device, has_room
 from embed.store import EmbeddingStore

@@ -17,8 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classify.heads.blocks.pooling import Pooled, clear_padding, pool_mix
-from classify.heads.standardised import StandardisedHead
+from classify.heads import Pooled, StandardisedHead, clear_padding, pool_mix
 from classify.training.batches import BLOCK_VIDEOS, StoredVideos, VideoBatch, Videos, blocks_of
 from classify.training.devices import on_one_thread
 from classify.training.mixup import Step, mix_batches

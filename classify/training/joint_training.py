@@ -19,8 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from classify.heads.blocks.pooling import Pooled
-from classify.heads.standardised import StandardisedHead
+from classify.heads import Pooled, StandardisedHead
 from classify.training.batches import LabelledSet
 from classify.training.device_sets import PooledSet, pool_videos
 from classify.training.devices import explained_memory, seeded

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classify.errors import ClassifyError
-from classify.heads.standardised import StandardisedHead
+from classify.heads import StandardisedHead
 from classify.training.batches import VideoBatch, Videos
 from classify.training.device_sets import BatchSource, place_videos
 from classify.training.devices import explained_memory, find_device

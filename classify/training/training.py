@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classify.errors import TrainError
-from classify.heads.registry import StandardisedHead, build_head, list_options
-from classify.measures.thresholds import HALF, tune_thresholds
+from classify.heads import StandardisedHead, build_head, list_options
+from classify.measures import HALF, tune_thresholds
 from classify.training.batches import LabelledSet, VideoBatch, Videos, blocks_of
 from classify.training.device_sets import BatchSource, PooledSet, place_videos
 from classify.training.devices import explained_memory, find_device, on_one_thread, seeded

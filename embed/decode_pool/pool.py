@@ -16,10 +16,9 @@ from typing import Self, final
 from embed.decode_pool.process import DecodeLimits, DecodeProcess
 from embed.decode_pool.worker import DecodedVideo, DecodePlan
 from embed.errors import VideoError
-from embed.machine.cores import core_count
-from embed.sources.sparse_copies import SparseCopy
-from embed.sources.videos import Video
-from embed.store.tables import Failure
+from embed.machine import core_count
+from embed.sources import SparseCopy, Video
+from embed.store import Failure
 
 __all__ = [
     "DecodeLimits",

@@ -16,10 +16,8 @@ from typing import final
 
 from embed.decode_pool.worker import READY, DecodedVideo, DecodePlan, Wanted, receive_decoded
 from embed.errors import EmbedError, FailureReason, VideoError
-from embed.sources.sparse_copies import Span, SparseCopy
-from embed.sources.transfers import problem_of
-from embed.sources.videos import Video
-from embed.store.tables import Failure
+from embed.sources import Span, SparseCopy, Video, problem_of
+from embed.store import Failure
 
 _WATCH_INTERVAL_S = 0.05  # a worker that allocates 1 GB a second overshoots its limit by 50 MB
 _KILL_TIMEOUT_S = 1.0

@@ -25,15 +25,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
-from embed.sources.sparse_copies import END_BYTES, Span
-from embed.sources.sparse_reading import NotFetched, SparseFile, read_few_frames
-from embed.sources.videos import Video
-from embed.store.tables import Failure, VideoRecord
-from embed.video.decoding import DecodeDevice, Decoder, Frames, read_frames
-from embed.video.nvdec import read_frames_by_nvdec
-from embed.video.preprocessing import Preprocessing
-from embed.video.sampling import Sampling
-from embed.video.views import CENTRE, ViewCutter, rows_by_view
+from embed.sources import END_BYTES, NotFetched, Span, SparseFile, Video, read_few_frames
+from embed.store import Failure, VideoRecord
+from embed.video import (
+    CENTRE,
+    DecodeDevice,
+    Decoder,
+    Frames,
+    Preprocessing,
+    Sampling,
+    ViewCutter,
+    read_frames,
+    read_frames_by_nvdec,
+    rows_by_view,
+)
 
 READY = "ready"
 

@@ -18,12 +18,13 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from embed.encoders.contract import Encoder
 from embed.encoders.foreseen import lite_preprocessing
-from embed.encoders.loading import Encoder, resolve_device
+from embed.encoders.loading import resolve_device
 from embed.encoders.torch_images import TorchImageEncoder, apply_precision, hash_module
 from embed.encoders.torchvision_operators import declare_missing_operators
 from embed.errors import EncoderError, WeightsUnavailable
-from embed.store.provenance import EncoderIdentity, Precision
+from embed.store import EncoderIdentity, Precision
 
 
 def load(

@@ -8,7 +8,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
-from embed.video.preprocessing import Preprocessing
+from embed.video import Preprocessing
 
 LITE_SIDES_PX = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 _LITE_CROP_SHARE = 0.875

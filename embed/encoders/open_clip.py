@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from embed.encoders.loading import PendingVectors, TextEncoder, resolve_device
+from embed.encoders.contract import PendingVectors, TextEncoder
+from embed.encoders.loading import resolve_device
 from embed.encoders.torch_images import TorchImageEncoder, apply_precision, hash_module
 from embed.encoders.torchvision_operators import declare_missing_operators
 from embed.errors import EncoderError, WeightsUnavailable
-from embed.store.provenance import EncoderIdentity, Precision
-from embed.video.preprocessing import Preprocessing
+from embed.store import EncoderIdentity, Precision
+from embed.video import Preprocessing
 
 DEFAULT_PRETRAINED = "openai"
 _HUB_PREFIXES = ("hf-hub:", "local-dir:")

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.cuda import Event, Stream
 
+from embed.encoders.contract import PendingVectors, ReadyVectors
 from embed.encoders.int8 import quantise_transformer
-from embed.encoders.loading import PendingVectors, ReadyVectors
 from embed.errors import EncoderError
-from embed.machine.background import DaemonThreads
-from embed.store.provenance import EncoderIdentity, hash_weights
+from embed.machine import DaemonThreads
+from embed.store import EncoderIdentity, hash_weights
 
 _MOST_AT_ONCE = 2  # on a CPU; each takes the memory of a batch's activations
 

@@ -4,3 +4,7 @@ In: nothing of the project; this is the lowest floor.
 Out: `core_count`, background threads, calls that run apart and can be killed, and a run's progress.
 Read first: `progress.py`, which names the stages of a run; then `isolation.py`.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

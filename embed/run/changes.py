@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from embed.decode_pool.worker import hash_content
+from embed.decode_pool import hash_content
 from embed.errors import SourceError
-from embed.sources.locations import is_remote, is_same_place
-from embed.sources.videos import Video
-from embed.store import EmbeddingStore
-from embed.store.tables import decode_text
+from embed.sources import Video, is_remote, is_same_place
+from embed.store import EmbeddingStore, decode_text
 
 
 class _Embedded(NamedTuple):

@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from embed.decode_pool.pool import DecodeLimits
-from embed.machine.progress import HINTS, Stage, slowest
-from embed.store.provenance import Precision, Provenance
-from embed.store.tables import Failure
-from embed.video.decoding import DecodeDevice, Decoder
-from embed.video.sampling import Sampling, UniformFrames, sampling_from_json
-from embed.video.views import CENTRE, check_views
+from embed.decode_pool import DecodeLimits
+from embed.machine import HINTS, Stage, slowest
+from embed.store import Failure, Precision, Provenance
+from embed.video import CENTRE, DecodeDevice, Decoder, Sampling, UniformFrames, check_views, sampling_from_json
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.encoders.loading import Encoder, PendingVectors, begin_encoding
-from embed.machine.progress import StageClock
+from embed.encoders import Encoder, PendingVectors, begin_encoding
+from embed.machine import StageClock
 
 
 @final

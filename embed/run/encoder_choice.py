@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from embed.decode_pool.pool import DecodePlan
-from embed.encoders.loading import Encoder, load_encoder
+from embed.decode_pool import DecodePlan
+from embed.encoders import Encoder, load_encoder
 from embed.run.config import EmbedConfig
 from embed.run.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
-from embed.sources.videos import Video
-from embed.store import EmbeddingStore, is_store
-from embed.store.provenance import Fidelity, Precision, Provenance
+from embed.sources import Video
+from embed.store import EmbeddingStore, Fidelity, Precision, Provenance, is_store
 
 
 def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> tuple[Encoder, Fidelity | None]:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.decode_pool.pool import DecodedVideo
-from embed.encoders.loading import PendingVectors
-from embed.store.tables import Failure
+from embed.decode_pool import DecodedVideo
+from embed.encoders import PendingVectors
+from embed.store import Failure
 
 BeginEncoding = Callable[[NDArray[np.uint8]], PendingVectors]
 """(B, W, side_px, side_px, 3) uint8 -> (B, D) float32, sooner or later."""

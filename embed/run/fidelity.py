@@ -8,13 +8,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.decode_pool.pool import DecodedVideo, DecodeLimits, DecodePlan, DecodePool
-from embed.encoders.loading import Encoder
+from embed.decode_pool import DecodedVideo, DecodeLimits, DecodePlan, DecodePool
+from embed.encoders import Encoder
 from embed.errors import EncoderError
-from embed.sources.fetching import FetchConfig, Fetcher
-from embed.sources.videos import Video
-from embed.store.provenance import EncoderIdentity, Fidelity
-from embed.video.sampling import UniformFrames
+from embed.sources import FetchConfig, Fetcher, Video
+from embed.store import EncoderIdentity, Fidelity
+from embed.video import UniformFrames
 
 LEAST_COSINE = 0.999
 """A precision that brings any of the frames below it is refused."""

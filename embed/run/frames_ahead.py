@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Self, final
 
-from embed.decode_pool.pool import DecodeLimits, DecodePlan, DecodePool, default_worker_count
-from embed.sources.fetching import FetchConfig, Fetcher
-from embed.sources.videos import Video
+from embed.decode_pool import DecodeLimits, DecodePlan, DecodePool, default_worker_count
+from embed.sources import FetchConfig, Fetcher, Video
 
 
 @final

@@ -17,7 +17,7 @@ from typing import IO, Any, Self, final
 
 from embed.errors import EmbedError
 from embed.run.encoding import EncodedVideo
-from embed.store.tables import Failure
+from embed.store import Failure
 
 
 @final

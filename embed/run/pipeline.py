@@ -9,12 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from embed.decode_pool.pool import DecodePlan
-from embed.encoders.foreseen import foresee_preprocessing
-from embed.encoders.loading import Encoder
-from embed.machine.allocation import keep_freed_memory
-from embed.machine.background import in_background
-from embed.machine.progress import Progress, StageClock
+from embed.decode_pool import DecodePlan
+from embed.encoders import Encoder, foresee_preprocessing
+from embed.machine import Progress, StageClock, in_background, keep_freed_memory
 from embed.run.changes import changed_videos
 from embed.run.config import EmbedConfig, EmbedSummary
 from embed.run.encode_time import TimedEncoding
@@ -22,12 +19,9 @@ from embed.run.encoder_choice import choose_encoder
 from embed.run.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.run.frames_ahead import FramesAhead
 from embed.run.log import RunLog
-from embed.sources.locations import is_same_place
-from embed.sources.videos import Video, find_videos
-from embed.store import StoreWriter, is_store
-from embed.store.provenance import Provenance, library_versions
-from embed.store.tables import Failure
-from embed.video.preprocessing import Preprocessing
+from embed.sources import Video, find_videos, is_same_place
+from embed.store import Failure, Provenance, StoreWriter, is_store, library_versions
+from embed.video import Preprocessing
 
 
 def embed_videos(

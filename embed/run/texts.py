@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from embed.run.config import EmbedSummary
-    from embed.store.inspection import StoreReport
-    from embed.store.provenance import Provenance
+    from embed.store import Provenance, StoreReport
 
 SHOWN_FAILURES = 20
 """So many are listed; what follows them is counted."""
@@ -14,7 +13,7 @@ SHOWN_FAILURES = 20
 
 def summary_text(summary: "EmbedSummary") -> str:
     """Say what a run did, and what would make the next one faster."""
-    from embed.machine.cores import core_count
+    from embed.machine import core_count
 
     changed = f" ({summary.changed} of them anew, since their files changed)" if summary.changed else ""
     counts = (

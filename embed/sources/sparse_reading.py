@@ -19,15 +19,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
-from embed.machine.cores import core_count
+from embed.machine import core_count
 from embed.sources.random_access import RandomAccessFile
 from embed.sources.sparse_copies import Span, holes_in, join_spans
-from embed.video.codecs.bitstreams import ENTRY, PARAMETERS, UNPROVEN, Rule, rule_for
-from embed.video.decoding import Frames, frames_of, shown_by_parts
-from embed.video.planning import Run, plan_packets
-from embed.video.preprocessing import FrameCut
-from embed.video.sampling import Sampling
-from embed.video.timeline import Packets, open_video, packet_row, packets_of, whole_packets
+from embed.video import (
+    ENTRY,
+    PARAMETERS,
+    UNPROVEN,
+    FrameCut,
+    Frames,
+    Packets,
+    Rule,
+    Run,
+    Sampling,
+    frames_of,
+    open_video,
+    packet_row,
+    packets_of,
+    plan_packets,
+    rule_for,
+    shown_by_parts,
+    whole_packets,
+)
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -7,10 +7,12 @@ it had not committed. `embed.store.parts` says which pieces make up a store. The
 - `name.h5`, one file: pieces lie in `name.h5.parts/` until the run ends, and are then merged into it.
 - any other name, a folder of shards: pieces are merged until one is full, and stay. For large stores, since a run that
   adds to one rewrites nothing that is full.
+
+In: vectors and moments of videos, their records, and failures.
+Out: `EmbeddingStore` to read, `StoreWriter` to write; inspection, merging and repair of whole stores.
+Read first: `reading.py`, then `pieces.py`, which says what lies in the file.
 """
 
-from embed.store.reading import EmbeddingStore, VideoVectors, is_store
-from embed.store.tables import Failure, VideoRecord
-from embed.store.writing import StoreWriter
+import lazy_loader
 
-__all__ = ["EmbeddingStore", "Failure", "StoreWriter", "VideoRecord", "VideoVectors", "is_store"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from embed.errors import EmbedError
-from embed.machine.isolation import read_apart, reading_limit_s
-from embed.store import EmbeddingStore
+from embed.machine import read_apart, reading_limit_s
 from embed.store.parts import parts_folder
 from embed.store.pieces import COLUMNS, Failure
 from embed.store.provenance import Provenance
+from embed.store.reading import EmbeddingStore
 
 
 @dataclass(frozen=True)

@@ -31,13 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import StoreDamaged, StoreError
-from embed.machine.isolation import read_apart
+from embed.machine import read_apart
 from embed.store.hdf5_reading import RowReader, fixed_text, is_checksummed, own_dataset, read_attribute, read_column
 from embed.store.provenance import Provenance
+from embed.store.records import Failure, VideoRecord
 from embed.store.tables import (
     Columns,
-    Failure,
-    VideoRecord,
     checksum_column,
     checksum_record,
     checksum_rows,

@@ -10,8 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.video.preprocessing import Preprocessing
-from embed.video.views import CENTRE, check_views
+from embed.video import CENTRE, Preprocessing, check_views
 
 _LIBRARIES = (
     "framehead",

@@ -19,18 +19,8 @@ from embed.errors import StoreDamaged, StoreError
 from embed.store.hdf5_reading import is_hdf5
 from embed.store.parts import parts_folder, parts_in, piece_files
 from embed.store.pieces import Piece, damage_of
-from embed.store.tables import (
-    Failure,
-    VideoRecord,
-    checksum_rows,
-    decode_text,
-    dtypes_of,
-    find_id,
-    find_ids,
-    latest_of,
-    record_at,
-    row_spans,
-)
+from embed.store.records import Failure, VideoRecord
+from embed.store.tables import checksum_rows, decode_text, dtypes_of, find_id, find_ids, latest_of, record_at, row_spans
 
 
 @dataclass(frozen=True)

@@ -16,24 +16,16 @@ from typing import IO, Any
 import h5py
 
 from embed.errors import EmbedError, StoreDamaged, StoreError
-from embed.machine.isolation import read_apart
-from embed.sources.random_access import RandomAccessFile
+from embed.machine import read_apart
+from embed.sources import RandomAccessFile
 from embed.store.hdf5_reading import own_dataset, read_attribute, read_column
 from embed.store.merging import check_is_new, merge_embeddings
 from embed.store.parts import merged_through, parts_folder, parts_in, sequence_numbers
 from embed.store.pieces import COLUMNS, check_is_piece, damage_of
 from embed.store.provenance import Provenance
 from embed.store.reading import EmbeddingStore
-from embed.store.tables import (
-    Columns,
-    Failure,
-    VideoRecord,
-    checksum_column,
-    checksum_record,
-    checksum_rows,
-    decode_text,
-    record_at,
-)
+from embed.store.records import Failure, VideoRecord
+from embed.store.tables import Columns, checksum_column, checksum_record, checksum_rows, decode_text, record_at
 from embed.store.whole_files import refusal_of
 from embed.store.writing import StoreWriter
 

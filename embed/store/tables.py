@@ -6,13 +6,14 @@ bytes, as Python's surrogateescape has them.
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import FailureReason
+from embed.store.records import Failure, VideoRecord
 
 _DTYPES: dict[object, str] = {int: "i8", float: "f8", str: "S", FailureReason: "S"}
 
@@ -21,51 +22,7 @@ _END_BYTES = 250  # of a long text, each: what it is about stands at its beginni
 Columns = dict[str, NDArray[Any]]
 """A table as one array a column, all of one length; texts as bytes ("S")."""
 
-Record = TypeVar("Record", "VideoRecord", "Failure")
-
-
-@dataclass(frozen=True)
-class VideoRecord:
-    """What is known of an embedded video beside its vectors.
-
-    Args:
-        id: its name in the store.
-        location: where it was read from.
-        content_hash: `embed.decode_pool.worker.hash_content` of the file, which tells re-uploads and changed files.
-        frame_count: frames on its timeline.
-        duration_s, fps: from its packets.
-        width_px, height_px: as stored, before any rotation.
-        modified_s: when a local file was last changed, seconds since 1970; 0 for a far one.
-    """
-
-    id: str
-    location: str = ""
-    content_hash: str = ""
-    frame_count: int = 0
-    duration_s: float = 0.0
-    fps: float = 0.0
-    width_px: int = 0
-    height_px: int = 0
-    modified_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A video that gave no vectors, and why.
-
-    Args:
-        id: its name, as it would stand in the store.
-        location: where it was to be read from.
-        reason: a code of `embed.errors.FailureReason`.
-        detail: what happened, for people.
-        attempts: how often it was tried.
-    """
-
-    id: str
-    location: str
-    reason: FailureReason
-    detail: str
-    attempts: int = 1
+Record = TypeVar("Record", VideoRecord, Failure)
 
 
 def dtypes_of(kind: type[VideoRecord] | type[Failure]) -> dict[str, str]:

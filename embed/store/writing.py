@@ -28,7 +28,8 @@ from embed.store.parts import (
 from embed.store.pieces import EmbeddedVideo, Piece, merge_pieces, write_piece
 from embed.store.provenance import Provenance
 from embed.store.reading import EmbeddingStore
-from embed.store.tables import Failure, VideoRecord, shorten
+from embed.store.records import Failure, VideoRecord
+from embed.store.tables import shorten
 
 _COMMIT_INTERVAL_S = 1.0
 _COMMIT_BYTES = 64 << 20

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
-from embed.machine.cores import core_count
+from embed.machine import core_count
 from embed.video.decoders import decoder_for
 from embed.video.gathering import GatheredPictures
 from embed.video.packet_feed import SEEK_BYTES, PacketFeed, PlanFailed

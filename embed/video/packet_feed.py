@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from embed.video.codecs.av1_headers import cut_last_frame
-from embed.video.codecs.bitstreams import join_h264_units
+from embed.video.codecs import cut_last_frame, join_h264_units
 from embed.video.planning import Run
 from embed.video.timeline import Packets, whole_packets
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.video.codecs.bitstreams import (
+from embed.video.codecs import (
     DISPOSABLE,
     ENTRY,
     OPEN,
@@ -22,8 +22,8 @@ from embed.video.codecs.bitstreams import (
     SKIPPED,
     TRAILED,
     h264_parameter_units,
+    stand_ins,
 )
-from embed.video.codecs.h264_references import stand_ins
 from embed.video.timeline import Packets
 
 WORTHWHILE_SHARE = 0.95  # of the packets that sequential decoding sends; above it, planning only costs its flushes

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from embed.errors import VideoError
 from embed.video.clock import continue_clock
-from embed.video.codecs.bitstreams import (
+from embed.video.codecs import (
     DISPOSABLE,
     ENTRY,
     HIDDEN,

@@ -15,7 +15,7 @@ from embed.decode_pool.process import DecodeProcess
 from embed.decode_pool.worker import hash_content
 from embed.errors import EmbedError, VideoError
 from embed.sources.videos import Video
-from embed.store.tables import Failure
+from embed.store.records import Failure
 from embed.video.sampling import UniformFrames
 from tests.embed import hostile
 from tests.embed.hostile import HOSTILE_FRAME_COUNT, Hostile

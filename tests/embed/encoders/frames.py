@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from embed.encoders.loading import Encoder
+from embed.encoders.contract import Encoder
 
 SMALL_CLIP = "ViT-S-32-alt"  # the smallest ViT that open_clip lists: 256 dimensions
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from embed.encoders.loading import Encoder, begin_encoding, load_encoder, resolve_device
+from embed.encoders.contract import Encoder, begin_encoding
+from embed.encoders.loading import load_encoder, resolve_device
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.video.decoding import read_frames
 from embed.video.sampling import UniformFrames

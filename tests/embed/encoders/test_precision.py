@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from embed.encoders.contract import Encoder
 from embed.encoders.int8 import Int8Attention, Int8Linear, multiply_in_float32, multiply_integers
-from embed.encoders.loading import Encoder, load_encoder
+from embed.encoders.loading import load_encoder
 from embed.errors import EncoderError
 from embed.store.provenance import Precision
 from tests.embed.encoders.frames import SMALL_CLIP, pictures, prepared, smallest_cosine

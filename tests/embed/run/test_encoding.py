@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from embed.decode_pool.worker import DecodedVideo
-from embed.encoders.loading import ReadyVectors
+from embed.encoders.contract import ReadyVectors
 from embed.run.encoding import Batch, EncodedVideo, encode_batches, fill_batches, vectors_of_videos
-from embed.store.tables import Failure, VideoRecord
+from embed.store.records import Failure, VideoRecord
 
 BATCH_SIZE = 4
 

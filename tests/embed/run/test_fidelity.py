@@ -9,8 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from embed import EmbedConfig, embed_videos
-from embed.cli import embed_videos as embed_command
-from embed.cli import inspect_embeddings as inspect_command
+from embed.cli import embed_videos as embed_command, inspect_embeddings as inspect_command
 from embed.decode_pool.pool import DecodeLimits, DecodePlan
 from embed.encoders import open_clip
 from embed.errors import EncoderError, StoreMismatch

@@ -9,7 +9,7 @@ from embed.decode_pool.worker import DecodedVideo
 from embed.errors import EmbedError
 from embed.run.encoding import EncodedVideo
 from embed.run.log import RunLog
-from embed.store.tables import Failure, VideoRecord
+from embed.store.records import Failure, VideoRecord
 
 
 def test_each_video_is_one_object_appended_to_what_is_there(tmp_path: Path) -> None:

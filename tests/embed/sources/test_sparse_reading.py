@@ -12,7 +12,7 @@ from embed.sources.fetching import FetchConfig, Fetcher
 from embed.sources.sparse_copies import SparseCopy
 from embed.sources.sparse_reading import SparseFile, read_few_frames
 from embed.sources.videos import Video
-from embed.store.tables import Failure
+from embed.store.records import Failure
 from embed.video.decoding import read_frames
 from embed.video.preprocessing import Preprocessing
 from embed.video.sampling import FramesPerSecond, KeyFrames, Sampling, UniformFrames

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from embed.store import EmbeddingStore, Failure, StoreWriter
 from embed.store.tables import encode_text, find_id, find_ids

@@ -3,8 +3,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from embed.video.sampling import FramesPerSecond, KeyFrames, Sampling, UniformFrames, sampling_from_json
 from embed.video.timeline import Timeline

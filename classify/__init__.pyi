@@ -1,0 +1,67 @@
+from .classifier import (
+    ExportSummary as ExportSummary,
+    PredictConfig as PredictConfig,
+    Prediction as Prediction,
+    Predictions as Predictions,
+    VideoClassifier as VideoClassifier,
+    VideoHeadClassifier as VideoHeadClassifier,
+    embed_labels as embed_labels,
+    export_head as export_head,
+    grab_frames as grab_frames,
+    predict_videos as predict_videos,
+)
+from .comparison import (
+    CompareConfig as CompareConfig,
+    Comparison as Comparison,
+    Contender as Contender,
+    compare_heads as compare_heads,
+)
+from .data import (
+    DatasetDescription as DatasetDescription,
+    LabelConfig as LabelConfig,
+    LabelTable as LabelTable,
+    Split as Split,
+    SplitConfig as SplitConfig,
+    SplitSummary as SplitSummary,
+    fold_videos as fold_videos,
+    read_labels as read_labels,
+    read_split as read_split,
+    split_folds as split_folds,
+    split_table as split_table,
+    split_videos as split_videos,
+)
+from .errors import (
+    ClassifyError as ClassifyError,
+    EncoderMismatch as EncoderMismatch,
+    HeadError as HeadError,
+    LabelError as LabelError,
+    SplitError as SplitError,
+    TrainError as TrainError,
+)
+from .experiment import TrainingReport as TrainingReport, train_head as train_head
+from .heads import StandardisedHead as StandardisedHead, list_heads as list_heads
+from .measures import (
+    BootstrapConfig as BootstrapConfig,
+    Evaluation as Evaluation,
+    Interval as Interval,
+    Metrics as Metrics,
+    Outcome as Outcome,
+    RankingMetrics as RankingMetrics,
+    bootstrap_difference as bootstrap_difference,
+    bootstrap_intervals as bootstrap_intervals,
+    decide_labels as decide_labels,
+    evaluate as evaluate,
+    measure as measure,
+    rank as rank,
+)
+from .report import describe_dataset as describe_dataset, log_training as log_training, write_page as write_page
+from .training import (
+    LabelledSet as LabelledSet,
+    TrainConfig as TrainConfig,
+    TrainingRun as TrainingRun,
+    TrainJob as TrainJob,
+    VideoSet as VideoSet,
+    fit_head as fit_head,
+    fit_heads as fit_heads,
+    predict_probabilities as predict_probabilities,
+)

@@ -1,0 +1,11 @@
+from .classifier import VideoClassifier as VideoClassifier, refuse_output_folder as refuse_output_folder
+from .estimator import VideoHeadClassifier as VideoHeadClassifier
+from .export import ExportSummary as ExportSummary, export_head as export_head
+from .prediction import (
+    PredictConfig as PredictConfig,
+    Prediction as Prediction,
+    Predictions as Predictions,
+    embed_labels as embed_labels,
+    grab_frames as grab_frames,
+    predict_videos as predict_videos,
+)

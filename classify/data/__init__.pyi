@@ -1,0 +1,28 @@
+from .description import WHOLE as WHOLE, DatasetDescription as DatasetDescription, Spread as Spread
+from .label_errors import (
+    FOLDS as FOLDS,
+    MOST_LABELS as MOST_LABELS,
+    MOST_VIDEOS as MOST_VIDEOS,
+    LabelDoubt as LabelDoubt,
+    can_judge as can_judge,
+    find_label_errors as find_label_errors,
+)
+from .label_files import SEPARATOR as SEPARATOR, compose as compose
+from .labels import LabelConfig as LabelConfig, Labels as Labels, LabelTable as LabelTable, read_labels as read_labels
+from .near_duplicates import SIMILARITY as SIMILARITY, find_near_duplicates as find_near_duplicates
+from .split_files import (
+    PARTS as PARTS,
+    Split as Split,
+    SplitSummary as SplitSummary,
+    describe_gaps as describe_gaps,
+    read_split as read_split,
+)
+from .splits import (
+    SplitConfig as SplitConfig,
+    fold_table as fold_table,
+    fold_videos as fold_videos,
+    read_table as read_table,
+    split_folds as split_folds,
+    split_table as split_table,
+    split_videos as split_videos,
+)

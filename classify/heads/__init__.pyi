@@ -1,0 +1,10 @@
+from .blocks import (
+    Pooled as Pooled,
+    clear_padding as clear_padding,
+    pool_mix as pool_mix,
+    sinusoidal_positions as sinusoidal_positions,
+    thin_batch as thin_batch,
+)
+from .registry import HEADS as HEADS, build_head as build_head, list_heads as list_heads, list_options as list_options
+from .standardised import StandardisedHead as StandardisedHead
+from .transformer import FEED_FORWARD as FEED_FORWARD

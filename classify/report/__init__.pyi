@@ -1,0 +1,11 @@
+from .dataset import describe_dataset as describe_dataset
+from .page import check_page_packages as check_page_packages, write_page as write_page
+from .texts import (
+    comparison_text as comparison_text,
+    description_text as description_text,
+    export_text as export_text,
+    folds_text as folds_text,
+    report_text as report_text,
+    split_text as split_text,
+)
+from .trackers import TRACKERS as TRACKERS, check_tracker as check_tracker, log_training as log_training

@@ -1,0 +1,26 @@
+from .encoders import (
+    Encoder as Encoder,
+    TextEncoder as TextEncoder,
+    load_encoder as load_encoder,
+    load_text_encoder as load_text_encoder,
+)
+from .errors import EmbedError as EmbedError, StoreMismatch as StoreMismatch, VideoError as VideoError
+from .run import EmbedConfig as EmbedConfig, EmbedSummary as EmbedSummary, embed_videos as embed_videos
+from .sources import Video as Video, find_videos as find_videos
+from .store import (
+    EmbeddingStore as EmbeddingStore,
+    EncoderIdentity as EncoderIdentity,
+    Failure as Failure,
+    Provenance as Provenance,
+    StoreReport as StoreReport,
+    StoreWriter as StoreWriter,
+    VideoRecord as VideoRecord,
+    inspect_embeddings as inspect_embeddings,
+)
+from .video import (
+    Frames as Frames,
+    FramesPerSecond as FramesPerSecond,
+    KeyFrames as KeyFrames,
+    UniformFrames as UniformFrames,
+    read_frames as read_frames,
+)

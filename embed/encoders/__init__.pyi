@@ -1,0 +1,15 @@
+from .contract import (
+    BackgroundEncoder as BackgroundEncoder,
+    Encoder as Encoder,
+    PendingVectors as PendingVectors,
+    ReadyVectors as ReadyVectors,
+    TextEncoder as TextEncoder,
+    begin_encoding as begin_encoding,
+)
+from .foreseen import foresee_preprocessing as foresee_preprocessing
+from .loading import (
+    load_encoder as load_encoder,
+    load_text_encoder as load_text_encoder,
+    resolve_device as resolve_device,
+)
+from .torchvision_operators import declare_missing_operators as declare_missing_operators

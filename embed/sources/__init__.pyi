@@ -1,0 +1,7 @@
+from .fetching import FetchConfig as FetchConfig, Fetcher as Fetcher
+from .locations import is_remote as is_remote, is_same_place as is_same_place
+from .random_access import RandomAccessFile as RandomAccessFile
+from .sparse_copies import END_BYTES as END_BYTES, Span as Span, SparseCopy as SparseCopy
+from .sparse_reading import NotFetched as NotFetched, SparseFile as SparseFile, read_few_frames as read_few_frames
+from .transfers import problem_of as problem_of
+from .videos import Video as Video, find_videos as find_videos

@@ -1,0 +1,15 @@
+from .inspection import StoreReport as StoreReport, inspect_embeddings as inspect_embeddings
+from .merging import merge_embeddings as merge_embeddings
+from .provenance import (
+    EncoderIdentity as EncoderIdentity,
+    Fidelity as Fidelity,
+    Precision as Precision,
+    Provenance as Provenance,
+    hash_weights as hash_weights,
+    library_versions as library_versions,
+)
+from .reading import EmbeddingStore as EmbeddingStore, VideoVectors as VideoVectors, is_store as is_store
+from .records import Failure as Failure, VideoRecord as VideoRecord
+from .repair import RepairReport as RepairReport, repair_embeddings as repair_embeddings
+from .tables import decode_text as decode_text
+from .writing import StoreWriter as StoreWriter

@@ -1,0 +1,36 @@
+from .codecs import ENTRY as ENTRY, PARAMETERS as PARAMETERS, UNPROVEN as UNPROVEN, Rule as Rule, rule_for as rule_for
+from .decoding import (
+    DecodeDevice as DecodeDevice,
+    Decoder as Decoder,
+    Frames as Frames,
+    frames_of as frames_of,
+    read_frames as read_frames,
+    shown_by_parts as shown_by_parts,
+)
+from .nvdec import read_frames_by_nvdec as read_frames_by_nvdec, why_no_gpu as why_no_gpu
+from .planning import Run as Run, plan_packets as plan_packets
+from .preprocessing import FrameCut as FrameCut, Preprocessing as Preprocessing
+from .sampling import (
+    FramesPerSecond as FramesPerSecond,
+    KeyFrames as KeyFrames,
+    Sampling as Sampling,
+    UniformFrames as UniformFrames,
+    sampling_from_json as sampling_from_json,
+)
+from .timeline import (
+    Packets as Packets,
+    Timeline as Timeline,
+    open_video as open_video,
+    packet_row as packet_row,
+    packets_of as packets_of,
+    read_packets as read_packets,
+    read_timeline as read_timeline,
+    whole_packets as whole_packets,
+)
+from .views import (
+    ALL_VIEWS as ALL_VIEWS,
+    CENTRE as CENTRE,
+    ViewCutter as ViewCutter,
+    check_views as check_views,
+    rows_by_view as rows_by_view,
+)

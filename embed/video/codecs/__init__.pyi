@@ -1,0 +1,20 @@
+from .av1_headers import cut_last_frame as cut_last_frame
+from .bitstreams import (
+    DISPOSABLE as DISPOSABLE,
+    ENTRY as ENTRY,
+    HIDDEN as HIDDEN,
+    LAYERED as LAYERED,
+    OPEN as OPEN,
+    PARAMETERS as PARAMETERS,
+    PREDICTED as PREDICTED,
+    PYRAMIDAL as PYRAMIDAL,
+    SKIPPED as SKIPPED,
+    TRAILED as TRAILED,
+    UNPROVEN as UNPROVEN,
+    Rule as Rule,
+    h264_parameter_units as h264_parameter_units,
+    heads_for as heads_for,
+    join_h264_units as join_h264_units,
+    rule_for as rule_for,
+)
+from .h264_references import stand_ins as stand_ins
