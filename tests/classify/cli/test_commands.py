@@ -193,7 +193,7 @@ def test_train_head_takes_positions_where_the_head_does(run: Callable[..., Resul
         (
             "split_videos",
             ["embeddings.h5", "--group-near-duplicates", "--similarity", "1.1"],
-            "Error: The similarity is 1.1. Give a cosine above 0",
+            "Error: --similarity is 1.1. Give a cosine above 0",
         ),
         (
             "split_videos",

@@ -1,0 +1,90 @@
+"""Options that several commands share: labels, groups, and the settings of a training."""
+
+from collections.abc import Callable
+from dataclasses import Field, fields
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from classify.training import TrainConfig
+from embed.cli import option
+
+if TYPE_CHECKING:
+    from classify.data import LabelConfig
+
+_Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _join(*options: _Option) -> _Option:
+    """Make one decorator of several options."""
+    return lambda command: reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
+
+
+label_options = _join(
+    option("--labels", type=click.Path(), help="Label file: CSV or JSON lines.  [default: the folders' names]"),
+    option("--min-count", default=1, show_default=True, help="Drop labels of fewer videos than this."),
+    option(
+        "--vocabulary",
+        type=click.Path(),
+        help="Labels that keep their places, new ones behind them: an earlier head's folder, or a text file.",
+    ),
+)
+group_options = _join(
+    option("--group-by", help="Column of the label file; its groups stay whole."),
+    option("--group-near-duplicates", is_flag=True, help="Keep copies of one video (re-uploads) in one part."),
+    option("--similarity", default=0.93, show_default=True, help="Cosine from which two videos count as copies."),
+)
+
+
+def recipe_options(*, without: tuple[str, ...] = ()) -> _Option:
+    """Give a command an option for each setting of TrainConfig but some, with its default and help."""
+    return _join(*(_recipe_option(setting) for setting in fields(TrainConfig) if setting.name not in without))
+
+
+def _recipe_option(setting: Field[Any]) -> _Option:
+    kind, choices = setting.metadata.get("kind", type(setting.default)), setting.metadata.get("choices")
+    name = setting.name.replace("_", "-")
+    return option(
+        f"--{name}/--no-{name}" if kind is bool else f"--{name}",
+        group=setting.metadata["group"],
+        default=setting.default,
+        type=click.Choice(choices) if choices else kind,
+        show_default=setting.default is not None,
+        help=setting.metadata["help"],
+    )
+
+
+def list_option(kind: Callable[[str], Any], *names: str, default: str, text: str) -> _Option:
+    """Give a command an option of several values with commas between them."""
+
+    def parse(_: click.Context, parameter: click.Parameter, value: str) -> tuple[Any, ...]:
+        try:
+            return tuple(kind(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError as error:
+            raise click.BadParameter(f"{value!r} is no list of numbers such as 0,0.4.", param=parameter) from error
+
+    return option(*names, default=default, show_default=True, callback=parse, help=text)
+
+
+def take_labels(options: dict[str, Any]) -> "LabelConfig":
+    """Take the values of `label_options` out of a command's options."""
+    from classify.data import LabelConfig
+
+    return LabelConfig(options.pop("labels"), options.pop("min_count"), options.pop("vocabulary"))
+
+
+def take_grouping(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the values of `group_options` out of a command's options, as `SplitConfig` names them."""
+    group_by, similarity = options.pop("group_by"), options.pop("similarity")
+    if options.pop("group_near_duplicates"):
+        return {"group_by": group_by, "near_duplicates": similarity}
+    refuse_idle("similarity", "without --group-near-duplicates. Give both, or neither")
+    return {"group_by": group_by}
+
+
+def refuse_idle(name: str, reason: str) -> None:
+    """Refuse an option that was given but would have no effect; its default may stand."""
+    if click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT:
+        raise click.UsageError(f"--{name.replace('_', '-')} has no effect {reason}.")

@@ -1,0 +1,11 @@
+"""`python -m embed`: the commands of `embed`, as subcommands."""
+
+from embed.cli import CommandGroup
+
+COMMANDS = {
+    "embed-videos": ("embed.cli", "Embed videos once, into one store."),
+    "inspect-embeddings": ("embed.cli", "Show what is in a store; verify, merge or repair it."),
+}
+
+if __name__ == "__main__":
+    CommandGroup("embed", COMMANDS, help="Videos -> vectors, once.").main(prog_name="python -m embed")

@@ -1,0 +1,10 @@
+"""The commands of `embed`, and what every command has in common.
+
+In: what was typed.
+Out: `embed_videos` and `inspect_embeddings` as click commands; `Command`, `option` and the like for other commands.
+Read first: `command.py`; each command has a file of its own.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,16 @@
+from .command import (
+    EVERYBODY as EVERYBODY,
+    LAST as LAST,
+    Command as Command,
+    CommandGroup as CommandGroup,
+    GroupedOption as GroupedOption,
+    as_typed as as_typed,
+    option as option,
+    output_options as output_options,
+    show_error as show_error,
+    show_next as show_next,
+    show_notes as show_notes,
+)
+from .embedding import embed_videos as embed_videos
+from .inspecting import inspect_embeddings as inspect_embeddings
+from .progress import ProgressBar as ProgressBar, print_failures as print_failures

@@ -1,0 +1,66 @@
+"""`inspect-embeddings`."""
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from embed.cli.command import Command, option, output_options
+from embed.run import SHOWN_FAILURES, report_text
+
+if TYPE_CHECKING:
+    from embed.store import RepairReport
+
+
+class InspectCommand(Command):
+    """A command that goes on from nowhere when it was stopped."""
+
+    when_stopped = "The stores are as they were, and a new one appears whole or not at all."
+
+
+@click.command(cls=InspectCommand, guide="store.md")
+@click.argument("stores", nargs=-1, required=True, type=click.Path())
+@option("--verify", is_flag=True, help="Read every vector and check it. Exit 1 when something is wrong.")
+@option("--merge", metavar="NEW", type=click.Path(), help="Write a new store with what all STORES hold.")
+@option("--repair", metavar="NEW", type=click.Path(), help="Write a new store with what is whole in a damaged one.")
+@output_options
+def inspect_embeddings(
+    stores: tuple[str, ...], verify: bool, merge: str | None, repair: str | None, as_json: bool
+) -> None:
+    """Show what is in a store: videos, vectors, what made them, what failed and why.
+
+    STORES is one store, a file or a folder of shards; with --merge several, or shards of one. With --merge and
+    --repair the new store is shown. Exit 1 when a video could not be saved.
+
+    \b
+    inspect-embeddings embeddings.h5 --verify
+    inspect-embeddings machine1.h5 machine2.h5 --merge all.h5
+    inspect-embeddings damaged.h5 --repair saved.h5
+    """  # noqa: D301 (click wants a real backspace)
+    if merge and repair:
+        raise click.UsageError("--merge and --repair are two steps: repair first, then merge the repaired stores.")
+    if len(stores) > 1 and not merge:
+        raise click.UsageError(f"{len(stores)} stores are named: name one, or join them with --merge NEW.")
+    import embed
+    from embed.store import merge_embeddings, repair_embeddings
+
+    if merge:
+        merge_embeddings(stores, merge)
+    repaired = repair_embeddings(stores[0], repair) if repair else None
+    report = embed.inspect_embeddings(merge or repair or stores[0], is_verifying=verify)
+    described = report.to_json() | ({"repair": repaired.to_json()} if repaired else {})
+    click.echo(json.dumps(described, indent=2) if as_json else report_text(report))
+    if repaired:
+        _print_losses(repaired)
+    sys.exit(1 if report.problems or (repaired and (repaired.lost or repaired.problems)) else 0)
+
+
+def _print_losses(repaired: "RepairReport") -> None:
+    """Say on stderr what could not be saved."""
+    for problem in repaired.problems:
+        click.echo(f"  damaged  {problem}", err=True)
+    for video_id in repaired.lost[:SHOWN_FAILURES]:
+        click.echo(f"  lost  {video_id}", err=True)
+    if len(repaired.lost) > SHOWN_FAILURES:
+        click.echo(f"  ... and {len(repaired.lost) - SHOWN_FAILURES} more: --json lists them", err=True)

@@ -1,0 +1,52 @@
+"""A run's progress on a terminal, and the list of what failed."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from embed.run import SHOWN_FAILURES
+
+if TYPE_CHECKING:
+    from embed.machine import Progress
+    from embed.store import Failure
+
+
+class ProgressBar:
+    """A bar on stderr: videos, time left, frames a second, failures, the slowest stage. On a terminal only."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> "ProgressBar":
+        if sys.stderr.isatty():  # seconds pass before there is anything to count
+            click.echo("Finding the videos and loading the encoder ...", err=True)
+        return self
+
+    def show(self, progress: "Progress") -> None:
+        """Draw where the run stands, also where only time has gone on."""
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(total=progress.videos_total, unit="video", disable=None, dynamic_ncols=True)
+        rate = progress.frames / progress.seconds if progress.seconds else 0.0
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        stage = progress.bottleneck
+        waiting = f", slowest: {stage} {progress.shares[stage]:.0%}" if stage else ", none embedded yet"
+        self._bar.set_postfix_str(f"{rate:.0f} frames/s{failed}{waiting}", refresh=False)
+        if progress.videos_done > self._bar.n:
+            self._bar.update(progress.videos_done - self._bar.n)
+        else:
+            self._bar.refresh()
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def print_failures(failures: "tuple[Failure, ...]") -> None:
+    """List on stderr which videos failed, and why."""
+    for failure in failures[:SHOWN_FAILURES]:
+        click.echo(f"  failed  {failure.id}  {failure.reason}: {failure.detail}", err=True)
+    if len(failures) > SHOWN_FAILURES:
+        click.echo(f"  ... and {len(failures) - SHOWN_FAILURES} more: inspect-embeddings lists them", err=True)
