@@ -1,4 +1,4 @@
-"""README.md and resources/docs/ say what is so: marked blocks run, links lead somewhere, options exist, pages are short.
+"""README.md and resources/docs/ say what is so: blocks run, links lead somewhere, options exist, pages are short.
 
 A block after the line `<!-- run -->` runs here, in the order of its page and in one folder a page, as a newcomer would.
 """

@@ -139,22 +139,32 @@ def test_quickstart_walks_from_a_folder_to_predictions_and_embeds_once(quickstar
         (tmp_path / "my videos" / label).mkdir(parents=True, exist_ok=True)
         write_video(tmp_path / "my videos" / label / f"{number}.mp4", 4)
     (tmp_path / "my videos" / "travel by train" / "broken.mp4").write_text("x")
-    first = run(quickstart, "my videos", "--frames-count", "2")
+    first = run(quickstart, "my videos", "--frames-count", "2", "--budget", "3")
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "8 videos embedded, 0 in the store already, 1 failed" in first.stdout
-    assert "broken.mp4  unreadable" in first.stderr
-    assert "head          micro-F1" in first.stdout
+    assert "broken.mp4" in first.stderr
+    shown = [
+        "$ framehead learn",
+        "$ embed-videos",
+        "$ split-videos",
+        "$ train-head",
+        "$ compare-heads",
+        "$ predict-videos",
+    ]
+    assert [first.stdout.count(command) for command in shown] == [1] * 6
     results = quickstart.parents[1] / "quickstart" / "my videos" / "efficientnet-lite0-2"
     split_files = {"split.csv", "split.csv.evaluations.jsonl"}
-    assert {path.name for path in results.iterdir()} == {"embeddings.h5", "linear", "transformer"} | split_files
-    second = run(quickstart, "my videos", "--frames-count", "2")
-    assert "0 videos embedded, 8 in the store already, 1 failed" in second.stdout
+    assert {path.name for path in results.iterdir()} == {"embeddings.h5", "head", "comparison"} | split_files
+    assert "Report:  quickstart/my videos/efficientnet-lite0-2/head/report.html" in first.stdout
+    assert (results / "head" / "report.html").exists()
+    store = (results / "embeddings.h5").read_bytes()
+    assert run(quickstart, "my videos", "--frames-count", "2", "--budget", "3").returncode == 0
+    assert (results / "embeddings.h5").read_bytes() == store
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["absent"], "absent is no folder", id="an absent folder"),
+        pytest.param(["absent"], "absent is not a folder", id="an absent folder"),
         pytest.param(["--modell", "x"], "there is no option --modell", id="an unknown option"),
         pytest.param(["--model"], "--model wants a value", id="a missing value"),
     ],
@@ -170,7 +180,7 @@ def test_quickstart_stops_where_a_command_fails(quickstart: Path, tmp_path: Path
     result = run(quickstart, "empty")
     assert result.returncode == 2
     assert "holds no video file" in result.stderr
-    assert "quickstart: embed-videos failed, as said above (exit code 2)" in result.stderr
+    assert "failed, as said above" in result.stderr
     assert "split-videos" not in result.stdout
 
 
