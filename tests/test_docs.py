@@ -1,6 +1,7 @@
 """README.md and resources/docs/ say what is so: blocks run, links lead somewhere, options exist, pages are short.
 
 A block after the line `<!-- run -->` runs here, in the order of its page and in one folder a page, as a newcomer would.
+Of a `console` block, which shows output too, the lines after "$ " run.
 """
 
 import importlib
@@ -23,7 +24,7 @@ README = ROOT / "README.md"
 DOCS = ROOT / "resources" / "docs"
 GUIDES = [README, *sorted(DOCS.glob("*.md")), *sorted((DOCS / "benchmarks").glob("*.md"))]
 PAGES = [*GUIDES, *sorted((DOCS / "reference").glob("*.md")), ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
-BLOCK = re.compile(r"<!-- run -->\n```(bash|python)\n(.*?)```", flags=re.DOTALL)
+BLOCK = re.compile(r"<!-- run -->\n```(bash|python|console)\n(.*?)```", flags=re.DOTALL)
 
 setup = ConfigParser()
 setup.read(ROOT / "setup.cfg")
@@ -40,13 +41,28 @@ def text_of(path: Path) -> str:
 
 
 RUNNING = [page for page in GUIDES if BLOCK.search(text_of(page))]
+
+
+def blocks_of(page: Path) -> list[tuple[str, str]]:
+    """Return the marked blocks of a page: language, and what runs."""
+    return [
+        (language, typed(block) if language == "console" else block) for language, block in BLOCK.findall(text_of(page))
+    ]
+
+
+def typed(block: str) -> str:
+    """Return the lines of a console block that somebody types."""
+    return "\n".join(line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ "))
+
+
 every_guide = pytest.mark.parametrize("page", GUIDES, ids=name_of)
 
 
 def named_options() -> dict[str, set[str]]:
     """Return what all bash blocks give each command and script of ours: program -> options, with those of comments."""
     found: dict[str, set[str]] = {}
-    for block in re.findall(r"```bash\n(.*?)```", "\n".join(map(text_of, GUIDES)), flags=re.DOTALL):
+    shown = re.findall(r"```(bash|console)\n(.*?)```", "\n".join(map(text_of, GUIDES)), flags=re.DOTALL)
+    for block in (typed(text) if language == "console" else text for language, text in shown):
         program = ""
         for line in block.replace("\\\n", " ").splitlines():
             if not line.startswith("#"):  # a line of comment says more of the program before it
@@ -103,16 +119,17 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("page", RUNNING, ids=name_of)
 def test_the_marked_blocks_run_one_after_another(page: Path, folder: Path) -> None:
-    shells = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
+    bash = ["bash", "-euo", "pipefail", "-c"]
+    shells = {"bash": bash, "console": bash, "python": [sys.executable, "-c"]}
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HF_HUB_OFFLINE": "1"}
-    for language, block in BLOCK.findall(text_of(page)):
+    for language, block in blocks_of(page):
         run = [*shells[language], block]
         result = subprocess.run(run, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         assert result.returncode == 0, f"{block}\n{result.stdout}\n{result.stderr}"
 
 
 def test_the_marked_blocks_use_every_command() -> None:
-    words = {word for page in RUNNING for _, block in BLOCK.findall(text_of(page)) for word in block.split()}
+    words = {word for page in RUNNING for _, block in blocks_of(page) for word in block.split()}
     assert set(COMMANDS) <= words
 
 
