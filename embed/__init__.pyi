@@ -21,6 +21,7 @@ from .video import (
     Frames as Frames,
     FramesPerSecond as FramesPerSecond,
     KeyFrames as KeyFrames,
+    Preprocessing as Preprocessing,
     UniformFrames as UniformFrames,
     read_frames as read_frames,
 )
