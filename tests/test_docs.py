@@ -4,6 +4,7 @@ A block after the line `<!-- run -->` runs here, in the order of its page and in
 Of a `console` block, which shows output too, the lines after "$ " run.
 """
 
+import ast
 import importlib
 import os
 import re
@@ -172,6 +173,32 @@ def test_a_paragraph_has_at_most_four_lines(page: Path) -> None:
     paragraphs = [part.splitlines() for part in re.split(r"\n\s*\n", outside)]
     prose = [lines for lines in paragraphs if lines and not re.match(r"\s*(\||#|- |\d+\. |!?\[|>|<)", lines[0])]
     assert not [lines for lines in prose if len(lines) > 4]
+
+
+def messages() -> str:
+    """Return all texts of the code, with a gap where a value stands."""
+    found = [path.read_text(encoding="utf-8") for path in (ROOT / "scripts").iterdir() if path.is_file()]
+    for path in [*ROOT.glob("embed/**/*.py"), *ROOT.glob("classify/**/*.py")]:
+        for node in ast.walk(ast.parse(text_of(path))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                found.append("...".join(str(part.value) for part in node.values if isinstance(part, ast.Constant)))
+    return "\n".join(found)
+
+
+@pytest.fixture(scope="module")
+def said() -> str:
+    return messages()
+
+
+SYMPTOMS = re.findall(r"^\| `([^`]*[a-z] [^`]*)`", text_of(DOCS / "troubleshooting.md"), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("symptom", [text for text in SYMPTOMS if not text.startswith(("--", "operator "))])
+def test_the_messages_of_the_troubleshooting_page_are_those_of_the_code(symptom: str, said: str) -> None:
+    pieces = [piece.strip() for piece in re.split(r"\.\.\.| [A-Z] |\bN\b", symptom)]
+    assert not [piece for piece in pieces if piece and piece not in said]
 
 
 def test_the_readme_is_short() -> None:
