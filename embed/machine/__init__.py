@@ -1,7 +1,7 @@
 """What the machine gives: cores, threads, memory, processes of their own, and clocks of stages.
 
 In: nothing of the project; this is the lowest floor.
-Out: `core_count`, background threads, calls that run apart and can be killed, and a run's progress.
+Out: `core_count`, background threads, calls that run apart and can be killed, a run's progress, and `counted` nouns.
 Read first: `progress.py`, which names the stages of a run; then `isolation.py`.
 """
 

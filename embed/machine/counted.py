@@ -1,0 +1,26 @@
+"""Counts and their nouns, as every message writes them."""
+
+_HISSING = ("s", "x", "z", "ch", "sh")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, which is plural unless the count is 1.
+
+    Args:
+        count: 0 or more.
+        noun: the singular of a regular English noun. Of several words, the last becomes plural.
+
+    >>> counted(1, "video"), counted(2, "video"), counted(0, "video")
+    ('1 video', '2 videos', '0 videos')
+    >>> counted(2, "class"), counted(1200, "key frame"), counted(3, "entry"), counted(2, "day")
+    ('2 classes', '1,200 key frames', '3 entries', '2 days')
+    """
+    return f"{count:,} {noun if count == 1 else _plural(noun)}"
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith(_HISSING):
+        return f"{noun}es"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}s"
