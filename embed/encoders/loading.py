@@ -1,11 +1,12 @@
 """A model's name -> its encoder, of whatever family."""
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import get_args
 
-from embed.encoders.contract import Encoder, TextEncoder
+from embed.encoders.contract import Encoder, TextEncoder, is_callable_with, missing_parts
 from embed.errors import EncoderError, StoreMismatch
 from embed.machine import keep_freed_memory
 from embed.store import EncoderIdentity, Precision, Provenance
@@ -19,6 +20,8 @@ _FAMILIES = {
     "efficientnet-lite2": "efficientnet_lite",
 }
 """Names that belong to a family of our own. Every other name is open_clip's to know."""
+
+_ADVICE = "Correct that package: resources/docs/write-an-encoder.md and embed.encoders.testing say what an encoder has."
 
 
 def load_encoder(
@@ -64,7 +67,7 @@ def load_text_encoder(identity: EncoderIdentity, *, pretrained: str | None = Non
         WeightsUnavailable: its weights can be had neither from a hub nor from a file.
         StoreMismatch: the weights here are others.
     """
-    source = pretrained or (None if identity.pretrained == "bundled" else identity.pretrained)
+    source = pretrained or identity.weights_source
     encoder = load_encoder(identity.model, pretrained=source, device=device, precision=identity.precision)
     if not isinstance(encoder, TextEncoder):
         raise EncoderError(
@@ -81,13 +84,45 @@ def load_text_encoder(identity: EncoderIdentity, *, pretrained: str | None = Non
 
 
 def _factory(model: str) -> EncoderFactory:
-    registered = {point.name: point for point in entry_points(group="embed.encoders")}
-    factory: EncoderFactory
-    if model in registered:
-        factory = registered[model].load()
-    else:
-        factory = import_module(f"embed.encoders.{_FAMILIES.get(model, 'open_clip')}").load
+    for point in entry_points(group="embed.encoders", name=model):
+        return partial(_build_registered, point)
+    factory: EncoderFactory = import_module(f"embed.encoders.{_FAMILIES.get(model, 'open_clip')}").load
     return factory
+
+
+def _build_registered(point: EntryPoint, model: str, **options: str | None) -> Encoder:
+    """Build the encoder of another package, and check that it has all parts of one."""
+    factory = _registered_factory(point, model, **options)
+    encoder = factory(model, **options)
+    missing = missing_parts(encoder)
+    if missing:
+        raise EncoderError(f"The encoder {model!r} that {_origin(point)} builds lacks {'; '.join(missing)}. {_ADVICE}")
+    if encoder.identity.model != model:
+        raise EncoderError(
+            f"The encoder {model!r} that {_origin(point)} builds calls itself {encoder.identity.model!r} in "
+            f"identity.model, so a store could not find it again. {_ADVICE}"
+        )
+    return encoder
+
+
+def _registered_factory(point: EntryPoint, model: str, **options: str | None) -> EncoderFactory:
+    try:
+        factory: EncoderFactory = point.load()
+    except (ImportError, AttributeError) as error:
+        raise EncoderError(
+            f"The encoder {model!r} cannot be imported from {_origin(point)}: {error}. Install what that package "
+            "needs, or uninstall it."
+        ) from error
+    if not is_callable_with(factory, model, **options):
+        raise EncoderError(
+            f"The encoder {model!r} cannot be built: {_origin(point)} is not a function of "
+            f'(model, *, pretrained=None, device="auto", precision=None). {_ADVICE}'
+        )
+    return factory
+
+
+def _origin(point: EntryPoint) -> str:
+    return f"{point.value} of the package {point.dist.name}" if point.dist else point.value
 
 
 def resolve_device(device: str) -> str:

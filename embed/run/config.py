@@ -68,10 +68,9 @@ class EmbedConfig:
             batch_size: frames encoded at once.
         """
         encoder = provenance.encoder
-        bundled = encoder.pretrained == "bundled"
         return cls(
             model=encoder.model,
-            pretrained=pretrained or (None if bundled else encoder.pretrained),
+            pretrained=pretrained or encoder.weights_source,
             sampling=sampling_from_json(provenance.sampling),
             device=device,
             precision=encoder.precision,

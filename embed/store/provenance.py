@@ -58,6 +58,11 @@ class EncoderIdentity:
     is_normalised: bool = False
     precision: Precision = "float32"
 
+    @property
+    def weights_source(self) -> str | None:
+        """What `load_encoder` must get as `pretrained` to load these weights; None if they come with the encoder."""
+        return None if self.pretrained == "bundled" else self.pretrained
+
 
 @dataclass(frozen=True)
 class Fidelity:

@@ -38,14 +38,6 @@ def test_a_lower_precision_shows_in_the_identity_and_the_weights_do_not(lower: E
     assert lower.identity.weights_sha256 == full.identity.weights_sha256
 
 
-@pytest.mark.parametrize("place", [0, 3, 7])
-def test_a_vector_of_a_lower_precision_does_not_depend_on_its_neighbours(lower: Encoder, place: int) -> None:
-    images = prepared(lower, pictures(8))
-    others = prepared(lower, pictures(8, seed=1)) // 3
-    others[place] = images[place]
-    np.testing.assert_array_equal(lower.encode(others)[place], lower.encode(images)[place])
-
-
 def test_an_int8_layer_is_exact_where_integers_say_it_all() -> None:
     generator = torch.Generator().manual_seed(0)
     weight, inputs = (torch.randint(-127, 128, size, generator=generator).float() for size in ((5, 64), (2, 3, 64)))
