@@ -1,6 +1,6 @@
 from .allocation import keep_freed_memory as keep_freed_memory
 from .background import DaemonThreads as DaemonThreads, in_background as in_background
 from .cores import core_count as core_count
-from .counted import counted as counted
+from .counting import counted as counted
 from .isolation import read_apart as read_apart, reading_limit_s as reading_limit_s
 from .progress import HINTS as HINTS, Progress as Progress, Stage as Stage, StageClock as StageClock, slowest as slowest
