@@ -3,9 +3,9 @@
 from embed.cli import CommandGroup
 
 COMMANDS = {
-    "embed-videos": ("embed.cli", "Embed videos once, into one store."),
+    "embed-videos": ("embed.cli", "Embed videos once: vectors of their frames, into one store."),
     "inspect-embeddings": ("embed.cli", "Show what is in a store; verify, merge or repair it."),
 }
 
 if __name__ == "__main__":
-    CommandGroup("embed", COMMANDS, help="Videos -> vectors, once.").main(prog_name="python -m embed")
+    CommandGroup("embed", COMMANDS, help="Embed videos once, into one store.").main(prog_name="python -m embed")

@@ -1,8 +1,10 @@
 from .command import (
     EVERYBODY as EVERYBODY,
     LAST as LAST,
+    STEP as STEP,
     Command as Command,
     CommandGroup as CommandGroup,
+    FiniteRange as FiniteRange,
     GroupedOption as GroupedOption,
     as_typed as as_typed,
     option as option,
@@ -10,6 +12,7 @@ from .command import (
     show_error as show_error,
     show_next as show_next,
     show_notes as show_notes,
+    typed_again as typed_again,
 )
 from .embedding import embed_videos as embed_videos
 from .inspecting import inspect_embeddings as inspect_embeddings

@@ -1,14 +1,16 @@
-"""What all commands have in common: grouped help, library errors as messages, colours, and a text for Ctrl-C.
+"""The parts that all commands share: grouped help, library errors as messages, colours, and an answer to Ctrl-C.
 
 Results go to stdout, progress and warnings to stderr. Exit codes: 0 done, 1 some videos failed, 2 wrong usage or
 nothing could be done, 130 stopped by Ctrl-C. Colours show on a terminal only, and not where NO_COLOR is set.
 """
 
 import io
+import math
 import os
 import re
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, TypeVar, final
 
@@ -18,20 +20,47 @@ EVERYBODY = "Options"
 """The group of the options that everybody sets; it stands first."""
 LAST = "Other"
 """The group of --json, --version and --help; it stands last."""
+STEP = "step"
+"""The `obj` of a command's context, if another command runs it as one of its steps."""
 
+_NAME_COLUMNS = 26
+"""Of an option and its metavar in a help page. The text of a longer one begins on the next line."""
+_TYPED = "framehead.typed"
+_VALUE = r"(?= (?:must be|is (?:-?\d|'|nan|inf)))"
+"""What follows an option's name of one word, where it is not just a word."""
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 
 class GroupedOption(click.Option):
-    """An option that stands in a group of its command's help."""
+    """An option that stands in a group of its command's help.
 
-    def __init__(self, *args: Any, group: str = EVERYBODY, **settings: Any) -> None:
+    Args:
+        group: the group's heading.
+        setting: the Python name of what the option sets, where it is not the option's own name.
+    """
+
+    def __init__(self, *args: Any, group: str = EVERYBODY, setting: str | None = None, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self.group = group
+        self.group, self.setting = group, setting
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Return what click shows behind the help text. A range is left out: its message names it where it matters."""
+        return {key: value for key, value in super().get_help_extra(ctx).items() if key != "range"}
+
+
+class FiniteRange(click.FloatRange):
+    """A range of floats without `inf` and `nan`, which click accepts where a range has no upper end."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 def option(*names: str, group: str = EVERYBODY, **settings: Any) -> Callable[[_Decorated], _Decorated]:
-    """Give a command an option, in a group of its help."""
+    """Give a command an option, in a group of its help. Settings are those of `GroupedOption`."""
     return click.option(*names, cls=GroupedOption, group=group, **settings)
 
 
@@ -44,7 +73,7 @@ def output_options(command: _Decorated) -> _Decorated:
 class Command(click.Command):
     """A command whose library errors are messages, not tracebacks."""
 
-    when_stopped = "What is done is stored: the same command goes on from here."
+    when_stopped = "Finished work is stored. Run the same command again to continue."
 
     def __init__(self, *args: Any, guide: str = "", **settings: Any) -> None:
         settings["context_settings"] = {
@@ -55,25 +84,32 @@ class Command(click.Command):
             settings.setdefault("epilog", f"Guide: resources/docs/{guide} in framehead's folder.")
         super().__init__(*args, **settings)
 
-    def make_context(self, *args: Any, **settings: Any) -> click.Context:
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **settings: Any
+    ) -> click.Context:
         """Make a context that shows no colours where NO_COLOR is set (https://no-color.org)."""
         if os.environ.get("NO_COLOR"):
             settings.setdefault("color", False)
-        return super().make_context(*args, **settings)
+        typed = [*args]  # click takes them out of the list
+        context = super().make_context(info_name, args, parent, **settings)
+        context.meta[_TYPED] = typed
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; exit 2 with the message of a library error, 130 after Ctrl-C."""
-        if isinstance(sys.stdout, io.TextIOWrapper):  # a file name that is no UTF-8 is shown by its bytes, \udce9
+        """Run the command. Exit with 2 and the message of a library error, or with 130 after Ctrl-C."""
+        if isinstance(sys.stdout, io.TextIOWrapper):  # a file name that is not UTF-8 shows its bytes, as in \udce9
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise click.UsageError(as_typed(error.format_message(), self), error.ctx or ctx) from error
         except library_errors() as error:
             show_error(as_typed(str(error), self))
             ctx.exit(2)
         except KeyboardInterrupt:
             click.echo(f"\nStopped. {self.when_stopped}", err=True)
             sys.stdout.flush()
-            os._exit(130)  # an encoder may be busy in its thread for seconds more: nobody waits for it
+            os._exit(130)  # an encoder may be busy in its thread for seconds: do not wait for it
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by group: first what everybody sets, last what every command has."""
@@ -83,18 +119,22 @@ class Command(click.Command):
             if row is not None:
                 sections.setdefault(getattr(parameter, "group", LAST), []).append(row)
         sections[LAST] = sections.pop(LAST)
+        names = [name for rows in sections.values() for name, _ in rows if len(name) <= _NAME_COLUMNS]
+        width = max(map(len, names), default=0)  # the same in all groups, so that all texts begin below each other
         for group, rows in sections.items():
             if rows:
                 with formatter.section(click.style(group, bold=True)):
-                    formatter.write_dl(rows)
+                    formatter.write_dl([(name.ljust(width), text) for name, text in rows], col_max=_NAME_COLUMNS)
 
 
 @final
 class CommandGroup(click.Group):
-    """Commands in the order of their use. Each loads when it is asked for.
+    """Commands in the order of their use. Each is loaded when it is asked for.
 
     Args:
+        name: what the group is called.
         homes: command -> the module that has it, and what it does in a few words.
+        settings: those of `click.Group`.
     """
 
     def __init__(self, name: str, homes: dict[str, tuple[str, str]], **settings: Any) -> None:
@@ -127,32 +167,54 @@ def library_errors() -> tuple[type[Exception], ...]:
 
 
 def as_typed(message: str, command: click.Command) -> str:
-    """Name a command's options in a message as they are typed: --min-count, and not min_count as in Python."""
-    for parameter in command.params:
-        name = parameter.name or ""
-        if isinstance(parameter, click.Option) and name:
-            typed = max(parameter.opts, key=len)
-            # A name of one word may be any word: it is an option's only where its value is told.
-            pattern = (
-                rf"(?<![\w-]){name}(?![\w-])"
-                if "_" in name
-                else rf"(?<![\w-])(?:[Tt]he )?{name}(?= is (?:-?\d|'|nan|inf))"
-            )
-            message = re.sub(pattern, typed, message)
+    """Return a message with a command's options as they are typed: --min-count for Python's min_count."""
+    for name, typed in _python_names(command):
+        # A name of one word may be any word: it is an option's only where its value follows.
+        pattern = rf"(?<![\w-]){name}(?![\w-])" if "_" in name else rf"(?<![\w-])(?:[Tt]he )?{name}{_VALUE}"
+        message = re.sub(pattern, typed, message)
     return message
+
+
+def _python_names(command: click.Command) -> Iterator[tuple[str, str]]:
+    """Yield what Python calls each option's value, and the option as it is typed."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            typed = max(parameter.opts, key=len)
+            for name in {parameter.name, getattr(parameter, "setting", None)} - {None, ""}:
+                yield str(name), typed
+
+
+def typed_again(*more: str) -> str:
+    """Return the command that is running, as a line to paste, with more options in front of its own arguments."""
+    context = click.get_current_context()
+    return f"{context.command_path} {shlex.join([*more, *context.meta[_TYPED]])}"
 
 
 def show_error(message: str) -> None:
     """Write an error to stderr."""
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
+    _show("Error:", message, colour="red")
 
 
 def show_notes(notes: tuple[str, ...]) -> None:
-    """Write notes to stderr: what is no error, and should be known."""
+    """Write notes to stderr: what is not an error, and worth knowing."""
     for note in notes:
-        click.echo(f"{click.style('Note:', fg='yellow', bold=True)} {note}", err=True)
+        _show("Note:", note, colour="yellow")
+
+
+def _show(label: str, message: str, *, colour: str) -> None:
+    """Write a message to stderr. On a terminal its lines end between words; elsewhere they stay whole, for programs."""
+    from embed.run import wrapped
+
+    text = f"{label} {message}"
+    text = wrapped(text, hanging=0) if sys.stderr.isatty() else text
+    click.echo(f"{click.style(label, fg=colour, bold=True)}{text.removeprefix(label)}", err=True)
 
 
 def show_next(line: str) -> None:
-    """Write the command that comes next to stderr, on a line of its own, to be pasted."""
-    click.echo(f"\n{click.style('Next:', bold=True)}\n{line}", err=True)
+    """Write the command that comes next to stderr, on a line of its own, to be pasted.
+
+    A step of another command (its context's `obj` is `STEP`) writes nothing: that command runs what comes next.
+    """
+    context = click.get_current_context(silent=True)
+    if context is None or context.obj != STEP:
+        click.echo(f"\n{click.style('Next:', bold=True)}\n{line}", err=True)

@@ -1,12 +1,13 @@
 """`embed-videos`."""
 
 import json
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from embed.cli.command import Command, option, output_options
+from embed.cli.command import Command, FiniteRange, option, output_options, show_next, typed_again
 from embed.cli.progress import ProgressBar, print_failures
 from embed.run import summary_text
 
@@ -20,76 +21,157 @@ _PASSING_REASONS = frozenset({"not_found", "fetch_error", "timeout", "out_of_mem
 
 @click.command(cls=Command, guide="embedding.md")
 @click.argument("sources", nargs=-1, required=True, type=click.Path())
-@option("-o", "--output", "store", default="embeddings.h5", show_default=True, help="The store to make or continue.")
+@option(
+    "-o",
+    "--output",
+    "store",
+    metavar="FILE",
+    default="embeddings.h5",
+    show_default=True,
+    help="Store to make or continue. A name without .h5 makes a folder of shards.",
+)
+@option(
+    "--model",
+    metavar="NAME",
+    default="ViT-B-32",
+    show_default=True,
+    help="Encoder: efficientnet-lite0 (bundled), or any model of open_clip.",
+)
+@option(
+    "--pretrained",
+    metavar="WEIGHTS",
+    help="Weights of the encoder: a tag of open_clip, or a checkpoint file.  [default: openai]",
+)
 @option(
     "--sampling",
     default="uniform",
     show_default=True,
     type=click.Choice(["uniform", "keyframes", "fps"]),
-    help="Evenly spaced frames, the key frames nearest to them (many times faster), or so many a second.",
+    help="uniform: evenly spaced frames. keyframes: the key frames nearest to them, many times faster. fps: --fps "
+    "frames per second.",
 )
-@option("--frames-count", type=click.IntRange(1), help="Frames a video, at most.  [default: 100; fps: no limit]")
-@option("--fps", type=click.FloatRange(0, min_open=True), help="Frames a second, of --sampling fps.  [default: 1]")
-@option("--first-seconds", type=click.FloatRange(0, min_open=True), help="Embed only the beginning.")
 @option(
-    "--model",
-    default="ViT-B-32",
-    show_default=True,
-    help="Encoder: efficientnet-lite0 (bundled), or any of open_clip's.",
+    "--frames-count",
+    setting="frame_count",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Frames per video, at most.  [default: 100; with --sampling fps: no limit]",
 )
-@option("--pretrained", help="Its weights: an open_clip tag or a checkpoint file.  [default: openai]")
+@option(
+    "--retry-failed",
+    is_flag=True,
+    setting="is_retrying",
+    help="Try videos again that failed in an earlier run.",
+)
+@option(
+    "--fps",
+    group="Frames",
+    metavar="N",
+    type=FiniteRange(0, min_open=True),
+    help="Frames per second, with --sampling fps.  [default: 1]",
+)
+@option(
+    "--first-seconds",
+    group="Frames",
+    metavar="SECONDS",
+    type=FiniteRange(0, min_open=True),
+    help="Embed only the first seconds of each video.",
+)
 @option(
     "--views",
+    group="Frames",
     default="centre",
     show_default=True,
     metavar="NAMES",
-    help="Of each frame, joined by commas: centre, whole, left, right, each also as NAME-mirrored; or all. Eight views "
-    "are eight times the rows, and the encoding.",
+    help="Parts of each frame, separated by commas: centre, whole, left, right, each also as NAME-mirrored; or all. "
+    "Eight views make eight times the rows and take eight times the encoding.",
 )
-@option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps ...")
+@option(
+    "--device",
+    group="Encoder",
+    metavar="NAME",
+    default="auto",
+    show_default=True,
+    help="Where to encode: auto, cpu, cuda, cuda:1 or mps.",
+)
 @option(
     "--precision",
+    group="Encoder",
     type=click.Choice(["float32", "bfloat16", "int8"]),
-    help="Arithmetic of the encoder.  [default: the store's; a new one's is bfloat16 for CLIP on CUDA, else float32]",
+    help="Arithmetic of the encoder.  [default: the store's; for a new store bfloat16 with CLIP on CUDA, else float32]",
 )
-@option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Frames encoded at once.")
-@option("--decoder", default="pyav", show_default=True, type=click.Choice(["pyav", "opencv"]))
+@option(
+    "--batch-size",
+    group="Encoder",
+    metavar="N",
+    default=32,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Frames encoded at once. Use less if the GPU's memory is too small.",
+)
+@option(
+    "--decoder",
+    group="Decoding",
+    default="pyav",
+    show_default=True,
+    type=click.Choice(["pyav", "opencv"]),
+    help="Library that decodes. Both find the same frames; only pyav skips what is not needed.",
+)
 @option(
     "--decode-device",
+    group="Decoding",
     default="cpu",
     show_default=True,
     type=click.Choice(["cpu", "cuda"]),
-    help="cuda: decode on an NVIDIA GPU, to the same pixels; what it cannot decode, the CPU does.",
+    help="cuda: decode on an NVIDIA GPU, to the same pixels. The CPU decodes what the GPU cannot.",
 )
-@option("--workers", type=click.IntRange(1), help="Videos decoded at once.  [default: one a core, at most 16]")
+@option(
+    "--workers",
+    group="Limits and log",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Videos decoded at once.  [default: one per core, at most 16]",
+)
 @option(
     "--timeout",
+    group="Limits and log",
+    setting="timeout_s",
+    metavar="SECONDS",
     default=300.0,
     show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    help="Seconds that decoding one video may take, or a far server give nothing of it, before it counts as failed.",
+    type=FiniteRange(0, min_open=True),
+    help="Longest time to decode one video, or to wait for a server that sends nothing. Then the video counts as "
+    "failed.",
 )
 @option(
     "--memory-limit",
+    group="Limits and log",
+    setting="memory_bytes",
+    metavar="GIB",
     default=4.0,
     show_default=True,
-    type=click.FloatRange(0, 1 << 20, min_open=True),
-    help="GiB that decoding one video may take.",
+    type=FiniteRange(1 / 16, 1 << 20),
+    help="Most memory to decode one video, in GiB.",
 )
-@option("--log", type=click.Path(dir_okay=False), help="Append one JSON object a video to this file.")
-@option("--retry-failed", is_flag=True, help="Try videos again that failed in an earlier run.")
+@option(
+    "--log",
+    group="Limits and log",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Append one JSON object per video to this file.",
+)
 @output_options
 def embed_videos(sources: tuple[str, ...], store: str, as_json: bool, **options: Any) -> None:
     """Embed videos once: some frames of each, through a frozen encoder, into one HDF5 store.
 
-    SOURCES are folders (searched recursively), video files, patterns, links, or CSV, TXT or Parquet lists of these.
-    Running again embeds only what is missing, and local files that have changed.
+    SOURCES are folders (searched recursively), video files, patterns, links, or lists of these (CSV, TXT or Parquet).
+    A second run embeds only what is missing, and local files that have changed.
 
     \b
     embed-videos videos/ --frames-count 100
     embed-videos videos.csv --model efficientnet-lite0 -o embeddings.h5
     embed-videos videos/ --sampling fps --fps 1 --first-seconds 45
-    """  # noqa: D301 (click wants a real backspace)
+    """  # noqa: D301 (click needs a real backspace)
     import embed
 
     config = _config(**options)
@@ -97,17 +179,26 @@ def embed_videos(sources: tuple[str, ...], store: str, as_json: bool, **options:
         summary = embed.embed_videos(sources, store, config, on_progress=bar.show)
     click.echo(json.dumps(summary.to_json(), indent=2) if as_json else summary_text(summary))
     print_failures(summary.failures)
-    _print_what_to_retry(summary.failures)
+    _show_what_to_retry(summary.failures)
+    if not as_json and summary.embedded + summary.skipped:
+        show_next(f"split-videos {shlex.quote(store)}")
     sys.exit(1 if summary.failed else 0)
 
 
-def _print_what_to_retry(failures: "tuple[Failure, ...]") -> None:
-    """Say on stderr how many of the failures may end otherwise: no run tries one again unless told to."""
-    count = sum(failure.reason in _PASSING_REASONS for failure in failures)
-    if count:
+def _show_what_to_retry(failures: "tuple[Failure, ...]") -> None:
+    """Show on stderr the command that tries failed videos again: a run does so only if it is told to."""
+    from embed.machine import counted
+
+    if not failures:
+        return
+    passing = sum(failure.reason in _PASSING_REASONS for failure in failures)
+    if passing:
         click.echo(
-            f"  {count} of these may go well another time, or with more time or memory: --retry-failed", err=True
+            f"\n{counted(passing, 'video')} of these may succeed another time,"
+            "\nor with a larger --timeout or --memory-limit.",
+            err=True,
         )
+    click.echo(f"\n{click.style('To try failed videos again:', bold=True)}\n{typed_again('--retry-failed')}", err=True)
 
 
 def _config(
@@ -122,7 +213,7 @@ def _config(
     retry_failed: bool,
     **others: Any,
 ) -> "EmbedConfig":
-    """Build the configuration that the options describe; `others` have the names of its own settings."""
+    """Build the configuration that the options describe. `others` have the names of its fields."""
     from embed.decode_pool import DecodeLimits
     from embed.run import EmbedConfig
 

@@ -7,41 +7,41 @@ from typing import TYPE_CHECKING
 import click
 
 from embed.cli.command import Command, option, output_options
-from embed.run import SHOWN_FAILURES, report_text
+from embed.run import SHOWN_FAILURES, report_text, wrapped
 
 if TYPE_CHECKING:
     from embed.store import RepairReport
 
 
 class InspectCommand(Command):
-    """A command that goes on from nowhere when it was stopped."""
+    """A command that starts anew after it was stopped."""
 
-    when_stopped = "The stores are as they were, and a new one appears whole or not at all."
+    when_stopped = "The stores are unchanged. A new store appears whole or not at all."
 
 
 @click.command(cls=InspectCommand, guide="store.md")
 @click.argument("stores", nargs=-1, required=True, type=click.Path())
-@option("--verify", is_flag=True, help="Read every vector and check it. Exit 1 when something is wrong.")
-@option("--merge", metavar="NEW", type=click.Path(), help="Write a new store with what all STORES hold.")
-@option("--repair", metavar="NEW", type=click.Path(), help="Write a new store with what is whole in a damaged one.")
+@option("--verify", is_flag=True, help="Read every vector and check it. Exit with 1 if something is wrong.")
+@option("--merge", metavar="NEW", type=click.Path(), help="Write a new store with the content of all STORES.")
+@option("--repair", metavar="NEW", type=click.Path(), help="Write a new store with what can be saved of a damaged one.")
 @output_options
 def inspect_embeddings(
     stores: tuple[str, ...], verify: bool, merge: str | None, repair: str | None, as_json: bool
 ) -> None:
-    """Show what is in a store: videos, vectors, what made them, what failed and why.
+    """Show what is in a store: videos, vectors, what made them, and which videos failed and why.
 
-    STORES is one store, a file or a folder of shards; with --merge several, or shards of one. With --merge and
-    --repair the new store is shown. Exit 1 when a video could not be saved.
+    STORES is one store: a file, or a folder of shards. With --merge it is several stores, or shards of one. With
+    --merge and --repair, the new store is shown. The command exits with 1 if a video could not be saved.
 
     \b
     inspect-embeddings embeddings.h5 --verify
     inspect-embeddings machine1.h5 machine2.h5 --merge all.h5
     inspect-embeddings damaged.h5 --repair saved.h5
-    """  # noqa: D301 (click wants a real backspace)
+    """  # noqa: D301 (click needs a real backspace)
     if merge and repair:
-        raise click.UsageError("--merge and --repair are two steps: repair first, then merge the repaired stores.")
+        raise click.UsageError("--merge and --repair are two steps. Repair first, then merge the repaired stores.")
     if len(stores) > 1 and not merge:
-        raise click.UsageError(f"{len(stores)} stores are named: name one, or join them with --merge NEW.")
+        raise click.UsageError(f"You named {len(stores)} stores. Name one, or join them with --merge NEW.")
     import embed
     from embed.store import merge_embeddings, repair_embeddings
 
@@ -57,10 +57,10 @@ def inspect_embeddings(
 
 
 def _print_losses(repaired: "RepairReport") -> None:
-    """Say on stderr what could not be saved."""
+    """List on stderr what could not be saved."""
     for problem in repaired.problems:
-        click.echo(f"  damaged  {problem}", err=True)
+        click.echo(wrapped(f"damaged  {problem}", indent=2), err=True)
     for video_id in repaired.lost[:SHOWN_FAILURES]:
         click.echo(f"  lost  {video_id}", err=True)
     if len(repaired.lost) > SHOWN_FAILURES:
-        click.echo(f"  ... and {len(repaired.lost) - SHOWN_FAILURES} more: --json lists them", err=True)
+        click.echo(f"  ... and {len(repaired.lost) - SHOWN_FAILURES:,} more, which --json lists", err=True)

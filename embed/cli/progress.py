@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embed.run import SHOWN_FAILURES
+from embed.run import SHOWN_FAILURES, failures_text
 
 if TYPE_CHECKING:
     from embed.machine import Progress
     from embed.store import Failure
 
+# Fits 80 columns with thousands of videos; tqdm cuts off what does not fit.
+_BAR = "{n_fmt}/{total_fmt} videos |{bar}| {elapsed}<{remaining}{postfix}"
+
 
 class ProgressBar:
-    """A bar on stderr: videos, time left, frames a second, failures, the slowest stage. On a terminal only."""
+    """A bar on stderr: videos, time left, frames a second, failures, the slowest stage. It shows on a terminal only."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -24,11 +27,11 @@ class ProgressBar:
         return self
 
     def show(self, progress: "Progress") -> None:
-        """Draw where the run stands, also where only time has gone on."""
+        """Draw how far the run is. Draw it also when only time has passed."""
         from tqdm import tqdm
 
         if self._bar is None:
-            self._bar = tqdm(total=progress.videos_total, unit="video", disable=None, dynamic_ncols=True)
+            self._bar = tqdm(total=progress.videos_total, bar_format=_BAR, disable=None, dynamic_ncols=True)
         rate = progress.frames / progress.seconds if progress.seconds else 0.0
         failed = f", {progress.failed} failed" if progress.failed else ""
         stage = progress.bottleneck
@@ -46,7 +49,8 @@ class ProgressBar:
 
 def print_failures(failures: "tuple[Failure, ...]") -> None:
     """List on stderr which videos failed, and why."""
-    for failure in failures[:SHOWN_FAILURES]:
-        click.echo(f"  failed  {failure.id}  {failure.reason}: {failure.detail}", err=True)
+    if failures:
+        click.echo(click.style("\nFailed:", fg="red", bold=True), err=True)
+        click.echo(failures_text(failures[:SHOWN_FAILURES]), err=True)
     if len(failures) > SHOWN_FAILURES:
-        click.echo(f"  ... and {len(failures) - SHOWN_FAILURES} more: inspect-embeddings lists them", err=True)
+        click.echo(f"  ... and {len(failures) - SHOWN_FAILURES:,} more, which --json lists", err=True)

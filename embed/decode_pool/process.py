@@ -1,5 +1,6 @@
 """A worker process as its parent sees it: started, asked, watched, and killed when it takes too long or too much."""
 
+import math
 import os
 import signal
 import socket
@@ -40,8 +41,10 @@ class DecodeLimits:
     memory_bytes: int = 4 << 30
 
     def __post_init__(self) -> None:
-        if self.timeout_s <= 0 or self.memory_bytes <= 0:
-            raise ValueError(f"limits are positive, got {self.timeout_s} seconds and {self.memory_bytes} bytes")
+        if not 0 < self.timeout_s < math.inf:
+            raise ValueError(f"timeout_s must be finite and above 0, got {self.timeout_s}")
+        if self.memory_bytes < 1:
+            raise ValueError(f"memory_bytes must be at least 1, got {self.memory_bytes}")
 
 
 @final

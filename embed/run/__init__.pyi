@@ -2,4 +2,11 @@ from .config import EmbedConfig as EmbedConfig, EmbedSummary as EmbedSummary
 from .encoding import Batch as Batch, encode_batches as encode_batches
 from .fidelity import measure_fidelity as measure_fidelity
 from .pipeline import embed_videos as embed_videos
-from .texts import SHOWN_FAILURES as SHOWN_FAILURES, report_text as report_text, summary_text as summary_text
+from .texts import (
+    SHOWN_FAILURES as SHOWN_FAILURES,
+    failures_text as failures_text,
+    report_text as report_text,
+    sampling_text as sampling_text,
+    summary_text as summary_text,
+    wrapped as wrapped,
+)

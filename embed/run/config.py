@@ -48,11 +48,11 @@ class EmbedConfig:
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
-            raise ValueError(f"batch_size is at least 1, got {self.batch_size}")
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
         if self.workers is not None and self.workers < 1:
-            raise ValueError(f"workers is at least 1, got {self.workers}")
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
         if self.decode_device != "cpu" and self.decoder != "pyav":
-            raise ValueError(f"decode_device {self.decode_device} wants decoder pyav, got {self.decoder}")
+            raise ValueError(f"decode_device {self.decode_device} needs pyav, but decoder is {self.decoder!r}")
         check_views(self.views)
 
     @classmethod

@@ -1,58 +1,136 @@
-"""What the commands say of their results, as text for people."""
+"""The results of the commands as text for people, in lines of at most 80 columns. Nothing here is coloured."""
 
+import textwrap
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from embed.run.config import EmbedSummary
-    from embed.store import Provenance, StoreReport
+    from embed.store import Failure, Provenance, StoreReport
 
 SHOWN_FAILURES = 20
-"""So many are listed; what follows them is counted."""
+"""How many failures are listed. The others are counted."""
+COLUMNS = 80
+_HASH_DIGITS = 8
+_NAME_COLUMNS = 10
+
+
+def wrapped(text: str, *, indent: int = 0, hanging: int | None = None) -> str:
+    """Return a text in lines of at most 80 columns. Only a word that is longer than that, such as a path, goes beyond.
+
+    Args:
+        text: its line ends are kept.
+        indent: columns before the first line.
+        hanging: columns before the lines that follow; None takes two more than `indent`.
+
+    >>> print(wrapped("To go faster: " + "more cores " * 8, indent=2))
+      To go faster: more cores more cores more cores more cores more cores more
+        cores more cores more cores
+    """
+    behind = " " * (indent + 2 if hanging is None else hanging)
+    folded = textwrap.TextWrapper(
+        COLUMNS, initial_indent=" " * indent, subsequent_indent=behind, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(folded.fill(line) for line in text.splitlines())
 
 
 def summary_text(summary: "EmbedSummary") -> str:
-    """Say what a run did, and what would make the next one faster."""
-    from embed.machine import core_count
+    """Return what a run did, and what would make the next one faster."""
+    from embed.machine import core_count, counted
 
-    changed = f" ({summary.changed} of them anew, since their files changed)" if summary.changed else ""
-    counts = (
-        f"{summary.embedded} videos embedded{changed}, {summary.skipped} in the store already, {summary.failed} failed"
-    )
-    repeated = f" ({summary.repeated} of frames that repeat the one before)" if summary.repeated else ""
-    speed = f"{summary.vectors} vectors{repeated} in {summary.seconds:.1f} s"
-    lines = [f"{counts}; {speed} -> {Path(summary.store)}"]
-    lines += [f"{count} videos decoded on the CPU: {reason}" for reason, count in summary.decoded_on_cpu.items()]
+    counts = f"{counted(summary.embedded, 'video')} embedded, {summary.skipped:,} in the store already"
+    vectors = counted(summary.vectors, "vector") if summary.vectors else "no new vectors"
+    lines = [
+        f"{counts}, {summary.failed:,} failed",
+        f"{vectors} in {summary.seconds:.1f} s, store: {Path(summary.store)}",
+    ]
+    if summary.changed:
+        lines.append(f"{counted(summary.changed, 'video')} of these embedded again, because the files changed")
+    if summary.repeated:
+        repeated = counted(summary.repeated, "vector")
+        lines.append(f"{repeated} copied, because the frame is the same as the one before")
+    lines += [
+        f"{counted(count, 'video')} decoded on the CPU: {reason}" for reason, count in summary.decoded_on_cpu.items()
+    ]
     if summary.hint:
-        work = f"{summary.decode_cpu_seconds:.1f} s decoding and {summary.encode_cpu_seconds:.1f} s encoding"
-        lines.append(f"Processor time: {work}, {summary.cores_used:.1f} of {core_count()} cores on average")
-        lines.append(f"To go faster: {summary.hint}")
-    return "\n".join(lines)
+        work = f"{summary.decode_cpu_seconds:.1f} s decoding, {summary.encode_cpu_seconds:.1f} s encoding"
+        cores = f"{summary.cores_used:.1f} of {counted(core_count(), 'core')} busy on average"
+        lines += [f"Processor time: {work}; {cores}", f"To go faster: {summary.hint}"]
+    return "\n".join(map(wrapped, lines))
+
+
+def failures_text(failures: Iterable["Failure"]) -> str:
+    """Return which videos failed and why, two lines or more for each."""
+    return "\n".join(
+        f"  {failure.id}\n{wrapped(f'{failure.reason}: {failure.detail}', indent=4, hanging=4)}" for failure in failures
+    )
 
 
 def report_text(report: "StoreReport") -> str:
-    """Say what is in a store."""
-    encoder, sampling = report.provenance.encoder, dict(report.provenance.sampling)
-    rows: list[tuple[str, object]] = [
+    """Return what is in a store."""
+    from embed.machine import counted
+
+    encoder = report.provenance.encoder
+    shortest = f"{report.shortest:,} to " if report.shortest < report.longest else ""
+    rows: list[tuple[str, str]] = [
         ("store", f"{report.path}, made {report.created}"),
-        ("videos", f"{report.videos} ({report.duration_s / 3600:.2f} hours)"),
-        ("vectors", f"{report.vectors} of {report.dimension} dimensions"),
-        ("a video", f"{report.shortest} to {report.longest} vectors, median {report.median:g}"),
-        (
-            "encoder",
-            f"{encoder.model} ({encoder.family}), weights {encoder.pretrained}, sha256 {encoder.weights_sha256[:12]}",
-        ),
+        ("videos", f"{report.videos:,} ({_duration_text(report.duration_s)})"),
+        ("vectors", f"{report.vectors:,} of {report.dimension} dimensions"),
+        ("per video", f"{shortest}{counted(report.longest, 'vector')}, median {report.median:g}"),
+        ("encoder", f"{encoder.model} ({encoder.family})"),
+        ("weights", f"{encoder.pretrained}, sha256 {encoder.weights_sha256[:_HASH_DIGITS]}"),
         ("precision", _precision_text(report.provenance)),
-        ("sampling", f"{sampling.pop('name')} {sampling}; decoded by {report.provenance.decoder}"),
+        ("sampling", f"{sampling_text(report.provenance.sampling)}; decoded by {report.provenance.decoder}"),
         ("views", ", ".join(report.provenance.views)),
-        ("failed", len(report.failures)),
+        ("failed", f"{len(report.failures):,}"),
     ]
-    lines = [f"{name:<9} {value}" for name, value in rows]
-    lines += [f"  {reason}: {count}" for reason, count in report.failures_by_reason.items()]
-    lines += [f"    {f.id}: {f.detail}" for f in report.failures[:SHOWN_FAILURES]]
+    lines = [_row(name, value) for name, value in rows]
+    lines += [f"  {reason}: {counted(count, 'video')}" for reason, count in report.failures_by_reason.items()]
+    lines += [wrapped(f"{f.id}: {f.detail}", indent=4) for f in report.failures[:SHOWN_FAILURES]]
+    if len(report.failures) > SHOWN_FAILURES:
+        lines.append(f"    ... and {len(report.failures) - SHOWN_FAILURES:,} more, which --json lists")
     if report.problems is not None:
-        lines += [f"{'verified':<9} {len(report.problems) or 'no'} problems", *(f"  {p}" for p in report.problems)]
+        found = counted(len(report.problems), "problem") if report.problems else "no problems"
+        lines += [_row("verified", found), *(wrapped(problem, indent=2) for problem in report.problems)]
     return "\n".join(lines)
+
+
+def sampling_text(sampling: Mapping[str, Any]) -> str:
+    """Return a store's sampling in words.
+
+    Args:
+        sampling: `Sampling.to_json` of the rule that chose the frames.
+
+    >>> sampling_text({"name": "uniform", "frame_count": 8})
+    'uniform, 8 frames'
+    >>> sampling_text({"name": "fps", "fps": 1.0, "first_seconds": 45.0})
+    'fps, 1 a second, first 45 s'
+    >>> sampling_text({"name": "keyframes", "frame_count": 1})
+    'keyframes, 1 frame'
+    """
+    from embed.machine import counted
+
+    said = dict(sampling)
+    parts = [str(said.pop("name", "unknown"))]
+    if "fps" in said:
+        parts.append(f"{said.pop('fps'):g} a second")
+    if "frame_count" in said:
+        parts.append(counted(said.pop("frame_count"), "frame"))
+    if "first_seconds" in said:
+        parts.append(f"first {said.pop('first_seconds'):g} s")
+    return ", ".join([*parts, *(f"{name.replace('_', ' ')} {value}" for name, value in said.items())])
+
+
+def _row(name: str, value: str) -> str:
+    return wrapped(f"{name:<{_NAME_COLUMNS - 1}} {value}", hanging=_NAME_COLUMNS)
+
+
+def _duration_text(duration_s: float) -> str:
+    minutes = duration_s / 60
+    if minutes < 2:
+        return f"{duration_s:.1f} s"
+    return f"{minutes:.1f} minutes" if minutes < 120 else f"{minutes / 60:,.1f} hours"
 
 
 def _precision_text(provenance: "Provenance") -> str:
@@ -60,6 +138,6 @@ def _precision_text(provenance: "Provenance") -> str:
     if fidelity is None:
         return provenance.encoder.precision
     return (
-        f"{provenance.encoder.precision}, cosine to float32 {fidelity.cosine_min:.5f} at worst, "
+        f"{provenance.encoder.precision}; cosine to float32 {fidelity.cosine_min:.5f} at worst, "
         f"{fidelity.cosine_mean:.5f} on average of {fidelity.frame_count} frames"
     )

@@ -53,7 +53,7 @@ def seconds_to_end(command: list[str | Path], log: Path) -> float:
     process.send_signal(signal.SIGINT)
     _, complaints = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert complaints == "\nStopped. What is done is stored: the same command goes on from here.\n"
+    assert complaints == "\nStopped. Finished work is stored. Run the same command again to continue.\n"
     return time.monotonic() - interrupted
 
 
@@ -67,5 +67,5 @@ def test_ctrl_c_while_stores_are_merged_says_that_nothing_was_stored(tmp_path: P
         process.send_signal(signal.SIGINT)
         _, complaints = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert complaints == "\nStopped. The stores are as they were, and a new one appears whole or not at all.\n"
+    assert complaints == "\nStopped. The stores are unchanged. A new store appears whole or not at all.\n"
     assert [path.name for path in tmp_path.iterdir()] == ["s.h5.parts"]

@@ -40,10 +40,10 @@ def test_a_terminal_shows_the_count_the_failures_the_slowest_stage_and_what_woul
     bar, summary = lines[-1].split("\n", 1) if "4/4" in lines[-1] else (lines[-2], lines[-1])
     assert "4/4" in bar
     assert "1 failed, slowest: encode" in bar
-    assert "3 videos embedded, 0 in the store already, 1 failed; 9 vectors in" in summary
-    assert "cores on average\nTo go faster: " in summary
-    assert "failed  broken.mp4  unreadable" in summary
-    assert "--retry-failed" not in summary
+    assert "3 videos embedded, 0 in the store already, 1 failed\n9 vectors in" in summary
+    assert "busy on average\nTo go faster: " in summary
+    assert "  broken.mp4\n    unreadable:" in summary
+    assert "another time" not in summary
 
 
 def test_a_terminal_shows_that_time_goes_on_while_a_video_takes_long_and_what_may_be_tried_again(
@@ -52,6 +52,8 @@ def test_a_terminal_shows_that_time_goes_on_while_a_video_takes_long_and_what_ma
     os.mkfifo(tmp_path / "silent.mp4")  # who opens it waits for ever
     command = [Path(sys.executable).with_name("embed-videos"), tmp_path / "silent.mp4", "-o", tmp_path / "s.h5"]
     seen = seen_on_a_terminal([*command, "--model", "efficientnet-lite0", "--timeout", "3"])
-    seconds = {int(told) for told in re.findall(r"0/1 \[00:(\d\d)<\?, [^\r]*0 frames/s, none embedded yet", seen)}
+    bars = re.findall(r"0/1 videos \|[^\r]*\| 00:(\d\d)<\?, 0 frames/s, none embedded yet", seen)
+    seconds = {int(elapsed) for elapsed in bars}
     assert len(seconds) > 3
-    assert "1 of these may go well another time, or with more time or memory: --retry-failed" in seen
+    assert "1 video of these may succeed another time" in seen
+    assert "embed-videos --retry-failed " in seen

@@ -1,14 +1,18 @@
 import json
 import os
+import shlex
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import h5py
 import pytest
 from click.testing import CliRunner
 
-from embed.cli import embed_videos, inspect_embeddings
+from embed.cli import as_typed, embed_videos, inspect_embeddings
+from embed.decode_pool import DecodeLimits
+from embed.run import EmbedConfig
 from embed.store import Failure, StoreWriter
 from embed.video.nvdec import why_no_gpu
 from tests.embed.stores import PROVENANCE, write_store
@@ -44,8 +48,37 @@ def test_a_broken_video_makes_the_exit_code_1_and_is_named(folder: Path, tmp_pat
     (folder / "broken.mp4").write_text("x")
     result = CliRunner().invoke(embed_videos, [str(folder), *LITE0, "-o", str(tmp_path / "s.h5")])
     assert result.exit_code == 1
-    assert "2 videos embedded, 0 in the store already, 1 failed" in result.stdout
-    assert "broken.mp4  unreadable:" in result.stderr
+    assert "2 videos embedded, 0 in the store already, 1 failed\n" in result.stdout
+    assert "\nFailed:\n  broken.mp4\n    unreadable:" in result.stderr
+
+
+def test_failures_end_with_the_command_that_tries_them_again(folder: Path, tmp_path: Path) -> None:
+    (folder / "broken.mp4").write_text("x")
+    store = str(tmp_path / "my store.h5")
+    command = [str(folder), *LITE0, "-o", store]
+    first = CliRunner().invoke(embed_videos, command, prog_name="embed-videos").stderr
+    line = first.split("To try failed videos again:\n")[1].split("\n")[0]
+    assert line == f"embed-videos --retry-failed {folder} {' '.join(LITE0)} -o '{store}'"
+    again = CliRunner().invoke(embed_videos, [*shlex.split(line)[1:], "--json"], prog_name="embed-videos")
+    assert json.loads(again.stdout)["failures"][0]["attempts"] == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "is_shown"),
+    [pytest.param([], True, id="for people"), pytest.param(["--json"], False, id="for programs")],
+)
+def test_the_next_command_is_a_line_to_paste(folder: Path, tmp_path: Path, options: list[str], is_shown: bool) -> None:
+    store = str(tmp_path / "my store.h5")
+    result = CliRunner().invoke(embed_videos, [str(folder), *LITE0, *options, "-o", store])
+    assert result.stderr == (f"\nNext:\nsplit-videos '{store}'\n" if is_shown else "")
+
+
+def test_a_run_that_stores_nothing_has_no_next_command(tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_text("x")
+    command = [str(tmp_path / "broken.mp4"), *LITE0, "-o", str(tmp_path / "s.h5")]
+    result = CliRunner().invoke(embed_videos, command)
+    assert result.exit_code == 1
+    assert "Next:" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -89,23 +122,48 @@ def test_fps_belongs_to_its_sampling(folder: Path) -> None:
     [
         pytest.param(["absent"], "absent does not exist", id="an absent source"),
         pytest.param([".", "--model", "ViT-B-33"], "no encoder 'ViT-B-33'", id="an unknown encoder"),
-        pytest.param([".", "--frames-count", "0"], "0 is not in the range", id="no frames"),
-        pytest.param([".", "--fps", "inf", "--sampling", "fps"], "fps is a number above 0, got inf", id="endless fps"),
-        pytest.param([".", "--first-seconds", "inf"], "first_seconds is a number above 0, got inf", id="endless time"),
-        pytest.param([".", "--memory-limit", "inf"], "inf is not in the range", id="endless memory"),
-        pytest.param([".", "--memory-limit", "1e-12"], "limits are positive, got 300.0 seconds and 0", id="no memory"),
-        pytest.param([".", "--memory-limit", "nan"], "cannot convert float NaN", id="memory of no number"),
-        pytest.param([".", "--decode-device", "cuda", "--decoder", "opencv"], "wants decoder pyav", id="no engine"),
+        pytest.param([".", "--frames-count", "0"], "'--frames-count': 0 is not in the range", id="no frames"),
+        pytest.param([".", "--fps", "inf", "--sampling", "fps"], "'--fps': inf is not a finite", id="endless fps"),
+        pytest.param([".", "--first-seconds", "inf"], "'--first-seconds': inf is not a finite", id="endless time"),
+        pytest.param([".", "--first-seconds", "-1"], "'--first-seconds': -1.0 is not in the range", id="before 0"),
+        pytest.param([".", "--timeout", "inf"], "'--timeout': inf is not a finite number", id="no time limit"),
+        pytest.param([".", "--timeout", "0"], "'--timeout': 0.0 is not in the range", id="no time"),
+        pytest.param([".", "--memory-limit", "inf"], "'--memory-limit': inf is not in", id="endless memory"),
+        pytest.param([".", "--memory-limit", "1e-12"], "'--memory-limit': 1e-12 is not in", id="no memory"),
+        pytest.param([".", "--memory-limit", "nan"], "'--memory-limit': nan is not a finite", id="memory of no number"),
+        pytest.param([".", "--workers", "0"], "'--workers': 0 is not in the range", id="no workers"),
+        pytest.param([".", "--batch-size", "0"], "'--batch-size': 0 is not in the range", id="no batch"),
+        pytest.param([".", "--decode-device", "cuda", "--decoder", "opencv"], "--decode-device cuda", id="no engine"),
         pytest.param([".", "--views", "centre,top"], "no view 'top'; choose from centre, whole", id="an unknown view"),
+        pytest.param([".", "--views", "centre,centre"], "got centre, centre", id="a view twice"),
+        pytest.param([".", "--log", "absent/run.log"], "Name another --log", id="a log nowhere"),
     ],
 )
-def test_wrong_usage_is_a_message_and_exit_code_2(
+def test_wrong_usage_is_a_message_with_the_option_as_typed_and_exit_code_2(
     folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     monkeypatch.chdir(folder)
-    result = CliRunner().invoke(embed_videos, arguments)
+    result = CliRunner().invoke(embed_videos, [*arguments, *(LITE0[:2] if "--model" not in arguments else [])])
     assert result.exit_code == 2
     assert message in result.stderr
+    python_names = {field.name for kind in (EmbedConfig, DecodeLimits) for field in fields(kind) if "_" in field.name}
+    assert not [name for name in python_names | {"frame_count", "first_seconds"} if name in result.stderr]
+
+
+@pytest.mark.parametrize(
+    ("message", "typed"),
+    [
+        pytest.param("frame_count must be at least 1, got 0", "--frames-count must be at least 1, got 0", id="frames"),
+        pytest.param("timeout_s must be finite", "--timeout must be finite", id="timeout"),
+        pytest.param("memory_bytes must be at least 1", "--memory-limit must be at least 1", id="memory"),
+        pytest.param("fps must be finite and above 0", "--fps must be finite and above 0", id="one word, must be"),
+        pytest.param("The fps is 0.5", "--fps is 0.5", id="one word, is"),
+        pytest.param("See the log of the device.", "See the log of the device.", id="other words stay"),
+        pytest.param("--batch-size, my_batch_size", "--batch-size, my_batch_size", id="other names stay"),
+    ],
+)
+def test_a_message_names_options_as_they_are_typed(message: str, typed: str) -> None:
+    assert as_typed(message, embed_videos) == typed
 
 
 def test_a_damaged_store_makes_the_exit_code_1_and_is_named(tmp_path: Path) -> None:
@@ -155,8 +213,8 @@ def test_a_damaged_store_is_repaired_and_what_is_lost_is_named(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["a.h5", "b.h5"], "2 stores are named: name one, or join them", id="several stores"),
-        pytest.param(["a.h5", "--merge", "c", "--repair", "d"], "are two steps: repair first", id="both at once"),
+        pytest.param(["a.h5", "b.h5"], "You named 2 stores. Name one, or join them", id="several stores"),
+        pytest.param(["a.h5", "--merge", "c", "--repair", "d"], "are two steps. Repair first", id="both at once"),
     ],
 )
 def test_a_new_store_is_made_in_one_way(arguments: list[str], message: str) -> None:

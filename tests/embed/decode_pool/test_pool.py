@@ -233,10 +233,13 @@ def test_workers_do_not_import_torch() -> None:
     assert result.stdout.split() == ["False", "False"]
 
 
-@pytest.mark.parametrize("limits", [{"timeout_s": 0}, {"memory_bytes": 0}])
-def test_limits_must_be_positive(limits: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="limits are positive"):
-        DecodeLimits(**limits)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("timeout_s", 0), ("timeout_s", float("inf")), ("timeout_s", float("nan")), ("memory_bytes", 0)],
+)
+def test_limits_must_be_finite_and_positive(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be .*, got {value}"):
+        DecodeLimits(**{name: value})
 
 
 def test_a_content_hash_tells_files_by_size_and_ends(tmp_path: Path) -> None:

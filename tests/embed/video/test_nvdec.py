@@ -120,5 +120,5 @@ def test_a_video_over_which_a_gpus_process_died_is_tried_again_on_the_cpu(tmp_pa
 
 
 def test_a_gpu_wants_pyav() -> None:
-    with pytest.raises(ValueError, match="decode_device cuda wants decoder pyav, got opencv"):
+    with pytest.raises(ValueError, match="decode_device cuda needs pyav, but decoder is 'opencv'"):
         EmbedConfig(decoder="opencv", decode_device="cuda")
