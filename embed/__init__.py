@@ -6,7 +6,7 @@
     video = EmbeddingStore("embeddings.h5").read("cooking/pancake.mp4")
     video.vectors, video.timestamps_s
 
-Names load when they are first used, so `import embed` costs nothing.
+Names are loaded when they are first used, so `import embed` costs nothing.
 """
 
 import lazy_loader

@@ -1,13 +1,13 @@
 """What can go wrong while videos become vectors.
 
-EmbedError                  anything below, for callers who want one `except`
-├── SourceError             a source names nothing that can be embedded
-├── VideoError              one video gives no frames; carries a reason code, becomes a `Failure`
-├── EncoderError            an encoder cannot be built
-│   └── WeightsUnavailable  its weights can be had neither from a hub nor from a file
+EmbedError                  any of the errors below, for callers who catch all of them
+├── SourceError             a source contains nothing that can be embedded
+├── VideoError              one video gives no frames; it has a reason code and becomes a `Failure`
+├── EncoderError            an encoder cannot be built, or does not keep its contract
+│   └── WeightsUnavailable  its weights are available neither from a hub nor from a file
 └── StoreError              a store cannot be opened or written
-    ├── StoreMismatch       made by another encoder, weights, preprocessing or sampling
-    ├── StoreDamaged        the file is a store no longer, or never was one
+    ├── StoreMismatch       it was made with another encoder, weights, preprocessing or sampling
+    ├── StoreDamaged        the file is no longer a store, or never was one
     └── StoreBusy           another process is writing to it
 """
 
@@ -29,11 +29,11 @@ FailureReason = Literal[
 
 
 class EmbedError(Exception):
-    """Anything that `embed` reports to its caller."""
+    """Any error that `embed` reports to its caller."""
 
 
 class SourceError(EmbedError):
-    """A source is absent, empty or not readable as a list of videos."""
+    """A source does not exist, is empty, or cannot be read as a list of videos."""
 
 
 class VideoError(EmbedError):
@@ -41,7 +41,7 @@ class VideoError(EmbedError):
 
     Args:
         reason: the code that is stored with the failure.
-        detail: what happened, for people.
+        detail: what happened, as text for people.
     """
 
     def __init__(self, reason: FailureReason, detail: str) -> None:
@@ -54,11 +54,11 @@ class VideoError(EmbedError):
 
 
 class EncoderError(EmbedError):
-    """An encoder's name is unknown, or its model cannot be built."""
+    """An encoder's name is unknown, its model cannot be built, or it does not keep the contract of an encoder."""
 
 
 class WeightsUnavailable(EncoderError):
-    """An encoder's weights can be had neither from a hub nor from a file."""
+    """An encoder's weights are available neither from a hub nor from a file."""
 
 
 class StoreError(EmbedError):
@@ -66,11 +66,11 @@ class StoreError(EmbedError):
 
 
 class StoreMismatch(StoreError):
-    """Vectors of different encoders, weights, preprocessing or sampling would mix."""
+    """Vectors made with different encoders, weights, preprocessing or sampling would be mixed."""
 
 
 class StoreDamaged(StoreError):
-    """A file is not a store, or no longer a whole one."""
+    """A file is not a store, or is damaged."""
 
 
 class StoreBusy(StoreError):

@@ -1,6 +1,6 @@
-"""The commands of `embed`, and what every command has in common.
+"""The commands of `embed`, and the parts that all commands share.
 
-In: what was typed.
+In: the command line.
 Out: `embed_videos` and `inspect_embeddings` as click commands; `Command`, `option` and the like for other commands.
 Read first: `command.py`; each command has a file of its own.
 """

@@ -24,10 +24,10 @@ STEP = "step"
 """The `obj` of a command's context, if another command runs it as one of its steps."""
 
 _NAME_COLUMNS = 26
-"""Of an option and its metavar in a help page. The text of a longer one begins on the next line."""
+"""Width of an option and its metavar in a help page. The text of a longer one begins on the next line."""
 _TYPED = "framehead.typed"
 _VALUE = r"(?= (?:must be|is (?:-?\d|'|nan|inf)))"
-"""What follows an option's name of one word, where it is not just a word."""
+"""Follows a name of one word if it means an option, and is not just any word."""
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 
@@ -36,7 +36,7 @@ class GroupedOption(click.Option):
 
     Args:
         group: the group's heading.
-        setting: the Python name of what the option sets, where it is not the option's own name.
+        setting: the Python name of what the option sets, if it differs from the option's name.
     """
 
     def __init__(self, *args: Any, group: str = EVERYBODY, setting: str | None = None, **settings: Any) -> None:
@@ -44,7 +44,7 @@ class GroupedOption(click.Option):
         self.group, self.setting = group, setting
 
     def get_help_extra(self, ctx: click.Context) -> Any:
-        """Return what click shows behind the help text. A range is left out: its message names it where it matters."""
+        """Return what click shows behind the help text, without a range: the message of a wrong value names it."""
         return {key: value for key, value in super().get_help_extra(ctx).items() if key != "range"}
 
 
@@ -120,7 +120,7 @@ class Command(click.Command):
                 sections.setdefault(getattr(parameter, "group", LAST), []).append(row)
         sections[LAST] = sections.pop(LAST)
         names = [name for rows in sections.values() for name, _ in rows if len(name) <= _NAME_COLUMNS]
-        width = max(map(len, names), default=0)  # the same in all groups, so that all texts begin below each other
+        width = max(map(len, names), default=0)  # the same in all groups, so that all texts begin in one column
         for group, rows in sections.items():
             if rows:
                 with formatter.section(click.style(group, bold=True)):
@@ -169,7 +169,7 @@ def library_errors() -> tuple[type[Exception], ...]:
 def as_typed(message: str, command: click.Command) -> str:
     """Return a message with a command's options as they are typed: --min-count for Python's min_count."""
     for name, typed in _python_names(command):
-        # A name of one word may be any word: it is an option's only where its value follows.
+        # A name of one word may be any word: it means an option only if its value follows.
         pattern = rf"(?<![\w-]){name}(?![\w-])" if "_" in name else rf"(?<![\w-])(?:[Tt]he )?{name}{_VALUE}"
         message = re.sub(pattern, typed, message)
     return message

@@ -1,8 +1,8 @@
-"""Decoding in processes of its own, which are killed when they hang.
+"""Decoding in separate processes, which are killed when they hang.
 
-In: videos with what is wanted of each (`DecodePlan`), and limits of time and memory (`DecodeLimits`).
-Out: `DecodedVideo`, in shared memory, or a failure with its reason; one broken video never stops the others.
-Read first: `pool.py`; `process.py` is one process seen from outside, `worker.py` what runs inside it.
+In: videos, how to decode them (`DecodePlan`), and limits of time and memory (`DecodeLimits`).
+Out: `DecodedVideo`, in shared memory, or a failure with its reason. One broken video never stops the others.
+Read first: `pool.py`; then `process.py` for one process as its parent sees it, and `worker.py` for what runs inside.
 """
 
 import lazy_loader

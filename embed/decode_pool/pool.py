@@ -1,7 +1,7 @@
-"""Decode videos ahead of the encoder, several at a time; no video can hang, crash or starve the run.
+"""Decode videos ahead of the encoder, several at a time. No video can hang, crash or starve the run.
 
-Each worker process has a thread here that fetches a video, has it decoded, and puts the result in a queue. A video over
-which a worker died, or had to be killed, is tried once more when all others are done, alone on the machine.
+Each worker process has a thread here that fetches a video, has it decoded, and puts the result in a queue. If a worker
+dies or must be killed while it decodes a video, that video is tried once more after all others, alone on the machine.
 """
 
 import threading
@@ -33,23 +33,23 @@ __all__ = [
 
 _MOST_WORKERS = 16
 _MOST_WAITING_BYTES = 128 << 20
-"""Of decoded frames that nobody has taken yet, when another video is begun: what decodes while an encoder loads."""
+"""Most bytes of decoded frames that may wait when another video is begun, for example while an encoder loads."""
 _LEAST_VIDEO_BYTES = 1 << 20
-"""What a waiting video counts for at least: before Python 3.13 its mapping holds a file descriptor, of which a process
-may have 1,024."""
+"""A waiting video counts as at least this many bytes: before Python 3.13 its mapping holds a file descriptor, and a
+process may have 1,024 of them."""
 
 Fetch = Callable[[Video], AbstractContextManager[str | SparseCopy]]
-"""Brings a video to this machine: gives the path of a local file, or what is here of it, and removes it afterwards if
-it was a copy."""
+"""Fetches a video to this machine: gives the path of a local file, or a copy with holes. A copy is removed
+afterwards."""
 
 
 def local_file(video: Video) -> AbstractContextManager[str]:
-    """Give the path of a video that is a local file already."""
+    """Return the path of a video that is a local file already."""
     return nullcontext(video.location)
 
 
 def default_worker_count() -> int:
-    """Return one worker a core, at most 16."""
+    """Return the number of cores, at most 16."""
     return min(_MOST_WORKERS, core_count())
 
 
@@ -61,15 +61,15 @@ def decode_videos(
     limits: DecodeLimits | None = None,
     fetch: Fetch = local_file,
 ) -> Iterator[DecodedVideo | Failure]:
-    """Decode videos in the background and yield them as they are ready, in no certain order.
+    """Decode videos in the background and yield them as they are ready, in no fixed order.
 
-    Frames that nobody has taken stand in memory: 128 MiB of them, and those of one video a worker.
+    Frames that wait to be taken use at most 128 MiB of memory, plus the frames of one video per worker.
 
     Args:
         videos: taken as they are needed.
-        plan: what is done to each. Its sampling is sent to other processes, so it must be importable there.
-        workers: videos decoded at once; None takes one a core, at most 16.
-        limits: what one video may take; None takes the defaults.
+        plan: how each is decoded. Its sampling is sent to other processes, so it must be importable there.
+        workers: videos decoded at once; None is one per core, at most 16.
+        limits: what one video may take; None uses the defaults.
         fetch: how a video becomes a local file.
 
     Raises:
@@ -81,7 +81,7 @@ def decode_videos(
 
 @final
 class DecodePool:
-    """`decode_videos` for those who stop it from another thread. Takes what that takes."""
+    """`decode_videos` that another thread can stop. It has the same arguments."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class DecodePool:
         self._is_closed = False
 
     def decode(self, videos: Iterable[Video]) -> Iterator[DecodedVideo | Failure]:
-        """Begin to decode. What is returned yields every video, decoded or failed, until the pool is closed."""
+        """Begin to decode. The returned iterator yields every video, decoded or failed, until the pool is closed."""
         suspects: list[Video] = []
         return self._results(self._begin(videos, self._workers, suspects), suspects)
 
@@ -107,15 +107,15 @@ class DecodePool:
         yield from work.each()
         for result in self._begin(suspects, 1, None).each():
             if isinstance(result, DecodedVideo) and self._plan.decode_device != "cpu":
-                result = replace(result, cpu_reason="its process died or was killed when the GPU was to decode it")
+                result = replace(result, cpu_reason="its process died or was killed while the GPU decoded it")
             yield result
 
     def _begin(self, videos: Iterable[Video], workers: int, suspects: list[Video] | None) -> "_Pass":
-        """Decode with so many workers. Videos that kill one go to `suspects`; where that is None they have failed."""
+        """Decode with some workers. Videos that kill one are added to `suspects`; if that is None, they have failed."""
         work = _Pass(iter(videos), workers=workers, suspects=suspects)
-        # Several videos at once keep the cores busier than several threads on one, and pay for no hand-overs.
+        # Several videos at once keep the cores busier than several threads on one video, and need no synchronisation.
         plan = replace(self._plan, thread_count=max(1, core_count() // workers))
-        if suspects is None:  # a GPU's driver may be what hung or crashed
+        if suspects is None:  # the driver of a GPU may have hung or crashed
             plan = replace(plan, decode_device="cpu")
         with self._lock:
             self._current = work
@@ -126,7 +126,7 @@ class DecodePool:
         return work
 
     def _work(self, work: "_Pass", plan: DecodePlan) -> None:
-        """Decode one video after another on one worker process, which is replaced when it dies."""
+        """Decode one video after another in one worker process, which is replaced when it dies."""
         process: DecodeProcess | None = None
         try:
             while (video := work.take()) is not None and not self._is_closed:
@@ -143,7 +143,7 @@ class DecodePool:
             work.give(None)
 
     def _decode_on(self, process: DecodeProcess, video: Video, work: "_Pass") -> bool:
-        """Decode one video and say whether the process is still good."""
+        """Decode one video; return True if the process can be used again."""
         with ExitStack() as stack:
             started = time.monotonic()
             try:
@@ -180,7 +180,7 @@ class DecodePool:
         process.close()
 
     def close(self) -> None:
-        """Kill the workers and end `decode`, from whatever thread."""
+        """Kill the workers and end `decode`. May be called from any thread."""
         with self._lock:
             self._is_closed = True
             for process in self._processes:
@@ -202,13 +202,13 @@ def _fetched_bytes(video: Video, file: str | SparseCopy) -> int:
 
 
 def _of_video(video: Video, path: str, detail: str) -> str:
-    """Name a video in a text about its file: a copy's path means nothing to people, and is gone when they read it."""
+    """Name the video in a text about its file. The path of a copy tells people nothing, and is soon gone."""
     return detail.replace(path, video.location)
 
 
 @final
 class _Pass:
-    """One way through the videos: what is left to take, what came out, and how far ahead the workers may run."""
+    """One pass over the videos: those left to take, the results, and how far ahead the workers may run."""
 
     def __init__(self, videos: Iterator[Video], *, workers: int, suspects: list[Video] | None) -> None:
         self._videos, self._workers, self._suspects = videos, workers, suspects
@@ -219,20 +219,20 @@ class _Pass:
         self._results: SimpleQueue[DecodedVideo | Failure | BaseException | None] = SimpleQueue()
 
     def take(self) -> Video | None:
-        """Return the next video once there is room for its frames; None when there is none."""
+        """Return the next video once there is memory for its frames; None if no video is left."""
         with self._change:
             self._change.wait_for(lambda: self._is_stopped or self._waiting_bytes < _MOST_WAITING_BYTES)
         with self._lock:
             return None if self._is_stopped else next(self._videos, None)
 
     def give(self, result: DecodedVideo | Failure | BaseException | None) -> None:
-        """Hand a result on: a video, what a worker died of, or None when a worker has ended."""
+        """Pass on a result: a video, the error that ended a worker's thread, or None when that thread has ended."""
         if isinstance(result, DecodedVideo):
             self._count(_waiting_bytes(result))
         self._results.put(result)
 
     def each(self) -> Iterator[DecodedVideo | Failure]:
-        """Yield what comes out, until all workers have ended."""
+        """Yield the results until all workers have ended."""
         while self._workers:
             result = self._results.get()
             if isinstance(result, BaseException):
@@ -250,14 +250,14 @@ class _Pass:
             self._change.notify_all()
 
     def lose(self, video: Video, error: VideoError) -> None:
-        """Deal with a video that cost a worker its life."""
+        """Keep a video that killed its worker for another try, or let it fail."""
         if self._suspects is None:
             self.give(Failure(video.id, video.location, error.reason, error.detail))
         else:
             self._suspects.append(video)
 
     def stop(self) -> None:
-        """Give out no more videos, and wake whoever waits for room."""
+        """Give out no more videos, and wake the threads that wait for memory."""
         with self._change:
             self._is_stopped = True
             self._change.notify_all()

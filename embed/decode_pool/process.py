@@ -1,4 +1,4 @@
-"""A worker process as its parent sees it: started, asked, watched, and killed when it takes too long or too much."""
+"""A worker process as its parent sees it: started, asked, watched, and killed when it exceeds time or memory."""
 
 import math
 import os
@@ -23,7 +23,7 @@ from embed.store import Failure
 _WATCH_INTERVAL_S = 0.05  # a worker that allocates 1 GB a second overshoots its limit by 50 MB
 _KILL_TIMEOUT_S = 1.0
 _LONGEST_SILENCE_S = 60.0  # between one byte and the next of an answer that has begun
-_START_TIMEOUT_S = 120.0  # imports from a cold network disk
+_START_TIMEOUT_S = 120.0  # for imports from a slow network disk
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class DecodeLimits:
     """What one video may take.
 
     Args:
-        timeout_s: wall time of decoding. Minutes, because an hour of 4K is legitimate work.
-        memory_bytes: resident memory of its worker. 4 GiB hold the reference frames of an 8K HEVC stream. Watched on
-            Linux only. Not set with `setrlimit`: FFmpeg passes over frames that it finds no memory for, and other
-            frames than those asked for would come back in silence.
+        timeout_s: wall time of decoding. Minutes, because an hour of 4K video is legitimate work.
+        memory_bytes: resident memory of its worker. 4 GiB are enough for the reference frames of an 8K HEVC stream.
+            Checked on Linux only. `setrlimit` is not used: FFmpeg skips frames for which it gets no memory, and would
+            silently return other frames than the requested ones.
     """
 
     timeout_s: float = 300.0
@@ -51,11 +51,11 @@ class DecodeLimits:
 class DecodeProcess:
     """A running worker.
 
-    Started by `exec`, not by fork or by multiprocessing: the parent may hold torch's threads and a GPU, and its
-    `__main__` is never imported again. Takes 0.25 s, most of them for importing NumPy and PyAV.
+    It is started by `exec`, not by fork or multiprocessing: the parent may hold torch's threads and a GPU, and its
+    `__main__` must not be imported again. Starting takes 0.25 s, mostly to import NumPy and PyAV.
 
     Args:
-        plan: what is done to every video.
+        plan: how every video is decoded.
         limits: what one video may take.
 
     Raises:
@@ -70,9 +70,9 @@ class DecodeProcess:
                 opened.pop_all()
         except OSError as error:
             raise EmbedError(
-                f"A decoding process cannot be started: {error.strerror or error}. Make room for temporary files "
-                "(TMPDIR chooses another folder), allow more open files (ulimit -n) or take fewer --workers, and run "
-                "the same command again: what is embedded is kept."
+                f"A decoding process cannot be started: {error.strerror or error}. Free some disk space for temporary "
+                "files (or set TMPDIR to another folder), allow more open files (ulimit -n) or use fewer --workers. "
+                "Embedded videos are kept: run the same command again to continue."
             ) from error
         self._say_plan(plan)
 
@@ -103,17 +103,17 @@ class DecodeProcess:
             self._end()
             last = self._last_complaint() or "no message"
             self.close()
-            raise EmbedError(f"A decoding process does not start: {last}. Try: {sys.executable} -m pip check")
+            raise EmbedError(f"A decoding process does not start: {last}. Check with: {sys.executable} -m pip check")
 
     def decode(self, video: Video, file: str | SparseCopy) -> DecodedVideo | Failure:
         """Decode a video.
 
         Args:
-            video: under which name.
-            file: its path, or what is here of it.
+            video: its name and location.
+            file: the path of its file, or a copy with holes.
 
         Raises:
-            VideoError: the worker died or was killed over it (timeout, out_of_memory, crashed); it is of no use now.
+            VideoError: the worker died or was killed (timeout, out_of_memory, crashed), and cannot be used again.
         """
         path, spans = (file, None) if isinstance(file, str) else (str(file.path), file.spans)
         loss, deadline = None, time.monotonic() + self._limits.timeout_s
@@ -137,7 +137,7 @@ class DecodeProcess:
             raise EOFError(f"{type(error).__name__}: {error}") from error
 
     def _watch(self, path: str, deadline: float) -> None:
-        """Wait for the answer; kill the worker where it exceeds a limit."""
+        """Wait for the answer; kill the worker if it exceeds a limit."""
         while not self._connection.poll(_WATCH_INTERVAL_S):
             if time.monotonic() > deadline:
                 self.kill()
@@ -150,7 +150,7 @@ class DecodeProcess:
     def _resident_bytes(self) -> int:
         try:
             pages = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1]
-        except (OSError, IndexError):  # no Linux, or the process is no more
+        except (OSError, IndexError):  # not Linux, or the process has ended
             return 0
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
@@ -161,7 +161,7 @@ class DecodeProcess:
             self.kill()
             return "crashed", f"the process that decoded {path} gave an answer that cannot be read"
         if code == -signal.SIGKILL:
-            return "out_of_memory", f"the system killed the process that decoded {path}, most likely to save memory"
+            return "out_of_memory", f"the system killed the process that decoded {path}, most likely to free memory"
         if code < 0:
             return "crashed", f"decoding {path} ended its process by {signal.Signals(-code).name}"
         return "crashed", f"decoding {path} ended its process: {self._last_complaint() or f'exit code {code}'}"
@@ -172,16 +172,16 @@ class DecodeProcess:
         return lines[-1] if lines else ""
 
     def kill(self) -> None:
-        """Have the system end the process, and don't wait for it. May be called from any thread, at any time."""
+        """Tell the system to end the process, without waiting. May be called from any thread, at any time."""
         self._process.kill()
 
     def _end(self) -> None:
         self.kill()
-        with suppress(subprocess.TimeoutExpired):  # inside a dead network disk not even SIGKILL is heard
+        with suppress(subprocess.TimeoutExpired):  # SIGKILL does not end a process that waits for a dead network disk
             self._process.wait(_KILL_TIMEOUT_S)
 
     def close(self) -> None:
-        """Kill the process and let go of what belongs to it."""
+        """Kill the process and free its resources."""
         self._end()
         self._connection.close()
         self._channel.close()
@@ -190,34 +190,34 @@ class DecodeProcess:
 
 
 def _bring(file: SparseCopy, spans: list[Span], video: Video) -> VideoError | None:
-    """Bring spans, or say why they cannot be had."""
+    """Fetch spans; return the reason if they cannot be fetched, else None."""
     try:
         file.bring(spans)
     except VideoError as error:
         return error
-    except OSError as error:  # of the copy's disk: left to pass, it would seem to be the worker's death
+    except OSError as error:  # of the copy's disk; uncaught, it would look like the death of the worker
         reason, text, _ = problem_of(error)
         return VideoError(reason, f"{video.location} {text}")
     return None
 
 
 def _timeval(seconds: float) -> bytes:
-    """Return C's `struct timeval` of at most `_LONGEST_SILENCE_S`, and at least a microsecond: 0 would be no limit."""
+    """Return a C `struct timeval` of at most `_LONGEST_SILENCE_S`, and at least a microsecond: 0 means no limit."""
     microseconds = max(1, int(min(seconds, _LONGEST_SILENCE_S) * 1e6))
     return struct.pack("ll", *divmod(microseconds, 1_000_000))
 
 
 def _start(socket_descriptor: int, lifeline: int, complaints: int) -> "subprocess.Popen[bytes]":
     code = f"from embed.decode_pool.worker import serve; serve({socket_descriptor}, {lifeline})"
-    # Where this process imports from, the worker does too: its plan may hold a sampling of the caller's own.
+    # The worker imports from the same folders as this process: its plan may hold a sampling that the caller defines.
     paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     return subprocess.Popen(
-        # -P: the working folder is no place to import from. A `numpy.py` among someone's videos stays unread.
+        # -P: do not import from the working folder, where someone may keep a `numpy.py` among the videos.
         [sys.executable, "-P", "-c", code],
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         pass_fds=(socket_descriptor, lifeline),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=complaints,
-        process_group=0,  # Ctrl-C in a terminal is the parent's to answer
+        process_group=0,  # only the parent reacts to Ctrl-C in a terminal
     )

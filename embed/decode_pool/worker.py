@@ -1,8 +1,8 @@
-"""What runs in a worker process: a video comes in, its frames go out through shared memory.
+"""The code of a worker process: a video comes in, its frames go out through shared memory.
 
-A worker is never asked for more than one video at a time, imports no torch, and dies with the process that started it.
-Requests and answers are pickles over a socket; pixels travel as an anonymous file, whose descriptor is sent beside the
-answer. Nothing in /dev/shm or /tmp bears its name, so nothing is left behind whichever side is killed.
+A worker decodes one video at a time, does not import torch, and dies with the process that started it. Requests and
+answers are pickles over a socket. Pixels are in an anonymous file, whose descriptor is sent beside the answer. That
+file has no name in /dev/shm or /tmp, so nothing is left behind if either side is killed.
 """
 
 import fcntl
@@ -45,14 +45,14 @@ READY = "ready"
 
 @dataclass(frozen=True)
 class DecodePlan:
-    """What is done to every video.
+    """How every video is decoded.
 
     Args:
-        sampling: which frames.
+        sampling: chooses the frames.
         preprocessing: how they are cut.
-        decoder: by which library.
-        thread_count: of the decoder; 0 takes one a core.
-        decode_device: "cpu", or "cuda" for an NVIDIA GPU's video engine where it can (`embed.video.nvdec`).
+        decoder: the library.
+        thread_count: threads of the decoder; 0 is one per core.
+        decode_device: "cpu", or "cuda" to use the video engine of an NVIDIA GPU where it can (`embed.video.nvdec`).
         views: V names of `embed.video.views`.
     """
 
@@ -65,7 +65,7 @@ class DecodePlan:
 
     @property
     def cutter(self) -> ViewCutter:
-        """What cuts the views out of a frame."""
+        """The object that cuts the views out of a frame."""
         return ViewCutter(self.preprocessing, self.views)
 
 
@@ -74,14 +74,14 @@ class DecodedVideo:
     """A video's frames, ready to be encoded.
 
     Args:
-        record: what is known of it.
+        record: its properties.
         rgb: (V x T, W, side_px, side_px, 3) uint8: all T windows of the first view, then those of the second, ...
         timestamps_s: (V x T,) float64.
         decode_s: wall time of decoding.
         cpu_s: processor time of decoding, all threads.
-        fetch_s: wall time until what was needed of its file was at hand.
-        fetched_bytes: what came from afar.
-        cpu_reason: why the CPU decoded it though a GPU was asked to, else "".
+        fetch_s: wall time until the needed parts of its file were on this machine.
+        fetched_bytes: bytes that were fetched.
+        cpu_reason: why the CPU decoded it although a GPU was requested, else "".
     """
 
     record: VideoRecord
@@ -96,10 +96,10 @@ class DecodedVideo:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a worker says instead of an answer when bytes are not here. It is told True once they are, False if never.
+    """A worker's request for bytes that are not on this machine. The reply is True once they are, False if they fail.
 
     Args:
-        spans: of the video's file.
+        spans: parts of the video's file.
     """
 
     spans: list[Span]
@@ -108,13 +108,13 @@ class Wanted:
 def decode_video(
     video: Video, path: str, plan: DecodePlan, sparse_file: SparseFile | None = None
 ) -> DecodedVideo | Failure:
-    """Decode one video's frames, or say why there are none.
+    """Decode the frames of one video, or return why there are none.
 
     Args:
-        video: under which name.
+        video: its name and location.
         path: the local file.
-        plan: what is done.
-        sparse_file: the same file, where it has holes.
+        plan: how it is decoded.
+        sparse_file: the same file, if it has holes.
     """
     started, cpu_started = time.monotonic(), time.process_time()
     try:
@@ -124,8 +124,8 @@ def decode_video(
     except VideoError as error:
         return Failure(video.id, video.location, error.reason, error.detail)
     except MemoryError as error:
-        return Failure(video.id, video.location, "out_of_memory", f"no memory for what {path} asks for: {error}")
-    except Exception as error:  # a broken video never stops a run, whatever it makes a library raise
+        return Failure(video.id, video.location, "out_of_memory", f"{path} needs more memory than there is: {error}")
+    except Exception as error:  # a broken video never stops a run, whatever a library raises
         return Failure(video.id, video.location, "crashed", f"{path}: {type(error).__name__}: {error}")
     timeline = frames.timeline
     record = VideoRecord(
@@ -148,11 +148,11 @@ def decode_video(
 
 
 def _read_frames(path: str, plan: DecodePlan, sparse_file: SparseFile | None) -> tuple[Frames, str]:
-    """Return a video's frames, and why they are not from the GPU if they should be."""
+    """Return the frames of a video, and why they are not from the GPU if they should be."""
     if plan.decode_device == "cpu":
         return _read_frames_by_cpu(path, plan, sparse_file), ""
     if sparse_file:
-        return _read_frames_by_cpu(path, plan, sparse_file), "only parts of a far file were fetched"
+        return _read_frames_by_cpu(path, plan, sparse_file), "only parts of a remote file were fetched"
     found = read_frames_by_nvdec(path, plan.sampling, plan.cutter)
     return (_read_frames_by_cpu(path, plan, None), found) if isinstance(found, str) else (found, "")
 
@@ -168,9 +168,9 @@ def _read_frames_by_cpu(path: str, plan: DecodePlan, sparse_file: SparseFile | N
 
 
 def hash_content(path: str) -> str:
-    """Return the sha256 of a file's size and of its first and last mebibyte.
+    """Return the sha256 of a file's size, first mebibyte and last mebibyte.
 
-    That tells files apart without reading gigabytes: a video that was encoded or cut anew differs in both ends.
+    This distinguishes files without reading gigabytes: a video that was encoded or cut again differs at both ends.
     """
     size = Path(path).stat().st_size
     digest = hashlib.sha256(str(size).encode())
@@ -182,12 +182,12 @@ def hash_content(path: str) -> str:
 
 
 def serve(socket_descriptor: int, lifeline: int) -> None:
-    """Answer requests until the other side hangs up.
+    """Answer requests until the other side closes the socket.
 
     Args:
-        socket_descriptor: carries a `DecodePlan`, then one (Video, path, spans) after another: where the file has
-            holes, spans are what is here of it, else None.
-        lifeline: the reading end of a pipe whose writing end only the parent holds.
+        socket_descriptor: carries a `DecodePlan`, then one (Video, path, spans) after another. Spans are the parts of
+            the file that are on this machine, or None if it is whole.
+        lifeline: the reading end of a pipe. Only the parent holds its writing end.
     """
     _die_with_parent(lifeline)
     _die_first_without_memory()
@@ -208,23 +208,23 @@ def serve(socket_descriptor: int, lifeline: int) -> None:
 
 
 def _ask(connection: Connection, spans: list[Span]) -> None:
-    """Have spans of a file brought.
+    """Ask the parent to fetch spans of a file, and wait for them.
 
     Raises:
-        NotFetched: they cannot be.
+        NotFetched: they cannot be fetched.
     """
     connection.send((Wanted(spans), None))
     if not connection.recv():
-        raise NotFetched("what is needed of the file cannot be had")
+        raise NotFetched("the needed parts of the file cannot be fetched")
 
 
 def send_decoded(channel: socket.socket, connection: Connection, result: DecodedVideo | Failure) -> None:
-    """Send an answer; `receive_decoded` takes it on the other side."""
+    """Send an answer; `receive_decoded` receives it on the other side."""
     if isinstance(result, Failure):
         connection.send((result, None))
         return
     with _anonymous_file() as file:
-        # write() rather than a mapping: the pages are filled in the kernel, without a fault for each of them.
+        # write() rather than a mapping: the kernel fills the pages without a page fault for each of them.
         file.write(np.ascontiguousarray(result.rgb).data)
         file.flush()
         connection.send((replace(result, rgb=result.rgb[:0]), result.rgb.shape))
@@ -232,9 +232,9 @@ def send_decoded(channel: socket.socket, connection: Connection, result: Decoded
 
 
 def receive_decoded(channel: socket.socket, connection: Connection) -> DecodedVideo | Failure | Wanted:
-    """Receive an answer, or what is wanted before there is one.
+    """Receive an answer, or a request for bytes that the worker needs before it can answer.
 
-    An answer's pixels are read-only shared memory, which lasts as long as the array.
+    The pixels of an answer are read-only shared memory, which lasts as long as the array.
 
     Raises:
         EOFError, OSError: the worker died.
@@ -255,17 +255,17 @@ def receive_decoded(channel: socket.socket, connection: Connection) -> DecodedVi
 
 
 def _anonymous_file() -> IO[bytes]:
-    """Open a file without a name: in memory where the system has such, else one that is deleted already."""
+    """Open a file without a name: in memory if the system has such files, else one that is already deleted."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("frames"), "wb")
     return tempfile.TemporaryFile()
 
 
 def _die_with_parent(lifeline: int) -> None:
-    """Have the system end this process when the parent is gone, even while native code runs and never returns.
+    """Let the system end this process when the parent has ended, even while native code runs and never returns.
 
-    The pipe's reader is sent SIGIO when its last writer closes, and on Linux SIGIO's default is to end the process. BSD
-    and macOS let it pass: there a thread waits for the pipe's end, which takes native code that lets threads run.
+    The reader of the pipe gets SIGIO when the last writer closes it, and on Linux SIGIO ends the process by default.
+    BSD and macOS ignore it: there a thread waits for the end of the pipe, which works if native code lets threads run.
     """
     threading.Thread(target=_leave_at_the_end_of, args=[lifeline], name="lifeline", daemon=True).start()
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
@@ -278,9 +278,9 @@ def _leave_at_the_end_of(lifeline: int) -> None:
 
 
 def _die_first_without_memory() -> None:
-    """Have Linux end this process, and not the run, where one video takes all the memory there is.
+    """Let Linux end this process, and not the run, if one video uses all the memory of the machine.
 
-    The parent watches too, but stands still while it imports torch. Source: proc_pid_oom_score_adj(5).
+    The parent watches too, but not while it imports torch. Source: proc_pid_oom_score_adj(5).
     """
-    with suppress(OSError):  # no Linux, or a system that lets nobody set it
+    with suppress(OSError):  # not Linux, or a system that does not allow it
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")

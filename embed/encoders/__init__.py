@@ -1,8 +1,9 @@
-"""Encoders: pixels -> vectors. One file a family of models; heavy libraries load with the family that needs them.
+"""Encoders: pixels -> vectors. Each family of models has one file, and loads its heavy libraries itself.
 
-In: a model's name, and frames as rgb uint8 (B, W, side_px, side_px, 3).
-Out: `Encoder`, whose vectors are (B, D) float32, and its `EncoderIdentity`, which is stored beside them.
-Read first: `contract.py`, what an encoder is; `loading.py` finds one by its name.
+In: the name of a model, and frames as rgb uint8 (B, W, side_px, side_px, 3).
+Out: an `Encoder`, whose vectors are (B, D) float32, and its `EncoderIdentity`, which is stored beside them.
+Read first: `contract.py`, what an encoder is; then `loading.py`, which finds one by its name. `testing.py` has the
+tests that every encoder must pass, also those of other packages.
 """
 
 import lazy_loader

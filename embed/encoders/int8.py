@@ -1,11 +1,11 @@
-"""Matrix products in 8-bit integers on a CPU: the linear layers of a transformer's blocks, weights and inputs alike.
+"""Matrix products in 8-bit integers on a CPU: weights and inputs of the linear layers in a transformer's blocks.
 
-Each output channel of a weight and each row of an input (one token of one frame) has a scale of its own, which makes
-its largest magnitude 127. So nothing is calibrated, and nothing depends on the other frames of a batch; sums of
-integers are exact, whatever computes them. Attention, normalisation, nonlinearities and convolutions stay float32.
+Each output channel of a weight and each row of an input (one token of one frame) has its own scale, which makes its
+largest magnitude 127. So no calibration is needed, and nothing depends on the other frames of a batch. Sums of integers
+are exact, however they are computed. Attention, normalisation, nonlinearities and convolutions stay float32.
 
-Processors with instructions for 8-bit products (VNNI, AMX) gain by them. On others, where oneDNN takes 30 to 90 times
-as long as for float32, the same sums come from float32 products, about as fast as float32 alone.
+Processors with instructions for 8-bit products (VNNI, AMX) become faster. On others, where oneDNN takes 30 to 90 times
+as long as for float32, float32 products compute the same sums, about as fast as float32 alone.
 
 Source: vector-wise quantisation, LLM.int8(), Dettmers et al. 2022, https://arxiv.org/abs/2208.07339, section 2.
 """
@@ -22,7 +22,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from embed.errors import EncoderError
 
 _LARGEST = 127  # symmetric: -128 is not used
-_EXACT_TERMS = 1024  # so many products of integers up to 127 sum to less than 2^24, below which float32 is exact
+_EXACT_TERMS = 1024  # this many products of integers up to 127 sum to less than 2^24, below which float32 is exact
 _TINY = torch.finfo(torch.float32).tiny
 
 
@@ -33,23 +33,23 @@ def quantise_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
         rows: (N, D) float32, finite.
 
     Returns:
-        (N, D) int8, and the (N, 1) float32 scales that bring it back.
+        (N, D) int8, and the (N, 1) float32 scales to multiply them with.
 
     >>> integers, scales = quantise_rows(torch.tensor([[1.0, -2.0], [0.0, 0.0]]))
     >>> integers.tolist()
     [[64, -127], [0, 0]]
     """
-    # amax and amin are vectorised, which torch's norms and aminmax are not: a fifth of their time.
+    # amax and amin are vectorised, and take a fifth of the time of torch's norms and aminmax, which are not.
     largest = torch.maximum(rows.amax(1, keepdim=True), rows.amin(1, keepdim=True).neg_()).clamp_(min=_TINY)
     return (rows * (_LARGEST / largest)).round_().to(torch.int8), largest / _LARGEST
 
 
 def multiply_integers(rows: Tensor, columns: Tensor) -> Tensor:
-    """Multiply matrices of integers, by whichever way is faster on this processor; both are exact.
+    """Multiply matrices of integers by the method that is faster on this processor. Both methods are exact.
 
     Args:
         rows: (N, D) int8, from -127 to 127.
-        columns: (D, M) int8, likewise.
+        columns: (D, M) int8, from -127 to 127.
 
     Returns:
         (N, M) int32.
@@ -58,7 +58,7 @@ def multiply_integers(rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def multiply_in_float32(rows: Tensor, columns: Tensor) -> Tensor:
-    """Compute what `multiply_integers` does with float32 products, whose sums are short enough to be exact.
+    """Multiply matrices of integers by float32 products whose sums are short enough to be exact.
 
     >>> rows, columns = torch.full((1, 5000), 127, dtype=torch.int8), torch.full((5000, 1), -127, dtype=torch.int8)
     >>> multiply_in_float32(rows, columns).item() == -127 * 127 * 5000
@@ -78,7 +78,7 @@ def _has_fast_integers() -> bool:
 
 
 def _seconds(multiply: Callable[[Tensor, Tensor], Tensor], rows: Tensor, columns: Tensor) -> float:
-    """Return the shortest of a few products."""
+    """Return the time of the fastest of five products."""
     taken = []
     for _ in range(5):
         started = time.perf_counter()
@@ -89,7 +89,7 @@ def _seconds(multiply: Callable[[Tensor, Tensor], Tensor], rows: Tensor, columns
 
 @final
 class Int8Linear(nn.Module):
-    """What `torch.nn.Linear` computes, through integers.
+    """A layer that computes `torch.nn.Linear` with integers.
 
     Args:
         weight: (D_out, D_in) float.
@@ -116,7 +116,7 @@ class Int8Linear(nn.Module):
 
 @final
 class Int8Attention(nn.Module):
-    """What `torch.nn.MultiheadAttention` computes of sequences with themselves, its projections through integers.
+    """A layer that computes `torch.nn.MultiheadAttention` as self-attention, with integers for its projections.
 
     Args:
         attention: batch first; queries, keys and values have one width.
@@ -131,7 +131,7 @@ class Int8Attention(nn.Module):
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, *, need_weights: bool, attn_mask: Tensor | None
     ) -> tuple[Tensor, None]:
-        """(B, T, D) float32, thrice the same -> (B, T, D) float32, without the weights, which nobody asks for."""
+        """(B, T, D) float32, the same three times -> (B, T, D) float32; attention weights are not returned."""
         assert query is key is value
         assert not need_weights
         batch, length, width = query.shape
@@ -142,15 +142,15 @@ class Int8Attention(nn.Module):
 
 
 def quantise_transformer(model: nn.Module, name: str) -> None:
-    """Put integers into the self-attention blocks of open_clip's vision transformers, in place.
+    """Convert the self-attention blocks of open_clip's vision transformers to integers, in place.
 
     Args:
         model: an image tower.
-        name: what to call it in the message.
+        name: its name for messages.
 
     Raises:
-        EncoderError: the model has no such blocks, or this torch computes integer products without oneDNN, slower
-            than float32.
+        EncoderError: the model has no such blocks, or this torch has no oneDNN, so that integers are slower than
+            float32.
     """
     from open_clip.transformer import ResidualAttentionBlock
 
@@ -162,7 +162,7 @@ def quantise_transformer(model: nn.Module, name: str) -> None:
         )
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         raise EncoderError(
-            f"This machine's torch {torch.__version__} has no oneDNN, without which int8 is slower than float32. "
+            f"torch {torch.__version__} on this machine has no oneDNN, without which int8 is slower than float32. "
             "Use --precision float32."
         )
     for block in blocks:

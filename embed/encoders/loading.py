@@ -1,4 +1,4 @@
-"""A model's name -> its encoder, of whatever family."""
+"""The name of a model -> its encoder, of any family."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,14 +12,14 @@ from embed.machine import keep_freed_memory
 from embed.store import EncoderIdentity, Precision, Provenance
 
 EncoderFactory = Callable[..., Encoder]
-"""factory(model, pretrained=None, device="auto", precision=None) -> Encoder; raises EncoderError."""
+"""factory(model, *, pretrained=None, device="auto", precision=None) -> Encoder; raises EncoderError."""
 
 _FAMILIES = {
     "efficientnet-lite0": "efficientnet_lite",
     "efficientnet-lite1": "efficientnet_lite",
     "efficientnet-lite2": "efficientnet_lite",
 }
-"""Names that belong to a family of our own. Every other name is open_clip's to know."""
+"""Models of our own families. open_clip is asked for every other name."""
 
 _ADVICE = "Correct that package: resources/docs/write-an-encoder.md and embed.encoders.testing say what an encoder has."
 
@@ -33,52 +33,53 @@ def load_encoder(
         model: "efficientnet-lite0" (bundled), "-lite1", "-lite2"; any model that open_clip lists ("ViT-B-32"); a
             hub name ("hf-hub:..."); or a name that another package registers under the entry point group
             `embed.encoders`.
-        pretrained: for open_clip a tag ("openai") or a checkpoint file; None takes the family's default.
-        device: "auto" takes CUDA, else Apple's GPU, else the CPU; or a torch device. With int8 it takes the CPU.
-        precision: of its arithmetic; None takes bfloat16 for open_clip's models on CUDA, and float32 elsewhere.
+        pretrained: for open_clip a tag ("openai") or a checkpoint file; None uses the family's default.
+        device: "auto" uses CUDA, else Apple's GPU, else the CPU; or a torch device. With int8, "auto" is the CPU.
+        precision: its arithmetic; None is bfloat16 for open_clip's models on CUDA, and float32 elsewhere.
 
     Raises:
-        EncoderError: the model or device is unknown, or does not go with the precision.
-        WeightsUnavailable: the weights can be had neither from a hub nor from a file.
+        EncoderError: the model or device is unknown, or cannot be used with the precision; or another package's
+            encoder lacks a part of the contract.
+        WeightsUnavailable: the weights are available neither from a hub nor from a file.
     """
-    keep_freed_memory()  # before torch has computed anything: its threads take arenas of their own otherwise
+    keep_freed_memory()  # before torch computes anything, or else its threads use their own arenas
     if precision is not None and precision not in get_args(Precision):
         raise EncoderError(f"There is no precision {precision!r}. Use one of {', '.join(get_args(Precision))}.")
     if precision == "int8":
         device = "cpu" if device == "auto" else device
         if device != "cpu":
             raise EncoderError(
-                f"int8 is for CPUs, but the device is {device}. Use --precision bfloat16 there, or --device cpu."
+                f"int8 is for CPUs, but the device is {device}. Use --precision bfloat16 or --device cpu."
             )
     return _factory(model)(model, pretrained=pretrained, device=device, precision=precision)
 
 
 def load_text_encoder(identity: EncoderIdentity, *, pretrained: str | None = None, device: str = "auto") -> TextEncoder:
-    """Load the very encoder that made some vectors, to put words among them.
+    """Load the encoder that made some vectors, to encode texts into the same space.
 
     Args:
-        identity: that encoder's, as a store has it. It names the weights of the image tower alone: that a checkpoint's
-            text tower is the one that was trained with it cannot be checked.
-        pretrained: where its weights lie on this machine, if they were a file that has moved.
+        identity: its identity, as a store has it. It covers only the weights of the image tower: whether a checkpoint's
+            text tower was trained with it cannot be checked.
+        pretrained: path of its weights on this machine, if they are a file that has moved.
         device: as for `load_encoder`.
 
     Raises:
-        EncoderError: it knows no words, or cannot be built.
-        WeightsUnavailable: its weights can be had neither from a hub nor from a file.
+        EncoderError: it does not encode texts, or cannot be built.
+        WeightsUnavailable: its weights are available neither from a hub nor from a file.
         StoreMismatch: the weights here are others.
     """
     source = pretrained or identity.weights_source
     encoder = load_encoder(identity.model, pretrained=source, device=device, precision=identity.precision)
     if not isinstance(encoder, TextEncoder):
         raise EncoderError(
-            f"{identity.model} knows no words: it has no text tower. All models of open_clip have one: embed the "
-            "videos with --model ViT-B-32, or another of them."
+            f"{identity.model} does not encode texts. All models of open_clip do: embed the videos with "
+            "--model ViT-B-32, or another of them."
         )
     difference = Provenance(encoder.identity, {}).difference(Provenance(identity, {}))
     if difference is not None:
         raise StoreMismatch(
-            f"The {identity.model} of {source or 'its package'} did not make these vectors: its {difference}. Name the "
-            "checkpoint that did with --pretrained."
+            f"The {identity.model} of {source or 'its package'} did not make these vectors: its {difference}. Use "
+            "--pretrained to name the checkpoint that did."
         )
     return encoder
 
@@ -141,7 +142,7 @@ def resolve_device(device: str) -> str:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise EncoderError(
-            f"This machine's torch {torch.__version__} has no device {device!r}. Use --device auto or cpu, "
+            f"torch {torch.__version__} on this machine has no device {device!r}. Use --device auto or cpu, "
             "or install a torch built for your GPU."
         ) from error
     return device

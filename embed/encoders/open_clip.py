@@ -1,7 +1,7 @@
-"""CLIP and its kin: both towers of any model that open_clip can build.
+"""CLIP and related models: the image and text towers of any model that open_clip can build.
 
-Vectors of frames are `encode_image`'s, not normalised, so that a head may use their length; preprocessing is
-open_clip's own. Vectors of texts are normalised.
+Vectors of frames are those of `encode_image`. They are not normalised, so that a head may use their length. The
+preprocessing is open_clip's own. Vectors of texts are normalised.
 
 Source: https://github.com/mlfoundations/open_clip; CLIP, Radford et al. 2021, https://arxiv.org/abs/2103.00020.
 """
@@ -33,10 +33,10 @@ _TEXTS_AT_ONCE = 256
 
 @final
 class ClipEncoder:
-    """A CLIP model: frames go through one tower, texts through the other.
+    """A CLIP model: one tower encodes frames, the other encodes texts.
 
     Args:
-        images: the image tower, which has moved all of `network` to its device.
+        images: the image tower. It has moved all of `network` to its device.
         network: open_clip's model.
         device: a torch device.
     """
@@ -50,14 +50,14 @@ class ClipEncoder:
         return self._images.encode(rgb)
 
     def begin(self, rgb: NDArray[np.uint8]) -> PendingVectors:
-        """Begin to `encode`: at once on a GPU, and all of it anywhere else."""
+        """Begin to `encode`, in the background where the device can; elsewhere encode the whole batch."""
         return self._images.begin(rgb)
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode N texts to (N, D) vectors of length 1, in float32 whatever the frames' precision.
+        """Encode N texts to (N, D) vectors of length 1, in float32 for any precision of the frames.
 
         Raises:
-            WeightsUnavailable: the model's tokenizer cannot be had.
+            WeightsUnavailable: the tokenizer of the model cannot be loaded.
         """
         tokens = load_tokenizer(self.identity.model)(list(texts)).to(self._device)
         with torch.inference_mode():
@@ -72,10 +72,10 @@ def load(
     """Build a CLIP model.
 
     Args:
-        model: a name of `open_clip.list_models()`, or "hf-hub:..." or "local-dir:...".
-        pretrained: a tag that open_clip knows for the model, or a checkpoint file; None is "openai".
+        model: a name from `open_clip.list_models()`, or "hf-hub:..." or "local-dir:...".
+        pretrained: a tag that open_clip has for the model, or a checkpoint file; None is "openai".
         device: "auto" or a torch device.
-        precision: None takes bfloat16 on a GPU that computes in it, else float32.
+        precision: None is bfloat16 on a GPU that computes in it, else float32.
 
     Raises:
         EncoderError: open_clip has no such model or tag.
@@ -103,10 +103,10 @@ def load(
 
 
 def load_tokenizer(model: str) -> Callable[[list[str]], torch.Tensor]:
-    """Return what turns N texts into (N, length) tokens of a model; longer texts are cut.
+    """Return a function that turns N texts into (N, length) tokens of a model. It cuts longer texts.
 
     Raises:
-        WeightsUnavailable: it needs a library or a download that cannot be had.
+        WeightsUnavailable: it needs a library or a download that is not available.
     """
     import open_clip
 
@@ -115,9 +115,9 @@ def load_tokenizer(model: str) -> Callable[[list[str]], torch.Tensor]:
             tokenizer: Callable[[list[str]], torch.Tensor] = open_clip.get_tokenizer(model)
     except Exception as error:  # as in _build
         raise WeightsUnavailable(
-            f"The tokenizer of {model} cannot be had: {_first_line(error)}\n"
-            "It is no part of open_clip: it wants a download, and perhaps pip install transformers. ViT-B-32 and its "
-            "like have theirs in open_clip."
+            f"The tokenizer of {model} cannot be loaded: {_first_line(error)}\n"
+            "It is not part of open_clip: it needs a download, and perhaps pip install transformers. Models such as "
+            "ViT-B-32 have their tokenizer in open_clip."
         ) from error
     return tokenizer
 
@@ -154,26 +154,26 @@ def _build(model: str, pretrained: str | None) -> tuple[Any, str]:
     else:
         tag = pretrained or DEFAULT_PRETRAINED
         # open_clip builds "ViT-B-32" with GELU even for the weights that OpenAI trained with QuickGELU, and only
-        # warns; the vectors are then quietly worse (open_clip issue 771). The tag knows what it was trained with.
+        # warns; the vectors are then worse (open_clip issue 771). The tag's config has the right activation.
         config = open_clip.get_pretrained_cfg(model, tag) if not Path(tag).is_file() else {}
         options = {"pretrained": tag, "force_quick_gelu": bool(config.get("quick_gelu"))}
     try:
         with _quiet():
             return open_clip.create_model(model, require_pretrained=True, **options), tag
-    except Exception as error:  # every hub, network and unpickling library raises its own
+    except Exception as error:  # every hub, network and unpickling library raises its own errors
         if Path(tag).is_file():
-            # Not from the error: torch's text advises to load the file in a way that runs whatever code it holds.
+            # `from None`: torch's text advises to load the file in a way that runs any code in it.
             raise WeightsUnavailable(_not_a_checkpoint(tag, model, error)) from None
         raise WeightsUnavailable(
-            f"The weights of {model} ({tag}) cannot be had: {_first_line(error)}\n"
-            f"Two ways out: --model efficientnet-lite0, whose weights come with framehead; or --pretrained FILE, a "
+            f"The weights of {model} ({tag}) are not available: {_first_line(error)}\n"
+            f"Use --model efficientnet-lite0, whose weights come with framehead; or --pretrained FILE with a "
             f"checkpoint of {model} that you downloaded elsewhere."
         ) from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back the dozens of lines that open_clip and the hub log about retries: the error says it once."""
+    """Suppress the dozens of lines that open_clip and the hub log about retries: the error says it once."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         level = logging.root.manager.disable
@@ -186,14 +186,14 @@ def _quiet() -> Iterator[None]:
 
 def _not_a_checkpoint(path: str, model: str, error: Exception) -> str:
     if isinstance(error, UnpicklingError):
-        what = "it holds something else than weights, which is not loaded, since it could run code"
+        what = "it contains something other than weights, which is not loaded because it could run code"
     elif isinstance(error, RuntimeError):
         what = "its weights have other names or shapes"
     else:
         what = _first_line(error)
     return (
         f"{path} is not a checkpoint of {model}: {what}.\n"
-        f"Name the --model that it belongs to. If it is {model}, save its weights alone where it was trained: "
+        f"Use the --model that it belongs to. If that is {model}, save only its weights where it was trained: "
         "torch.save(model.state_dict(), FILE)."
     )
 
@@ -203,7 +203,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _dimension(network: Any) -> int:
-    """Return D by asking the image tower, since every family of model names it otherwise."""
+    """Return D by running the image tower, because each family of models stores it under another name."""
     side = network.visual.image_size
     height_px, width_px = side if isinstance(side, tuple) else (side, side)
     with torch.inference_mode():
@@ -219,7 +219,7 @@ def _preprocessing(config: dict[str, Any]) -> Preprocessing:
     size = config["size"]
     sides = {size} if isinstance(size, int) else set(size)
     if len(sides) > 1:
-        raise EncoderError(f"This model takes frames of {size} pixels; only square inputs are supported.")
+        raise EncoderError(f"This model needs frames of {size} pixels, but only square frames are supported.")
     side_px = sides.pop()
     return Preprocessing(
         side_px=side_px,

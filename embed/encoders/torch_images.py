@@ -1,10 +1,10 @@
-"""A torch image model as an `Encoder`: bytes to the device, scaled there, through the model, back as NumPy.
+"""A torch image model as an `Encoder`: bytes go to the device, are scaled and encoded there, and return as NumPy.
 
-On an NVIDIA GPU nothing waits for anything it need not wait for. Frames cross the bus as uint8, from page-locked
-memory, on a stream of their own, while the batch before is computed; vectors come back the same way.
+On an NVIDIA GPU, copies and computation overlap. Frames are copied as uint8, from page-locked memory, on a stream of
+their own, while the previous batch is computed. Vectors are copied back in the same way.
 
-On a CPU two batches are computed side by side, each on half of the cores. One batch on all of them keeps fewer busy:
-at the end of every layer all wait for the last, which is late whenever a decoder has its core.
+On a CPU, two batches are computed in parallel, each on half of the cores. One batch on all cores keeps fewer of them
+busy: at the end of every layer all wait for the last core, which is late whenever a decoder uses it.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,10 @@ from torch.cuda import Event, Stream
 from embed.encoders.contract import PendingVectors, ReadyVectors
 from embed.encoders.int8 import quantise_transformer
 from embed.errors import EncoderError
-from embed.machine import DaemonThreads
+from embed.machine import DaemonThreads, counted
 from embed.store import EncoderIdentity, hash_weights
 
-_MOST_AT_ONCE = 2  # on a CPU; each takes the memory of a batch's activations
+_MOST_AT_ONCE = 2  # batches on a CPU; each needs the memory of a batch's activations
 
 
 @final
@@ -32,8 +32,8 @@ class TorchImageEncoder:
     """Encode single frames with a torch model.
 
     Args:
-        identity: what the model is.
-        model: moved to `device` and kept there, frozen, in eval mode; `apply_precision` has been over it.
+        identity: the identity of the model.
+        model: a model that `apply_precision` has converted. It is moved to `device`, frozen and set to eval mode.
         forward: (B, 3, side_px, side_px) float -> (B, D), using the model.
         device: a torch device.
     """
@@ -46,10 +46,10 @@ class TorchImageEncoder:
         self._threads = _threads_that_share_the_cores() if self._device.type == "cpu" else None
         self._forward = forward
         self._copying = Stream(self._device) if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
-        # Weights in the pixels' own order (channels last), so that no convolution turns either round first.
+        # Weights in the order of the pixels (channels last), so that no convolution reorders either of them first.
         model.requires_grad_(False).eval().to(self._device)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # Per channel: pixel / 255 - mean, over std, folded into one product and one sum.
+        # (pixel / 255 - mean) / std of each channel, as one product and one sum.
         mean, std = (torch.tensor(v) for v in (identity.preprocessing.mean, identity.preprocessing.std))
         self._scale = (1 / (255 * std)).to(self._device)[:, None, None]
         self._shift = (-mean / std).to(self._device)[:, None, None]
@@ -58,12 +58,12 @@ class TorchImageEncoder:
         """Encode (B, 1, side_px, side_px, 3) uint8 frames to (B, D) float32 vectors.
 
         Raises:
-            EncoderError: the device's memory does not hold such a batch; also of `begin`, or of what that returns.
+            EncoderError: the memory of the device is too small for such a batch. `begin` and its result raise it too.
         """
         return self.begin(rgb).result()
 
     def begin(self, rgb: NDArray[np.uint8]) -> PendingVectors:
-        """Begin to `encode`, in the background of a CPU or an NVIDIA GPU; elsewhere do all of it."""
+        """Begin to `encode`, in the background on a CPU or an NVIDIA GPU; elsewhere encode the whole batch."""
         if self._threads:
             return self._threads.submit(self._compute, rgb.copy())
         if self._copying is None:
@@ -77,18 +77,18 @@ class TorchImageEncoder:
         return vectors
 
     def _encoded(self, rgb: NDArray[np.uint8]) -> Tensor:
-        """Return (B, D) vectors that the device may still be at work on."""
+        """Return (B, D) vectors that the device may still be computing."""
         try:
             return self._vectors(self._on_device(rgb))
         except torch.OutOfMemoryError as error:
             raise EncoderError(
-                f"The memory of {self._device} does not hold {self.identity.model} and a batch of {len(rgb)} frames. "
-                "Use a smaller --batch-size, or end what else takes that memory: what is embedded is kept, and the "
-                "same command goes on from there."
+                f"The memory of {self._device} is too small for {self.identity.model} and a batch of "
+                f"{counted(len(rgb), 'frame')}. Use a smaller --batch-size, or end other programs that use it. "
+                "Embedded videos are kept: run the same command again to continue."
             ) from error
 
     def _on_device(self, rgb: NDArray[np.uint8]) -> Tensor:
-        """Return the pixels on the device, where the work that is queued next will find them."""
+        """Return the pixels on the device, ready for the work that is queued next."""
         pixels = torch.from_numpy(rgb[:, 0])
         if self._copying is None:
             return pixels.to(self._device)
@@ -96,7 +96,7 @@ class TorchImageEncoder:
             copied = pixels.pin_memory().to(self._device, non_blocking=True)
         computing = torch.cuda.current_stream(self._device)
         computing.wait_stream(self._copying)
-        copied.record_stream(computing)  # else its memory could be given to the next copy before it was read
+        copied.record_stream(computing)  # otherwise its memory could be reused for the next copy before it is read
         return copied
 
     def _vectors(self, pixels: Tensor) -> Tensor:
@@ -110,20 +110,20 @@ def _threads_that_share_the_cores() -> DaemonThreads:
     core_count = torch.get_num_threads()
     at_once = min(_MOST_AT_ONCE, core_count)
     threads = DaemonThreads(at_once, partial(_use_cores, core_count // at_once))
-    torch.set_num_threads(core_count)  # threads yet to come begin with what any thread has set last
+    torch.set_num_threads(core_count)  # new threads start with the number that any thread has set last
     return threads
 
 
 def _use_cores(count: int) -> None:
-    """Have torch's operators use so many cores in this thread."""
-    torch.get_num_threads()  # prepares this thread, which would undo what was set before
+    """Set the number of cores that torch's operators use in this thread."""
+    torch.get_num_threads()  # initialises this thread, which would reset a number that was set before
     torch.set_num_threads(count)
 
 
 @final
 @dataclass(frozen=True)
 class _FetchedVectors:
-    """Vectors on their way from a GPU into (B, D) page-locked memory."""
+    """Vectors that are being copied from a GPU into (B, D) page-locked memory."""
 
     vectors: Tensor
     arrived: Event
@@ -138,25 +138,25 @@ class _FetchedVectors:
 
 
 def _fetch(vectors: Tensor) -> _FetchedVectors:
-    """Queue the way back behind what computes the vectors."""
+    """Queue the copy to the CPU behind the computation of the vectors."""
     here = torch.empty(vectors.shape, dtype=vectors.dtype, pin_memory=True)
     here.copy_(vectors, non_blocking=True)
-    # Blocking: the waiting thread sleeps, and its core can decode.
+    # Blocking: the waiting thread sleeps, so that its core can decode.
     arrived = Event(blocking=True)  # type: ignore[no-untyped-call]
     arrived.record(torch.cuda.current_stream(vectors.device))
     return _FetchedVectors(here, arrived)
 
 
 def apply_precision(identity: EncoderIdentity, model: nn.Module) -> None:
-    """Give a model's weights, in place, the precision of its identity.
+    """Convert the weights of a model, in place, to the precision of its identity.
 
     Raises:
-        EncoderError: the model has nothing to gain from it, or torch cannot do it here.
+        EncoderError: the model has no form of this precision, or torch has none on this machine.
     """
     if identity.precision == "int8":
         quantise_transformer(model, identity.model)
     elif identity.precision == "bfloat16":
-        # What autocast would turn to bfloat16 again in every batch. Normalisation stays float32.
+        # Weights that autocast would convert to bfloat16 again for every batch. Normalisation stays float32.
         for module in model.modules():
             if isinstance(module, (nn.Linear, nn.Conv2d, nn.MultiheadAttention)):
                 module.to(torch.bfloat16)
@@ -169,6 +169,6 @@ def hash_module(model: nn.Module) -> str:
 
 def _bytes_of(tensor: Tensor) -> NDArray[Any]:
     tensor = tensor.detach().cpu()
-    # NumPy has no bfloat16: hash the same bits under an integer's name.
+    # NumPy has no bfloat16: hash the same bits as integers.
     array: NDArray[Any] = (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
     return array

@@ -1,9 +1,9 @@
 """Make `import torchvision` work beside a torch that its compiled part was not built for.
 
-PyPI's torchvision wheel for Linux is built for CUDA. Beside a CPU build of torch its compiled library does not load,
-which torchvision itself allows for; but while it is imported it registers shapes for the operators `nms` and `qnms`,
-and torch refuses: "operator torchvision::nms does not exist". open_clip and timm import torchvision, and fail with it.
-Declaring the two operators, without any implementation, is all that is missing.
+PyPI's torchvision wheel for Linux is built for CUDA. Beside a CPU build of torch its compiled library does not load.
+torchvision tolerates that, but while it is imported it registers shapes for the operators `nms` and `qnms`, and torch
+refuses: "operator torchvision::nms does not exist". open_clip and timm import torchvision, so they fail too. It is
+enough to declare the two operators, without any implementation.
 
 Source: the schemas in torchvision/csrc/ops/nms.cpp and quantized/cpu/qnms_kernel.cpp.
 """
@@ -24,11 +24,11 @@ _SCHEMAS = (
 
 @functools.cache
 def declare_missing_operators() -> "Library | None":
-    """Declare torchvision's operators where its own library does not. Call before torchvision is imported.
+    """Declare torchvision's operators if its own library does not. Call this before torchvision is imported.
 
     Returns:
-        The declarations, which live as long as this cached result; None where torchvision's own library loads, and
-        where torchvision is not installed.
+        The declarations, which live as long as this cached result; None if torchvision's own library loads, or if
+        torchvision is not installed.
     """
     import torch
 
@@ -44,7 +44,7 @@ def declare_missing_operators() -> "Library | None":
 
 
 def _own_library_loads(folder: str) -> bool:
-    """Load torchvision's compiled operators the way that torchvision/extension.py does."""
+    """Load torchvision's compiled operators as torchvision/extension.py does; return True if that works."""
     import torch
 
     spec = FileFinder(folder, (ExtensionFileLoader, EXTENSION_SUFFIXES)).find_spec("_C")

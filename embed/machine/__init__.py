@@ -1,7 +1,7 @@
-"""What the machine gives: cores, threads, memory, processes of their own, and clocks of stages.
+"""What all wings share: cores, threads, memory, separate processes, progress of a run, and counted nouns.
 
-In: nothing of the project; this is the lowest floor.
-Out: `core_count`, background threads, calls that run apart and can be killed, a run's progress, and `counted` nouns.
+In: nothing from the project; this is the lowest floor.
+Out: `core_count`, background threads, calls in a process that can be killed, a run's progress, and `counted`.
 Read first: `progress.py`, which names the stages of a run; then `isolation.py`.
 """
 

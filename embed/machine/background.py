@@ -1,4 +1,4 @@
-"""Threads that never keep the process alive: a stage of a pipeline, or calls made side by side."""
+"""Threads that never keep the process alive: a stage of a pipeline, or calls in parallel."""
 
 import threading
 import weakref
@@ -21,9 +21,9 @@ def in_background(
     """Yield the items of a generator that runs in another thread.
 
     Args:
-        items: run to its end, or closed when this generator is, by its own thread.
-        ahead: items that wait to be taken.
-        meanwhile: called, by who takes the items, once a second while there is none.
+        items: the other thread runs it to its end, or closes it when this generator is closed.
+        ahead: how many items may wait to be taken.
+        meanwhile: called once a second while there is no item, in the thread that takes the items.
     """
     queue: Queue[Item | _End] = Queue(ahead)
     is_abandoned = threading.Event()
@@ -39,7 +39,7 @@ def in_background(
         except BaseException as error:  # raised again where the items are taken
             queue.put(_End(error))
 
-    # A daemon: Ctrl-C does not wait for the batch that is being encoded.
+    # A daemon thread, so that Ctrl-C does not wait for the batch that is being encoded.
     threading.Thread(target=run, name=getattr(items, "__name__", "stage"), daemon=True).start()
     try:
         while not isinstance(item := _take(queue, meanwhile), _End):
@@ -48,7 +48,7 @@ def in_background(
             raise item.error
     finally:
         is_abandoned.set()
-        while not queue.empty():  # the other thread may wait for room
+        while not queue.empty():  # the other thread may be waiting for a free place
             queue.get_nowait()
 
 
@@ -62,7 +62,7 @@ def _take(queue: "Queue[Item | _End]", meanwhile: Callable[[], object] | None) -
 
 
 class _End:
-    """What comes after the last item."""
+    """The mark behind the last item."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
@@ -70,13 +70,14 @@ class _End:
 
 @final
 class DaemonThreads:
-    """Threads that make calls for others, so many at once. They end when this is let go.
+    """A fixed number of threads that make calls for others. They end when this object is deleted.
 
-    Python's ThreadPoolExecutor waits at exit for what is running; these do not, so Ctrl-C need not wait for a batch.
+    Python's ThreadPoolExecutor waits for running calls at exit. These threads do not, so Ctrl-C does not wait for a
+    batch.
 
     Args:
-        count: of the threads; more calls wait in turn.
-        prepare: called in each of them before this returns.
+        count: number of threads; further calls wait in a queue.
+        prepare: called once in each thread before the constructor returns.
     """
 
     def __init__(self, count: int, prepare: Callable[[], object]) -> None:
@@ -87,7 +88,7 @@ class DaemonThreads:
             future.result()
 
     def submit(self, function: Callable[..., Result], *args: object) -> Future[Result]:
-        """Have a function called, and return what will hold its result or its exception."""
+        """Call a function in one of the threads, and return a future with its result or exception."""
         future: Future[Result] = Future()
         self._calls.put(partial(_keep_result, future, function, *args))
         return future
@@ -105,7 +106,7 @@ _Call = Callable[[], None]
 def _make_calls(call: _Call | None, calls: "SimpleQueue[_Call | None]") -> None:
     while call:
         call()
-        call = None  # let go what it held before waiting for the next
+        call = None  # free what it held before waiting for the next
         call = calls.get()
 
 

@@ -1,4 +1,4 @@
-"""How many cores this process may use: of a machine, of a container, of a task set."""
+"""The number of cores that this process may use, as limited by the machine, a container or a CPU affinity."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,10 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def core_count(quota_file: Path = _QUOTA) -> int:
-    """Return the cores that this process may use, 1 or more.
+    """Return the number of cores that this process may use, at least 1.
 
     Args:
-        quota_file: where Linux says what a container may use: "QUOTA PERIOD" in microseconds, or "max PERIOD".
+        quota_file: where Linux stores the CPU limit of a container: "QUOTA PERIOD" in microseconds, or "max PERIOD".
 
     Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, cpu.max.
     """

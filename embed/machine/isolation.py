@@ -1,4 +1,4 @@
-"""Read a file that may be damaged in a process of its own: the HDF5 library can crash or hang on one."""
+"""Read a file that may be damaged in a separate process, because the HDF5 library can crash or hang on one."""
 
 import pickle
 import signal
@@ -12,7 +12,7 @@ from embed.errors import EmbedError, StoreDamaged
 
 _Result = TypeVar("_Result")
 _LEAST_S = 60.0
-_SLOWEST_BYTES_S = 4e6  # a tenth of a slow network disk, so that only what hangs is stopped
+_SLOWEST_BYTES_S = 4e6  # a tenth of a slow network disk's speed, so that only a hanging process is stopped
 
 _CHILD = """
 import pickle, sys
@@ -28,26 +28,27 @@ pickle.dump(answer, sys.stdout.buffer)
 
 
 def read_apart(function: Callable[..., _Result], path: Path, *args: object, limit_s: float | None = None) -> _Result:
-    """Return `function(path, *args)`, computed in a process that may crash or hang without harm.
+    """Return `function(path, *args)`, computed in a separate process that may crash or hang without harm.
 
     Args:
-        function: one that a module defines, so that another process finds it.
+        function: defined at the top of a module, so that another process finds it.
         path: the file or folder that it reads.
-        args: what else it takes; these and the result must pickle.
-        limit_s: how long it may take; None takes `reading_limit_s` of the path.
+        args: its other arguments. They and the result must be picklable.
+        limit_s: longest time it may take; None uses `reading_limit_s` of the path.
 
     Raises:
-        StoreDamaged: it crashed or took too long; also whatever EmbedError it raises itself.
+        StoreDamaged: the process crashed or took too long.
+        EmbedError: raised by the function itself.
     """
     limit_s = reading_limit_s(path) if limit_s is None else limit_s
     packed = pickle.dumps(sys.path) + pickle.dumps((function, (path, *args)))
-    # -P: the working folder is no place to import from, where a user may keep a pickle.py.
+    # -P: do not import from the working folder, where a user may keep a pickle.py.
     command = [sys.executable, "-P", "-c", _CHILD]
     try:
         done = subprocess.run(command, input=packed, capture_output=True, timeout=limit_s, check=False)
     except subprocess.TimeoutExpired:
         raise StoreDamaged(
-            f"{path} is damaged: reading it had no end, and was stopped after {limit_s:.0f} s."
+            f"{path} is damaged: reading it did not end and was stopped after {limit_s:.0f} s."
         ) from None
     if done.returncode:
         raise StoreDamaged(f"{path} is damaged: reading it crashed ({_cause(done)}).")
@@ -58,7 +59,7 @@ def read_apart(function: Callable[..., _Result], path: Path, *args: object, limi
 
 
 def reading_limit_s(*paths: Path) -> float:
-    """Return a minute and what a very slow disk takes for these files, and for those in these folders."""
+    """Return one minute plus the time that a very slow disk needs for these files, or all files in these folders."""
     files = [file for path in paths for file in (path.iterdir() if path.is_dir() else [path])]
     return _LEAST_S + sum(file.stat().st_size for file in files if file.is_file()) / _SLOWEST_BYTES_S
 

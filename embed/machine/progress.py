@@ -1,7 +1,7 @@
-"""Where a run stands, which stage sets its pace, and what would make it faster.
+"""The progress of a run, its slowest stage, and what would make it faster.
 
-A stage's share is the part of the time in which the run did nothing but wait for it: for frames (which is fetching or
-decoding, in the ratio of the workers' time), for the encoder, or for the store.
+A stage's share is the fraction of the time in which the run only waited for it: for frames (fetching or decoding, in
+the ratio of the workers' time), for the encoder, or for the store.
 """
 
 import time
@@ -13,25 +13,26 @@ Item = TypeVar("Item")
 Stage = Literal["fetch", "decode", "encode", "write"]
 
 HINTS: dict[Stage, str] = {
-    "fetch": "bring the videos nearer to this machine, or fetch through a faster line",
-    "decode": "--sampling keyframes decodes key frames alone; more cores decode more videos at once; "
+    "fetch": "copy the videos nearer to this machine, or use a faster connection",
+    "decode": "--sampling keyframes decodes only key frames; more cores decode more videos at once; "
     "an NVIDIA GPU may decode faster (--decode-device cuda)",
     "encode": "encode on a GPU (--device cuda), with a smaller --model, or fewer frames",
     "write": "write the store to a local disk",
 }
-"""What makes a run faster whose pace a stage sets."""
+"""Slowest stage -> what makes such a run faster."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands.
+    """The progress of a run.
 
     Args:
-        videos_done: of `videos_total`, the failed ones included.
+        videos_done: videos finished, including failed ones.
+        videos_total: all videos of the run.
         failed: videos without vectors.
         frames: vectors written.
-        seconds: since the run began.
-        shares: of each stage, 0 to 1.
+        seconds: time since the run began.
+        shares: share of each stage, 0 to 1.
     """
 
     videos_done: int
@@ -43,20 +44,20 @@ class Progress:
 
     @property
     def bottleneck(self) -> Stage | None:
-        """The stage that sets the pace; None before anything was waited for."""
+        """The slowest stage; None before the run has waited for anything."""
         return slowest(self.shares)
 
 
 @final
 class StageClock:
-    """Adds up where the time goes.
+    """Adds up the time of each stage.
 
-    Args (all in seconds, all growing):
-        fetch_s, decode_s: workers' time, several at once.
-        waiting_s: the encoder's time without frames.
-        encode_s: inside the encoder.
-        write_s: inside the store.
-        decode_cpu_s, encode_cpu_s: processor time of both, all threads.
+    Attributes (all in seconds, all growing):
+        fetch_s, decode_s: time of the workers; several work at once.
+        waiting_s: time in which the encoder had no frames.
+        encode_s: time inside the encoder.
+        write_s: time inside the store.
+        decode_cpu_s, encode_cpu_s: processor time of both, over all threads.
     """
 
     def __init__(self) -> None:
@@ -65,7 +66,7 @@ class StageClock:
         self._waiting_since: float | None = None
 
     def waited_for(self, items: Iterable[Item]) -> Generator[Item]:
-        """Yield the items, counting the time until each comes."""
+        """Yield the items, and add up the time until each arrives."""
         remaining = iter(items)
         while True:
             started = self._waiting_since = time.monotonic()
@@ -79,9 +80,9 @@ class StageClock:
             yield item
 
     def shares(self) -> dict[Stage, float]:
-        """Return the share of each stage, the wait that goes on included; they sum to 1 once a video was embedded.
+        """Return the share of each stage, including the current wait. They sum to 1 once a video has been embedded.
 
-        Until then nobody knows whether fetching or decoding is waited for.
+        Until then it is unknown whether the run waits for fetching or for decoding.
         """
         since, at_work_s = self._waiting_since, self.fetch_s + self.decode_s
         waiting_s = self.waiting_s + (time.monotonic() - since if since is not None else 0.0)

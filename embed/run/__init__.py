@@ -1,8 +1,8 @@
 """`embed_videos`: sources -> frames -> vectors -> store, all stages at once.
 
-In: sources, a store's path, and an `EmbedConfig`.
-Out: the store, an `EmbedSummary`, and a log if one is asked for.
-Read first: `pipeline.py`; `config.py` has what can be set, `encoding.py` how batches are filled.
+In: sources, the path of a store, and an `EmbedConfig`.
+Out: the store, an `EmbedSummary`, and a log if requested.
+Read first: `pipeline.py`; then `config.py` for the settings, and `encoding.py` for how batches are filled.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Which videos of a store are other files today than when they were embedded, and which never were the same video."""
+"""Find the videos of a store whose files have changed since they were embedded, and names that mean another video."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from embed.decode_pool import hash_content
 from embed.errors import SourceError
+from embed.machine import counted
 from embed.sources import Video, is_remote, is_same_place
 from embed.store import EmbeddingStore, decode_text
 
 
 class _Embedded(NamedTuple):
-    """What a store knows of a video; texts as bytes."""
+    """What a store holds about a video, texts as bytes."""
 
     location: bytes
     modified_s: float
@@ -19,13 +20,13 @@ class _Embedded(NamedTuple):
 
 
 def changed_videos(store: str | Path, videos: Sequence[Video]) -> set[str]:
-    """Return the ids of local videos whose files have other content than the one that was embedded.
+    """Return the ids of local videos whose files have changed since they were embedded.
 
-    A file is read, both its ends, only where its modification time is not the one that was stored, or where it lies in
-    another place than the one that was embedded. Far videos are not asked for.
+    A file is read (its beginning and end) only if its modification time differs from the stored one, or if it is in
+    another place than the file that was embedded. Remote videos are not checked.
 
     Raises:
-        SourceError: a video in another place has the name of one in the store, and not its content.
+        SourceError: a video in another place has the name of a video in the store, but other content.
         StoreError: the store cannot be read.
     """
     with EmbeddingStore(store) as opened:
@@ -49,7 +50,7 @@ def changed_videos(store: str | Path, videos: Sequence[Video]) -> set[str]:
 def _is_touched(video: Video, was: _Embedded) -> bool:
     try:
         return not is_remote(video.address) and Path(video.location).stat().st_mtime != was.modified_s
-    except OSError:  # a file that is gone, or cannot be read, leaves its vectors as they are
+    except OSError:  # the vectors of a file that is gone, or cannot be read, stay as they are
         return False
 
 
@@ -62,8 +63,8 @@ def _has_other_content(video: Video, was: _Embedded) -> bool:
 
 def _name_clash(store: str | Path, clashing: Sequence[tuple[Video, str]]) -> SourceError:
     video, old_location = clashing[0]
-    others = f" So are {len(clashing) - 1} more." if len(clashing) > 1 else ""
+    others = f" The same is true of {counted(len(clashing) - 1, 'other video')}." if len(clashing) > 1 else ""
     return SourceError(
-        f"{video.id} of {store} was embedded from {old_location}, and {video.location} is another video of that name."
+        f"{video.id} in {store} was embedded from {old_location}, but {video.location} is another video of that name."
         f"{others} Embed a folder above both, so that their names differ, or write to another store with -o."
     )

@@ -1,4 +1,4 @@
-"""What `embed_videos` is told, and what it tells when it is done."""
+"""The settings of `embed_videos`, and the summary that it returns."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,21 +15,21 @@ class EmbedConfig:
     """How videos are embedded.
 
     Args:
-        model: an encoder of `embed.encoders.load_encoder`.
-        pretrained: its weights: a tag or a file; None takes the family's default.
+        model: name of an encoder, as for `embed.encoders.load_encoder`.
+        pretrained: its weights: a tag or a file; None uses the family's default.
         sampling: which frames are embedded.
         device: "auto", or a torch device.
-        precision: of the encoder's arithmetic. None takes the store's; for a new one bfloat16 for CLIP on CUDA where it
-            keeps the vectors (`embed.run.fidelity`), else float32.
+        precision: arithmetic of the encoder. None uses the store's precision. For a new store, None is bfloat16 with
+            CLIP on CUDA if that changes the vectors little enough (`embed.run.fidelity`), else float32.
         batch_size: frames encoded at once.
         decoder: "pyav" or "opencv".
-        decode_device: "cpu", or "cuda": decode on an NVIDIA GPU what it decodes to the same pixels
+        decode_device: "cpu", or "cuda" to use an NVIDIA GPU for videos that it decodes to the same pixels
             (`embed.video.nvdec`).
         is_retrying: try videos again that failed in an earlier run.
-        workers: videos decoded at once; None takes one a core, at most 16, since one thread each wastes least.
-        limits: seconds and bytes that decoding one video may take; its server may be silent for as many seconds.
-        log: a file that gets one JSON object a video (`embed.run.log`); None keeps none.
-        views: of each frame, names of `embed.video.views`; V views cost V times the encoding.
+        workers: videos decoded at once; None is one per core, at most 16. Each uses one thread, which wastes least.
+        limits: seconds and bytes that decoding one video may take. A server may also be silent for that many seconds.
+        log: file to which one JSON object per video is appended (`embed.run.log`); None writes no log.
+        views: parts of each frame, names of `embed.video.views`. V views take V times the encoding.
     """
 
     model: str = "ViT-B-32"
@@ -59,11 +59,11 @@ class EmbedConfig:
     def from_provenance(
         cls, provenance: Provenance, *, pretrained: str | None = None, device: str = "auto", batch_size: int = 32
     ) -> "EmbedConfig":
-        """Return the configuration that makes vectors like a store's.
+        """Return the configuration that makes vectors like those of a store.
 
         Args:
             provenance: what made the store.
-            pretrained: where its weights lie on this machine, if they were a file that has moved.
+            pretrained: path of the weights on this machine, if they are a file that has moved.
             device: where to encode.
             batch_size: frames encoded at once.
         """
@@ -87,18 +87,18 @@ class EmbedSummary:
     Args:
         store: the store's path.
         embedded: videos embedded by this run.
-        changed: of these, those that an earlier run had embedded from other content.
+        changed: those of them that an earlier run had embedded before their files changed.
         skipped: videos that were in the store already.
         failed: videos of these sources without vectors, from this run or an earlier one.
         vectors: vectors written by this run.
-        repeated: of these, those of a frame that equals the one before, which were not computed again.
-        seconds: wall time, loading the encoder included.
-        load_seconds: of these, the time until the encoder was loaded.
-        encode_seconds: of these, the time inside the encoder.
-        decode_cpu_seconds, encode_cpu_seconds: processor time of the two, all threads of all processes.
-        shares: the share of the time that each stage made the run wait (`embed.machine.progress`).
-        failures: why each failed video failed.
-        decoded_on_cpu: reason -> videos that were to be decoded on a GPU, and were not.
+        repeated: those of them that were copied, because the frame equals the one before.
+        seconds: wall time, including the loading of the encoder.
+        load_seconds: part of it until the encoder was loaded.
+        encode_seconds: part of it inside the encoder.
+        decode_cpu_seconds, encode_cpu_seconds: processor time of decoding and encoding, all threads of all processes.
+        shares: fraction of the time that the run waited for each stage (`embed.machine.progress`).
+        failures: the failed videos with their reasons.
+        decoded_on_cpu: reason -> number of videos that should have been decoded on a GPU, but were not.
     """
 
     store: str
@@ -119,15 +119,16 @@ class EmbedSummary:
 
     @property
     def cores_used(self) -> float:
-        """How many cores decoding and encoding kept busy on average; near all of them, the machine does what it can."""
+        """Cores that decoding and encoding kept busy on average. Close to all of them, the machine is fully used."""
         return (self.decode_cpu_seconds + self.encode_cpu_seconds) / self.seconds
 
     @property
     def hint(self) -> str | None:
-        """What would make such a run faster; None where this one embedded nothing."""
+        """What would make such a run faster; None if this run embedded nothing."""
         stage = slowest(self.shares)
         if stage and self.load_seconds > self.seconds / 2:
-            return f"loading the encoder took {self.load_seconds / self.seconds:.0%} of the time: embed more in one run"
+            share = self.load_seconds / self.seconds
+            return f"loading the encoder took {share:.0%} of the time: embed more videos in one run"
         return f"{stage} took {self.shares[stage]:.0%} of the time: {HINTS[stage]}" if stage else None
 
     def to_json(self) -> dict[str, Any]:

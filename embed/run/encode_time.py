@@ -1,4 +1,4 @@
-"""How long the encoder keeps the run waiting, and what processor time it takes."""
+"""The time that a run waits for the encoder, and the encoder's processor time."""
 
 import time
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from embed.machine import StageClock
 
 @final
 class TimedEncoding:
-    """Begins to encode batches, and adds to a clock what they cost.
+    """Begins to encode batches, and adds their time to a clock.
 
-    Processor time is the whole process's while a batch is being encoded: operators compute in threads that belong to
-    no batch.
+    Processor time is that of the whole process while a batch is being encoded, because operators compute in threads
+    that belong to no batch.
     """
 
     def __init__(self, encoder: Encoder, clock: StageClock) -> None:
@@ -49,7 +49,7 @@ class TimedEncoding:
 @final
 @dataclass(frozen=True)
 class _TimedVectors:
-    """Vectors whose wait is counted. `result` is called once."""
+    """Pending vectors whose waiting time is added up. `result` is called once."""
 
     pending: PendingVectors
     finish: Callable[[PendingVectors], NDArray[np.float32]]

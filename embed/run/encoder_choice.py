@@ -1,4 +1,4 @@
-"""Which encoder a run takes, and in which precision."""
+"""Choose the encoder of a run and its precision."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,17 +12,17 @@ from embed.store import EmbeddingStore, Fidelity, Precision, Provenance, is_stor
 
 
 def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> tuple[Encoder, Fidelity | None]:
-    """Load the encoder that a store is made, or continued, with.
+    """Load the encoder with which a store is made or continued.
 
-    Before a store is made in a lower precision, what that costs is measured on the user's own frames.
+    Before a store is made in a lower precision, the change of the vectors is measured on the user's own frames.
 
     Args:
         config: model, weights, device and precision.
-        store: its path; it may not be there yet.
-        videos: whose first frames are measured.
+        store: path of the store, which may not exist yet.
+        videos: their first frames are used to measure.
 
     Returns:
-        The encoder, and what was measured, which a store that is continued remembers; None where nothing was.
+        The encoder, and what was measured, now or when the store was made; None if nothing was measured.
 
     Raises:
         EncoderError: the encoder cannot be built, or `config.precision` changes its vectors too much.

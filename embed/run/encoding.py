@@ -1,12 +1,13 @@
-"""Decoded videos -> vectors, in batches of one size that run across the videos' borders.
+"""Decoded videos -> vectors, in batches of one size that cross the borders between videos.
 
     results --fill_batches--> Batch --encode_batches--> (Batch, vectors) --vectors_of_videos--> one video's vectors
 
-Every batch has the same number of windows, the last one filled up with black: matrix kernels differ in the last bit
-with the shape of a batch, and a video's vectors must not depend on its neighbours or on where a run was killed. A
-window whose pixels equal those of the window before it in the same video is not encoded again, which changes no bit.
+Every batch has the same number of windows; the last one is filled up with black. The results of matrix kernels depend
+in the last bit on the shape of a batch, and a video's vectors must not depend on its neighbours or on where a run was
+killed. A window whose pixels equal those of the window before it in the same video is not encoded again, which changes
+no bit.
 
-Failures pass through all stages, in their place.
+Failures pass through all stages in order.
 """
 
 from collections import deque
@@ -21,9 +22,9 @@ from embed.encoders import PendingVectors
 from embed.store import Failure
 
 BeginEncoding = Callable[[NDArray[np.uint8]], PendingVectors]
-"""(B, W, side_px, side_px, 3) uint8 -> (B, D) float32, sooner or later."""
+"""(B, W, side_px, side_px, 3) uint8 -> (B, D) float32, at once or later."""
 
-_MOST_PENDING = 3  # two batches that are computed, or brought to the device, and one that waits for neither
+_MOST_PENDING = 3  # two batches that are computed or copied to the device, and one that is ready to follow
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class WaitingVideo:
 
     @property
     def window_count(self) -> int:
-        """How many windows are encoded: those that differ from the one before."""
+        """The number of windows that are encoded: those that differ from the one before."""
         return int(self.window_of[-1]) + 1
 
 
@@ -50,8 +51,8 @@ class Batch:
 
     Args:
         rgb: (B, W, side_px, side_px, 3) uint8.
-        window_count: the real ones among them; the rest is black.
-        ended: the videos whose last window is in here.
+        window_count: number of real windows; the rest is black.
+        ended: the videos whose last window is in this batch.
     """
 
     rgb: NDArray[np.uint8]
@@ -69,7 +70,7 @@ class EncodedVideo:
 
 
 def fill_batches(results: Iterable[DecodedVideo | Failure], batch_size: int) -> Generator[Batch | Failure]:
-    """Yield full batches as soon as there are windows enough, and the rest at last."""
+    """Yield full batches as soon as there are enough windows, and the rest at the end."""
     windows: list[NDArray[np.uint8]] = []
     waiting: list[WaitingVideo] = []
     for result in results:
@@ -86,7 +87,7 @@ def fill_batches(results: Iterable[DecodedVideo | Failure], batch_size: int) -> 
 
 
 def differs_from_last(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Say of each of T windows whether it differs from the one before.
+    """Return (T,) bool: True for each window that differs from the one before.
 
     >>> differs_from_last(np.array([[1], [1], [2], [1]], dtype=np.uint8)).tolist()
     [True, False, True, True]
@@ -99,7 +100,7 @@ def _take_batch(windows: list[NDArray[np.uint8]], waiting: list[WaitingVideo], b
     rgb = np.zeros((batch_size, *taken[0].shape), dtype=np.uint8)
     np.stack(taken, out=rgb[: len(taken)])
     del windows[:batch_size]
-    # What is left belongs to the last video alone, or to none: a new one is only added when the rest is short.
+    # The remaining windows belong to the last video only: a new video is added only when few windows remain.
     ended = tuple(waiting[:-1] if windows else waiting)
     del waiting[: len(ended)]
     return Batch(rgb, len(taken), ended)
@@ -110,7 +111,7 @@ def encode_batches(
 ) -> Generator[tuple[Batch, NDArray[np.float32]] | Failure]:
     """Yield each batch with the (window_count, D) vectors of its real windows.
 
-    A batch that is not encoded yet is waited for only when the next has been begun behind it, or there is none.
+    It waits for an unfinished batch only after the next one has begun, or if there is none.
     """
     pending: deque[tuple[Batch, PendingVectors] | Failure] = deque()
     for batch in batches:
@@ -141,7 +142,7 @@ def _result(item: tuple[Batch, PendingVectors] | Failure) -> tuple[Batch, NDArra
 def vectors_of_videos(
     encoded: Iterable[tuple[Batch, NDArray[np.float32]] | Failure],
 ) -> Iterator[EncodedVideo | Failure]:
-    """Yield each video when the last of its windows is encoded."""
+    """Yield each video when its last window is encoded."""
     rows: list[NDArray[np.float32]] = []
     for item in encoded:
         if isinstance(item, Failure):

@@ -1,4 +1,4 @@
-"""What a lower precision costs: its vectors against float32's, of the user's own frames, before any is stored."""
+"""Measure how much a lower precision changes vectors, on the user's own frames, before any vector is stored."""
 
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -16,7 +16,7 @@ from embed.store import EncoderIdentity, Fidelity
 from embed.video import UniformFrames
 
 LEAST_COSINE = 0.999
-"""A precision that brings any of the frames below it is refused."""
+"""A precision is refused if the cosine of any frame to float32 is lower."""
 
 _VIDEO_COUNT = 4
 _MOST_VIDEOS = 64
@@ -27,13 +27,13 @@ def first_frames(videos: Iterable[Video], plan: DecodePlan, limits: DecodeLimits
     """Decode eight evenly spaced frames of each of the first four videos that can be decoded.
 
     Args:
-        videos: taken until there are four; of a list that begins with dead links, 64.
-        plan: what is done to each, but for its sampling.
-        limits: what each may take; its server may be silent for as many seconds.
+        videos: tried in order until four are decoded, at most 64 of them, for lists that begin with dead links.
+        plan: how each is decoded; its sampling is replaced.
+        limits: what each may take. Its server may be silent for that many seconds.
 
     Returns:
-        (B, W, side_px, side_px, 3) uint8; None where no video can be decoded. Then nothing is measured, and vectors are
-        stored in the precision asked for all the same.
+        (B, W, side_px, side_px, 3) uint8; None if no video can be decoded. Then nothing is measured, and vectors are
+        stored in the requested precision anyway.
     """
     plan = replace(plan, sampling=UniformFrames(_FRAMES_A_VIDEO))
     with ExitStack() as stack:
@@ -46,11 +46,11 @@ def first_frames(videos: Iterable[Video], plan: DecodePlan, limits: DecodeLimits
 
 
 def measure_fidelity(encoder: Encoder, reference: Encoder, rgb: NDArray[np.uint8]) -> Fidelity:
-    """Encode frames twice and compare.
+    """Encode frames twice and compare the vectors.
 
     Args:
-        encoder: of the lower precision.
-        reference: the same in float32.
+        encoder: an encoder of lower precision.
+        reference: the same encoder in float32.
         rgb: (B, W, side_px, side_px, 3) uint8.
     """
     ours, theirs = encoder.encode(rgb), reference.encode(rgb)
@@ -59,14 +59,14 @@ def measure_fidelity(encoder: Encoder, reference: Encoder, rgb: NDArray[np.uint8
 
 
 def is_faithful(fidelity: Fidelity) -> bool:
-    """Say whether no frame's cosine is below `LEAST_COSINE`, or no number."""
+    """Return True if every frame's cosine is at least `LEAST_COSINE`; False if one is NaN."""
     return fidelity.cosine_min >= LEAST_COSINE
 
 
 def too_unfaithful(fidelity: Fidelity, identity: EncoderIdentity) -> EncoderError:
-    """Return the error that says what was measured."""
+    """Return the error with the measured figures."""
     return EncoderError(
         f"{identity.precision} changes the vectors of {identity.model} too much: on {fidelity.frame_count} of your "
         f"frames their cosine to float32 is {fidelity.cosine_min:.4f} at worst and {fidelity.cosine_mean:.4f} on "
-        f"average, and at least {LEAST_COSINE} is wanted of each. Use --precision float32."
+        f"average, and each must be at least {LEAST_COSINE}. Use --precision float32."
     )

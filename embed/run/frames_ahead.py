@@ -1,4 +1,4 @@
-"""The frames of a run's videos, fetched and decoded ahead of whoever takes them."""
+"""Fetch and decode the frames of a run's videos before they are needed."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -10,16 +10,16 @@ from embed.sources import FetchConfig, Fetcher, Video
 
 @final
 class FramesAhead:
-    """Fetches and decodes from the moment that this is made, until it is closed.
+    """Fetches and decodes videos in the background, from its construction until it is closed.
 
     Args:
         videos: one or more.
-        plan: what is done to each.
-        workers: videos decoded at once; None takes one a core, at most 16.
+        plan: how each is decoded.
+        workers: videos decoded at once; None is one per core, at most 16.
         limits: what one video may take.
 
     Attributes:
-        results: yields every video, decoded or failed, in no certain order.
+        results: yields every video, decoded or failed, in no fixed order.
     """
 
     def __init__(self, videos: Sequence[Video], plan: DecodePlan, *, workers: int | None, limits: DecodeLimits) -> None:
@@ -32,7 +32,7 @@ class FramesAhead:
             self._stack = stack.pop_all()
 
     def close(self) -> None:
-        """Kill what decodes, and let go of what was fetched."""
+        """Kill the decoding processes, and remove what was fetched."""
         self._stack.close()
 
     def __enter__(self) -> Self:

@@ -1,11 +1,11 @@
-"""A run's log: one JSON object a line for each video, appended as it is done.
+"""The log of a run: one line with a JSON object for each video, appended when the video is done.
 
     {"time": ..., "id": ..., "location": ..., "status": "embedded", "vectors": 100, "encoded": 97, "duration_s": 60.0,
      "fetch_s": 0.0, "fetched_bytes": 0, "decode_s": 2.3, "decode_cpu_s": 3.9}
     {"time": ..., "id": ..., "location": ..., "status": "failed", "reason": "timeout", "detail": ..., "attempts": 1}
 
-`encoded` counts the frames that differ from the one before. `cpu_reason` is there where a GPU was to decode a video and
-the CPU did. `time` is ISO 8601, UTC.
+`encoded` counts the frames that differ from the one before. `cpu_reason` is present if the CPU decoded a video that a
+GPU should have decoded. `time` is ISO 8601, UTC.
 """
 
 import json
@@ -22,10 +22,10 @@ from embed.store import Failure
 
 @final
 class RunLog:
-    """Append to a log.
+    """Appends to a log.
 
     Args:
-        path: made where it is absent; None logs nothing.
+        path: created if it does not exist; None logs nothing.
 
     Raises:
         EmbedError: it cannot be written.
@@ -35,11 +35,13 @@ class RunLog:
         self._file: IO[str] | None = None
         if path is not None:
             try:
-                # Line by line: a killed run's log ends with the last video that was done.
-                # A name that is no UTF-8 becomes JSON's own escape, \udce9, which reads back as the same name.
+                # Line by line, so that the log of a killed run ends with its last finished video.
+                # A name that is not UTF-8 becomes JSON's own escape, \udce9, which reads back as the same name.
                 self._file = Path(path).open("a", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
             except OSError as error:
-                raise EmbedError(f"The log {path} cannot be written: {error.strerror}. Name another --log.") from error
+                raise EmbedError(
+                    f"The log {path} cannot be written: {error.strerror}. Name another file with --log."
+                ) from error
 
     def embedded(self, encoded: EncodedVideo) -> None:
         """Log a video whose vectors are in the store."""
@@ -70,14 +72,14 @@ class RunLog:
                 self._file.write(json.dumps({"time": moment, **values}, ensure_ascii=False) + "\n")
             except OSError as error:
                 raise EmbedError(
-                    f"The log {self._file.name} cannot be written: {error.strerror}. What is embedded is kept: make "
-                    "room, or leave --log away, and run the same command again."
+                    f"The log {self._file.name} cannot be written: {error.strerror}. Embedded videos are kept. Free "
+                    "some disk space or leave out --log, and run the same command again."
                 ) from error
 
     def close(self) -> None:
         """Close the file."""
         if self._file:
-            with suppress(OSError):  # on a full disk: a line that could not be written is tried again, and was told
+            with suppress(OSError):  # on a full disk, closing tries the failed line again, which was reported already
                 self._file.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Embed videos: fetch | decode | encode | write, overlapped, and resumable at any moment."""
+"""Embed videos: fetch | decode | encode | write, all at once, and resumable at any moment."""
 
 import time
 from collections import Counter
@@ -32,26 +32,26 @@ def embed_videos(
     encoder: Encoder | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> EmbedSummary:
-    """Embed the frames of videos into a store, which is made, or continued where it stands.
+    """Embed the frames of videos into a store, which is made, or continued if it exists.
 
-    Videos that the store holds are skipped, so an interrupted run goes on where it was; local files whose content has
-    changed since are embedded anew. A video that cannot be read is stored as a failure and the run goes on.
+    Videos that the store holds are skipped, so an interrupted run continues where it stopped. Local files whose content
+    has changed are embedded again. A video that cannot be read is stored as a failure, and the run continues.
 
     Args:
-        sources: what `find_videos` takes: folders, video files, CSV or TXT lists.
-        store: path of the `.h5` file.
-        config: how; None takes the defaults (CLIP ViT-B/32, 100 frames).
-        encoder: an encoder at hand, in place of `config.model`.
+        sources: the sources of `find_videos`: folders, video files, CSV or TXT lists.
+        store: path of the `.h5` file, or of a folder of shards.
+        config: settings; None uses the defaults (CLIP ViT-B/32, 100 frames).
+        encoder: an encoder to use in place of `config.model`.
         on_progress: called when the encoder is loaded, after every video, and every second in between.
 
     Raises:
-        SourceError: there is nothing to embed, or a name of the store stands for another video here.
+        SourceError: there is nothing to embed, or a name in the store means another video here.
         EncoderError: the encoder cannot be built, or `config.precision` changes its vectors too much.
-        StoreError: the store cannot be written; StoreMismatch where its vectors were made otherwise.
+        StoreError: the store cannot be written. StoreMismatch: its vectors were made in another way.
     """
     started = time.monotonic()
     config = config or EmbedConfig()
-    keep_freed_memory()  # before there are threads: theirs would be given back, and taken anew for every batch
+    keep_freed_memory()  # before there are threads, whose memory would be freed and allocated again for every batch
     videos = find_videos(sources)
     with ExitStack() as stack:
         early = None if encoder else _begin_early(config, store, videos)
@@ -73,7 +73,7 @@ def embed_videos(
 
 
 def _begin_early(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> FramesAhead | None:
-    """Begin to decode while the encoder loads, where the store is new and the encoder's preprocessing can be told."""
+    """Begin to decode while the encoder loads, if the store is new and the preprocessing is known in advance."""
     if Path(store).exists() or is_store(store):
         return None
     foreseen = foresee_preprocessing(config.model)
@@ -90,7 +90,7 @@ def _begin(videos: Sequence[Video], preprocessing: Preprocessing, config: EmbedC
 def _go_on(
     early: FramesAhead | None, videos: Sequence[Video], preprocessing: Preprocessing, config: EmbedConfig
 ) -> FramesAhead:
-    """Return what was begun early where it decodes these videos as they must be, or begin."""
+    """Return the early decoding if it decodes these videos in the right way, or begin anew."""
     if early:
         if early.videos == videos and early.plan.preprocessing.cuts_as(preprocessing):
             return early
@@ -99,7 +99,7 @@ def _go_on(
 
 
 class _Run:
-    """One run over one store: its parts and its counts."""
+    """The parts and counts of one run over one store."""
 
     def __init__(self, writer: StoreWriter, encoder: Encoder, config: EmbedConfig, log: RunLog) -> None:
         self._writer, self._encoder, self._config, self._log = writer, encoder, config, log
@@ -110,19 +110,19 @@ class _Run:
         self._decoded_on_cpu: Counter[str] = Counter()
 
     def forget_changed(self, store: str | Path, videos: Sequence[Video]) -> None:
-        """Find the videos that changed since they were embedded; what is appended anew takes their vectors' place."""
+        """Find the videos that changed since they were embedded. Their new vectors will replace the old ones."""
         if self._writer.embedded:
             self._changed = changed_videos(store, videos)
             self._writer.embedded -= self._changed
 
     def is_settled(self, video: Video) -> bool:
-        """Say whether an earlier run has dealt with the video."""
+        """Return True if an earlier run has embedded the video, or has failed to and is not to be repeated."""
         failure = self._writer.failed.get(video.id)
         is_known = failure is not None and is_same_place(failure.location, video.location)
         return video.id in self._writer.embedded or (is_known and not self._config.is_retrying)
 
     def embed(self, frames: FramesAhead, on_progress: Callable[[Progress], None] | None) -> None:
-        """Embed the videos of frames: fetching, decoding, encoding and writing go on at once."""
+        """Embed decoded videos. Fetching, decoding, encoding and writing happen at once."""
         encoding = TimedEncoding(self._encoder, self._clock)
         batches = in_background(fill_batches(frames.results, self._config.batch_size))
         begun = encode_batches(self._clock.waited_for(batches), encoding.begin)
@@ -140,7 +140,7 @@ class _Run:
     def summary(
         self, store: str | Path, videos: Sequence[Video], *, seconds: float, load_seconds: float
     ) -> EmbedSummary:
-        """Say what was done for the videos of the sources, and how long it took."""
+        """Return what was done for the videos of the sources, and how long it took."""
         failures = tuple(self._writer.failed[video.id] for video in videos if video.id in self._writer.failed)
         return EmbedSummary(
             store=str(store),

@@ -1,8 +1,8 @@
-"""Read HDF5 files that may be damaged or hostile: nothing is followed out of one, or read that does not lie in it.
+"""Read HDF5 files that may be damaged or hostile. No link out of a file is followed, and nothing outside it is read.
 
-Of the format that stores are written in, superblock version 2, every structure carries a checksum, with one exception:
-the heap where texts of variable length lie. A block of zeros in there makes the HDF5 library loop for ever. So stores
-have no such texts, and none is read. Older formats have no checksums: they are left to another process.
+Stores are written in a format (superblock version 2) whose structures all have checksums, with one exception: the heap
+of texts of variable length. A block of zeros in that heap makes the HDF5 library loop for ever. So stores have no such
+texts, and none is read. Older formats have no checksums: they are read in another process.
 """
 
 import math
@@ -21,19 +21,19 @@ _LONGEST_TEXT_BYTES = 1 << 20
 
 
 def is_hdf5(path: Path) -> bool:
-    """Say whether a file begins like an HDF5 file."""
+    """Return True if a file begins like an HDF5 file."""
     with path.open("rb") as file:
         return file.read(len(_SIGNATURE)) == _SIGNATURE
 
 
 def is_checksummed(path: Path) -> bool:
-    """Say whether an HDF5 file is of the format whose structures carry checksums.
+    """Return True if the structures of an HDF5 file have checksums.
 
     Raises:
-        ValueError: it is no HDF5 file.
+        ValueError: it is not an HDF5 file.
 
-    Source: HDF5 file format specification, "Format Signature and Superblock"; a signature that comes later than at the
-    first byte is not looked for.
+    Source: HDF5 file format specification, "Format Signature and Superblock". The signature is expected at the first
+    byte only.
     """
     if not is_hdf5(path):
         raise ValueError("file signature not found")
@@ -42,10 +42,10 @@ def is_checksummed(path: Path) -> bool:
 
 
 def read_attribute(owner: h5py.File | h5py.Dataset, name: str) -> str | int | None:
-    """Read an attribute that is one integer or one text of fixed length; None where it is absent.
+    """Read an attribute that is one integer or one text of fixed length; None if there is no such attribute.
 
     Raises:
-        ValueError: it is of another kind.
+        ValueError: it has another type.
     """
     if name not in owner.attrs:
         return None
@@ -61,23 +61,23 @@ def read_attribute(owner: h5py.File | h5py.Dataset, name: str) -> str | int | No
 
 
 def own_dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """Return a dataset whose bytes lie in this very file, all of them, one after another.
+    """Return a dataset whose bytes are all in this file, in one contiguous run.
 
     Raises:
-        ValueError: there is none. What it claims is compared with the file's size before anything is read, since a
-            few bytes can claim an array that no memory holds.
+        ValueError: there is none. Its claimed size is compared with the size of the file before anything is read,
+            because a few bytes can claim an array that is larger than the memory.
     """
     dataset = _own_object(file, name)
     if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
         raise ValueError(f"the dataset /{name} is missing")
     offset = dataset.id.get_offset() if dataset.chunks is None else None
     if dataset.size and (offset is None or offset + dataset.nbytes > file.id.get_filesize()):
-        raise ValueError(f"the dataset /{name} does not lie in the file in one run")
+        raise ValueError(f"the dataset /{name} is not one contiguous run in the file")
     return dataset
 
 
 def _own_object(file: h5py.File, name: str) -> Any:
-    """Return what a path leads to by links that stay in the file; None where there is nothing."""
+    """Return the object at a path whose links all stay in the file; None if there is none."""
     found: Any = file
     for step in name.split("/"):
         is_here = isinstance(found, h5py.Group) and isinstance(found.get(step, getlink=True), h5py.HardLink)
@@ -89,7 +89,7 @@ def read_column(dataset: h5py.Dataset, dtype: str) -> NDArray[Any]:
     """Read a column of text ("S") or numbers ("i8", "f8").
 
     Raises:
-        ValueError: it is of another type or shape.
+        ValueError: it has another type or shape.
     """
     if dataset.dtype.kind != dtype[0] or dataset.ndim != 1 or (dtype != "S" and dataset.dtype.itemsize != 8):
         raise ValueError(f"{dataset.name} is {dataset.dtype} {dataset.shape}")
@@ -99,31 +99,31 @@ def read_column(dataset: h5py.Dataset, dtype: str) -> NDArray[Any]:
 
 @final
 class RowReader:
-    """Reads rows of one dataset past the HDF5 library, which takes several times as long over a few of them.
+    """Reads rows of one dataset without the HDF5 library, which takes several times as long for a few rows.
 
     Args:
-        file: open as long as rows are read, by the system's own calls.
-        dataset: of `own_dataset`, of a type that NumPy has.
+        file: opened with the system's own calls; it must stay open as long as rows are read.
+        dataset: a result of `own_dataset`, of a type that NumPy has.
     """
 
     def __init__(self, file: h5py.File, dataset: h5py.Dataset) -> None:
         self._file = file
         self._handle = file.id.get_vfd_handle()
-        self._start = dataset.id.get_offset() or 0  # none where it is empty
+        self._start = dataset.id.get_offset() or 0  # None if it is empty
         self._row_bytes = dataset.dtype.itemsize * math.prod(dataset.shape[1:])
 
     def read_into(self, target: NDArray[Any], first: int) -> None:
         """Fill `target`, contiguous and of the dataset's type, with the rows from row `first` on.
 
         Raises:
-            OSError: the disk does not give them.
+            OSError: the disk cannot read them.
             EOFError: the file ends before them.
             StoreError: it has been closed.
         """
         if not self._file:
-            raise StoreError("The store has been closed. Read within its `with` block, or open it again.")
+            raise StoreError("The store is closed. Read inside its `with` block, or open it again.")
         missing, at = target.reshape(-1).view(np.uint8).data, self._start + first * self._row_bytes
-        while len(missing):  # Linux gives 2 GB at a time
+        while len(missing):  # Linux reads at most 2 GB at a time
             count = os.preadv(self._handle, [missing], at)
             if not count:
                 raise EOFError("it ends before its last row")

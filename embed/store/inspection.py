@@ -1,4 +1,4 @@
-"""Look into a store: what is in it, what made it, what failed, and whether it is whole."""
+"""Inspect a store: what is in it, what made it, what failed, and whether it is damaged."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ class StoreReport:
     """What is in a store.
 
     Args:
-        path, created: where it lies, and when its first piece was written (ISO 8601).
-        videos, vectors, dimension: counts, and D.
-        shortest, median, longest: vectors a video; 0 in an empty store.
-        duration_s: of all videos together.
+        path, created: its path, and when its first piece was written (ISO 8601).
+        videos, vectors, dimension: number of videos and vectors, and D.
+        shortest, median, longest: vectors per video; 0 in an empty store.
+        duration_s: total duration of all videos.
         failures: the videos without vectors.
         provenance: what made the vectors.
-        problems: what `is_verifying` found wrong, a sentence each; None where it was not asked for.
+        problems: what `is_verifying` found wrong, one sentence each; None if it was not requested.
     """
 
     path: str
@@ -45,7 +45,7 @@ class StoreReport:
 
     @property
     def failures_by_reason(self) -> dict[str, int]:
-        """How many videos failed for each reason, most first."""
+        """The number of videos that failed for each reason, most frequent first."""
         return dict(Counter(failure.reason for failure in self.failures).most_common())
 
     def to_json(self) -> dict[str, Any]:
@@ -58,11 +58,11 @@ def inspect_embeddings(store: str | Path, *, is_verifying: bool = False) -> Stor
 
     Args:
         store: its path.
-        is_verifying: also read every row and check it, see `verify_store`.
+        is_verifying: also read every row and check it, see `verify_store`. This happens in another process, so that a
+            file that crashes or hangs the HDF5 library is reported and does no harm.
 
     Raises:
-        StoreError: there is no such store, or it cannot be opened at all. Where it is verified, reading happens in
-            another process, so that a file which crashes or hangs the HDF5 library is named, and harms nothing.
+        StoreError: there is no such store, or it cannot be opened.
     """
     path = Path(store)
     if not is_verifying:
@@ -95,7 +95,7 @@ def verify_store(store: EmbeddingStore) -> list[str]:
     Offsets and counts are checked when a store is opened.
 
     Returns:
-        A sentence for each video that is damaged; empty when all is well.
+        A sentence for each damaged video; an empty list if there is none.
     """
     problems = [*_damaged_columns(store)]
     for video_id in store.ids:

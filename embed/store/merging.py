@@ -1,4 +1,4 @@
-"""Make one store of several: of shards, or of stores from several machines."""
+"""Merge several stores into one: shards, or stores from several machines."""
 
 import tempfile
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from embed.errors import StoreError, StoreMismatch
+from embed.machine import counted
 from embed.store.parts import group_parts, is_sharded, lock_store, part_file, parts_folder, piece_files, unlock_store
 from embed.store.pieces import Piece, merge_pieces
 from embed.store.reading import EmbeddingStore
@@ -18,27 +19,27 @@ _SHOWN_IDS = 5
 
 
 def merge_embeddings(sources: Sequence[str | Path], output: str | Path, *, shard_bytes: int = 1 << 30) -> Path:
-    """Write a new store that holds what several stores hold.
+    """Write a new store with the content of several stores.
 
-    A video that two stores have with the same content hash is kept once. One that failed in one store and has vectors
-    in another has vectors.
+    A video that two stores have with the same content hash is kept once. A video that failed in one store and has
+    vectors in another keeps the vectors.
 
     Args:
-        sources: stores, or single shards of stores, of one provenance. They stay as they are.
-        output: a new `name.h5`, or a new folder, whose shards are merged up to a size; a larger source stays one shard.
-        shard_bytes: that size.
+        sources: stores, or single shards of stores, of one provenance. They are not changed.
+        output: a new `name.h5`, or a new folder of shards.
+        shard_bytes: size up to which shards in a folder are merged; a larger source stays one shard.
 
     Returns:
         `output`.
 
     Raises:
-        StoreMismatch: the stores' vectors were made differently.
+        StoreMismatch: the vectors of the stores were made in different ways.
         StoreError: a source cannot be read, two have different videos under one id, or `output` exists.
     """
     output = Path(output)
     check_is_new(output)
     _check_sources([Path(source) for source in sources])
-    # A shard named again, also through its folder or a link, is one file: shards are told apart by their files.
+    # A shard may be named twice, also by its folder or a link: each file is taken once.
     files = list(dict.fromkeys(file.resolve() for source in sources for file in piece_files(Path(source))))
     if is_sharded(output):
         _merge_into_folder(files, output, shard_bytes)
@@ -48,7 +49,7 @@ def merge_embeddings(sources: Sequence[str | Path], output: str | Path, *, shard
 
 
 def check_is_new(output: Path) -> None:
-    """Raise StoreError where something lies at a path that shall become a store."""
+    """Raise StoreError if something exists at the path of a new store."""
     if output.exists() or parts_folder(output).exists():
         raise StoreError(f"{output} exists already. Name a new file or folder, or remove it first.")
 
@@ -62,7 +63,7 @@ def _merge_into_file(files: Sequence[Path], output: Path) -> None:
 
 
 def _merge_into_folder(files: Sequence[Path], output: Path, shard_bytes: int) -> None:
-    """Write the shards beside, so that the folder appears whole or not at all."""
+    """Write the shards beside the folder first, so that it appears whole or not at all."""
     together = {group[0]: group for group in group_parts(files, shard_bytes)}
     later = {file for group in together.values() for file in group[1:]}
     with refusal_of(output):
@@ -87,8 +88,9 @@ def _check_sources(sources: Sequence[Path]) -> None:
             difference = store.provenance.difference(stores[0].provenance)
             if difference:
                 raise StoreMismatch(
-                    f"{store.path} was made otherwise than {stores[0].path}: its {difference}. Only vectors that were "
-                    "made alike can be in one store: embed its videos again with the settings of the other."
+                    f"{store.path} was made in another way than {stores[0].path}: its {difference}. One store can only "
+                    "hold vectors that were made in the same way. Embed its videos again with the settings of the "
+                    "other."
                 )
         _check_ids(stores)
 
@@ -103,6 +105,6 @@ def _check_ids(stores: Sequence[EmbeddingStore]) -> None:
     if clashes:
         shown = ", ".join(clashes[:_SHOWN_IDS]) + (" ..." if len(clashes) > _SHOWN_IDS else "")
         raise StoreError(
-            f"{len(clashes)} ids stand for different videos in these stores: {shown}. Embed one of the folders again "
-            "from a folder above it, so that its ids differ."
+            f"Different videos have the same id in these stores ({counted(len(clashes), 'id')}): {shown}. Embed one of "
+            "the folders again from a folder above it, so that its ids differ."
         )

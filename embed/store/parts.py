@@ -1,13 +1,13 @@
-"""Which files make up a store at this moment, and who may write them.
+"""The files that make up a store at this moment, and the lock of its writer.
 
-A store is `name.h5` and, while a run is under way or after one was killed, a folder `name.h5.parts/` of pieces that are
-not merged yet. Or it is a folder of such pieces and stays one: its parts are called shards. Three rules make a crash at
-any moment harmless:
+A store is `name.h5` and, during a run or after one was killed, a folder `name.h5.parts/` of pieces that are not merged
+yet. Or it is a folder of such pieces, and stays one: its parts are called shards. Three rules make a crash at any
+moment harmless:
 
-- A part is called by the range of sequence numbers it holds, `00000000-00000031.h5`. A part inside another's range was
-  merged into it: it is passed over, and deleted by the next writer.
-- `name.h5` says in `merged_through` up to which number it has swallowed the parts.
-- The ranges follow each other without a gap: where one is missing, so are vectors.
+- The name of a part is the range of sequence numbers that it holds, `00000000-00000031.h5`. A part inside the range of
+  another was merged into it: it is ignored, and the next writer deletes it.
+- The attribute `merged_through` of `name.h5` is the last sequence number that was merged into it.
+- The ranges follow each other without a gap: if one is missing, vectors are missing.
 """
 
 import fcntl
@@ -26,20 +26,20 @@ from embed.store.whole_files import refusal_of
 
 _LISTINGS = 20
 _PART_NAME = re.compile(r"(\d{8,})-(\d{8,})\.h5")
-_HALF = r"\.\d+\.tmp"  # behind a file's name: what a process, by its number, has not written whole (`whole_files`)
+_HALF = r"\.\d+\.tmp"  # behind a file's name: a process, given by its number, has not finished writing (`whole_files`)
 _LEFT_BY_A_KILL = re.compile(_PART_NAME.pattern + _HALF)
 
 
 def is_sharded(path: Path) -> bool:
-    """Say whether `path` names a store that is a folder of shards: any name but a file's, or *.h5 and *.hdf5."""
+    """Return True for a store in a folder of shards: a folder, or a new name that does not end in .h5 or .hdf5."""
     path = path.resolve()
     return path.is_dir() or (path.suffix.lower() not in (".h5", ".hdf5") and not path.is_file())
 
 
 def parts_folder(path: Path) -> Path:
-    """Return where the parts of the store `path` lie; for a folder of shards, itself.
+    """Return the folder of the parts of the store `path`; for a folder of shards, that folder.
 
-    By whatever links a store is reached, its parts and its lock are the same ones, beside the file itself.
+    Links are resolved, so that a store has one folder of parts and one lock, beside the file itself.
     """
     path = path.resolve()
     return path if is_sharded(path) else path.with_name(path.name + ".parts")
@@ -51,7 +51,7 @@ def part_file(folder: Path, first: int, last: int) -> Path:
 
 
 def sequence_numbers(part: Path) -> tuple[int, int]:
-    """Return the first and last sequence number that a part holds, from its name."""
+    """Return the first and last sequence number of a part, read from its name."""
     first, last = part.stem.split("-")
     return int(first), int(last)
 
@@ -66,17 +66,17 @@ def piece_files(path: Path) -> list[Path]:
         files, after_gap = _list_pieces(path)
         if not after_gap:
             return files
-        time.sleep(0.005)  # a folder is not listed at one moment: a writer may have merged parts meanwhile
+        time.sleep(0.005)  # listing a folder takes time: a writer may have merged parts meanwhile
     raise StoreDamaged(
-        f"{path} lacks the part that comes before {after_gap}. Put it back, or run inspect-embeddings "
+        f"{path} lacks the part that comes before {after_gap}. Restore it, or run inspect-embeddings "
         f"{shlex.quote(str(path))} --repair NEW to save the rest into a new store."
     )
 
 
 def _list_pieces(path: Path) -> tuple[list[Path], Path | None]:
-    """Return the pieces, and the first of them that does not follow the one before it."""
+    """Return the pieces, and the first one that does not follow the one before it."""
     parts = parts_in(parts_folder(path))
-    # The parts are listed first: whoever merges them writes `name.h5` before they vanish.
+    # The parts are listed first, because a writer that merges them writes `name.h5` before it deletes them.
     number = merged_through(path) if parts and path.is_file() else -1
     parts = [part for part in parts if sequence_numbers(part)[0] > number]
     for part in parts:
@@ -87,7 +87,7 @@ def _list_pieces(path: Path) -> tuple[list[Path], Path | None]:
 
 
 def parts_in(folder: Path) -> list[Path]:
-    """Return the parts in order, without those that lie inside another's range."""
+    """Return the parts in order, without those inside the range of another."""
     found = [path for path in folder.glob("*-*.h5") if _PART_NAME.fullmatch(path.name)]
     found.sort(key=lambda part: (sequence_numbers(part)[0], -sequence_numbers(part)[1]))
     whole: list[Path] = []
@@ -98,9 +98,9 @@ def parts_in(folder: Path) -> list[Path]:
 
 
 def group_parts(parts: Sequence[Path], shard_bytes: int) -> list[list[Path]]:
-    """Say which neighbouring parts shall become one: as many as fit into `shard_bytes`.
+    """Return groups of neighbouring parts to merge into one each, as many as fit into `shard_bytes`.
 
-    A part of more than half that size is finished: it is never written again.
+    A part of more than half that size is finished: it is not written again.
     """
     groups: list[list[Path]] = []
     room = 0
@@ -116,7 +116,7 @@ def group_parts(parts: Sequence[Path], shard_bytes: int) -> list[list[Path]]:
 
 
 def merged_through(path: Path) -> int:
-    """Return the last sequence number whose part is contained in `name.h5`; -1 where none is.
+    """Return the last sequence number whose part is contained in `name.h5`; -1 if none is.
 
     Raises:
         StoreDamaged: it cannot be read.
@@ -132,7 +132,7 @@ def last_number(path: Path) -> int:
 
 
 def delete_merged_parts(path: Path) -> None:
-    """Delete parts that are contained elsewhere, and what killed writers left half written."""
+    """Delete parts that are contained in other files, and unfinished files of killed writers."""
     folder = parts_folder(path)
     current = set(piece_files(path))
     parts = [file for file in folder.glob("*-*.h5") if _PART_NAME.fullmatch(file.name)]
@@ -147,11 +147,11 @@ def delete_merged_parts(path: Path) -> None:
 
 
 def lock_store(path: Path) -> IO[str]:
-    """Become the one writer: hold a file lock, which the system drops when the process dies.
+    """Become the only writer: hold a file lock, which the system releases when the process dies.
 
     Raises:
         StoreBusy: another process holds it.
-        StoreError: `path` is a folder of other things, or may not be written.
+        StoreError: `path` is a folder of other files, or cannot be written.
     """
     folder = parts_folder(path)
     if path.is_dir() and not parts_in(path) and not all(map(_is_left_of_us, path.iterdir())):
@@ -162,34 +162,36 @@ def lock_store(path: Path) -> IO[str]:
             try:
                 file = (folder / "lock").open("w")
             except FileNotFoundError:
-                continue  # the writer before us removed the folder just now
+                continue  # the writer before us has just removed the folder
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.close()
-            raise StoreBusy(f"Another process is writing to {path}. Wait for it, or write to another file.") from error
+            raise StoreBusy(
+                f"Another process is writing to {path}. Wait until it ends, or write to another file."
+            ) from error
         except OSError as error:
             unlock_store(path, file)
             raise StoreError(
-                f"{path} lies where no file can be locked ({error.strerror}), so another run might write to it at the "
-                "same time. Write the store to a local disk and copy it, or mount this one with locks."
+                f"{path} is on a disk where files cannot be locked ({error.strerror}), so another run might write to "
+                "it at the same time. Write the store to a local disk and copy it, or mount this disk with locks."
             ) from error
         if _is_same_file(file, folder / "lock"):
             return file
-        file.close()  # the writer before us removed it after we opened it: lock the new one
+        file.close()  # the writer before us removed it after we opened it: lock the new file
 
 
 def unlock_store(path: Path, lock: IO[str]) -> None:
-    """Let the next writer in, and remove the parts' folder where it is empty."""
+    """Release the lock, and remove the folder of the parts if it is empty."""
     folder = parts_folder(path)
     (folder / "lock").unlink(missing_ok=True)
     lock.close()
-    with suppress(OSError):  # parts of a merge that failed remain: they are still the store's
+    with suppress(OSError):  # parts remain if a merge failed: they still belong to the store
         folder.rmdir()
 
 
 def _is_left_of_us(file: Path) -> bool:
-    """Say whether a file may lie in a folder before its first part does, of a writer that was killed."""
+    """Return True if a file is what a killed writer may leave in a folder before its first part."""
     return file.name == "lock" or bool(_LEFT_BY_A_KILL.fullmatch(file.name))
 
 

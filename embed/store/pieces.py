@@ -1,17 +1,16 @@
-"""One immutable HDF5 file of a store: written whole, read with suspicion.
+"""One immutable HDF5 file of a store. It is written as a whole, and read as if it were hostile.
 
     /embeddings           (N, D) float16    rows of all videos, one after another
-    /timestamps_s         (N,)   float32    the moment of each row, on its timeline's clock
-    /videos/{column}      (V,)              one entry a video, sorted by id: `VideoRecord`, first_row, row_count,
+    /timestamps_s         (N,)   float32    the moment of each row, on the clock of its video's timeline
+    /videos/{column}      (V,)              one entry per video, sorted by id: `VideoRecord`, first_row, row_count,
                                             crc32 (`checksum_rows`), record_crc32 (`checksum_record`)
-    /failures/{column}    (F,)              one entry a video without vectors, sorted by id: `Failure`
+    /failures/{column}    (F,)              one entry per video without vectors, sorted by id: `Failure`
     attributes            format, provenance (JSON), created (ISO 8601), merged_through, crc32 (of these and the shape
-                          of /embeddings); each column carries its own crc32 (`checksum_column`)
+                          of /embeddings); each column has its own crc32 (`checksum_column`)
 
-Rows lie flat and unchunked, and texts in fixed-length fields, because h5py slows from 9,000 to 200 dataset opens a
-second on the way to a million datasets (h5py issue 2540); measured on 10,000 videos, a flat file reads 3 to 10 times
-quicker than one dataset a video. A file may come from anywhere, so it is read with suspicion
-(`embed.store.hdf5_reading`).
+Rows are flat and unchunked, and texts have fixed length, because h5py slows from 9,000 to 200 dataset opens per second
+on the way to a million datasets (h5py issue 2540). Measured on 10,000 videos, a flat file is read 3 to 10 times faster
+than one dataset per video. A file may come from anywhere, so nothing in it is trusted (`embed.store.hdf5_reading`).
 """
 
 import errno
@@ -56,7 +55,7 @@ COLUMNS: dict[str, dict[str, str]] = {
 }
 _ATTRIBUTES = ("format", "provenance", "created", "merged_through", "crc32")
 _COPY_BYTES = 64 << 20
-_MORE_FILES = "Allow more open files (ulimit -n 4096), and run the same again."
+_MORE_FILES = "Allow more open files (ulimit -n 4096), and run the same command again."
 _REMEDIES = {
     errno.EACCES: "Allow this user to read it, and the folders above it.",
     errno.EMFILE: _MORE_FILES,
@@ -66,7 +65,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class EmbeddedVideo:
-    """One video's vectors on their way into a store: (T, D) float16 and (T,) float32."""
+    """The vectors of one video before they are written to a store: (T, D) float16 and (T,) float32."""
 
     record: VideoRecord
     vectors: NDArray[np.float16]
@@ -75,10 +74,10 @@ class EmbeddedVideo:
 
 @final
 class Piece:
-    """An open piece. Where each video's rows lie is in memory; other columns and the rows are read when asked for.
+    """An open piece. The places of each video's rows are in memory; other columns and the rows are read when needed.
 
     Raises:
-        StoreDamaged: the file is no piece, or a damaged one; the message says what is wrong.
+        StoreDamaged: the file is not a piece, or a damaged one; the message says what is wrong.
     """
 
     def __init__(self, path: Path) -> None:
@@ -107,7 +106,7 @@ class Piece:
         self.merged_through = int(attributes["merged_through"] or 0)
         row_count, dimension = self.rows.shape
         if dimension != self.provenance.encoder.dimension or self.rows.dtype != np.float16:
-            raise ValueError(f"rows are {self.rows.dtype} of {dimension} dimensions, which the provenance denies")
+            raise ValueError(f"rows are {self.rows.dtype} of {dimension} dimensions, unlike its provenance")
         if self.timestamps_s.shape != (row_count,) or self.timestamps_s.dtype != np.float32:
             raise ValueError(f"{self.timestamps_s.shape} {self.timestamps_s.dtype} timestamps for {row_count} rows")
         self._row_reader, self._moment_reader = (
@@ -115,13 +114,13 @@ class Piece:
         )
         first, count = self.column("videos", "first_row"), self.column("videos", "row_count")
         if np.any(first < 0) or np.any(count < 0) or np.any(first > row_count - count):
-            raise ValueError("a video's rows lie outside the table of rows")
+            raise ValueError("the rows of a video are outside the table of rows")
 
     def column(self, table: str, name: str) -> NDArray[Any]:
-        """Read a column of `COLUMNS[table]`, once.
+        """Return a column of `COLUMNS[table]`. It is read once.
 
         Raises:
-            StoreDamaged: it is not the one that was written.
+            StoreDamaged: it is not as it was written.
         """
         if (table, name) not in self._columns:
             with damage_of(self.path):
@@ -152,7 +151,7 @@ class Piece:
             self._moment_reader.read_into(target, first)
 
     def close(self) -> None:
-        """Close the file; what was read stays readable."""
+        """Close the file. What was read stays in memory."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -168,7 +167,7 @@ def write_piece(
     """Write a piece from memory. Videos and failures must have different ids.
 
     Raises:
-        StoreError: the disk does not take it; nothing is left of it.
+        StoreError: the disk cannot write it; nothing is left of it.
     """
     videos = sorted(videos, key=lambda video: video.record.id)
     columns = columns_of(VideoRecord, [video.record for video in videos])
@@ -187,15 +186,15 @@ def write_piece(
 
 
 def merge_pieces(path: Path, pieces: Sequence[Piece], *, merged_through: int = -1) -> None:
-    """Write one piece that holds what the pieces hold; of two entries for one id the later piece's stays.
+    """Write one piece with the content of several. Of two entries for one id, that of the later piece is kept.
 
     Args:
-        path: where; may be one of the pieces' own files.
+        path: the new file; it may be the file of one of the pieces.
         pieces: at least one, oldest first, of one provenance.
         merged_through: the last sequence number whose piece is contained, for `name.h5`.
 
     Raises:
-        StoreError: the disk does not take it; StoreDamaged where a piece cannot be read. `path` is as it was.
+        StoreError: the disk cannot write it. StoreDamaged: a piece cannot be read. `path` is unchanged.
     """
     source = np.repeat(np.arange(len(pieces)), [len(piece.column("videos", "id")) for piece in pieces])
     _, kept = latest_of([piece.column("videos", "id") for piece in pieces])
@@ -213,21 +212,21 @@ def merge_pieces(path: Path, pieces: Sequence[Piece], *, merged_through: int = -
 
 
 def check_is_piece(file: h5py.File, path: Path) -> None:
-    """Tell another program's HDF5 file from a damaged one.
+    """Distinguish the HDF5 file of another program from a damaged one.
 
     Raises:
-        StoreDamaged: it is not of this format; says what it lacks.
+        StoreDamaged: it does not have this format; the message says what it lacks.
     """
     if read_attribute(file, "format") != FORMAT:
         raise _foreign(path)
 
 
 def _foreign(path: Path) -> StoreDamaged:
-    return StoreDamaged(f"{path} is an HDF5 file, but no store of embeddings: {read_apart(what_it_lacks, path)}.")
+    return StoreDamaged(f"{path} is an HDF5 file, but not a store of embeddings: {read_apart(what_it_lacks, path)}.")
 
 
 def what_it_lacks(path: Path) -> str:
-    """Say what another program's HDF5 file lacks. Such a file may crash or hang the library that reads it."""
+    """Return what the HDF5 file of another program lacks. Such a file may crash or hang the library that reads it."""
     with damage_of(path), h5py.File(path, "r") as file:
         lacks = [f"the attribute {name}" for name in _ATTRIBUTES if name not in file.attrs]
         lacks += [f"the dataset /{name}" for name in ("embeddings", "timestamps_s") if name not in file]
@@ -237,7 +236,7 @@ def what_it_lacks(path: Path) -> str:
 
 @contextmanager
 def damage_of(path: Path) -> Iterator[None]:
-    """Turn what h5py raises over a damaged or foreign file into StoreDamaged, a refusal into StoreError."""
+    """Turn h5py's errors about a damaged or foreign file into StoreDamaged, and refused access into StoreError."""
     try:
         yield
     except (FileNotFoundError, StoreError):
@@ -252,8 +251,9 @@ def damage_of(path: Path) -> Iterator[None]:
 
 def _damaged(path: Path, error: Exception) -> StoreDamaged:
     return StoreDamaged(
-        f"{path} is not a whole store of embeddings: {error}. Run inspect-embeddings {shlex.quote(str(path))} "
-        "--repair NEW to save what is whole into a new store, or embed the videos again."
+        f"{path} is not a store of embeddings, or a damaged one: {error}. Run inspect-embeddings "
+        f"{shlex.quote(str(path))} --repair NEW to save the undamaged videos into a new store, or embed the videos "
+        "again."
     )
 
 
@@ -263,8 +263,8 @@ def _new_piece(
 ) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
     """Create a piece with its tables, and give its empty row datasets to fill, first the moments.
 
-    HDF5 gives them room in the order of their first writing. With the vectors last, a file that is cut off has lost the
-    last videos and nothing else.
+    HDF5 places them in the order in which they are first written. With the vectors last, a file that is cut off has
+    lost only the last videos.
     """
     counts = videos["row_count"]
     videos = {**videos, "first_row": np.cumsum(counts) - counts}
@@ -285,7 +285,7 @@ def _new_piece(
                 file[f"{table}/{name}"].attrs["crc32"] = checksum_column(column)
         rows = file.create_dataset("embeddings", (total, provenance.encoder.dimension), np.float16)
         timestamps_s = file.create_dataset("timestamps_s", (total,), np.float32)
-        file.flush()  # gives room to what describes the file, before the rows get theirs
+        file.flush()  # places what describes the file before the rows
         yield timestamps_s, rows
 
 

@@ -34,16 +34,17 @@ class EncoderIdentity:
     """Everything about an encoder that changes its vectors.
 
     Args:
-        family: the module of `embed.encoders` that built it.
-        model: the architecture's name in that family.
-        pretrained: where the weights came from: a tag, a hub name or a file. Not compared: the hash is.
+        family: the module of `embed.encoders`, or the package, that built it.
+        model: the name by which `load_encoder` finds it.
+        pretrained: source of the weights: a tag, a hub name or a file; "bundled" if they come with the encoder. Stores
+            compare the hash instead.
         weights_sha256: `hash_weights` of the model.
-        activation: the name of the nonlinearity where one architecture is trained with two (CLIP's "quick_gelu" and
-            "gelu"), else "".
+        activation: name of the nonlinearity if one architecture is trained with two (CLIP's "quick_gelu" and "gelu"),
+            else "".
         dimension: D, the length of one vector.
         window: W, the frames behind one vector.
-        is_normalised: vectors have length 1.
-        precision: the encoder's arithmetic.
+        is_normalised: True if vectors have length 1.
+        precision: arithmetic of the encoder.
         preprocessing: how frames become its input.
     """
 
@@ -66,11 +67,11 @@ class EncoderIdentity:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How near vectors of a lower precision came to those of float32, before the first of them were stored.
+    """The similarity of vectors of a lower precision to those of float32, measured before the first were stored.
 
     Args:
-        frame_count: frames that both encoded, of the first videos.
-        cosine_min, cosine_mean: between the two vectors of a frame.
+        frame_count: frames of the first videos that were encoded in both.
+        cosine_min, cosine_mean: cosine between the two vectors of a frame.
     """
 
     frame_count: int
@@ -85,13 +86,13 @@ class Provenance:
     Args:
         encoder: the encoder's identity.
         sampling: `Sampling.to_json` of the rule that chose the frames.
-        decoder: the library that decoded them. Not compared: decoders are held to the same frames.
+        decoder: the library that decoded them. Not compared, because all decoders must give the same frames.
         versions: library -> version when the store was made. Not compared.
-        fidelity: where the precision is not float32, what it costs, if that was measured. Not compared.
+        fidelity: how much a precision below float32 changes the vectors, if measured. Not compared.
         views: V names of `embed.video.views`. A video's rows are all T of the first view, then all T of the second, ...
 
     Raises:
-        ValueError: there is no such view.
+        ValueError: a view does not exist.
     """
 
     encoder: EncoderIdentity
@@ -105,10 +106,10 @@ class Provenance:
         check_views(self.views)
 
     def difference(self, other: "Provenance") -> str | None:
-        """Say what keeps these vectors from mixing with the other's: "dimension is 512, not 1280".
+        """Return why these vectors cannot be in one store with the other's: "dimension is 512, not 1280".
 
         Returns:
-            None where they may mix.
+            None if they can.
         """
         here, there = _compared(self), _compared(other)
         found = [f"{name} is {here[name]}, not {there[name]}" for name in here if here[name] != there[name]]
@@ -117,7 +118,7 @@ class Provenance:
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready description; `from_json` reads it back."""
         described = asdict(self)
-        if self.views == (CENTRE,):  # reads the same as before there were others
+        if self.views == (CENTRE,):  # the same text as before there were other views
             del described["views"]
         return described
 
@@ -143,7 +144,7 @@ class Provenance:
 def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
     """Return the sha256 over names, types, shapes and bytes of a model's tensors, in their order.
 
-    The same weights give the same hash whatever file they came from.
+    The same weights give the same hash for every file format.
     """
     digest = hashlib.sha256()
     for name, tensor in tensors:
@@ -153,7 +154,7 @@ def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that shape a vector, as they are installed."""
+    """Return the installed versions of the libraries that influence a vector."""
     versions = {"python": platform.python_version()}
     for library in _LIBRARIES:
         try:
@@ -164,7 +165,7 @@ def library_versions() -> dict[str, str]:
 
 
 def _compared(provenance: Provenance) -> dict[str, Any]:
-    """Flatten what must agree for vectors to mix."""
+    """Return everything that must be equal for vectors to be in one store, as a flat table."""
     encoder = provenance.encoder
     names = [f.name for f in fields(encoder) if f.name not in ("pretrained", "preprocessing")]
     flat = {name.replace("_", " "): getattr(encoder, name) for name in names}

@@ -1,6 +1,6 @@
-"""Read a store: which videos it has, what is known of them, and their vectors.
+"""Read a store: its videos, their records, and their vectors.
 
-Opening reads where each video's rows lie; all else comes from disk when it is asked for.
+Opening reads the places of each video's rows. Everything else is read from disk when it is needed.
 """
 
 import shlex
@@ -32,10 +32,10 @@ class VideoVectors:
 
 
 def is_store(path: str | Path) -> bool:
-    """Say whether a path is a store to read, rather than videos to embed.
+    """Return True if a path is a store, and not videos to embed.
 
     Raises:
-        StoreError: it may not be looked at.
+        StoreError: access is denied.
     """
     path = Path(path)
     with damage_of(path):
@@ -44,16 +44,16 @@ def is_store(path: str | Path) -> bool:
 
 @final
 class EmbeddingStore:
-    """Read a store. Opening reads tables only; vectors come from disk when they are asked for.
+    """An open store. Opening reads only tables; vectors are read from disk when they are needed.
 
-    A store that a run is still writing shows what is committed at the moment of opening.
+    A store that a run is still writing shows what was committed when it was opened.
 
     Args:
         path: `name.h5`, or a folder of shards.
 
     Raises:
         StoreError: there is no such store.
-        StoreDamaged: a file is damaged or missing, or not a store. Columns that are read later raise it then.
+        StoreDamaged: a file is damaged or missing, or not a store. Columns that are read later raise it later.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -61,7 +61,7 @@ class EmbeddingStore:
         self._pieces = _open_pieces(self.path)
         if not self._pieces:
             quoted = shlex.quote(str(self.path))
-            raise StoreError(f"There is no store {self.path}. Make it with: embed-videos FOLDER -o {quoted}")
+            raise StoreError(f"There is no store {self.path}. Make one with: embed-videos FOLDER -o {quoted}")
         self.provenance = self._pieces[0].provenance
         self.created = self._pieces[0].created
         self._ids, self._kept = latest_of([piece.column("videos", "id") for piece in self._pieces])
@@ -104,7 +104,7 @@ class EmbeddingStore:
         return isinstance(video_id, str) and find_id(self._ids, video_id) >= 0
 
     def column(self, name: str) -> NDArray[Any]:
-        """Read (N,) one column of /videos, see `embed.store.pieces`, in the order of `ids`; texts as bytes."""
+        """Return (N,) one column of /videos, see `embed.store.pieces`, in the order of `ids`; texts as bytes."""
         if name not in self._columns:
             self._columns[name] = self._joined("videos", name)[self._kept]
         return self._columns[name]
@@ -114,34 +114,35 @@ class EmbeddingStore:
 
         Raises:
             KeyError: the store has no such video.
-            StoreDamaged: they are not the ones that were written.
+            StoreDamaged: they are not as they were written.
         """
         index = self._position_of(video_id)
         video = self._read_at(index)
         if not self._is_as_written(index, video):
             raise StoreDamaged(
                 f"{self.path}: the rows of {video_id} are not the ones that were written (checksum). Run "
-                f"inspect-embeddings {shlex.quote(str(self.path))} --repair NEW to save what is whole into a new store."
+                f"inspect-embeddings {shlex.quote(str(self.path))} --repair NEW to save the undamaged videos into a "
+                "new store."
             )
         return video
 
     def read_unchecked(self, video_id: str) -> VideoVectors:
-        """Read as `read` does, but whatever the checksum says."""
+        """Read as `read` does, but do not compare the checksum."""
         return self._read_at(self._position_of(video_id))
 
     def is_as_written(self, video_id: str, video: VideoVectors) -> bool:
-        """Compare what was read with the checksum that was stored when it was written."""
+        """Return True if what was read agrees with the checksum that was stored when it was written."""
         return self._is_as_written(self._position_of(video_id), video)
 
     def read_many(self, ids: Sequence[str]) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
-        """Read the vectors of many videos into one array, at the disk's speed: checksums are not compared.
+        """Read the vectors of many videos into one array, at the speed of the disk. Checksums are not compared.
 
         Args:
             ids: in any order.
 
         Returns:
-            (R, D) float16 rows, those of one video after those of another in the order of `ids`, and the (len(ids),)
-            int64 number of rows of each.
+            (R, D) float16 rows, one video after another in the order of `ids`, and the (len(ids),) int64 number of rows
+            of each.
 
         Raises:
             KeyError: the store has no such video.
@@ -154,7 +155,7 @@ class EmbeddingStore:
         return rows, counts
 
     def read_timestamps(self, ids: Sequence[str]) -> NDArray[np.float32]:
-        """Read the moments of the rows that `read_many` gives: (R,) float32, seconds on each file's own clock.
+        """Read the moments of the rows that `read_many` returns: (R,) float32, seconds on the clock of each file.
 
         Args:
             ids: in any order.
@@ -169,7 +170,7 @@ class EmbeddingStore:
         return timestamps_s
 
     def video(self, video_id: str) -> VideoRecord:
-        """Return what is known of a video.
+        """Return the record of a video.
 
         Raises:
             KeyError: the store has no such video.
@@ -201,7 +202,7 @@ class EmbeddingStore:
         return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
     def _spans(self, chosen: NDArray[np.int64]) -> Iterator[tuple[Piece, int, slice]]:
-        """Yield where the rows of the videos at `chosen` lie: a piece, its first row, and their place among all."""
+        """Yield the places of the rows of the videos at `chosen`: a piece, its first row, and a slice of all rows."""
         source, counts = self._piece_of[chosen], self.row_counts[chosen]
         firsts, done = self.column("first_row")[chosen], 0
         for video, _, count in row_spans(source, firsts, counts):
@@ -224,7 +225,7 @@ class EmbeddingStore:
 
 
 def _open_pieces(path: Path) -> list[Piece]:
-    """Open a store's pieces; a writer may merge some away between the listing and the opening."""
+    """Open the pieces of a store. A writer may merge some of them between listing and opening."""
     for attempt in range(20):
         with ExitStack() as opened:
             try:
@@ -236,11 +237,11 @@ def _open_pieces(path: Path) -> list[Piece]:
             _check_one_provenance(path, pieces)
             opened.pop_all()
             return pieces
-    raise StoreDamaged(f"{path} changes faster than it can be read. Try again when the run that writes it is done.")
+    raise StoreDamaged(f"{path} changes faster than it can be read. Try again when the run that writes it has ended.")
 
 
 def _check_one_provenance(path: Path, pieces: list[Piece]) -> None:
     for piece in pieces[1:]:
         difference = piece.provenance.difference(pieces[0].provenance)
         if difference:
-            raise StoreDamaged(f"{path} mixes vectors that were made differently: {difference} ({piece.path}).")
+            raise StoreDamaged(f"{path} mixes vectors that were made in different ways: {difference} ({piece.path}).")

@@ -1,4 +1,4 @@
-"""What a store knows of one video: a record of it, or the failure that it was."""
+"""What a store holds about one video beside its vectors: a record, or a failure."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from embed.errors import FailureReason
 
 @dataclass(frozen=True)
 class VideoRecord:
-    """What is known of an embedded video beside its vectors.
+    """The properties of an embedded video.
 
     Args:
         id: its name in the store.
-        location: where it was read from.
-        content_hash: `embed.decode_pool.hash_content` of the file, which tells re-uploads and changed files.
+        location: path or address from which it was read.
+        content_hash: `embed.decode_pool.hash_content` of the file. It shows re-uploads and changed files.
         frame_count: frames on its timeline.
         duration_s, fps: from its packets.
         width_px, height_px: as stored, before any rotation.
-        modified_s: when a local file was last changed, seconds since 1970; 0 for a far one.
+        modified_s: when a local file was last changed, in seconds since 1970; 0 for a remote one.
     """
 
     id: str
@@ -35,11 +35,11 @@ class Failure:
     """A video that gave no vectors, and why.
 
     Args:
-        id: its name, as it would stand in the store.
-        location: where it was to be read from.
+        id: the name that it would have in the store.
+        location: path or address from which it should have been read.
         reason: a code of `embed.errors.FailureReason`.
-        detail: what happened, for people.
-        attempts: how often it was tried.
+        detail: what happened, as text for people.
+        attempts: number of tries.
     """
 
     id: str

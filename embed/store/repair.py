@@ -1,7 +1,7 @@
-"""Save what is whole in a damaged store into a new one.
+"""Save the undamaged videos of a damaged store into a new one.
 
-Every video is taken or left by its own two checksums, so a vector that comes out is the one that was written, under the
-name that it was written under. Each file of the store is read in a process of its own (`embed.machine.isolation`).
+Each video is kept only if both of its checksums are right, so every saved vector is the one that was written, under the
+same name. Each file of the store is read in a separate process (`embed.machine.isolation`).
 """
 
 import json
@@ -35,10 +35,10 @@ class RepairReport:
     """What was saved.
 
     Args:
-        store, output: the damaged store, which stays as it is, and the new one.
-        kept: videos that are whole.
-        lost: ids of videos whose entry is damaged, as far as they can still be read; embed them again.
-        problems: a sentence for each file that gave nothing, or less than all.
+        store, output: the damaged store, which is not changed, and the new one.
+        kept: number of undamaged videos.
+        lost: ids of damaged videos, as far as they can still be read; embed them again.
+        problems: a sentence for each file of which nothing could be read.
     """
 
     store: str
@@ -53,11 +53,11 @@ class RepairReport:
 
 
 def repair_embeddings(store: str | Path, output: str | Path) -> RepairReport:
-    """Write a new store with every video of a damaged one that is whole.
+    """Write a new store with every undamaged video of a damaged one.
 
     Args:
-        store: `name.h5` or a folder of shards; flipped, missing and cut off bytes are what this is for.
-        output: the new store. Embed the same videos into it to get back what was lost.
+        store: `name.h5` or a folder of shards with changed or missing bytes, or cut off.
+        output: the new store. Embed the same videos into it to replace the lost ones.
 
     Raises:
         StoreDamaged: nothing can be saved.
@@ -75,7 +75,7 @@ def repair_embeddings(store: str | Path, output: str | Path) -> RepairReport:
             try:
                 lost |= set(read_apart(salvage_piece, file, folder / "saved"))
             except EmbedError as error:
-                problems.append(str(error).partition(" Run inspect-embeddings")[0])  # which is what is running
+                problems.append(str(error).partition(" Run inspect-embeddings")[0])  # that command is running
         if not _has_videos(folder / "saved"):
             raise StoreDamaged(
                 f"Nothing of {store} can be saved. {' '.join(problems)} Embed the videos again, into a new store."
@@ -93,20 +93,20 @@ def _latest_first(store: Path) -> list[Path]:
         return parts[::-1]
     try:
         through = read_apart(merged_through, store)
-    except EmbedError:  # as if its parts were all later: a killed run may have left some that are not
+    except EmbedError:  # treat all its parts as later, although a killed run may have left some that are not
         through = -1
     merged = [part for part in parts if sequence_numbers(part)[0] <= through]
     return [*merged, store, *parts[len(merged) :]][::-1]
 
 
 def salvage_piece(path: Path, output: Path) -> list[str]:
-    """Append the videos of a damaged piece that are whole to a store, unless it has them from a later piece.
+    """Append the undamaged videos of a damaged piece to a store, unless it has them from a later piece.
 
     Returns:
-        The ids of the others.
+        The ids of the damaged videos.
 
     Raises:
-        StoreDamaged: its structure is damaged, so that nothing in it can be found.
+        StoreDamaged: its structure is damaged, so that nothing can be found in it.
     """
     with damage_of(path), _opened(path) as file:
         check_is_piece(file, path)
@@ -129,7 +129,7 @@ def salvage_piece(path: Path, output: Path) -> list[str]:
 def _append_if_whole(
     writer: StoreWriter, videos: Columns, index: int, rows: h5py.Dataset, timestamps_s: h5py.Dataset
 ) -> bool:
-    """Append a video, unless a later piece had it; say whether its entry is whole."""
+    """Append a video, unless a later piece had it; return True if it is undamaged."""
     first, count = int(videos["first_row"][index]), int(videos["row_count"][index])
     if first < 0 or count < 0 or first + count > len(rows):
         return False
@@ -168,7 +168,7 @@ def _has_videos(store: Path) -> bool:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file; one that was cut off is read as if zeros followed."""
+    """Open an HDF5 file. One that was cut off is read as if it ended in zeros."""
     size, written = path.stat().st_size, _written_size(path)
     if size >= written:
         with h5py.File(path) as file:
@@ -181,7 +181,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 
 
 def _written_size(path: Path) -> int:
-    """Return how long an HDF5 file was when it was closed.
+    """Return the size in bytes that an HDF5 file had when it was closed.
 
     Source: HDF5 file format specification, version 2 superblock, "End of File Address".
     """

@@ -1,7 +1,7 @@
-"""What a store knows of its videos: records, the columns they are stored in, and the checksums over both.
+"""The tables of a store: records, the columns in which they are stored, and the checksums over both.
 
-A table is one array a column. Texts stand in fixed-length fields of UTF-8 bytes; a file name that is no UTF-8 keeps its
-bytes, as Python's surrogateescape has them.
+A table is one array per column. Texts are fixed-length fields of UTF-8 bytes. A file name that is not UTF-8 keeps its
+bytes, by Python's surrogateescape.
 """
 
 import zlib
@@ -17,7 +17,7 @@ from embed.store.records import Failure, VideoRecord
 
 _DTYPES: dict[object, str] = {int: "i8", float: "f8", str: "S", FailureReason: "S"}
 
-_END_BYTES = 250  # of a long text, each: what it is about stands at its beginning, what to do at its end
+_END_BYTES = 250  # kept at both ends of a long text: it begins with its subject and ends with what to do
 
 Columns = dict[str, NDArray[Any]]
 """A table as one array a column, all of one length; texts as bytes ("S")."""
@@ -26,12 +26,12 @@ Record = TypeVar("Record", VideoRecord, Failure)
 
 
 def dtypes_of(kind: type[VideoRecord] | type[Failure]) -> dict[str, str]:
-    """Return column -> NumPy type of the table that holds such records."""
+    """Return column -> NumPy type of the table of such records."""
     return {field.name: _DTYPES[field.type] for field in fields(kind)}
 
 
 def columns_of(kind: type[Record], records: Sequence[Record]) -> Columns:
-    """Turn records into a table, in their order."""
+    """Return records as a table, in the same order."""
     columns: Columns = {}
     for name, dtype in dtypes_of(kind).items():
         values = [getattr(record, name) for record in records]
@@ -43,7 +43,7 @@ def columns_of(kind: type[Record], records: Sequence[Record]) -> Columns:
 
 
 def record_at(kind: type[Record], columns: Columns, index: int) -> Record:
-    """Read one entry of a table."""
+    """Return one entry of a table."""
     values: dict[str, Any] = {}
     for name in dtypes_of(kind):
         cell = columns[name][index]
@@ -52,13 +52,13 @@ def record_at(kind: type[Record], columns: Columns, index: int) -> Record:
 
 
 def encode_text(text: str) -> bytes:
-    """Return the bytes that a text is stored as."""
-    # A NUL would end the field early for every reader of HDF5; no file name has one.
+    """Return the bytes of a text as they are stored."""
+    # A NUL would end the field early for every reader of HDF5. No file name has one.
     return text.replace("\0", " ").encode("utf-8", "surrogateescape")
 
 
 def shorten(text: str) -> str:
-    """Leave out the middle of a text that is longer than 500 bytes: a column is as wide as its longest entry.
+    """Cut the middle out of a text of more than 500 bytes, because a column is as wide as its longest entry.
 
     >>> shorten("猫" * 300) == "猫" * 83 + "…" + "猫" * 83
     True
@@ -67,11 +67,11 @@ def shorten(text: str) -> str:
     if len(stored) <= 2 * _END_BYTES:
         return text
     ends = stored[:_END_BYTES], stored[-_END_BYTES:]
-    return "…".join(end.decode("utf-8", "ignore") for end in ends)  # half a character at the cut is left out too
+    return "…".join(end.decode("utf-8", "ignore") for end in ends)  # half a character at the cut is dropped
 
 
 def decode_text(stored: bytes) -> str:
-    """Return the text that was stored; never fails, so damage shows in a checksum and not as a crash."""
+    """Return the text that was stored. It never fails, so that damage shows in a checksum and not as a crash."""
     return stored.decode("utf-8", "surrogateescape")
 
 
@@ -96,13 +96,13 @@ def checksum_column(column: NDArray[Any]) -> int:
 
 
 def latest_of(ids: Sequence[NDArray[np.bytes_]]) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
-    """Join tables' ids, oldest table first, and keep the last entry of each, sorted.
+    """Join the ids of tables, oldest table first, and keep the last entry of each id, sorted.
 
     Returns:
         The ids, and the position of each kept entry among all entries.
     """
     joined = np.concatenate(ids)
-    if np.all(joined[1:] > joined[:-1]):  # one piece, as it was written: a tenth of the time of sorting it
+    if np.all(joined[1:] > joined[:-1]):  # one piece is sorted already; this takes a tenth of the time of sorting
         return joined, np.arange(len(joined))
     order = np.argsort(joined, kind="stable")
     ordered = joined[order]
@@ -111,27 +111,27 @@ def latest_of(ids: Sequence[NDArray[np.bytes_]]) -> tuple[NDArray[np.bytes_], ND
 
 
 def find_ids(ids: NDArray[np.bytes_], wanted: Sequence[str]) -> NDArray[np.int64]:
-    """Look names up in sorted ids.
+    """Find names in sorted ids.
 
     Returns:
-        (len(wanted),) positions, -1 for a name that is not there.
+        (len(wanted),) positions, -1 for a name that does not exist.
     """
     if not len(ids) or not len(wanted):
         return np.full(len(wanted), -1, dtype=np.int64)
-    keys = encode_text("\n".join(wanted)).split(b"\n")  # a million names one by one take ten times as long
+    keys = encode_text("\n".join(wanted)).split(b"\n")  # one by one, a million names take ten times as long
     if len(keys) != len(wanted):
         keys = [encode_text(name) for name in wanted]
-    # A name longer than the field is not there; left in, it would make NumPy widen a copy of the whole table.
+    # A name longer than the field does not exist, and would make NumPy widen a copy of the whole table.
     is_short = np.fromiter(map(len, keys), np.int64, len(keys)) <= ids.dtype.itemsize
     fitting = np.array(keys, dtype=ids.dtype)
     if len(fitting) == len(ids) and np.all(is_short) and np.array_equal(fitting, ids):
-        return np.arange(len(ids))  # the whole store in its own order, as when all is read
+        return np.arange(len(ids))  # the whole store in its own order, as when everything is read
     positions = np.minimum(np.searchsorted(ids, fitting), len(ids) - 1)
     return np.where(is_short & (ids[positions] == fitting), positions, -1).astype(np.int64)
 
 
 def find_id(ids: NDArray[np.bytes_], wanted: str) -> int:
-    """Look one name up in sorted ids, as `find_ids` does, in a third of its time: its position, or -1."""
+    """Return the position of one name in sorted ids, or -1, in a third of the time of `find_ids`."""
     key = encode_text(wanted)
     if not len(ids) or len(key) > ids.dtype.itemsize:
         return -1

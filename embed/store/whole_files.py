@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, also where the disk is full."""
+"""Files that appear whole or not at all, also on a full disk."""
 
 import io
 import os
@@ -14,10 +14,10 @@ from embed.errors import StoreError
 
 @contextmanager
 def replaced_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Give a new HDF5 file to fill, of HDF5's 1.8 format, which becomes `path` when the block ends well.
+    """Give a new HDF5 file to fill, in HDF5's 1.8 format, which replaces `path` when the block ends without an error.
 
     Raises:
-        StoreError: the disk does not take it. `path` is as it was.
+        StoreError: the disk cannot write it. `path` is unchanged.
     """
     with refusal_of(path), replaced_file(path) as beside, _Sink(beside, "w+") as sink:
         with h5py.File(sink, "w", libver=("v108", "v108")) as file:
@@ -27,9 +27,9 @@ def replaced_hdf5(path: Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes `path` when the block ends well and vanishes when it does not.
+    """Give a path to write to, which replaces `path` when the block ends without an error, and is deleted otherwise.
 
-    Where `path` is a link, what it leads to is replaced, since it was put where there is room.
+    If `path` is a link, its target is replaced, because it may be a link to a disk with more space.
     """
     path = path.resolve()
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -44,20 +44,20 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def refusal_of(path: Path) -> Iterator[None]:
-    """Turn what is raised where a disk is full, or may not be written, into StoreError."""
+    """Turn the errors of a disk that is full, or cannot be written, into StoreError."""
     try:
         yield
     except (OSError, RuntimeError) as error:
         raise StoreError(
-            f"{path} cannot be written: {error}. What was stored before is whole: make room, or allow writing there, "
-            "and run the same again to go on from it."
+            f"{path} cannot be written: {error}. What was stored before is undamaged. Free some disk space, or allow "
+            "writing there, and run the same command again to continue."
         ) from error
 
 
 class _Sink(io.FileIO):
-    """A file that swallows what the disk refuses, and remembers it.
+    """A file that hides write errors from HDF5 and remembers them.
 
-    HDF5 2.0 crashes the process (SIGSEGV) when it cannot write out a file that it closes, so it is not told.
+    HDF5 2.0 crashes the process (SIGSEGV) if it cannot write a file while closing it.
     """
 
     refused: OSError | None = None
@@ -78,12 +78,12 @@ class _Sink(io.FileIO):
             return size or 0
 
     def check(self) -> None:
-        """Raise what the disk said, if it refused something."""
+        """Raise the error of the disk, if there was one."""
         if self.refused:
             raise self.refused
 
     def _write_all(self, data: memoryview) -> None:
-        while len(data):  # a disk that fills up takes a part first, and refuses the rest the next time
+        while len(data):  # a disk that fills up writes a part first, and raises an error for the rest
             data = data[super().write(data) or 0 :]
 
 

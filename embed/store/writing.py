@@ -33,30 +33,30 @@ from embed.store.tables import shorten
 
 _COMMIT_INTERVAL_S = 1.0
 _COMMIT_BYTES = 64 << 20
-_MERGE_COUNT = 32  # so many parts of one size become one: 100,000 commits are never more than 100 files
+_MERGE_COUNT = 32  # parts of one size that become one: 100,000 commits are never more than 100 files
 
 
 @final
 class StoreWriter:
-    """Append videos to a store, new or existing.
+    """Appends videos to a store, new or existing.
 
-    Videos are committed in groups, at the latest a second after the first of a group is appended and another one
-    comes; what is committed survives any crash. Leaving the `with` block commits and merges everything, also when an
-    exception passes through it; Ctrl-C only commits, since nobody who stops a run waits for a rewritten file.
+    Videos are committed in groups, with the first append that comes a second or more after the last commit. What is
+    committed survives any crash. Leaving the `with` block commits and merges everything, also after an exception.
+    After Ctrl-C it only commits, because nobody who stops a run wants to wait for a rewritten file.
 
-    Leaving a run over `name.h5` rewrites the whole file beside itself: at 8 GB, tens of seconds and 8 GB of room. A
-    folder of shards only ever merges what is not full yet.
+    At its end, a run over `name.h5` rewrites the whole file beside itself: with 8 GB, this takes tens of seconds and
+    8 GB of disk space. In a folder of shards, only shards that are not full are merged.
 
     Args:
         path: `name.h5`, or a folder of shards.
-        provenance: what makes the vectors that are appended.
-        shard_bytes: the most that parts are merged to in a folder; one of more than half of it is never written again.
+        provenance: what makes the appended vectors.
+        shard_bytes: size up to which parts are merged in a folder; a part of more than half of it is not written again.
 
     Raises:
-        StoreMismatch: the store's vectors were made otherwise.
+        StoreMismatch: the vectors of the store were made in another way.
         StoreBusy: another process is writing to it.
         StoreDamaged: it exists, but cannot be read.
-        StoreError: it cannot be written, also later, as where the disk is full.
+        StoreError: it cannot be written. Later calls raise it too, for example if the disk is full.
     """
 
     def __init__(self, path: str | Path, provenance: Provenance, *, shard_bytes: int = 1 << 30) -> None:
@@ -85,8 +85,8 @@ class StoreWriter:
             difference = store.provenance.difference(self.provenance)
             if difference:
                 raise StoreMismatch(
-                    f"{self.path} was made otherwise than this run would: its {difference}. "
-                    "Use the store's settings, or write to another file with -o."
+                    f"{self.path} was made with other settings than those of this run: its {difference}. "
+                    "Use the settings of the store, or write to another file with -o."
                 )
             self.embedded |= set(store.ids)
             self.failed |= {failure.id: failure for failure in store.failures}
@@ -110,7 +110,7 @@ class StoreWriter:
         if rows.shape != (len(moments), dimension):
             raise ValueError(f"{record.id}: vectors {rows.shape} do not fit {len(moments)} timestamps x {dimension}")
         if not np.isfinite(rows).all():
-            raise ValueError(f"{record.id}: a vector holds a value that float16 cannot")
+            raise ValueError(f"{record.id}: a vector has a value that float16 cannot hold")
         if record.id in self.embedded:
             raise ValueError(f"{record.id} is in the store already")
         self.embedded.add(record.id)
@@ -120,27 +120,27 @@ class StoreWriter:
         self._commit_when_due()
 
     def append_failure(self, failure: Failure) -> None:
-        """Record that a video gave no vectors, in place of what was recorded of it before."""
+        """Record that a video gave no vectors. This replaces an earlier failure of the video."""
         failure = replace(failure, detail=shorten(failure.detail))
         self.failed[failure.id] = failure
         self._failures[failure.id] = failure
         self._commit_when_due()
 
     def commit(self) -> None:
-        """Put everything appended so far on disk."""
+        """Write everything appended so far to disk."""
         if self._write_part():
             self._merge_parts()
         self._committed_at = time.monotonic()
 
     def stop(self) -> None:
-        """Commit and let other writers in. What a store holds in parts reads like a whole; the next run merges it."""
+        """Commit and release the lock. A store in parts is read like a merged one; the next run merges it."""
         try:
             self._write_part()
         finally:
             unlock_store(self.path, self._lock)
 
     def close(self) -> None:
-        """Commit, merge what may be merged, and let other writers in."""
+        """Commit, merge the parts, and release the lock."""
         try:
             self.commit()
             pieces = piece_files(self.path)
@@ -164,7 +164,7 @@ class StoreWriter:
             self.close()
 
     def _write_part(self) -> bool:
-        """Write what waits into a part of its own; say whether anything did."""
+        """Write what waits into a new part; return True if there was anything."""
         if not (self._videos or self._failures):
             return False
         number = self._next_number
@@ -184,7 +184,7 @@ class StoreWriter:
             self.commit()
 
     def _merge_parts(self) -> None:
-        """Merge parts the way a counter carries: every 32 of one size become one."""
+        """Merge parts as a counter carries: every 32 parts of one size become one."""
         size = _MERGE_COUNT
         while self._next_number % size == 0:
             first = self._next_number - size

@@ -1,4 +1,4 @@
-"""Samplings that do to a worker what broken decoders do: for videos of a certain length only."""
+"""Samplings that harm a worker as broken decoders do, but only for videos of a certain length."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def eat_memory() -> None:
 
 
 def take_memory_at_once() -> None:
-    """Take 3 GB in one call of native code, as a decoder does for a picture that claims to be large, and hold them."""
+    """Allocate and keep 3 GB in one call of native code, as a decoder does for a picture that claims to be large."""
     taken = np.ones(3 << 30, dtype=np.uint8)
     sleep_for_ever()
     del taken
@@ -56,7 +56,7 @@ def leave_in_silence() -> None:
 
 
 def write_garbage() -> None:
-    """Answer with bytes that are no answer, on every socket there is, and go on as if nothing had happened."""
+    """Send bytes that are not an answer on every open socket, and continue as if nothing had happened."""
     _answer(b"\xfe" * 1000)
     time.sleep(60)
 
@@ -68,7 +68,7 @@ def write_half_an_answer() -> None:
 
 
 def write_half_an_answer_and_hang() -> None:
-    """Announce a megabyte, send ten bytes of it, and no more."""
+    """Announce a megabyte, send ten bytes of it, and hang."""
     _answer((1 << 20).to_bytes(4, "big") + b"\x80" * 10)
     time.sleep(60)
 
@@ -86,9 +86,9 @@ def raise_an_error_of_its_own() -> None:
 
 @dataclass(frozen=True)
 class Hostile:
-    """Choose every frame, but run `deed` first where a video has `HOSTILE_FRAME_COUNT` frames.
+    """Choose every frame, but run `deed` first if a video has `HOSTILE_FRAME_COUNT` frames.
 
-    With `once`, only where that file does not exist yet; it is made then.
+    With `once`, do so only if that file does not exist yet, and create it.
     """
 
     deed: Callable[[], None]

@@ -1,4 +1,4 @@
-"""Codecs, the ways in which their pictures lean on each other, and the containers that hold them."""
+"""Codecs, the ways in which their pictures depend on each other, and the containers that hold them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ CODECS: dict[str, tuple[str, dict[str, str], str]] = {
         {"g": "16", "deadline": "good", "cpu-used": "5", "auto-alt-ref": "1", "lag-in-frames": "12"},
         "yuv420p",
     ),
-    "AV1": ("libsvtav1", {"g": "16", "preset": "12", "svtav1-params": "lp=1"}, "yuv420p"),  # its threads may lock up
+    "AV1": ("libsvtav1", {"g": "16", "preset": "12", "svtav1-params": "lp=1"}, "yuv420p"),  # more threads may deadlock
     "MPEG-2": ("mpeg2video", {"g": "12", "bf": "2"}, "yuv420p"),
     "MPEG-2-P without B": ("mpeg2video", {"g": "12", "bf": "0"}, "yuv420p"),
     "MPEG-4": ("mpeg4", {"g": "12", "bf": "2"}, "yuv420p"),
@@ -74,14 +74,14 @@ ENDINGS: dict[str, tuple[str, ...]] = {
 MIXES = [
     pytest.param((name, ending), id=f"{name} in {ending}") for name in CODECS for ending in ENDINGS[name.split()[0]]
 ]
-UNPLANNED = {"GIF", "H.264 intra refresh"}  # no rule, or no entry but the first
-# Without presentation times of all frames nothing is planned.
+UNPLANNED = {"GIF", "H.264 intra refresh"}  # no rule, or only one entry point, the first
+# Nothing is planned without the presentation times of all frames.
 UNTIMED = {("H.264", "h264"), ("HEVC", "hevc"), ("H.264", "avi"), ("MPEG-2", "mpg")}
 
 
 @dataclass(frozen=True)
 class Mix:
-    """A video of `FRAME_COUNT` moving pictures, by the name of its coding and the ending of its container."""
+    """A video of `FRAME_COUNT` moving pictures, with the name of its coding and the ending of its container."""
 
     path: Path
     name: str
@@ -89,12 +89,12 @@ class Mix:
 
     @property
     def is_planned(self) -> bool:
-        """Its frames can be decoded by plan."""
+        """True if its frames can be decoded by plan."""
         return self.name not in UNPLANNED and (self.name.split()[0], self.ending) not in UNTIMED
 
 
 def write_mix(folder: Path, name: str, ending: str) -> Mix:
-    """Encode moving pictures."""
+    """Encode a video of moving pictures."""
     codec, options, pixel_format = CODECS[name]
     path = folder / f"a.{ending}"
     write_moving_video(path, FRAME_COUNT, codec=codec, options=options, pixel_format=pixel_format)
@@ -102,11 +102,11 @@ def write_mix(folder: Path, name: str, ending: str) -> Mix:
 
 
 def numbers_of(pictures: Iterable[NDArray[np.uint8]]) -> list[int]:
-    """Read the pictures' numbers: of the one that was drawn most alike."""
+    """Return the numbers of pictures: those of the most similar drawn pictures."""
     return [int(np.abs(_drawn() - rgb[::4, ::4]).mean(axis=(1, 2, 3)).argmin()) for rgb in pictures]
 
 
 @cache
 def _drawn() -> NDArray[np.int16]:
-    """(F, H / 4, W_px / 4, 3) every fourth row and column of the moving pictures."""
+    """Return (F, H / 4, W_px / 4, 3): every fourth row and column of the moving pictures."""
     return np.stack([moving_frame(number, 128, 96)[::4, ::4] for number in range(FRAME_COUNT)]).astype(np.int16)

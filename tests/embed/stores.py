@@ -1,4 +1,4 @@
-"""Stores made in tests: vectors whose values tell which video and row they are."""
+"""Stores made in tests, with vectors whose values show their video and row."""
 
 from pathlib import Path
 

@@ -95,7 +95,7 @@ def test_other_samplings_choose_other_frames(folder: Path, tmp_path: Path, optio
 
 
 @pytest.mark.skipif(why_no_gpu() is None, reason="needs a machine without an NVIDIA GPU")
-def test_videos_that_a_gpu_was_to_decode_and_did_not_are_counted_with_the_reason(folder: Path, tmp_path: Path) -> None:
+def test_videos_that_a_gpu_should_have_decoded_are_counted_with_the_reason(folder: Path, tmp_path: Path) -> None:
     arguments = [str(folder), *LITE0, "--decode-device", "cuda", "-o", str(tmp_path / "s.h5")]
     result = CliRunner().invoke(embed_videos, arguments)
     assert result.exit_code == 0, result.output
@@ -136,7 +136,7 @@ def test_fps_belongs_to_its_sampling(folder: Path) -> None:
         pytest.param([".", "--decode-device", "cuda", "--decoder", "opencv"], "--decode-device cuda", id="no engine"),
         pytest.param([".", "--views", "centre,top"], "no view 'top'; choose from centre, whole", id="an unknown view"),
         pytest.param([".", "--views", "centre,centre"], "got centre, centre", id="a view twice"),
-        pytest.param([".", "--log", "absent/run.log"], "Name another --log", id="a log nowhere"),
+        pytest.param([".", "--log", "absent/run.log"], "Name another file with --log", id="a log nowhere"),
     ],
 )
 def test_wrong_usage_is_a_message_with_the_option_as_typed_and_exit_code_2(
@@ -175,7 +175,7 @@ def test_a_damaged_store_makes_the_exit_code_1_and_is_named(tmp_path: Path) -> N
     assert "a: its rows are not the ones that were written" in result.stdout
 
 
-def test_a_file_name_that_is_no_utf8_is_shown_with_its_bytes(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_utf8_is_shown_with_its_bytes(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.mp4")
     with StoreWriter(tmp_path / "s.h5", PROVENANCE) as writer:
         writer.append_failure(Failure(name, f"/{name}", "unreadable", "no header"))
@@ -225,7 +225,7 @@ def test_a_new_store_is_made_in_one_way(arguments: list[str], message: str) -> N
 
 def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
     command = [Path(sys.executable).with_name("embed-videos"), "--help"]
-    assert min(processor_seconds(command) for _ in range(3)) < 0.5  # one core's, whatever else the machine does
+    assert min(processor_seconds(command) for _ in range(3)) < 0.5  # on one core, also on a busy machine
 
 
 def processor_seconds(command: list[str | Path]) -> float:

@@ -39,7 +39,7 @@ def reasons(results: list[DecodedVideo | Failure]) -> dict[str, str]:
     )
 
 
-def test_every_video_comes_with_its_frames_and_what_is_known_of_it(tmp_path: Path) -> None:
+def test_every_video_comes_with_its_frames_and_its_record(tmp_path: Path) -> None:
     videos = [video_of(tmp_path, count) for count in (40, 5, 20)]
     decoded = {r.record.id: r for r in decode_videos(videos, PLAN, workers=2) if isinstance(r, DecodedVideo)}
     assert {name: video.record.frame_count for name, video in decoded.items()} == {"40": 40, "5": 5, "20": 20}
@@ -65,12 +65,12 @@ def test_a_broken_file_is_a_failure_among_the_others(tmp_path: Path) -> None:
         pytest.param(hostile.leave, "crashed", "ended its process: exit code 3", id="exits"),
         pytest.param(hostile.leave_in_silence, "crashed", "ended its process: exit code 0", id="exits in silence"),
         pytest.param(hostile.write_garbage, "crashed", "an answer that cannot be read", id="answers with garbage"),
-        pytest.param(hostile.write_half_an_answer, "crashed", "ended its process: exit code 0", id="answers by half"),
+        pytest.param(hostile.write_half_an_answer, "crashed", "ended its process: exit code 0", id="half an answer"),
         pytest.param(hostile.write_half_an_answer_and_hang, "crashed", "cannot be read", id="hangs in its answer"),
         pytest.param(hostile.raise_an_error_of_its_own, "crashed", "LookupError: no such atom", id="raises"),
     ],
 )
-def test_a_decoder_that_misbehaves_costs_its_own_video_alone(
+def test_a_misbehaving_decoder_loses_only_its_own_video(
     tmp_path: Path, deed: Callable[[], None], reason: str, detail: str
 ) -> None:
     videos = [video_of(tmp_path, count) for count in (HOSTILE_FRAME_COUNT, 5, 20, 7)]
@@ -94,10 +94,10 @@ def test_a_worker_killed_from_outside_counts_as_out_of_memory(tmp_path: Path) ->
     assert reasons(list(decode_videos([video_of(tmp_path, 13)], plan))) == {"13": "out_of_memory"}
 
 
-def test_decoding_runs_only_so_far_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_runs_ahead_only_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "embed.decode_pool.pool._MOST_WAITING_BYTES", 2 << 20
-    )  # two small videos: each holds a descriptor
+    )  # enough for two small videos: each holds a descriptor
     path, taken = str(write_video(tmp_path / "a.mp4", 3)), []
 
     def videos() -> Iterator[Video]:
@@ -121,7 +121,7 @@ def test_a_failing_source_of_videos_reaches_the_caller(tmp_path: Path) -> None:
         list(decode_videos(videos(), PLAN))
 
 
-def test_a_closed_pool_ends_what_waits_for_it(tmp_path: Path) -> None:
+def test_closing_a_pool_ends_the_iterators_that_wait_for_it(tmp_path: Path) -> None:
     plan = DecodePlan(Hostile(hostile.sleep_for_ever), PREPROCESSING)
     pool = DecodePool(plan, workers=1)
     results = pool.decode([video_of(tmp_path, 5), video_of(tmp_path, HOSTILE_FRAME_COUNT)])
@@ -137,7 +137,7 @@ def test_a_worker_that_cannot_be_replaced_says_what_to_do(tmp_path: Path, monkey
         yield video_of(tmp_path, 5)
 
     plan = DecodePlan(Hostile(hostile.segfault), PREPROCESSING)
-    message = r"cannot be started: No such file or directory\. Make room for temporary files .*what is embedded is kept"
+    message = r"cannot be started: No such file or directory\. Free some disk space .*Embedded videos are kept"
     with pytest.raises(EmbedError, match=message):
         list(decode_videos(videos(), plan, workers=1))
 
@@ -150,7 +150,7 @@ def test_a_sampling_that_workers_cannot_import_stops_the_run(tmp_path: Path, mon
         list(decode_videos([video_of(tmp_path, 5)], plan))
 
 
-def test_a_fetched_copy_is_decoded_under_the_videos_own_location(tmp_path: Path) -> None:
+def test_a_fetched_copy_is_reported_under_the_location_of_the_video(tmp_path: Path) -> None:
     copy = write_video(tmp_path / "copy.mp4", 5)
 
     @contextmanager
@@ -169,7 +169,7 @@ def test_a_fetched_copy_is_decoded_under_the_videos_own_location(tmp_path: Path)
 
 
 @on_linux
-def test_frames_lie_in_shared_memory_without_a_name_and_are_given_back(tmp_path: Path) -> None:
+def test_frames_are_in_unnamed_shared_memory_that_is_freed(tmp_path: Path) -> None:
     def shared_mappings() -> int:
         return Path("/proc/self/maps").read_text().count("/memfd:frames (deleted)")
 
@@ -179,7 +179,7 @@ def test_frames_lie_in_shared_memory_without_a_name_and_are_given_back(tmp_path:
     assert shared_mappings() == 0
 
 
-# Workers inherit that they hear no SIGIO, which on BSD does not end a process.
+# Workers inherit that SIGIO is ignored, which does not end a process on BSD either.
 DEAF = "import signal; signal.signal(signal.SIGIO, signal.SIG_IGN)"
 ORPHANING = """
 import sys
@@ -220,7 +220,7 @@ def is_running(pid: int) -> bool:
 
 
 @on_linux
-def test_where_memory_runs_out_the_system_ends_a_worker_before_the_run() -> None:
+def test_the_system_ends_a_worker_before_the_run_if_memory_runs_out() -> None:
     process = DecodeProcess(PLAN, DecodeLimits())
     with closing(process):
         wish = Path(f"/proc/{process._process.pid}/oom_score_adj").read_text()
@@ -242,7 +242,7 @@ def test_limits_must_be_finite_and_positive(name: str, value: float) -> None:
         DecodeLimits(**{name: value})
 
 
-def test_a_content_hash_tells_files_by_size_and_ends(tmp_path: Path) -> None:
+def test_a_content_hash_distinguishes_files_by_size_and_ends(tmp_path: Path) -> None:
     contents = [b"a" * 3_000_000, b"a" * 2_999_999 + b"b", b"b" + b"a" * 2_999_999, b"a" * 2_999_999, b""]
     hashes = set()
     for number, content in enumerate(contents):

@@ -1,4 +1,4 @@
-"""Frames to encode, a small CLIP to encode them with, and how near its vectors come to others."""
+"""Frames to encode, a small CLIP that encodes them, and the similarity of vectors."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ SMALL_CLIP = "ViT-S-32-alt"  # the smallest ViT that open_clip lists: 256 dimens
 
 
 def pictures(count: int, height_px: int = 300, width_px: int = 420, *, seed: int = 0) -> NDArray[np.uint8]:
-    """Smooth coloured pictures, as video frames are, of (count, H, W_px, 3)."""
+    """Return (count, H, W_px, 3) smooth coloured pictures, similar to video frames."""
     coarse = np.random.default_rng(seed).integers(0, 256, (count, 6, 8, 3), dtype=np.uint8)
     image = torch.nn.functional.interpolate(
         torch.from_numpy(coarse).permute(0, 3, 1, 2).float(), (height_px, width_px), mode="bicubic"

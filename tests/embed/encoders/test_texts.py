@@ -16,7 +16,7 @@ TEXTS = ["a video of hug.", "a photo of two people who shake hands"]
 
 @pytest.fixture(scope="module")
 def identity(checkpoint: Path) -> EncoderIdentity:
-    """What a store would say of the vectors of a small CLIP, in eight bits."""
+    """The identity of a small CLIP in int8, as a store holds it."""
     return load_encoder(SMALL_CLIP, pretrained=str(checkpoint), device="cpu", precision="int8").identity
 
 
@@ -42,23 +42,23 @@ def test_the_encoder_of_a_store_is_loaded_as_it_was(checkpoint: Path, identity: 
     assert encoder.identity == identity
 
 
-def test_other_weights_than_a_stores_are_refused(identity: EncoderIdentity) -> None:
+def test_other_weights_than_those_of_the_store_are_refused(identity: EncoderIdentity) -> None:
     with pytest.raises(
         StoreMismatch, match=r"did not make these vectors: its weights sha256 is .*, not 00.*--pretrained"
     ):
         load_text_encoder(replace(identity, weights_sha256="00"), device="cpu")
 
 
-def test_an_encoder_without_a_text_tower_is_refused_with_those_that_have_one() -> None:
+def test_an_encoder_without_a_text_tower_is_refused_and_others_are_named() -> None:
     lite0 = load_encoder("efficientnet-lite0", device="cpu")
 
     assert not isinstance(lite0, TextEncoder)
-    with pytest.raises(EncoderError, match=r"lite0 knows no words.*All models of open_clip have one.*ViT-B-32"):
+    with pytest.raises(EncoderError, match=r"lite0 does not encode texts.*All models of open_clip do.*ViT-B-32"):
         load_text_encoder(lite0.identity, device="cpu")
 
 
-def test_a_tokenizer_that_cannot_be_had_says_what_it_wants(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tokenizer_that_cannot_be_loaded_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
 
-    with pytest.raises(WeightsUnavailable, match=r"(?s)tokenizer of roberta-ViT-B-32 cannot be had.*transformers"):
+    with pytest.raises(WeightsUnavailable, match=r"(?s)tokenizer of roberta-ViT-B-32 cannot be loaded.*transformers"):
         load_tokenizer("roberta-ViT-B-32")

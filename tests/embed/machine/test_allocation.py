@@ -31,12 +31,12 @@ def page_faults(mode: str) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
-def test_the_same_work_again_takes_no_new_pages() -> None:
+def test_repeated_work_needs_no_new_pages() -> None:
     assert page_faults("kept") < page_faults("given back") / 10
 
 
 class OldGlibc:
-    """What `mallopt` did before glibc 2.35: of the threshold for mappings, it took up to half an arena's 64 MiB."""
+    """`mallopt` before glibc 2.35, which accepted a threshold for mappings of at most half an arena, 32 MiB."""
 
     def __init__(self) -> None:
         self.options: dict[int, int] = {}

@@ -14,7 +14,7 @@ def numbers(count: int) -> Generator[int]:
     yield from range(count)
 
 
-def test_items_come_in_their_order() -> None:
+def test_items_come_in_order() -> None:
     assert list(in_background(numbers(5))) == [0, 1, 2, 3, 4]
 
 
@@ -29,7 +29,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         next(items)
 
 
-def test_who_waits_for_an_item_is_called_meanwhile_and_in_its_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_meanwhile_is_called_in_the_thread_that_waits_for_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_INTERVAL_S", 0.01)
     callers: list[threading.Thread] = []
 
@@ -42,7 +42,7 @@ def test_who_waits_for_an_item_is_called_meanwhile_and_in_its_own_thread(monkeyp
     assert set(callers) == {threading.current_thread()}
 
 
-def test_work_goes_on_while_an_item_is_used_but_not_far_ahead() -> None:
+def test_work_continues_while_an_item_is_used_but_not_far_ahead() -> None:
     made: list[int] = []
 
     def making() -> Generator[int]:
@@ -54,7 +54,7 @@ def test_work_goes_on_while_an_item_is_used_but_not_far_ahead() -> None:
     next(items)
     wait_until(lambda: len(made) == 4)
     time.sleep(0.1)
-    assert len(made) == 4  # one taken, two waiting, one in the hand of the thread
+    assert len(made) == 4  # one taken, two waiting, one held by the thread
     items.close()
 
 
@@ -81,13 +81,13 @@ def wait_until(is_so: object) -> None:
         time.sleep(0.005)
 
 
-def test_calls_run_side_by_side_and_give_their_results() -> None:
+def test_calls_run_in_parallel_and_give_their_results() -> None:
     threads, both = DaemonThreads(2, lambda: None), threading.Barrier(2, timeout=10)
     first, second = threads.submit(both.wait), threads.submit(both.wait)
     assert {first.result(), second.result()} == {0, 1}
 
 
-def test_a_call_that_fails_says_so_where_its_result_is_taken() -> None:
+def test_an_error_of_a_call_is_raised_where_its_result_is_taken() -> None:
     threads = DaemonThreads(1, lambda: None)
     with pytest.raises(ZeroDivisionError):
         threads.submit(divmod, 1, 0).result()
@@ -100,7 +100,7 @@ def test_each_thread_is_prepared_before_the_first_call() -> None:
     assert len(set(prepared)) == 3
 
 
-def test_threads_end_when_nobody_can_call_them() -> None:
+def test_threads_end_when_their_object_is_deleted() -> None:
     ended: list[threading.Thread] = []
     threads = DaemonThreads(2, lambda: ended.append(threading.current_thread()))
     del threads

@@ -33,12 +33,12 @@ def test_the_answer_of_another_process_comes_back(tmp_path: Path) -> None:
     assert read_apart(add_to_name, tmp_path / "a", "b") == "ab"
 
 
-def test_what_hangs_is_stopped(tmp_path: Path) -> None:
-    with pytest.raises(StoreDamaged, match="had no end, and was stopped after 2 s"):
+def test_a_call_that_hangs_is_stopped(tmp_path: Path) -> None:
+    with pytest.raises(StoreDamaged, match="did not end and was stopped after 2 s"):
         read_apart(hang, tmp_path / "a", limit_s=2)
 
 
-def test_what_crashes_is_named(tmp_path: Path) -> None:
+def test_a_call_that_crashes_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreDamaged, match=r"a is damaged: reading it crashed \(SIGSEGV\)"):
         read_apart(crash, tmp_path / "a")
 
@@ -48,7 +48,7 @@ def test_an_error_of_ours_comes_back_as_itself(tmp_path: Path) -> None:
         read_apart(refuse, tmp_path / "a")
 
 
-def test_another_error_says_what_it_was(tmp_path: Path) -> None:
+def test_another_error_is_reported_with_its_text(tmp_path: Path) -> None:
     with pytest.raises(StoreDamaged, match="LookupError: no such thing"):
         read_apart(fail, tmp_path / "a")
 
@@ -59,7 +59,7 @@ def test_a_module_in_the_working_folder_is_not_imported(tmp_path: Path, monkeypa
     assert read_apart(add_to_name, tmp_path / "a", "b") == "ab"
 
 
-def test_reading_may_take_as_long_as_a_slow_disk_takes_for_all_files(tmp_path: Path) -> None:
+def test_the_time_limit_is_enough_for_all_files_on_a_slow_disk(tmp_path: Path) -> None:
     for path, size in (("s.h5", 4_000_000), ("s.h5.parts/0.h5", 40_000_000), ("s.h5.parts/1.h5", 400_000_000)):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).touch()

@@ -16,13 +16,13 @@ BATCH_SIZE = 4
 
 
 def video(name: str, levels: list[int]) -> DecodedVideo:
-    """A video of 2 x 2 pixels whose frames are as bright as `levels` say."""
+    """A video of 2 x 2 pixels. `levels` are the brightness of its frames."""
     rgb = np.array(levels, dtype=np.uint8)[:, None, None, None, None] * np.ones((1, 1, 2, 2, 3), dtype=np.uint8)
     return DecodedVideo(VideoRecord(name), rgb, np.arange(len(levels), dtype=np.float64))
 
 
 class Counting:
-    """An encoder that gives a frame's brightness, and remembers what it was asked."""
+    """An encoder that returns the brightness of a frame, and remembers its batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -37,7 +37,7 @@ def brightness(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def run(*results: DecodedVideo | Failure) -> tuple[dict[str, list[float]], list[list[int]]]:
-    """Return each video's vectors, or its reason, and the batches that were encoded."""
+    """Return the vectors of each video, or its reason, and the batches that were encoded."""
     encode = Counting()
     outcomes: dict[str, list[float]] = {}
     for item in vectors_of_videos(encode_batches(fill_batches(results, BATCH_SIZE), encode)):
@@ -46,13 +46,13 @@ def run(*results: DecodedVideo | Failure) -> tuple[dict[str, list[float]], list[
     return outcomes, encode.batches
 
 
-def test_batches_of_one_size_run_across_videos_and_the_last_is_filled_with_black() -> None:
+def test_batches_have_one_size_and_cross_videos_and_the_last_is_filled_with_black() -> None:
     vectors, batches = run(video("a", [1, 2, 3]), video("b", [4, 5]), video("c", [6]))
     assert batches == [[1, 2, 3, 4], [5, 6, 0, 0]]
     assert vectors == {"a": [1, 2, 3], "b": [4, 5], "c": [6]}
 
 
-def test_a_video_of_many_batches_comes_whole() -> None:
+def test_a_video_of_many_batches_is_returned_as_one() -> None:
     levels = list(range(1, 12))
     vectors, batches = run(video("a", [99]), video("b", levels), video("c", [50]))
     assert vectors == {"a": [99], "b": levels, "c": [50]}
@@ -65,7 +65,7 @@ def test_a_frame_like_the_one_before_is_not_encoded_again() -> None:
     assert vectors == {"slides": [7, 7, 7, 8, 8, 7], "other": [7, 7]}
 
 
-def test_failures_pass_through_in_their_place() -> None:
+def test_failures_pass_through_in_order() -> None:
     failure = Failure("broken", "broken.mp4", "unreadable", "no header")
     items = list(vectors_of_videos(encode_batches(fill_batches([failure, video("a", [1])], BATCH_SIZE), Counting())))
     assert items[0] is failure
@@ -105,7 +105,7 @@ def test_the_next_batch_begins_while_one_is_computed() -> None:
     assert failure in items
 
 
-def test_a_batch_that_is_done_waits_for_no_other() -> None:
+def test_a_finished_batch_does_not_wait_for_others() -> None:
     def batches() -> Iterator[Batch]:
         yield Batch(np.ones((1, 1, 2, 2, 3), np.uint8), 1, ())
         pytest.fail("the next batch was taken first")

@@ -1,4 +1,4 @@
-"""A disk that is full says so, the store stays whole, and the run can be continued when there is room."""
+"""A full disk is reported, the store stays undamaged, and the run can be continued when there is space again."""
 
 import os
 import subprocess
@@ -26,14 +26,14 @@ import resource, signal, sys
 from pathlib import Path
 from tests.embed.run.test_full_disk import write
 
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as on a full disk, writing fails, and the process lives
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as on a full disk, writing fails and the process continues
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
 write(Path(sys.argv[1]))
 """
 
 
 def write(path: Path) -> None:
-    """Write what is missing of 60 videos of 6 KB, each committed on its own."""
+    """Write those of 60 videos of 6 KB that are missing, and commit each."""
     with StoreWriter(path, PROVENANCE) as writer:
         for number, name in enumerate(NAMES):
             if name not in writer.embedded:
@@ -41,7 +41,7 @@ def write(path: Path) -> None:
                 writer.commit()
 
 
-def check_is_whole_and_goes_on(path: Path, expected: int) -> None:
+def check_is_undamaged_and_continues(path: Path, expected: int) -> None:
     assert EmbeddingStore(path).ids == NAMES[:expected]
     assert not inspect_embeddings(path, is_verifying=True).problems
     write(path)
@@ -59,13 +59,13 @@ def test_a_file_that_may_not_grow_ends_the_run_and_nothing_is_lost(tmp_path: Pat
     assert done.returncode == 1
     assert "StoreError" in done.stderr
     assert "cannot be written" in done.stderr
-    assert "make room" in done.stderr
-    check_is_whole_and_goes_on(tmp_path / name, 32)  # the first 32 could not be merged into one part
+    assert "Free some disk space" in done.stderr
+    check_is_undamaged_and_continues(tmp_path / name, 32)  # the first 32 could not be merged into one part
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 500 KB, where that is allowed."""
+    """Mount a file system of 500 KB, if that is allowed."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", str(tmp_path)]
     if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("only root may mount a small disk")
@@ -77,26 +77,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("name", ["s.h5", "shards"])
 def test_a_full_disk_ends_the_run_and_nothing_is_lost(small_disk: Path, name: str) -> None:
-    with pytest.raises(StoreError, match=r"(?s)cannot be written: .*No space left on device.* make room"):
+    with pytest.raises(StoreError, match=r"(?s)cannot be written: .*No space left on device.* Free some disk space"):
         write(small_disk / name)
     stored = len(EmbeddingStore(small_disk / name))
     assert 0 < stored < 60
     disk = os.statvfs(small_disk)
     files = sum(path.stat().st_blocks * 512 for path in small_disk.rglob("*") if path.is_file())
-    assert (disk.f_blocks - disk.f_bfree) * disk.f_frsize - files < 16_384  # no half file is held open
+    assert (disk.f_blocks - disk.f_bfree) * disk.f_frsize - files < 16_384  # no unfinished file is held open
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
-    check_is_whole_and_goes_on(small_disk / name, stored)
+    check_is_undamaged_and_continues(small_disk / name, stored)
 
 
 @pytest.mark.parametrize("free", ["500k", "2500k"], ids=["for its ends", "for what is asked for later"])
-def test_a_disk_too_full_for_parts_of_a_far_video_costs_that_video_alone(
+def test_a_disk_too_full_for_parts_of_a_remote_video_loses_only_that_video(
     small_disk: Path, tmp_path_factory: pytest.TempPathFactory, free: str
 ) -> None:
     subprocess.run(["mount", "-o", f"remount,size={free}", str(small_disk)], check=True)
     local = Video("local", str(write_video(tmp_path_factory.mktemp("videos") / "a.mp4", 5)))
     plan = DecodePlan(UniformFrames(4), BarReader().identity.preprocessing)
     with faulty_server() as server, Fetcher(FetchConfig(folder=str(small_disk), sparse_bytes=1 << 20)) as fetcher:
-        # Boxes: some bytes that nobody needs, and an index, which is wanted whole.
+        # Boxes: some bytes that are not needed, and an index, which is needed completely.
         boxes = {b"free": bytes(1000), b"moov": bytes(4 << 20)}
         server.files["/far.mp4"] = b"".join((len(c) + 8).to_bytes(4, "big") + kind + c for kind, c in boxes.items())
         videos = fetcher.ahead([Video("far", f"{server.url}/far.mp4"), local])

@@ -12,7 +12,7 @@ from embed.run.log import RunLog
 from embed.store.records import Failure, VideoRecord
 
 
-def test_each_video_is_one_object_appended_to_what_is_there(tmp_path: Path) -> None:
+def test_one_object_per_video_is_appended_to_the_file(tmp_path: Path) -> None:
     decoded = DecodedVideo(VideoRecord("a", "/a.mp4", duration_s=2.0), np.empty(0, np.uint8), np.zeros(3), decode_s=0.5)
     with RunLog(tmp_path / "run.jsonl") as log:
         log.embedded(EncodedVideo(decoded, np.zeros((3, 10), np.float32), encoded_count=2))
@@ -24,25 +24,25 @@ def test_each_video_is_one_object_appended_to_what_is_there(tmp_path: Path) -> N
     assert failed["time"].endswith("+00:00")
 
 
-def test_a_file_name_that_is_no_utf8_comes_back_from_the_log(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_utf8_can_be_read_from_the_log(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.mp4")
     with RunLog(tmp_path / "run.jsonl") as log:
         log.failed(Failure(name, f"/{name}", "timeout", "300 s"))
     assert json.loads((tmp_path / "run.jsonl").read_text(encoding="utf-8"))["id"] == name
 
 
-def test_no_path_logs_nothing() -> None:
+def test_without_a_path_nothing_is_logged() -> None:
     with RunLog(None) as log:
         log.failed(Failure("b", "/b.mp4", "timeout", "300 s"))
 
 
-def test_a_log_that_cannot_be_written_names_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(EmbedError, match=r"run.jsonl cannot be written: No such file.*another --log"):
+def test_a_log_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(EmbedError, match=r"run.jsonl cannot be written: No such file.*Name another file with --log"):
         RunLog(tmp_path / "absent" / "run.jsonl")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_log_on_a_full_disk_says_that_the_run_can_go_on() -> None:
+def test_a_log_on_a_full_disk_says_that_the_run_can_be_continued() -> None:
     with (
         RunLog("/dev/full") as log,
         pytest.raises(EmbedError, match=r"/dev/full cannot be written: No space left.*run the same command again"),

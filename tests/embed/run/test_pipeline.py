@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "videos"
 
 
-def test_every_vector_is_of_the_frame_and_moment_it_claims(folder: Path, tmp_path: Path) -> None:
+def test_every_vector_belongs_to_its_frame_and_moment(folder: Path, tmp_path: Path) -> None:
     embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
     store = EmbeddingStore(tmp_path / "s.h5")
     for number in range(5):
@@ -54,7 +54,7 @@ def test_a_second_run_embeds_only_what_is_missing(folder: Path, tmp_path: Path) 
     assert len(EmbeddingStore(tmp_path / "s.h5")) == 6
 
 
-def test_a_file_with_other_content_is_embedded_anew(folder: Path, tmp_path: Path) -> None:
+def test_a_file_with_other_content_is_embedded_again(folder: Path, tmp_path: Path) -> None:
     embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
     write_video(folder / "4.mp4", 20)
     (folder / "3.mp4").touch()
@@ -67,7 +67,7 @@ def test_a_file_with_other_content_is_embedded_anew(folder: Path, tmp_path: Path
     assert inspect_embeddings(tmp_path / "s.h5", is_verifying=True).problems == ()
 
 
-def test_a_file_that_was_broken_since_keeps_its_vectors_and_is_named(folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_now_broken_keeps_its_vectors_and_is_named(folder: Path, tmp_path: Path) -> None:
     embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
     (folder / "4.mp4").write_text("x")
     for _ in range(2):
@@ -77,7 +77,7 @@ def test_a_file_that_was_broken_since_keeps_its_vectors_and_is_named(folder: Pat
     assert len(EmbeddingStore(tmp_path / "s.h5").read("4.mp4").vectors) == 6
 
 
-def test_two_runs_give_the_same_vectors_whatever_the_batches(folder: Path, tmp_path: Path) -> None:
+def test_two_runs_with_other_batches_give_the_same_vectors(folder: Path, tmp_path: Path) -> None:
     embed_videos([folder], tmp_path / "a.h5", CONFIG, encoder=BarReader())
     for video in sorted(folder.iterdir(), reverse=True):
         embed_videos([video], tmp_path / "b.h5", CONFIG, encoder=BarReader())
@@ -95,7 +95,7 @@ def test_broken_videos_are_counted_stored_and_not_tried_again(folder: Path, tmp_
     assert (again.embedded, again.skipped, again.failed, again.failures[0].attempts) == (0, 5, 1, 1)
 
 
-def test_a_mended_video_is_embedded_when_failures_are_retried(folder: Path, tmp_path: Path) -> None:
+def test_a_repaired_video_is_embedded_when_failures_are_retried(folder: Path, tmp_path: Path) -> None:
     (folder / "broken.mp4").write_text("x")
     embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
     retrying = EmbedConfig(sampling=UniformFrames(6), is_retrying=True)
@@ -135,7 +135,7 @@ def test_an_interrupted_run_keeps_what_is_done(folder: Path, tmp_path: Path) -> 
     assert embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader()).embedded == 2
 
 
-def test_an_encoder_that_gives_no_number_fails_the_video_not_the_run(folder: Path, tmp_path: Path) -> None:
+def test_vectors_with_nan_fail_the_video_and_not_the_run(folder: Path, tmp_path: Path) -> None:
     class Overflowing(BarReader):
         def encode(self, rgb: np.ndarray) -> np.ndarray:
             return super().encode(rgb) * np.float32(1e9)
@@ -166,7 +166,7 @@ def test_a_still_picture_is_encoded_once_and_has_all_its_vectors(tmp_path: Path)
     assert spelled_numbers(EmbeddingStore(tmp_path / "s.h5").read("still.mp4").vectors) == [5] * 6
 
 
-def test_a_run_says_where_its_time_went_and_logs_each_video(folder: Path, tmp_path: Path) -> None:
+def test_a_run_reports_the_time_of_each_stage_and_logs_each_video(folder: Path, tmp_path: Path) -> None:
     (folder / "broken.mp4").write_text("x")
     config = EmbedConfig(sampling=UniformFrames(6), log=str(tmp_path / "run.jsonl"))
     summary = embed_videos([folder], tmp_path / "s.h5", config, encoder=BarReader())
@@ -192,14 +192,14 @@ def test_a_config_can_be_made_from_what_made_a_store() -> None:
     assert (config.sampling, config.views) == (UniformFrames(9), ("left",))
 
 
-def test_a_summary_tells_processor_time_and_what_would_make_the_run_faster(folder: Path, tmp_path: Path) -> None:
+def test_a_summary_has_processor_time_and_what_would_make_the_run_faster(folder: Path, tmp_path: Path) -> None:
     summary = embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=BarReader())
     work_s = summary.decode_cpu_seconds + summary.encode_cpu_seconds
     assert summary.decode_cpu_seconds > 0
     assert summary.encode_cpu_seconds > 0
     assert summary.to_json()["cores_used"] == pytest.approx(work_s / summary.seconds)
     most_of_it_loading = replace(summary, seconds=10.0, load_seconds=8.0)
-    assert most_of_it_loading.hint == "loading the encoder took 80% of the time: embed more in one run"
+    assert most_of_it_loading.hint == "loading the encoder took 80% of the time: embed more videos in one run"
 
 
 @pytest.mark.parametrize("foreseen_px", [224, 96], ids=["rightly", "wrongly"])

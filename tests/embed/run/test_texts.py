@@ -98,7 +98,7 @@ def test_a_report_lists_twenty_failures_and_counts_the_others() -> None:
         pytest.param({"name": "scenes", "least_change": 0.3}, "scenes, least change 0.3", id="a rule of others"),
     ],
 )
-def test_a_sampling_is_told_in_words(sampling: dict[str, object], text: str) -> None:
+def test_a_sampling_is_described_in_words(sampling: dict[str, object], text: str) -> None:
     assert sampling_text(sampling) == text
 
 

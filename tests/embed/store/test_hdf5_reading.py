@@ -1,4 +1,4 @@
-"""HDF5 files that were made to do harm: each is refused in this very process, at once, with what is wrong."""
+"""HDF5 files that were made to do harm: each is refused at once, in the same process, with what is wrong."""
 
 import os
 from collections.abc import Callable
@@ -96,9 +96,9 @@ HARM = {
     link_to_a_pipe_that_nobody_writes: "/videos/.* is missing",
     keep_rows_in_another_file: "/embeddings is missing",
     map_rows_from_another_file: "/embeddings is missing",
-    compress_a_bomb: "/videos/first_row does not lie in the file in one run",
-    claim_huge_rows: "/embeddings does not lie in the file in one run",
-    claim_a_huge_table_of_empty_texts: "/videos/id does not lie in the file in one run",
+    compress_a_bomb: "/videos/first_row is not one contiguous run in the file",
+    claim_huge_rows: "/embeddings is not one contiguous run in the file",
+    claim_a_huge_table_of_empty_texts: "/videos/id is not one contiguous run in the file",
     keep_texts_of_variable_length: "/videos/id is object",
     keep_references: "/videos/id is object",
     describe_by_a_text_of_variable_length: "the attribute provenance is neither a number nor a text of fixed length",
@@ -110,7 +110,7 @@ HARM = {
 
 
 @pytest.mark.parametrize(("harm", "message"), [pytest.param(*case, id=case[0].__name__) for case in HARM.items()])
-def test_a_store_made_to_do_harm_is_refused(tmp_path: Path, harm: Callable[[h5py.File], None], message: str) -> None:
+def test_a_hostile_store_is_refused(tmp_path: Path, harm: Callable[[h5py.File], None], message: str) -> None:
     path = write_store(tmp_path / "s.h5", ["a", "b"])
     with h5py.File(path, "a", libver=("v108", "v110")) as file:
         harm(file)
@@ -119,7 +119,7 @@ def test_a_store_made_to_do_harm_is_refused(tmp_path: Path, harm: Callable[[h5py
 
 
 @pytest.mark.parametrize("version", ["earliest", "v108", "latest"])
-def test_another_programs_file_is_refused_with_what_it_lacks(tmp_path: Path, version: str) -> None:
+def test_a_file_of_another_program_is_refused_with_what_it_lacks(tmp_path: Path, version: str) -> None:
     with h5py.File(tmp_path / "foreign.h5", "w", libver=version) as file:
         file["features"] = np.zeros(3)
         file.attrs["provenance"] = "of another program"
@@ -134,7 +134,7 @@ def test_a_store_has_no_structure_without_a_checksum(tmp_path: Path) -> None:
     assert not [kind for kind in (b"GCOL", b"HEAP", b"TREE", b"SNOD") if kind in content]
 
 
-def test_zeros_over_what_describes_a_store_do_not_hang_its_reader(tmp_path: Path) -> None:
+def test_zeros_over_the_structure_of_a_store_do_not_hang_its_reader(tmp_path: Path) -> None:
     path = write_store(tmp_path / "s.h5", ["a", "b"])
     content = bytearray(path.read_bytes())
     content[374:749] = bytes(375)

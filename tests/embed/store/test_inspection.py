@@ -11,7 +11,7 @@ from embed.store.inspection import inspect_embeddings
 from tests.embed.stores import PROVENANCE, append, write_store
 
 
-def test_a_report_counts_what_is_there(tmp_path: Path) -> None:
+def test_a_report_counts_videos_and_vectors(tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "s.h5", PROVENANCE) as writer:
         append(writer, "a", 1, count=2)
         append(writer, "b", 2, count=5)
@@ -24,7 +24,7 @@ def test_a_report_counts_what_is_there(tmp_path: Path) -> None:
     assert report.problems is None
 
 
-def test_a_whole_store_has_no_problems(tmp_path: Path) -> None:
+def test_an_undamaged_store_has_no_problems(tmp_path: Path) -> None:
     assert inspect_embeddings(write_store(tmp_path / "s.h5", ["a", "b"]), is_verifying=True).problems == ()
 
 
@@ -42,16 +42,14 @@ def test_verifying_names_the_video_whose_bytes_have_changed(tmp_path: Path) -> N
     )
 
 
-def test_verifying_finds_what_is_not_finite(tmp_path: Path) -> None:
+def test_verifying_finds_values_that_are_not_finite(tmp_path: Path) -> None:
     path = write_store(tmp_path / "s.h5", ["a"])
     with h5py.File(path, "a") as file:
         file["embeddings"][0, 0] = np.nan
     assert inspect_embeddings(path, is_verifying=True).problems == ("a: a value is not finite",)
 
 
-def test_parts_that_are_not_merged_yet_have_their_share_of_the_time_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parts_that_are_not_merged_yet_extend_the_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation, "_LEAST_S", 0.0)
     monkeypatch.setattr(isolation, "_SLOWEST_BYTES_S", 500.0)
     with StoreWriter(tmp_path / "s.h5", PROVENANCE) as writer:

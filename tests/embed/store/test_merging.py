@@ -12,7 +12,7 @@ from tests.embed.stores import PROVENANCE, vectors_of, write_store
 
 
 def write_hashed(path: Path, hashes: dict[str, str]) -> Path:
-    """Write a store of videos whose content has a hash, and whose vectors are those of their hash."""
+    """Write a store of videos with content hashes. Equal hashes give equal vectors."""
     with StoreWriter(path, PROVENANCE) as writer:
         for name, content_hash in hashes.items():
             writer.append(
@@ -31,7 +31,7 @@ def test_stores_and_folders_become_one_store(tmp_path: Path, output: str) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.h5", "b", output])
 
 
-def test_what_is_merged_can_be_appended_to(tmp_path: Path) -> None:
+def test_a_merged_store_can_be_appended_to(tmp_path: Path) -> None:
     sources = [write_store(tmp_path / name, [name]) for name in ("a", "b", "c")]
     merge_embeddings(sources, tmp_path / "all", shard_bytes=1000)
     assert len(list((tmp_path / "all").iterdir())) == 3
@@ -39,11 +39,11 @@ def test_what_is_merged_can_be_appended_to(tmp_path: Path) -> None:
     assert EmbeddingStore(tmp_path / "all").ids == ["a", "b", "c", "d"]
 
 
-def test_other_vectors_are_refused_by_name(tmp_path: Path) -> None:
+def test_other_vectors_are_refused_with_the_difference(tmp_path: Path) -> None:
     a, b = write_store(tmp_path / "a.h5", ["a"]), tmp_path / "b.h5"
     with StoreWriter(b, replace(PROVENANCE, sampling={"name": "uniform", "frame_count": 9})):
         pass
-    with pytest.raises(StoreMismatch, match=r"b.h5 was made otherwise than .*a.h5: its sampling is .*9.*not .*4"):
+    with pytest.raises(StoreMismatch, match=r"b.h5 was made in another way than .*a.h5: its sampling is .*9.*not .*4"):
         merge_embeddings([a, b], tmp_path / "all.h5")
     assert not (tmp_path / "all.h5").exists()
 
@@ -57,11 +57,11 @@ def test_the_same_video_in_two_stores_is_kept_once(tmp_path: Path, output: str) 
 @pytest.mark.parametrize("content_hash", ["2", ""], ids=["another hash", "no hash"])
 def test_different_videos_under_one_id_are_refused(tmp_path: Path, content_hash: str) -> None:
     a, b = write_hashed(tmp_path / "a.h5", {"x": ""}), write_hashed(tmp_path / "b.h5", {"x": content_hash})
-    with pytest.raises(StoreError, match=r"1 ids stand for different videos in these stores: x\. Embed one"):
+    with pytest.raises(StoreError, match=r"Different videos have the same id in these stores \(1 id\): x\. Embed one"):
         merge_embeddings([a, b], tmp_path / "all.h5")
 
 
-def test_a_video_that_failed_in_one_store_has_its_vectors_from_another(tmp_path: Path) -> None:
+def test_a_video_that_failed_in_one_store_gets_its_vectors_from_another(tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "b.h5", PROVENANCE) as writer:
         writer.append_failure(Failure("a", "/a", "timeout", "slow"))
     sources = [write_store(tmp_path / "a.h5", ["a"]), tmp_path / "b.h5"]

@@ -1,4 +1,4 @@
-"""Whose files lie beside a store, and who may write it."""
+"""The files beside a store, and the lock of its writer."""
 
 import errno
 import fcntl
@@ -29,7 +29,7 @@ writer.commit()
 
 
 @pytest.mark.parametrize("name", ["s.h5", "shards"])
-def test_a_store_whose_first_commit_was_killed_is_gone_on_with(tmp_path: Path, name: str) -> None:
+def test_a_store_whose_first_commit_was_killed_can_be_continued(tmp_path: Path, name: str) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / name)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert len(list(tmp_path.rglob("00000000-00000000.h5.*.tmp"))) == 1
@@ -37,7 +37,7 @@ def test_a_store_whose_first_commit_was_killed_is_gone_on_with(tmp_path: Path, n
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_a_file_beside_a_store_that_is_not_its_own_is_left_alone(tmp_path: Path) -> None:
+def test_other_files_beside_a_store_are_left_alone(tmp_path: Path) -> None:
     mine, left_by_a_kill = tmp_path / "s.h5.backup.tmp", tmp_path / "s.h5.4711.tmp"
     mine.write_text("mine")
     left_by_a_kill.write_text("half")
@@ -47,7 +47,7 @@ def test_a_file_beside_a_store_that_is_not_its_own_is_left_alone(tmp_path: Path)
 
 @pytest.fixture(params=["a file", "nothing yet"])
 def link(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A link in a small place to a store in a large one."""
+    """A link on one disk to a store on another."""
     for place in ("small", "large"):
         (tmp_path / place).mkdir()
     if request.param == "a file":
@@ -69,7 +69,7 @@ def test_a_store_behind_a_link_is_written_where_the_link_leads(link: Path) -> No
     assert inspect_embeddings(link, is_verifying=True).problems == ()
 
 
-def test_a_link_to_a_store_lets_no_second_writer_in(link: Path) -> None:
+def test_a_link_to_a_store_does_not_admit_a_second_writer(link: Path) -> None:
     with StoreWriter(link, PROVENANCE), pytest.raises(StoreBusy):
         StoreWriter(link.resolve(), PROVENANCE)
 
@@ -83,6 +83,6 @@ def test_a_file_system_without_locks_says_what_to_do(
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(StoreError, match=rf"no file can be locked \({os.strerror(code)}\).*Write the store to a local"):
+    with pytest.raises(StoreError, match=rf"cannot be locked \({os.strerror(code)}\).*Write the store to a local"):
         StoreWriter(tmp_path / name, PROVENANCE)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""A piece that the system keeps closed is not a damaged one, and neither is one that was closed."""
+"""A piece that the system does not open, or that was closed, is not reported as damaged."""
 
 import os
 import resource
@@ -15,7 +15,7 @@ from tests.embed.stores import write_store
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A store that was opened before, so that all which opening imports is here."""
+    """A store that has been opened once, so that all modules needed to open it are imported."""
     path = write_store(tmp_path / "s.h5", ["a"])
     with EmbeddingStore(path):
         pass
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 @contextmanager
 def without_rights() -> Iterator[None]:
-    """Be somebody who may read no file of others, where the tests are run by root, who may read all."""
+    """Become a user who cannot read the files of others, if root runs the tests, who can read all files."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -36,7 +36,7 @@ def without_rights() -> Iterator[None]:
 
 @contextmanager
 def without_descriptors() -> Iterator[None]:
-    """Open files until the system opens no more."""
+    """Open files until the system refuses to open more."""
     limits, held = resource.getrlimit(resource.RLIMIT_NOFILE), list[int]()
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
     try:
@@ -51,14 +51,14 @@ def without_descriptors() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("look", [EmbeddingStore, is_store])
-def test_a_store_that_may_not_be_read_says_so(path: Path, look: type[EmbeddingStore]) -> None:
+def test_a_store_without_read_permission_says_so(path: Path, look: type[EmbeddingStore]) -> None:
     path.chmod(0)
     with without_rights(), pytest.raises(StoreError, match=r"cannot be opened: Permission denied\. Allow") as caught:
         look(path)
     assert not isinstance(caught.value, StoreDamaged)
 
 
-def test_a_store_that_the_limit_of_open_files_keeps_closed_says_so(path: Path) -> None:
+def test_a_store_beyond_the_limit_of_open_files_says_so(path: Path) -> None:
     with without_descriptors(), pytest.raises(StoreError, match=r"Too many open files\. Allow more .*ulimit") as caught:
         EmbeddingStore(path)
     assert not isinstance(caught.value, StoreDamaged)
@@ -69,5 +69,5 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
         pass
 
     for read in (lambda: store.read("a"), lambda: store.read_many(["a"]), lambda: store.read_timestamps(["a"])):
-        with pytest.raises(StoreError, match="has been closed"):
+        with pytest.raises(StoreError, match="The store is closed"):
             read()

@@ -51,7 +51,7 @@ def test_a_difference_that_changes_vectors_is_named(other: Provenance, message: 
         pytest.param(replace(HERE, versions={"torch": "9"}), id="other versions"),
     ],
 )
-def test_what_changes_no_vector_is_no_difference(other: Provenance) -> None:
+def test_what_does_not_change_vectors_is_not_a_difference(other: Provenance) -> None:
     assert HERE.difference(other) is None
 
 
@@ -61,15 +61,15 @@ def test_provenance_survives_json(views: tuple[str, ...]) -> None:
     assert Provenance.from_json(json.loads(json.dumps(made.to_json()))) == made
 
 
-def test_the_encoders_own_view_alone_is_not_worth_a_word() -> None:
+def test_the_default_view_is_not_mentioned() -> None:
     assert "views" not in HERE.to_json()
 
 
-def test_a_hash_of_weights_sees_names_shapes_and_values() -> None:
+def test_a_hash_of_weights_covers_names_shapes_and_values() -> None:
     one = np.arange(6, dtype=np.float32)
     variants = [("a", one), ("b", one), ("a", one.reshape(2, 3)), ("a", one + 1), ("a", one.astype(np.float64))]
     assert len({hash_weights([variant]) for variant in variants}) == len(variants)
 
 
-def test_versions_name_the_libraries_that_shape_a_vector() -> None:
+def test_versions_name_the_libraries_that_influence_a_vector() -> None:
     assert {"torch", "av", "numpy", "pillow", "framehead"} <= library_versions().keys()

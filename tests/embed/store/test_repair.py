@@ -1,4 +1,4 @@
-"""Damage of every kind, done to a small store: it is refused or repaired, and nothing wrong comes out."""
+"""Damage of every kind to a small store: the store is refused or repaired, and never returns a wrong vector."""
 
 import os
 import random
@@ -37,7 +37,7 @@ def flip_blocks(path: Path, first: int, size: int = 64, every: int = 64) -> None
 
 
 def flip_bits(path: Path, seed: int) -> None:
-    """Flip a few bits anywhere, half of them where the structure lies."""
+    """Flip a few bits anywhere, half of them in the structure."""
     draw = random.Random(seed)
     content = bytearray(path.read_bytes())
     for _ in range(draw.randint(1, 40)):
@@ -50,7 +50,7 @@ def cut(path: Path, seed: int) -> None:
 
 
 def zero_pages(path: Path, seed: int) -> None:
-    """Zero a few pages of 4 KB or sectors of 512 bytes, half of them where the structure lies."""
+    """Zero a few pages of 4 KB or sectors of 512 bytes, half of them in the structure."""
     draw = random.Random(seed)
     content = bytearray(path.read_bytes())
     for _ in range(draw.randint(1, 4)):
@@ -61,7 +61,7 @@ def zero_pages(path: Path, seed: int) -> None:
 
 
 def read_all(path: Path) -> tuple[list[str], list[str]]:
-    """Read every video; return the ids whose vectors came, and of these the ones whose vectors are wrong."""
+    """Read every video; return the ids whose vectors were read, and those of them whose vectors are wrong."""
     came, wrong = [], []
     with EmbeddingStore(path) as store:
         for name in store.ids:
@@ -78,7 +78,7 @@ def read_all(path: Path) -> tuple[list[str], list[str]]:
 
 
 def refusal_to_read(path: Path) -> str:
-    """Return why a damaged store cannot be read, and "" if it can: then no vector may be wrong."""
+    """Return why a damaged store cannot be read, or "" if it can. Then no vector may be wrong."""
     try:
         _, wrong = read_apart(read_all, path, limit_s=60)
     except StoreDamaged as refused:
@@ -88,7 +88,7 @@ def refusal_to_read(path: Path) -> str:
 
 
 def refusal_to_repair(path: Path) -> str:
-    """Return why nothing could be saved, and "" if something was: then no vector may be wrong."""
+    """Return why nothing could be saved, or "" if something was. Then no vector may be wrong."""
     try:
         report = repair_embeddings(path, path.with_name("saved.h5"))
     except StoreDamaged as refused:
@@ -102,7 +102,7 @@ def refusal_to_repair(path: Path) -> str:
 def check_is_refused_or_repaired(path: Path) -> None:
     for refusal in (refusal_to_read(path), refusal_to_repair(path)):
         assert "crashed" not in refusal
-        assert "had no end" not in refusal
+        assert "did not end" not in refusal
 
 
 DAMAGE = [
@@ -139,7 +139,7 @@ def test_a_damaged_shard_is_refused_or_repaired(tmp_path: Path, damage: Callable
     check_is_refused_or_repaired(path)
 
 
-def test_a_store_without_damage_is_saved_whole(tmp_path: Path) -> None:
+def test_an_undamaged_store_is_saved_completely(tmp_path: Path) -> None:
     report = repair_embeddings(write(tmp_path / "s.h5"), tmp_path / "new.h5")
     assert (report.kept, report.lost, report.problems) == (60, (), ())
     assert [failure.id for failure in EmbeddingStore(tmp_path / "new.h5").failures] == ["bad"]
@@ -157,7 +157,7 @@ def test_the_videos_that_are_lost_are_named(tmp_path: Path) -> None:
     assert len(EmbeddingStore(tmp_path / "new.h5")) == 57
 
 
-def test_of_a_store_that_was_cut_off_the_front_is_saved(tmp_path: Path) -> None:
+def test_the_front_of_a_store_that_was_cut_off_is_saved(tmp_path: Path) -> None:
     path = write(tmp_path / "s.h5")
     with h5py.File(path) as file:
         rows = file["embeddings"]
@@ -168,7 +168,7 @@ def test_of_a_store_that_was_cut_off_the_front_is_saved(tmp_path: Path) -> None:
     assert report.lost == tuple(NAMES[30:])
 
 
-def test_a_shard_that_is_damaged_or_missing_costs_only_its_own_videos(tmp_path: Path) -> None:
+def test_a_damaged_or_missing_shard_loses_only_its_own_videos(tmp_path: Path) -> None:
     path = write(tmp_path / "shards", shard_bytes=20_000)
     shards = sorted(path.iterdir())
     assert len(shards) == 6
@@ -182,7 +182,7 @@ def test_a_shard_that_is_damaged_or_missing_costs_only_its_own_videos(tmp_path: 
 
 
 def write_again(path: Path, numbers: dict[str, int]) -> None:
-    """Append videos anew, as a run does whose files have changed, and stop before parts are merged."""
+    """Append videos again, as a run does when files have changed, and stop before parts are merged."""
     writer = StoreWriter(path, PROVENANCE)
     writer.embedded -= set(numbers)
     for name, number in numbers.items():
@@ -190,7 +190,7 @@ def write_again(path: Path, numbers: dict[str, int]) -> None:
     writer.stop()
 
 
-def test_of_a_video_that_was_embedded_anew_the_latest_whole_copy_is_saved(tmp_path: Path) -> None:
+def test_the_latest_undamaged_copy_of_a_video_that_was_embedded_again_is_saved(tmp_path: Path) -> None:
     path = write(tmp_path / "s.h5")
     write_again(path, {"000": 100, "001": 101})
     write_again(path, {"000": 200, "001": 201})

@@ -45,16 +45,16 @@ def test_a_finished_shard_is_never_written_again(tmp_path: Path) -> None:
     assert max(map(len, after.values())) <= SHARD_BYTES
 
 
-def test_a_shard_is_a_store_of_its_own(tmp_path: Path) -> None:
+def test_a_shard_is_a_store_itself(tmp_path: Path) -> None:
     write_shards(tmp_path / "shards", 0, 40)
     first = min((tmp_path / "shards").iterdir())
     assert EmbeddingStore(first).ids[0] == "000"
 
 
-def test_a_shard_that_is_missing_is_noticed(tmp_path: Path) -> None:
+def test_a_missing_shard_is_noticed(tmp_path: Path) -> None:
     write_shards(tmp_path / "shards", 0, 40)
     sorted((tmp_path / "shards").iterdir())[1].unlink()
-    with pytest.raises(StoreDamaged, match=r"lacks the part that comes before .*Put it back"):
+    with pytest.raises(StoreDamaged, match=r"lacks the part that comes before .*Restore it"):
         EmbeddingStore(tmp_path / "shards")
 
 
@@ -69,7 +69,7 @@ def test_an_empty_run_leaves_an_empty_folder_store(tmp_path: Path) -> None:
     assert len(EmbeddingStore(write_store(tmp_path / "shards", []))) == 0
 
 
-def test_files_that_are_no_shards_are_left_alone(tmp_path: Path) -> None:
+def test_files_that_are_not_shards_are_left_alone(tmp_path: Path) -> None:
     path = write_store(tmp_path / "shards", ["a"])
     (path / "2026-notes.h5").write_text("mine")
     write_shards(path, 0, 3)

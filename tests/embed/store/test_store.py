@@ -16,7 +16,7 @@ from embed.store.tables import checksum_column
 from tests.embed.stores import PROVENANCE, append, vectors_of, write_store
 
 
-def test_a_store_gives_back_what_was_written(tmp_path: Path) -> None:
+def test_a_store_returns_what_was_written(tmp_path: Path) -> None:
     store = EmbeddingStore(write_store(tmp_path / "s.h5", ["b", "a", "c"]))
     assert store.ids == ["a", "b", "c"]
     assert store.row_counts.tolist() == [2, 1, 3]
@@ -25,7 +25,7 @@ def test_a_store_gives_back_what_was_written(tmp_path: Path) -> None:
     assert store.video("b") == VideoRecord("b", location="/videos/b", duration_s=2.0, width_px=64, height_px=48)
 
 
-def test_read_many_gives_the_rows_in_the_order_asked_for(tmp_path: Path) -> None:
+def test_read_many_returns_the_rows_in_the_requested_order(tmp_path: Path) -> None:
     store = EmbeddingStore(write_store(tmp_path / "s.h5", ["a", "b", "c"]))
     rows, counts = store.read_many(["c", "a"])
     assert store.read_many([])[0].shape == (0, 10)
@@ -33,7 +33,7 @@ def test_read_many_gives_the_rows_in_the_order_asked_for(tmp_path: Path) -> None
     np.testing.assert_array_equal(rows, np.concatenate([vectors_of(2, 3), vectors_of(0, 1)]))
 
 
-def test_read_timestamps_gives_the_moments_of_those_rows(tmp_path: Path) -> None:
+def test_read_timestamps_returns_the_moments_of_those_rows(tmp_path: Path) -> None:
     store = EmbeddingStore(write_store(tmp_path / "s.h5", ["a", "b", "c"]))
     assert store.read_timestamps(["c", "a"]).tolist() == [0, 1, 2, 0]
     assert store.read_timestamps([]).shape == (0,)
@@ -57,7 +57,7 @@ def test_ids_may_be_in_any_script(tmp_path: Path) -> None:
     assert all(name in store for name in names)
 
 
-def test_a_file_name_that_is_no_utf8_is_an_id_like_any_other(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_utf8_is_an_id_like_any_other(tmp_path: Path) -> None:
     names = [os.fsdecode(b"caf\xe8.mp4"), os.fsdecode(b"caf\xe9.mp4")]
     store = EmbeddingStore(write_store(tmp_path / "s.h5", names))
     assert store.ids == names
@@ -97,7 +97,7 @@ def test_a_failure_is_kept_until_its_video_succeeds(tmp_path: Path) -> None:
     assert EmbeddingStore(tmp_path / "s.h5").failures == []
 
 
-def test_what_is_committed_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
+def test_what_is_committed_can_be_read_during_the_run(tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "s.h5", PROVENANCE) as writer:
         append(writer, "a", 1)
         writer.commit()
@@ -152,7 +152,7 @@ writer.close()
         pytest.param("before parts are deleted", 41, id="after merging, before the parts are deleted"),
     ],
 )
-def test_a_store_survives_a_kill_and_goes_on(tmp_path: Path, moment: str, expected: int, name: str) -> None:
+def test_a_store_survives_a_kill_and_can_be_continued(tmp_path: Path, moment: str, expected: int, name: str) -> None:
     path = tmp_path / name
     done = subprocess.run([sys.executable, "-c", KILLED, str(path), moment], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -167,7 +167,7 @@ def test_a_store_survives_a_kill_and_goes_on(tmp_path: Path, moment: str, expect
     assert not list(path.glob("*.tmp"))
 
 
-def test_ctrl_c_commits_and_leaves_rewriting_the_file_to_the_next_run(tmp_path: Path) -> None:
+def test_ctrl_c_commits_and_the_next_run_rewrites_the_file(tmp_path: Path) -> None:
     path = write_store(tmp_path / "s.h5", ["a"])
     before = path.stat()
     with suppress(KeyboardInterrupt), StoreWriter(path, PROVENANCE) as writer:
@@ -181,12 +181,12 @@ def test_ctrl_c_commits_and_leaves_rewriting_the_file_to_the_next_run(tmp_path: 
     assert EmbeddingStore(path).ids == ["a", "b"]
 
 
-def test_other_vectors_are_refused_and_the_store_stays_as_it_was(tmp_path: Path) -> None:
+def test_other_vectors_are_refused_and_the_store_is_unchanged(tmp_path: Path) -> None:
     path = write_store(tmp_path / "s.h5", ["a"])
     before = path.read_bytes()
     other = replace(PROVENANCE, encoder=replace(PROVENANCE.encoder, weights_sha256="two"))
     with pytest.raises(
-        StoreMismatch, match=r"weights sha256 is one, not two. Use the store's settings, or write to another"
+        StoreMismatch, match=r"weights sha256 is one, not two. Use the settings of the store, or write to another"
     ):
         StoreWriter(path, other)
     assert path.read_bytes() == before
@@ -220,7 +220,7 @@ HOLDING = ANOTHER_WRITER.replace("StoreWriter(", "writer = StoreWriter(") + "pri
 
 
 @pytest.mark.parametrize("name", ["s.h5", "shards"])
-def test_a_killed_writer_lets_the_next_one_in(tmp_path: Path, name: str) -> None:
+def test_a_killed_writer_releases_the_lock(tmp_path: Path, name: str) -> None:
     killed = subprocess.Popen(
         [sys.executable, "-c", HOLDING, str(tmp_path / name)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -233,17 +233,17 @@ def test_a_killed_writer_lets_the_next_one_in(tmp_path: Path, name: str) -> None
     assert EmbeddingStore(write_store(tmp_path / name, ["a"])).ids == ["a"]
 
 
-def test_a_file_that_is_no_store_is_never_overwritten(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_store_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "holiday.mp4").write_bytes(b"dear")
-    with pytest.raises(StoreDamaged, match=r"holiday.mp4 is not a whole store"):
+    with pytest.raises(StoreDamaged, match=r"holiday.mp4 is not a store of embeddings, or a damaged one"):
         StoreWriter(tmp_path / "holiday.mp4", PROVENANCE)
     assert (tmp_path / "holiday.mp4").read_bytes() == b"dear"
 
 
-def test_another_programs_hdf5_file_is_named_as_such(tmp_path: Path) -> None:
+def test_the_hdf5_file_of_another_program_is_named_as_such(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["features"] = np.zeros(3)
-    with pytest.raises(StoreDamaged, match=r"no store of embeddings: it lacks the attribute format.*/embeddings"):
+    with pytest.raises(StoreDamaged, match=r"not a store of embeddings: it lacks the attribute format.*/embeddings"):
         EmbeddingStore(tmp_path / "foreign.h5")
 
 
@@ -264,7 +264,7 @@ def test_rows_outside_the_table_are_refused(tmp_path: Path, column: str, value: 
     with h5py.File(path, "a") as file:
         file["videos"][column][1] = value
         file["videos"][column].attrs["crc32"] = checksum_column(file["videos"][column][:])
-    with pytest.raises(StoreDamaged, match="rows lie outside the table"):
+    with pytest.raises(StoreDamaged, match="rows of a video are outside the table"):
         EmbeddingStore(path)
 
 
@@ -277,12 +277,12 @@ def test_half_a_file_is_damaged(tmp_path: Path) -> None:
 
 def test_an_absent_store_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(
-        StoreError, match=r"There is no store .*s.h5. Make it with: embed-videos FOLDER -o '\S+/my s\.h5'"
+        StoreError, match=r"There is no store .*s.h5. Make one with: embed-videos FOLDER -o '\S+/my s\.h5'"
     ):
         EmbeddingStore(tmp_path / "my s.h5")
 
 
-def test_wrong_rows_are_never_given_back(tmp_path: Path) -> None:
+def test_wrong_rows_are_never_returned(tmp_path: Path) -> None:
     path = write_store(tmp_path / "s.h5", ["a", "b"])
     with h5py.File(path, "a") as file:
         file["embeddings"][0, 3] += np.float16(0.25)
@@ -305,7 +305,7 @@ def test_a_few_bytes_that_claim_a_huge_table_are_refused(tmp_path: Path) -> None
     with h5py.File(path, "a") as file:
         del file["videos/first_row"]
         file.create_dataset("videos/first_row", (1 << 44,), np.int64)
-    with pytest.raises(StoreDamaged, match="/videos/first_row does not lie in the file"):
+    with pytest.raises(StoreDamaged, match="/videos/first_row is not one contiguous run in the file"):
         EmbeddingStore(path)
 
 
@@ -320,9 +320,9 @@ def test_an_unknown_video_is_a_key_error(tmp_path: Path) -> None:
     ("vectors", "timestamps", "message"),
     [
         pytest.param(np.zeros((2, 9)), np.zeros(2), "do not fit", id="too few dimensions"),
-        pytest.param(np.zeros((2, 10)), np.zeros(3), "do not fit", id="a timestamp too many"),
-        pytest.param(np.full((1, 10), 1e6), np.zeros(1), "float16 cannot", id="a value beyond float16"),
-        pytest.param(np.full((1, 10), np.nan), np.zeros(1), "float16 cannot", id="not a number"),
+        pytest.param(np.zeros((2, 10)), np.zeros(3), "do not fit", id="one timestamp too many"),
+        pytest.param(np.full((1, 10), 1e6), np.zeros(1), "float16 cannot hold", id="a value beyond float16"),
+        pytest.param(np.full((1, 10), np.nan), np.zeros(1), "float16 cannot hold", id="not a number"),
     ],
 )
 def test_vectors_that_do_not_fit_are_refused(
@@ -339,7 +339,7 @@ def test_a_video_is_never_appended_twice(tmp_path: Path) -> None:
             append(writer, "a", 2)
 
 
-def test_stores_are_told_from_other_files(tmp_path: Path) -> None:
+def test_stores_are_distinguished_from_other_files(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"x")
     assert is_store(write_store(tmp_path / "s.h5", ["a"]))
     assert not is_store(tmp_path / "a.mp4")

@@ -1,4 +1,4 @@
-"""Texts in a store's tables: names in the sorted one of ids, and what is told of failures."""
+"""Texts in the tables of a store: names among the sorted ids, and the details of failures."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.embed.stores import PROVENANCE
 
 
 @given(st.lists(st.text("ab/é\udcff", min_size=1, max_size=4), unique=True), st.text("ab/é\udcff", max_size=5))
-def test_one_name_is_found_as_many_are(names: list[str], wanted: str) -> None:
+def test_one_name_is_found_like_many_names(names: list[str], wanted: str) -> None:
     ids = np.sort(np.array([encode_text(name) for name in names], dtype=np.bytes_))
 
     for name in (*names, wanted):
@@ -20,7 +20,7 @@ def test_one_name_is_found_as_many_are(names: list[str], wanted: str) -> None:
 
 
 def told_of(tmp_path: Path, detail: str) -> str:
-    """Store a failure, and return what its store tells of it."""
+    """Store a failure, and return the detail that is read back."""
     with StoreWriter(tmp_path / "s.h5", PROVENANCE) as writer:
         writer.append_failure(Failure("a", "/a", "crashed", detail))
     return EmbeddingStore(tmp_path / "s.h5").failures[0].detail
