@@ -1,8 +1,8 @@
-"""What people name -> videos as local files.
+"""The sources that a user names -> videos as local files.
 
-In: folders, files, patterns, lists (CSV, TXT, Parquet), links (https, s3, pages).
-Out: `Video` (id and location), and `Fetcher`, which makes local copies, whole or only the bytes that are needed.
-Read first: `videos.py`, which turns names into videos; then `fetching.py`.
+In: folders, files, patterns, lists (CSV, TXT, Parquet) and links (https, s3, web pages).
+Out: `Video` (id and location), and `Fetcher`, which copies remote videos here: whole files, or only the bytes needed.
+Read first: `videos.py`, which turns sources into videos; then `fetching.py`, then `sparse_reading.py`.
 """
 
 import lazy_loader

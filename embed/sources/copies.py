@@ -1,7 +1,7 @@
-"""Where copies of far videos lie on this machine, and how much room they may take.
+"""Where copies of remote videos are kept on this machine, and how much disk space they may take.
 
-Copies lie in a folder of the run's own. A run that was killed leaves its folder behind; the next run removes it, since
-nobody holds its lock any more.
+Each run keeps its copies in a folder of its own. A run that was killed leaves its folder behind. The next run removes
+it, since no process holds its lock any more.
 """
 
 import fcntl
@@ -17,15 +17,15 @@ from embed.errors import EmbedError, VideoError
 
 _FOLDER_PREFIX = "framehead-fetch-"
 _LOCK_NAME = "lock"
-_LOCKING_TIME_S = 60.0  # a folder so young may be one whose run is about to lock it
+_LOCKING_TIME_S = 60.0  # a folder younger than this may belong to a run that is about to lock it
 
 
 @final
 class CopyFolder:
-    """The folder of this run's copies, made when it is first asked for.
+    """The folder of this run's copies, made when it is first needed.
 
     Args:
-        parent: where to make it; None takes the system's folder for temporary files.
+        parent: the folder to make it in; None uses the system's folder for temporary files.
     """
 
     def __init__(self, parent: str | None) -> None:
@@ -38,12 +38,12 @@ class CopyFolder:
         """Return the folder.
 
         Raises:
-            VideoError: it was removed, since the run ends.
-            EmbedError: it cannot be made.
+            VideoError: the folder was removed because the run is ending.
+            EmbedError: the folder cannot be made.
         """
         with self._lock:
             if self._is_removed:
-                raise VideoError("fetch_error", "nothing is fetched any more: the run was stopped")
+                raise VideoError("fetch_error", "no video is fetched any more: the run was stopped")
             self._made = self._made or _make_locked(Path(self._parent or tempfile.gettempdir()))
             return self._made[0]
 
@@ -54,19 +54,20 @@ class CopyFolder:
                 copy.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the folder and all copies, for good."""
+        """Remove the folder and all copies. It is not made again."""
         with self._lock:
             made, self._made, self._is_removed = self._made, None, True
         if made:
-            shutil.rmtree(made[0], ignore_errors=True)  # a copy may be appearing: the next run removes what is left
+            shutil.rmtree(made[0], ignore_errors=True)  # a copy may appear meanwhile: the next run removes what is left
             made[1].close()
 
 
 @final
 class DiskBudget:
-    """Bytes that copies may take, granted in the order in which decoding will ask for them.
+    """The bytes that copies may take, granted in the order in which decoding will need the copies.
 
-    In that order nobody waits for ever: what is granted before one's turn was asked for before, and is given back.
+    In this order no ticket waits for ever: all bytes granted before its turn belong to earlier tickets, whose copies
+    are decoded first and then give their bytes back.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -77,12 +78,15 @@ class DiskBudget:
         self._changed = threading.Condition()
 
     def queue(self, ticket: int) -> None:
-        """Take a place behind all others."""
+        """Put a ticket at the end of the queue."""
         with self._changed:
             self._queue.append(ticket)
 
     def take(self, ticket: int, size_bytes: int) -> int:
-        """Wait for one's turn and for room. What exceeds the limit by itself is let in when nothing else is here."""
+        """Wait for the ticket's turn and for space, and return `size_bytes`.
+
+        A size that exceeds the limit by itself is granted when no other bytes are taken.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or (self._queue[0] == ticket and self._has_room(size_bytes)))
             self._queue.remove(ticket)
@@ -94,31 +98,31 @@ class DiskBudget:
         return self._taken_bytes == 0 or self._taken_bytes + size_bytes <= self._limit_bytes
 
     def correct(self, more_bytes: int) -> None:
-        """Take, or give back where negative, what a size was told wrong by. Never waits: the bytes are there."""
+        """Correct a size that was wrong by `more_bytes`, which may be negative. Never waits: the bytes are here."""
         with self._changed:
             self._taken_bytes += more_bytes
             self._changed.notify_all()
 
     def give_back(self, size_bytes: int) -> None:
-        """Make room."""
+        """Return bytes to the budget."""
         self.correct(-size_bytes)
 
     def leave(self, ticket: int) -> None:
-        """Let the others pass, where a ticket will not be used."""
+        """Remove a ticket that will not be used from the queue, so that it does not block the others."""
         with self._changed:
             if ticket in self._queue:
                 self._queue.remove(ticket)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Wake everybody."""
+        """Stop all waiting: every `take` returns at once."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
 
 
 def _make_locked(parent: Path) -> tuple[Path, IO[str]]:
-    """Make a folder of this run's own; the lock on its file ends with this process, however it ends."""
+    """Make and lock this run's folder. The lock ends with this process, even when it is killed."""
     try:
         parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(parent)
@@ -126,7 +130,7 @@ def _make_locked(parent: Path) -> tuple[Path, IO[str]]:
         return folder, _lock_of(folder)
     except OSError as error:
         raise EmbedError(
-            f"Copies of far videos cannot be kept in {parent}: {error.strerror}. Name another folder by TMPDIR."
+            f"Copies of remote videos cannot be kept in {parent}: {error.strerror}. Set TMPDIR to another folder."
         ) from error
 
 
@@ -134,7 +138,7 @@ def _lock_of(folder: Path) -> IO[str]:
     lock = (folder / _LOCK_NAME).open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # a file system without locks
+    except OSError:  # the file system has no locks
         lock.close()
         shutil.rmtree(folder)
         raise
@@ -150,5 +154,5 @@ def _remove_abandoned(parent: Path) -> None:
             with (folder / _LOCK_NAME).open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder)
-        except OSError:  # held by a run that lives, another user's, or removed by another run just now
+        except OSError:  # locked by a live run, owned by another user, or just removed by another run
             continue

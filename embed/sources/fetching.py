@@ -1,4 +1,4 @@
-"""Far videos -> local files: fetched ahead of decoding within a bound of disk space, and removed after use.
+"""Remote videos -> local files: fetched ahead of decoding within a limit of disk space, and removed after use.
 
 with Fetcher(FetchConfig()) as fetcher:
     for video in fetcher.ahead(find_videos(["s3://bucket/videos/"])):
@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Self, TypeVar, final
 
 from embed.errors import VideoError
+from embed.machine import counted
 from embed.sources.copies import CopyFolder, DiskBudget
 from embed.sources.locations import is_remote, is_web, open_filesystem, path_on, suffix_of
 from embed.sources.page_links import fetch_from_page, is_page
@@ -34,19 +35,20 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class FetchConfig:
-    """How far videos are brought here.
+    """How remote videos are fetched.
 
     Args:
-        folder: where copies lie while they are needed; None takes the system's folder for temporary files.
-        ahead_files: videos fetched, or being fetched, before decoding asks for them.
-        ahead_bytes: what all copies may take at a time, those in use included. A larger video is fetched alone. A
-            video whose size its server does not tell counts as an equal share until it is here; it may be as large
-            as all together.
+        folder: where copies are kept while they are needed; None uses the system's folder for temporary files.
+        ahead_files: the number of videos that are fetched, or being fetched, before decoding needs them.
+        ahead_bytes: the disk space of all copies together, including those in use. A larger video is fetched alone. A
+            video whose server does not state a size counts as an equal share until it is here; it may be as large as
+            this whole limit.
         attempts: how often one video is tried.
-        backoff_s: the pause after the first attempt, doubled after each further one.
-        stall_s: how long a server may stay silent.
-        patience_s: silence and pauses of one video's attempts together; when they come to this, none is added.
-        sparse_bytes: of an indexed video as large as this, only what is needed is fetched, where the server allows it.
+        backoff_s: the pause after the first attempt; each later pause is twice as long.
+        stall_s: how long a server may send nothing.
+        patience_s: when the silences and pauses of one video's attempts add up to this, no further attempt is made.
+        sparse_bytes: if an indexed video is at least this large and its server allows it, only the needed bytes are
+            fetched.
     """
 
     folder: str | None = None
@@ -60,19 +62,19 @@ class FetchConfig:
 
     @classmethod
     def patient_for(cls, seconds: float) -> Self:
-        """Return the defaults, less where they would wait longer than this for a server that gives nothing."""
+        """Return the defaults, shortened where they would wait longer than this for a server that sends nothing."""
         return cls(stall_s=min(cls.stall_s, seconds), patience_s=seconds)
 
     def __post_init__(self) -> None:
         if min(self.ahead_files, self.ahead_bytes, self.attempts) < 1:
-            raise ValueError(f"ahead_files, ahead_bytes and attempts are at least 1, got {self}")
+            raise ValueError(f"ahead_files, ahead_bytes and attempts must be at least 1, got {self}")
         if self.backoff_s < 0 or self.stall_s <= 0:
-            raise ValueError(f"backoff_s is at least 0 and stall_s is positive, got {self}")
+            raise ValueError(f"backoff_s must be at least 0 and stall_s above 0, got {self}")
 
 
 @final
 class Fetcher:
-    """Brings far videos here. May be asked, and closed, from any thread; what is under way stops then."""
+    """Makes local copies of remote videos. Any thread may use or close it; closing stops the transfers under way."""
 
     def __init__(self, config: FetchConfig | None = None) -> None:
         self._config = config or FetchConfig()
@@ -85,7 +87,7 @@ class Fetcher:
         self._closing = threading.Event()
 
     def ahead(self, videos: Iterable[Video]) -> Iterator[Video]:
-        """Yield the videos in their order, fetching those that come next. Each is to be opened by `local_file`."""
+        """Yield the videos in their order, and fetch those that come next. Open each one with `local_file`."""
         remaining = iter(videos)
         begun: deque[Video] = deque()
         while not self._closing.is_set():
@@ -98,10 +100,10 @@ class Fetcher:
 
     @contextmanager
     def local_file(self, video: Video) -> Iterator[str | SparseCopy]:
-        """Give the path of a video's file, or what is here of it; a copy is removed afterwards.
+        """Give the path of a video's file, or its partial copy. A copy is removed afterwards.
 
         Raises:
-            VideoError: not_found, or fetch_error.
+            VideoError: the video does not exist (not_found) or cannot be fetched (fetch_error).
             EmbedError: copies cannot be kept on this machine.
         """
         if not is_remote(video.address):
@@ -123,7 +125,7 @@ class Fetcher:
                 self._fetched[video.id] = future
 
     def _start(self, video: Video) -> "Future[_Copy]":
-        """Fetch a video on a thread of its own, which does not hold up the end of the program."""
+        """Fetch a video on a thread of its own. The thread does not delay the end of the program."""
         future: Future[_Copy] = Future()
         ticket = next(self._numbers)
         self._budget.queue(ticket)
@@ -154,23 +156,23 @@ class Fetcher:
         return copy
 
     def _ask(self, video: Video) -> "_Offer":
-        """Ask how large a video is, and whether its address gives a page instead."""
+        """Ask the server how large a video is, and whether its address leads to a web page instead."""
         filesystem, path = self._filesystem(video)
         try:
             info = filesystem.info(path)
         except Exception as error:
-            # Sites of pages refuse the question to all but browsers; yt-dlp knows how to ask them.
+            # Some sites answer this request only for browsers; yt-dlp knows how to ask them.
             is_refusal = is_web(video.address) and status_of(error) in (403, 405, 406)
             if suffix_of(video.address) in VIDEO_SUFFIXES or not is_refusal:
                 raise
             return _Offer(None, is_page=True)
         if is_page(video.address, info.get("mimetype")):
-            return _Offer(None, is_page=True)  # its size says nothing of the video's
+            return _Offer(None, is_page=True)  # the page's size says nothing about the video's
         has_ranges = filesystem.async_impl and info.get("partial", True)
         return _Offer(info.get("size"), is_page=False, has_ranges=has_ranges)
 
     def _sparse_copy(self, video: Video, offer: "_Offer", path: Path) -> "_Copy | None":
-        """Bring only the ends of a large video, and what is asked for later; None where all has to be brought."""
+        """Fetch only the two ends of a large video, and other bytes on request; None if the whole file is needed."""
         size_bytes, suffix = offer.size_bytes or 0, suffix_of(video.location)
         if offer.is_page or not offer.has_ranges or size_bytes < self._config.sparse_bytes:
             return None
@@ -210,13 +212,14 @@ class Fetcher:
         filesystem.get_file(far_path, str(path), callback=watching)
         size_bytes = path.stat().st_size
         if offer.size_bytes not in (None, size_bytes):
-            raise WrongLength(f"{size_bytes:,} bytes came of {offer.size_bytes:,}")
+            raise WrongLength(f"its server sent {counted(size_bytes, 'byte')} of {offer.size_bytes:,}")
         return _Copy(path, size_bytes)
 
     def _filesystem(self, video: Video) -> tuple[Any, str]:
-        """Return one filesystem for all of the web, or of a bucket, since it keeps connections, and the path on it.
+        """Return a filesystem and the video's path on it.
 
-        Of a protocol that has a single connection (FTP), which threads cannot share, each call opens its own.
+        One filesystem serves the whole web, or one bucket, because it keeps connections open. If a protocol has a
+        single connection (FTP), which threads cannot share, each call opens its own filesystem.
         """
         web_or_bucket = "/".join(video.address.split("/")[: 1 if is_web(video.address) else 3])
         with self._lock:
@@ -228,7 +231,7 @@ class Fetcher:
         return filesystem, path_on(filesystem, video.address)
 
     def _retry(self, video: Video, attempt: Callable[[], Result]) -> Result:
-        """Try with growing pauses, and say at last what went wrong, without secrets."""
+        """Try with growing pauses; after the last attempt, raise an error that states the problem, without secrets."""
         waited_s = 0.0
         for number in range(1, self._config.attempts + 1):
             if self._closing.is_set():
@@ -238,18 +241,19 @@ class Fetcher:
                 return attempt()
             except VideoError:
                 raise
-            except Exception as error:  # each store's library has kinds of its own
+            except Exception as error:  # each storage library has its own exceptions
                 reason, text, is_passing = problem_of(error)
             pause_s = self._config.backoff_s * 2 ** (number - 1)
             waited_s += min(time.monotonic() - began, self._config.stall_s) + pause_s
             if number == self._config.attempts or not is_passing or waited_s >= self._config.patience_s:
-                tries = f", at {number} attempts" if number > 1 else ""
-                raise VideoError(reason, f"{video.location} {text}{tries}")
+                tries = f" ({number} attempts)" if number > 1 else ""
+                advice = ". Try it again later with --retry-failed" if is_passing else ""
+                raise VideoError(reason, f"{video.location} {text}{tries}{advice}")
             self._closing.wait(pause_s)
         raise VideoError("fetch_error", f"{video.location} was not fetched: the run was stopped")
 
     def close(self) -> None:
-        """Stop fetching, from whatever thread, and remove every copy."""
+        """Stop fetching and remove every copy. Any thread may call this."""
         self._closing.set()
         self._budget.close()
         self._folder.remove()
@@ -262,14 +266,14 @@ class Fetcher:
 
 
 def _name_of_copy(ticket: int, video: Video) -> str:
-    """Return a name that says which video it is, as far as a file system takes it: 255 bytes, yt-dlp's endings too."""
+    """Return a name that shows which video it is, cut to fit a file system's 255 bytes with yt-dlp's endings added."""
     stem, suffix = os.fsencode(PurePosixPath(video.id).stem)[:80], os.fsencode(suffix_of(video.location))[:16]
     return f"{ticket}-{stem.decode(errors='ignore')}{suffix.decode(errors='ignore')}"
 
 
 @dataclass(frozen=True)
 class _Offer:
-    """What a server says of a video before it is fetched; no size where it tells none."""
+    """What a server states about a video before it is fetched; `size_bytes` is None if it states no size."""
 
     size_bytes: int | None
     is_page: bool

@@ -1,7 +1,7 @@
 """Web pages that show a video -> the video as a file, through yt-dlp (extra `download`).
 
-The smallest version of at least 480 lines is taken, since no encoder looks at more than 480 pixels. One without sound
-is welcome: then nothing has to be joined.
+The smallest version with at least 480 lines is fetched, since no encoder looks at more than 480 pixels. It may be a
+version without sound: then no streams have to be joined.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,13 @@ _PAGE_TYPES = frozenset(
         "text/html",
     }
 )
-"""Content types of pages, and of the lists of pieces that a stream is cut into."""
+"""Content types of web pages, and of playlists that list a stream's segments (HLS, DASH)."""
 
 _FORMAT = {"format": "bv*/b", "format_sort": ["+res:480"]}
 
 
 def is_page(address: str, content_type: str | None) -> bool:
-    """Tell whether what an address gives is a page and not a video."""
+    """Return True if an address leads to a web page or a playlist rather than to a video file."""
     return is_web(address) and ((content_type or "").lower() in _PAGE_TYPES or suffix_of(address) in (".m3u8", ".mpd"))
 
 
@@ -36,22 +36,24 @@ def fetch_from_page(address: str, target: Path, *, stall_s: float, on_bytes: Cal
 
     Args:
         address: of the page.
-        target: the file to write, without its ending.
-        stall_s: how long a server may stay silent.
-        on_bytes: called now and then with the bytes that have come; what it raises ends the transfer.
+        target: the file to write, without its suffix.
+        stall_s: how long a server may send nothing.
+        on_bytes: called now and then with the number of bytes received so far; an error that it raises ends the
+            transfer.
 
     Returns:
-        The file: target with the ending of its format.
+        The path of the file: `target` with the suffix of its format.
 
     Raises:
-        VideoError: not_found or fetch_error.
+        VideoError: the page has no video or is gone (not_found), or the video cannot be fetched (fetch_error).
     """
     try:
         import yt_dlp
     except ImportError as error:
         raise VideoError(
             "fetch_error",
-            f"{without_secrets(address)} is a web page. To fetch videos from pages: pip install 'framehead[download]'",
+            f"{without_secrets(address)} is a web page, and the package that fetches videos from pages is not "
+            "installed. Install it: pip install 'framehead[download]'",
         ) from error
     options = {
         **_FORMAT,
@@ -72,20 +74,20 @@ def fetch_from_page(address: str, target: Path, *, stall_s: float, on_bytes: Cal
         with yt_dlp.YoutubeDL(options) as downloader:
             found = downloader.extract_info(address)
     except yt_dlp.utils.YoutubeDLError as error:
-        raise _as_video_error(address, error) from None  # its text and its cause hold the address with its secrets
+        raise _as_video_error(address, error) from None  # its text and cause contain the address with its secrets
     return _file_of(found, address)
 
 
 def _refuse_live(address: str, found: dict[str, Any], *, incomplete: object) -> None:  # noqa: ARG001 (yt-dlp names it)
-    """Be yt-dlp's filter of what it may fetch.
+    """Refuse live streams; yt-dlp calls this before it fetches a video.
 
     Raises:
-        VideoError: it is going on at this moment.
+        VideoError: the video is live.
     """
     if found.get("is_live") or found.get("live_status") == "is_live":
         raise VideoError(
             "fetch_error",
-            f"{without_secrets(address)} is live, and has no end. Embed it when it is over: --retry-failed",
+            f"{without_secrets(address)} is a live stream, which has no end. Embed it after its end: --retry-failed",
         )
 
 
@@ -93,7 +95,9 @@ def _file_of(found: dict[str, Any], address: str) -> Path:
     first = (found.get("entries") or [found])[0]
     files = first.get("requested_downloads")
     if not files:
-        raise VideoError("not_found", f"{without_secrets(address)} is a web page without a video")
+        raise VideoError(
+            "not_found", f"{without_secrets(address)} is a web page without a video. Use the video's own address"
+        )
     return Path(files[0]["filepath"])
 
 
@@ -102,13 +106,13 @@ def _as_video_error(address: str, error: Exception) -> VideoError:
     cause = (getattr(error, "exc_info", None) or (None, error))[1]
     status = getattr(getattr(cause, "cause", None), "status", None) or getattr(cause, "status", None)
     if status in (404, 410):
-        return VideoError("not_found", f"{shown} is gone (HTTP {status})")
+        return VideoError("not_found", f"{shown} does not exist any more (HTTP {status}). Check the address")
     text = str(error).replace(address, shown).removeprefix("ERROR: ").split("; please report")[0]
     return VideoError("fetch_error", f"{shown} gives no video: {without_secrets_in(text)}")
 
 
 def without_secrets_in(text: str) -> str:
-    """Clean every address in a text of others.
+    """Return a text of another library with every address in it cleaned of secrets.
 
     >>> without_secrets_in("see https://me:pass@host/a?token=1 for it")
     'see https://host/a for it'
@@ -117,7 +121,7 @@ def without_secrets_in(text: str) -> str:
 
 
 class _Silence:
-    """Where yt-dlp's messages go: what matters of them is in its exceptions."""
+    """Discards yt-dlp's messages: its exceptions contain what matters."""
 
     def debug(self, message: str) -> None:
         pass

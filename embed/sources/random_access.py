@@ -1,4 +1,4 @@
-"""A file, as other libraries want one, whose bytes a function finds."""
+"""A file object for other libraries, whose bytes come from a function."""
 
 import io
 import os
@@ -8,11 +8,11 @@ from typing import Any, final
 
 @final
 class RandomAccessFile(io.RawIOBase):
-    """Reads what a function returns.
+    """A read-only file whose content a function returns.
 
     Args:
         size_bytes: the file's length.
-        read_span: (start, stop) -> the bytes between, where 0 <= start < stop <= size_bytes.
+        read_span: (start, stop) -> the bytes from start up to stop, where 0 <= start < stop <= size_bytes.
 
     >>> file = RandomAccessFile(4, lambda start, stop: b"abcd"[start:stop])
     >>> file.seek(-3, os.SEEK_END), file.read(9)
@@ -23,24 +23,24 @@ class RandomAccessFile(io.RawIOBase):
         self._size_bytes, self._read_span, self._at = size_bytes, read_span, 0
 
     def readable(self) -> bool:
-        """Say that this file can be read."""
+        """Return True: this file can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Say that this file can be sought in."""
+        """Return True: this file can seek."""
         return True
 
     def tell(self) -> int:
-        """Return the next byte's place."""
+        """Return the position of the next byte."""
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a byte."""
+        """Move to a byte and return its position."""
         self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size_bytes}[whence]
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Read on into a buffer and return how many bytes that were; 0 at the end."""
+        """Read the next bytes into a buffer and return how many were read; 0 at the end of the file."""
         stop = min(self._at + len(buffer), self._size_bytes)
         if stop <= self._at:
             return 0

@@ -1,26 +1,28 @@
-"""A far file of which only those bytes are here that somebody asked for; the others are holes that read as zeros."""
+"""A partial copy of a remote file: it holds only the bytes that were requested; holes in it read as zeros."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, final
 
+from embed.machine import counted
+
 END_BYTES = 1 << 20
-"""What is brought of both ends before anybody asks: the index lies in one of them, and a file is known by both."""
+"""The bytes fetched from each end in advance: one end holds the index, and both together identify the file."""
 
 Span = tuple[int, int]
-"""Bytes of a file: the first, and one past the last."""
+"""A range of bytes of a file: the position of the first, and one past the last."""
 
 _REQUEST_BYTES = 4 << 20
 _REQUESTS_AT_ONCE = 8
 
 
 class WrongLength(Exception):
-    """What came has not the size that it was said to have."""
+    """The received data does not have the size that was stated."""
 
 
 def join_spans(spans: Sequence[Span], *, gap_bytes: int = 0) -> list[Span]:
-    """Sort spans and join those that touch, overlap or leave only a small gap.
+    """Return the spans sorted, with those joined that touch, overlap or have a gap of at most `gap_bytes`.
 
     >>> join_spans([(8, 9), (0, 3), (2, 5)], gap_bytes=1), join_spans([(0, 3), (4, 5)], gap_bytes=1)
     ([(0, 5), (8, 9)], [(0, 5)])
@@ -35,11 +37,11 @@ def join_spans(spans: Sequence[Span], *, gap_bytes: int = 0) -> list[Span]:
 
 
 def holes_in(wanted: Sequence[Span], here: Sequence[Span]) -> list[Span]:
-    """Return what is wanted and not here.
+    """Return the parts of the wanted spans that are not here.
 
     Args:
-        wanted: in any order.
-        here: as `join_spans` leaves them.
+        wanted: spans in any order.
+        here: the spans that are here, as `join_spans` returns them.
 
     >>> holes_in([(0, 10)], [(2, 4), (6, 7)]), holes_in([(2, 3)], [(2, 4)])
     ([(0, 2), (4, 6), (7, 10)], [])
@@ -59,13 +61,13 @@ def holes_in(wanted: Sequence[Span], here: Sequence[Span]) -> list[Span]:
 
 @final
 class SparseCopy:
-    """A far file on this machine, as far as it is here.
+    """A partial copy of a remote file on this machine.
 
     Args:
-        path: the file, which is made, of the far one's size and all hole.
-        size_bytes: of the far file.
-        read: brings the bytes of a few spans, or raises VideoError.
-        copy: brings the whole file to `path`, or raises VideoError.
+        path: the file to make. It has the remote file's size, and at first it is one hole.
+        size_bytes: the size of the remote file.
+        read: fetches the bytes of a few spans, or raises VideoError.
+        copy: fetches the whole file to `path`, or raises VideoError.
     """
 
     def __init__(
@@ -79,11 +81,11 @@ class SparseCopy:
             file.truncate(size_bytes)
 
     def bring(self, spans: Sequence[Span]) -> None:
-        """Bring what is missing of these spans.
+        """Fetch the missing parts of these spans.
 
         Raises:
-            VideoError: it cannot be had.
-            OSError: it cannot be kept.
+            VideoError: they cannot be fetched.
+            OSError: they cannot be written.
         """
         holes = holes_in(spans, self.spans)
         if not holes:
@@ -104,30 +106,30 @@ class SparseCopy:
                 batch = pieces[first : first + _REQUESTS_AT_ONCE]
                 for (start, _), content in zip(batch, self._read(batch), strict=True):
                     file.seek(start)
-                    file.write(content)  # all of it, or an error: os.pwrite fills a disk and says how much it wrote
+                    file.write(content)  # writes all or raises; on a full disk, os.pwrite only returns a smaller count
                     self.fetched_bytes += len(content)
 
 
 def serves_ranges(filesystem: Any, far_path: str, size_bytes: int) -> bool:
-    """Ask a server for the last byte of a file, and see whether it sends that, or all."""
+    """Return True if a server sends the last byte of a file alone when asked for it, and not the whole file."""
     try:
         with filesystem.open(far_path, "rb", size=size_bytes, cache_type="none") as file:
             file.seek(size_bytes - 1)
             return len(file.read(1)) == 1
-    except ValueError:  # fsspec's, before it has read what comes instead
+    except ValueError:  # raised by fsspec before it reads what the server sends instead
         return False
 
 
 def read_spans(filesystem: Any, far_path: str, spans: Sequence[Span], *, timeout_s: float) -> list[bytes]:
-    """Read spans of a far file at once.
+    """Read several spans of a remote file at once.
 
     Raises:
-        WrongLength: a server sends something else; also whatever the filesystem raises.
+        WrongLength: the server sends another number of bytes; also whatever the filesystem raises.
     """
     starts, stops = zip(*spans, strict=True)
     paths = [far_path] * len(spans)
     contents: list[bytes] = filesystem.cat_ranges(paths, list(starts), list(stops), on_error="raise", timeout=timeout_s)
     for (start, stop), content in zip(spans, contents, strict=True):
         if len(content) != stop - start:
-            raise WrongLength(f"{len(content):,} bytes came of {stop - start:,}")
+            raise WrongLength(f"its server sent {counted(len(content), 'byte')} of {stop - start:,}")
     return contents

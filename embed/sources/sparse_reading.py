@@ -1,9 +1,9 @@
-"""Read a few frames of a far video without having all of its file: what they need is asked for as it becomes known.
+"""Read a few frames of a remote video without its whole file: the bytes they need are fetched as they become known.
 
-An MP4 file's index tells where each packet lies and when it is shown. So the packets are listed with holes where their
-bytes would be, frames are chosen, and the groups of pictures that these need are brought; what these say of themselves
-may ask for more. What the index says of packets that nobody needs is believed: their bytes are never seen. Wherever
-that does not lead to all frames, the caller brings the whole file instead.
+An MP4 file's index states where each packet is and when it is shown. So the packets are listed from a file with holes
+in place of their bytes, frames are chosen, and the groups of pictures that these frames need are fetched. Their own
+bytes may show that more is needed. For packets that are not needed, the index is believed: their bytes are never read.
+If this does not give all frames, the caller fetches the whole file instead.
 
 Source of the layout: ISO/IEC 14496-12, sections 4.2 (boxes) and 8.1.1 (media data).
 """
@@ -47,29 +47,29 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _FORMAT = "mov,mp4,m4a,3gp,3g2,mj2"
-# One packet, one shown frame: of others the index does not tell how many frames there are.
+# Codecs with one shown frame a packet: with others, the index does not state how many frames there are.
 _CODECS = ("h264", "hevc", "av1")
 _PARSED_CODECS = ("h264",)  # FFmpeg takes their key frames from the packets, not from the index
 _SIZE, _KEY, _MARKS = 3, 4, 6  # columns of a packet's row
 _INDEX_BOXES = (b"ftyp", b"moov", b"uuid", b"meta", b"sidx", b"pdin", b"udta")
 _PASSED_BOXES = (b"mdat", b"free", b"skip", b"wide")
 _MOST_BOXES = 32
-_MOST_SHARE = 0.5  # of a file: more is fetched whole, in one request that a server answers at its best
+_MOST_SHARE = 0.5  # of a file's bytes: above this, one request for the whole file is faster
 _BLOCK_BYTES = 1 << 18
 
 
 class NotFetched(Exception):
-    """What is needed of a far file cannot be had."""
+    """The needed bytes of a remote file cannot be fetched."""
 
 
 @final
 class SparseFile:
-    """A file with holes, which fills them before they are read.
+    """A file with holes that are filled before they are read.
 
     Args:
         path: of the file.
-        spans: what is here, as `join_spans` leaves them.
-        ask: brings spans, or raises NotFetched.
+        spans: the spans that are here, as `join_spans` returns them.
+        ask: fetches spans, or raises NotFetched.
     """
 
     def __init__(self, path: str, spans: Sequence[Span], ask: Callable[[list[Span]], None]) -> None:
@@ -80,7 +80,7 @@ class SparseFile:
         self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (close() closes it)
 
     def need(self, spans: Sequence[Span]) -> None:
-        """Return when these are here."""
+        """Fetch what is missing of these spans, and return when all of them are here."""
         if holes_in(spans, self.spans):
             began = time.monotonic()
             self._ask(list(spans))
@@ -88,15 +88,15 @@ class SparseFile:
             self.spans = join_spans([*self.spans, *spans])
 
     def need_all(self) -> None:
-        """Return when the file has no holes."""
+        """Fetch all that is missing, and return when the file has no holes."""
         self.need([(0, self.size_bytes)])
 
     def read_span(self, span: Span) -> bytes:
-        """Return a span that is here."""
+        """Return the bytes of a span that is here."""
         return os.pread(self._file.fileno(), span[1] - span[0], span[0])
 
     def open(self) -> RandomAccessFile:
-        """Return a file that has brought, by the block, what is read and not here."""
+        """Return a file object that fetches missing bytes, in blocks, when they are read."""
         return RandomAccessFile(self.size_bytes, self._bring_and_read)
 
     def _bring_and_read(self, start: int, stop: int) -> bytes:
@@ -111,7 +111,7 @@ class SparseFile:
 
 @dataclass(frozen=True)
 class _Choice:
-    """Which frames were chosen, and how they are decoded: as `embed.video.decoding` has it."""
+    """The chosen frames and how to decode them, as in `embed.video.decoding`."""
 
     packets: Packets
     indices: NDArray[np.int64]
@@ -121,19 +121,19 @@ class _Choice:
 def read_few_frames(
     file: SparseFile, sampling: Sampling, preprocessing: FrameCut | None = None, *, thread_count: int = 0
 ) -> Frames | None:
-    """Decode the frames that a sampling rule chooses, as `embed.video.decoding.read_frames` does from the whole file.
+    """Decode the frames that a sampling rule chooses; they equal those of `embed.video.read_frames` on the whole file.
 
     Args:
-        file: of a far video.
-        sampling: which frames.
-        preprocessing: applied to each.
-        thread_count: of the decoder; 0 takes one a core.
+        file: the partial copy of a remote video.
+        sampling: which frames to decode.
+        preprocessing: applied to each frame.
+        thread_count: threads of the decoder; 0 uses one per core.
 
     Returns:
-        None where the whole file is needed, or so much of it that it may as well be had.
+        The frames; None if the whole file is needed, or so much of it that fetching all is as good.
 
     Raises:
-        NotFetched: what was asked for did not come.
+        NotFetched: the needed bytes cannot be fetched.
     """
     try:
         choice = _choose(file, sampling) if _bring_index(file) else None
@@ -143,12 +143,12 @@ def read_few_frames(
         threads = thread_count or core_count()
         shown = shown_by_parts(file.path, choice.packets, choice.plan, wanted, threads)
         return frames_of(timeline, choice.indices, shown, preprocessing)
-    except VideoError:  # the whole file shows whether it is broken
+    except VideoError:  # only the whole file can show whether it is broken
         return None
 
 
 def _bring_index(file: SparseFile) -> bool:
-    """Bring all but the media data; False where the file is anything but media data and one index."""
+    """Fetch everything but the media data; return False if the file holds more than media data and one index."""
     at, index, kinds = 0, list[Span](), list[bytes]()
     content = file.open()
     while at < file.size_bytes and len(kinds) < _MOST_BOXES:
@@ -169,7 +169,7 @@ def _bring_index(file: SparseFile) -> bool:
 
 
 def _choose(file: SparseFile, sampling: Sampling) -> _Choice | None:
-    """Choose frames and plan their packets, until all packets that the plan sends are here."""
+    """Choose frames and plan their packets; repeat until all packets that the plan sends are here."""
     _open_once(file)
     with open_video(file.path) as (container, stream):
         listed = _list_packets(container, stream)
@@ -185,7 +185,7 @@ def _choose(file: SparseFile, sampling: Sampling) -> _Choice | None:
             unseen = needed[~listed.is_seen[needed]]
             if not len(unseen):
                 return _Choice(packets, indices, plan)
-            # A gap costs less than another request; a thousandth of the file keeps the sum of them small.
+            # Fetching a small gap costs less than another request; at a thousandth of the file, gaps add up to little.
             wanted = join_spans([listed.span(order) for order in unseen.tolist()], gap_bytes=file.size_bytes // 1000)
             if sum(stop - start for start, stop in [*wanted, *file.spans]) > _MOST_SHARE * file.size_bytes:
                 return None
@@ -195,7 +195,7 @@ def _choose(file: SparseFile, sampling: Sampling) -> _Choice | None:
 
 
 def _open_once(file: SparseFile) -> None:
-    """Have brought what FFmpeg looks at when it opens the file, so that it finds the same in the file with holes."""
+    """Fetch the bytes that FFmpeg reads when it opens the file, so that it finds the same in the file with holes."""
     import av
 
     try:
@@ -206,14 +206,13 @@ def _open_once(file: SparseFile) -> None:
 
 @final
 class _Listed:
-    """The packets that an index lists, and what those that are here say of themselves.
+    """The packets that an index lists, with the marks that are read from those that are here.
 
     Args:
-        table: (N, 7) rows of `embed.video.timeline.packet_row`; before a packet is seen, its marks are what the index
-            claims.
-        places: (N,) where each begins.
-        codec: FFmpeg's name of it.
-        rule: reads marks.
+        table: (N, 7) rows of `embed.video.packet_row`; until a packet is here, its marks are what the index claims.
+        places: (N,) byte at which each packet begins in the file.
+        codec: FFmpeg's name of the codec.
+        rule: reads a packet's marks from its bytes.
     """
 
     def __init__(self, table: NDArray[np.int64], places: NDArray[np.int64], codec: str, rule: Rule) -> None:
@@ -222,11 +221,14 @@ class _Listed:
         self._is_parsed = codec in _PARSED_CODECS
 
     def span(self, order: int) -> Span:
-        """Return where a packet lies."""
+        """Return the bytes of the file that hold a packet."""
         return int(self._places[order]), int(self._places[order] + self.table[order, _SIZE])
 
     def see(self, file: SparseFile, orders: NDArray[np.int64]) -> None:
-        """Read packets that are here, and take the other groups to begin with parameter sets where theirs do."""
+        """Read the marks of packets that are here.
+
+        If one of them carries parameter sets, assume that each group whose entry is not here begins with them too.
+        """
         for order in orders.tolist():
             is_key = self._is_parsed or bool(self.table[order, _KEY])
             seen = self._rule(file.read_span(self.span(order)), is_key)
@@ -237,7 +239,7 @@ class _Listed:
             marks[~self.is_seen & (marks & ENTRY != 0)] |= PARAMETERS
 
     def decides(self, sampling: Sampling, packets: Packets, indices: NDArray[np.int64]) -> bool:
-        """Tell whether a rule chooses from the list what it would choose from the whole file."""
+        """Return True if a sampling rule chooses the same frames from the list as from the whole file."""
         if not self._is_parsed:
             return True
         others = replace(packets.timeline, is_keyframe=~packets.timeline.is_keyframe)
@@ -245,7 +247,7 @@ class _Listed:
 
 
 def _list_packets(container: "InputContainer", stream: "VideoStream") -> _Listed | None:
-    """List the packets of an open file with holes; None where its index does not tell all that is to be known."""
+    """List the packets of an open file with holes; None if its index does not state all that is needed."""
     codec = stream.codec.canonical_name
     rule = rule_for(codec, stream.codec_context.extradata)
     if codec not in _CODECS or container.format.name != _FORMAT or rule is None:
@@ -265,7 +267,7 @@ def _list_packets(container: "InputContainer", stream: "VideoStream") -> _Listed
 
 
 def _leading_at_the_start(packets: Packets) -> NDArray[np.int64]:
-    """(L,) places of packets that may lean on what came before the stream's start, and then show nothing."""
+    """Return the (L,) places of packets that may refer to pictures before the stream's start, and then show nothing."""
     entries = np.flatnonzero(packets.marks & ENTRY)
     end = entries[1] if len(entries) > 1 else len(packets.marks)
     return np.flatnonzero(packets.ticks[:end] < packets.ticks[0])

@@ -1,4 +1,4 @@
-"""A video on its way here: what is too slow or too large of it, and how people are told what went wrong."""
+"""Watches a video's transfer: stops one that is too slow or too large, and explains errors to users."""
 
 import errno
 import shutil
@@ -8,39 +8,40 @@ from pathlib import Path
 from typing import final
 
 from embed.errors import EmbedError, FailureReason
+from embed.machine import counted
 from embed.sources.sparse_copies import WrongLength
 
 _LEAST_FREE_BYTES = 256 << 20
-"""What a copy of unknown size leaves of its disk, once it has more than that itself."""
+"""The free disk space that a copy of unknown size must leave, once the copy itself is larger than this."""
 
 LEAST_BYTES_PER_S = 1024
-"""A server that is slower than a modem is one that hangs."""
+"""A server that is slower than a modem counts as one that hangs."""
 
 _PASSING_STATUSES = frozenset({408, 425, 429})  # timeout, too early, too many requests (RFC 9110, 8470, 6585)
-_CREDENTIALS = "check the credentials in the environment; a signed link may have run out"
+_CREDENTIALS = "Check the credentials in the environment; a signed link may have expired"
 
 
 class _Stopped(Exception):
-    """The run ends while a video is on its way."""
+    """The run ends during a transfer."""
 
 
 class _TooSlow(Exception):
-    """A server sends, but so little that the video would not be here today."""
+    """A server sends data, but too slowly for the transfer to end in reasonable time."""
 
 
 class _TooLarge(Exception):
-    """A server sends without saying how much, and more than there is room for."""
+    """A server that states no size sends more than there is space for."""
 
 
 @final
 class Transfer:
-    """Watches a transfer: it is told whenever bytes have come.
+    """Watches one transfer: call `check` whenever bytes have arrived.
 
     Args:
-        size_bytes: what the server says that it sends; None where it does not say.
-        most_bytes: what it may send where it does not say.
-        folder: where the bytes go.
-        window_s: so long it may be slow.
+        size_bytes: the size that the server states; None if it states none.
+        most_bytes: how much a server may send that states no size.
+        folder: where the bytes are written.
+        window_s: how long the transfer may be slow.
         closing: set when the run ends.
     """
 
@@ -52,13 +53,13 @@ class Transfer:
         self._began, self._bytes_then = time.monotonic(), 0
 
     def check(self, received_bytes: int) -> None:
-        """Take how many bytes have come since the transfer began.
+        """Check a transfer that has received this many bytes since it began.
 
         Raises:
             _Stopped: the run ends.
-            _TooSlow: too little came since the window began.
-            WrongLength: more came than was told.
-            _TooLarge: nothing was told, and there is no room for more.
+            _TooSlow: too few bytes have arrived since the window began.
+            WrongLength: more bytes have arrived than the server stated.
+            _TooLarge: the server states no size, and there is no space for more.
         """
         if self._closing.is_set():
             raise _Stopped
@@ -66,23 +67,23 @@ class Transfer:
         seconds = time.monotonic() - self._began
         if seconds > self._window_s:
             if received_bytes - self._bytes_then < LEAST_BYTES_PER_S * seconds:
-                raise _TooSlow(f"less than {LEAST_BYTES_PER_S} bytes a second came")
+                raise _TooSlow(f"its server sent less than {LEAST_BYTES_PER_S:,} bytes a second")
             self._began, self._bytes_then = time.monotonic(), received_bytes
 
     def _check_size(self, received_bytes: int) -> None:
         if self._size_bytes is not None:
             if received_bytes > self._size_bytes:
-                raise WrongLength(f"more than the {self._size_bytes:,} bytes came that were told")
+                raise WrongLength(f"its server stated {counted(self._size_bytes, 'byte')} and sent more")
             return
-        way_out = "It may be a live stream, which has no end; else copy it to this machine, and name the copy"
+        way_out = "It may be a live stream, which has no end; if not, copy it to this machine and embed the copy"
         if received_bytes > self._most_bytes:
-            raise _TooLarge(f"its server tells no size, and more than {self._most_bytes:,} bytes came. {way_out}")
+            raise _TooLarge(f"its server states no size and sent more than {self._most_bytes:,} bytes. {way_out}")
         if received_bytes > _LEAST_FREE_BYTES and shutil.disk_usage(self._folder).free < _LEAST_FREE_BYTES:
-            raise _TooLarge(f"its server tells no size, and {received_bytes:,} bytes all but fill the disk. {way_out}")
+            raise _TooLarge(f"its server states no size, and {received_bytes:,} bytes nearly fill the disk. {way_out}")
 
 
 def status_of(error: BaseException | None) -> int | None:
-    """Return the HTTP status behind an error: fsspec makes "file not found" of all that a web server refuses."""
+    """Return the HTTP status behind an error: fsspec reports every refusal of a web server as "file not found"."""
     while error:
         status = getattr(error, "status", None)
         if isinstance(status, int):
@@ -98,21 +99,22 @@ def _root_of(error: BaseException) -> BaseException:
 
 
 def problem_of(error: Exception) -> tuple[FailureReason, str, bool]:
-    """Return the reason, what to tell people after the video's location, and whether trying again may help.
+    """Return the reason, the text that follows the video's location in a message, and whether a retry may help.
 
-    An error's own text is told only where it is ours or the system's: others hold the address with its secrets.
+    An error's own text is shown only if it is ours or the system's: other libraries' texts may contain the address with
+    its secrets.
     """
     root, status = _root_of(error), status_of(error)
     if isinstance(root, WrongLength | _TooSlow | _TooLarge | EmbedError):
         return "fetch_error", f"was not fetched: {root}", not isinstance(root, _TooLarge | EmbedError)
     if status in (404, 410) or (status is None and isinstance(root, FileNotFoundError)):
-        return "not_found", "does not exist", False
+        return "not_found", "does not exist. Check the address", False
     if status is not None and 400 <= status < 500 and status not in _PASSING_STATUSES:
-        return "fetch_error", f"was refused (HTTP {status}): {_CREDENTIALS}", False
+        return "fetch_error", f"was refused (HTTP {status}). {_CREDENTIALS}", False
     if isinstance(root, PermissionError) or type(root).__name__ == "NoCredentialsError":  # botocore's
-        return "fetch_error", f"was refused: {_CREDENTIALS}", False
+        return "fetch_error", f"was refused. {_CREDENTIALS}", False
     if isinstance(root, OSError) and root.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "fetch_error", "was not fetched: the disk is full. Choose another folder for copies by TMPDIR", False
+        return "fetch_error", "was not fetched: the disk is full. Set TMPDIR to a folder on another disk", False
     return "fetch_error", f"was not fetched: {_in_plain_words(root, status)}", True
 
 
@@ -120,7 +122,7 @@ def _in_plain_words(error: BaseException, status: int | None) -> str:
     if status:
         return f"HTTP {status}"
     if isinstance(error, TimeoutError):
-        return "the server fell silent"
+        return "its server stopped responding"
     if type(error).__name__ in ("ClientPayloadError", "ContentLengthError"):  # aiohttp's
-        return "the connection ended before the file did"
+        return "the connection ended before the whole file was here"
     return getattr(error, "strerror", None) or type(error).__name__

@@ -10,7 +10,7 @@ from pathlib import Path
 from embed.errors import SourceError
 
 PATH_COLUMNS = ("path", "link", "url")
-"""The column that says where a video lies: the first of these that a list has, in upper or lower case."""
+"""The column with the videos' paths or addresses: the first of these that a list has, in upper or lower case."""
 
 ID_COLUMN = "id"
 
@@ -19,12 +19,12 @@ def read_list(source: Path) -> list[tuple[str, str]]:
     """Return the (path, id) rows of a list; the id is empty where the list gives none.
 
     Raises:
-        SourceError: the file is no such list, or names no video.
+        SourceError: the file cannot be read as a list, or lists no video.
     """
     rows = [(path.strip(), video_id.strip()) for path, video_id in LIST_READERS[source.suffix.lower()](source)]
     named = [row for row in rows if row[0]]
     if not named:
-        raise SourceError(f"{source} lists no video. Write one path a row.")
+        raise SourceError(f"{source} lists no video. Write one path or address per row.")
     return named
 
 
@@ -33,10 +33,10 @@ def _read_csv(source: Path) -> list[tuple[str, str]]:
     try:
         path_column, id_column = _columns_of(source, reader.fieldnames or [])
         return [(row[path_column] or "", (row[id_column] or "") if id_column else "") for row in reader]
-    except csv.Error as error:  # most of all of a field beyond csv's limit of 128 KB
+    except csv.Error as error:  # mostly a field beyond csv's limit of 128 KB
         raise SourceError(
-            f"{source} cannot be read at line {reader.line_num}: {error}. Look above it for a quote that is "
-            "not closed, or leave that column out."
+            f"{source} cannot be read at line {reader.line_num}: {error}. Look above that line for a quote that is "
+            "not closed, or remove that column."
         ) from error
 
 
@@ -46,9 +46,9 @@ def _read_txt(source: Path) -> list[tuple[str, str]]:
 
 
 def _decoded(source: Path) -> str:
-    """Return a list's text: UTF-16 where a byte order mark says so, as of spreadsheets and PowerShell, else UTF-8.
+    """Return a list's text: UTF-16 if its byte order mark says so (from spreadsheets and PowerShell), else UTF-8.
 
-    No other encoding is guessed: a name that is read wrongly is a video that is not found.
+    No other encoding is guessed: a path that is decoded wrongly is a video that is not found.
     """
     content = source.read_bytes()
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -57,7 +57,7 @@ def _decoded(source: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SourceError(
-            f"{source} is not UTF-8 (line {line}). Save it as such (a spreadsheet calls it CSV UTF-8), or convert it: "
+            f"{source} is not UTF-8 (line {line}). Save it as UTF-8 (in a spreadsheet: CSV UTF-8), or convert it: "
             f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(str(source))} > new{source.suffix}"
         ) from error
 
@@ -76,7 +76,7 @@ def _read_parquet(source: Path) -> list[tuple[str, str]]:
             path_column, id_column = _columns_of(source, names)
             table = file.read(columns=[path_column, id_column] if id_column else [path_column])
     except (pyarrow.ArrowException, OSError) as error:
-        raise SourceError(f"{source} cannot be read as a Parquet file. Write the list anew, or as CSV.") from error
+        raise SourceError(f"{source} cannot be read as a Parquet file. Write it again, or write it as CSV.") from error
     paths = table[path_column].to_pylist()
     ids = table[id_column].to_pylist() if id_column else [None] * len(paths)
     return [(_text_of(path), _text_of(video_id)) for path, video_id in zip(paths, ids, strict=True)]
@@ -87,13 +87,13 @@ def _text_of(value: object) -> str:
 
 
 def _columns_of(source: Path, columns: Sequence[str]) -> tuple[str, str | None]:
-    """Return the names, as written, of the columns of paths and of ids."""
+    """Return the names, as written, of the path column and of the id column; None if there is no id column."""
     written = {column.strip().lower(): column for column in reversed(columns)}
     path_column = next((written[name] for name in PATH_COLUMNS if name in written), None)
     if path_column is None:
         raise SourceError(
             f"{source} has the columns {', '.join(columns) or '(none)'}, but no `path`, `link` or `url`. "
-            "Name the column of the videos' paths `path`, and that of their names, if you have one, `id`."
+            "Name the column with the videos' paths `path`; a column with their ids, which is optional, is named `id`."
         )
     return path_column, written.get(ID_COLUMN)
 
@@ -103,4 +103,4 @@ LIST_READERS: dict[str, Callable[[Path], list[tuple[str, str]]]] = {
     ".parquet": _read_parquet,
     ".txt": _read_txt,
 }
-"""Endings of the files that are lists, and how each is read."""
+"""The suffixes of list files, and the function that reads each."""

@@ -1,12 +1,13 @@
-"""Sources -> videos: which files there are, and what each is called.
+"""Sources -> videos: which files there are, and the id of each.
 
-A video's id is, in this order,
-- the `id` column of a list;
-- its path below the source, with forward slashes, where that is a folder, a prefix or a pattern's fixed part;
-- its path below the list's folder, where a list names it, or the path as written where it lies elsewhere;
-- of an address, everything behind the host or bucket (`embed.sources.locations.id_of_address`).
+A video's id is the first of these that applies:
+- its value in the `id` column of a list;
+- its path below the source, with forward slashes, if the source is a folder, a prefix or a pattern (below its fixed
+  part);
+- if a list names it: its path below the list's folder, or the path as written if the file is elsewhere;
+- for an address: everything after the host or bucket (`embed.sources.locations.id_of_address`).
 
-Ids stay the same when the whole folder moves, so labels and stores keep fitting each other.
+Ids stay the same when the whole folder moves, so labels and stores still match each other.
 """
 
 import glob
@@ -67,9 +68,9 @@ VIDEO_SUFFIXES = frozenset(
         ".y4m",
     ]
 )
-"""Endings that a folder search takes for videos, in lower case. A file named by the user may have any."""
+"""Suffixes, in lower case, of the files that a folder search takes as videos. A file given by itself may have any."""
 
-_WAYS = "Name a folder, a video file, a pattern, an address, or a CSV, TXT or Parquet list."
+_WAYS = "Give a folder, a video file, a pattern, an address, or a CSV, TXT or Parquet list."
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,9 @@ class Video:
     """One video to embed.
 
     Args:
-        id: what it is called.
-        location: where it lies, an absolute path or an address. May be stored and shown: secrets are taken out of it.
-        address: what to fetch it by, secrets included; empty takes `location` as it was given.
+        id: its name in stores, labels and splits.
+        location: an absolute path or an address. It may be stored and shown: secrets are removed from it.
+        address: the address to fetch it from, secrets included; if empty, it is `location` as given.
     """
 
     id: str
@@ -95,22 +96,22 @@ def find_videos(sources: Sequence[str | Path]) -> list[Video]:
     """List the videos that the sources name.
 
     Args:
-        sources: each one of
-            - a folder, searched recursively for files with a video's ending, also behind links to folders;
+        sources: each is one of
+            - a folder, searched recursively for files with a video's suffix; links to folders are followed;
             - a video file;
             - a pattern such as `videos/**/*.mp4`;
-            - an address: `https://` of a file or of a page that shows a video, `s3://` or another protocol of fsspec;
-              a store's prefix (`s3://bucket/videos/`) is searched like a folder;
-            - a CSV or Parquet list with a column `path`, `link` or `url`, and perhaps `id`; or a TXT list of one path a
-              line. Paths in a list are relative to it.
+            - an address: `https://` of a file or of a page that shows a video, `s3://` or another protocol of fsspec.
+              A bucket's prefix (`s3://bucket/videos/`) is searched like a folder;
+            - a CSV or Parquet list with a column `path`, `link` or `url`, and optionally `id`; or a TXT list with one
+              path per line. Paths in a list are relative to the list's folder.
 
     Returns:
-        The videos in the order of the sources, those of a folder sorted by id. A file named by a list, and an address,
-        need not exist: it becomes a failure when it is embedded, not the end of the run.
+        The videos in the order of the sources; those of a folder are sorted by id. A file that a list names, or an
+        address, need not exist: if it does not, it becomes a failure when it is embedded, and the run continues.
 
     Raises:
-        SourceError: a source is absent, cannot be read in all its parts or names no video, one id stands for two
-            files, or an address needs a package that is not installed.
+        SourceError: a source does not exist, names no video or has a part that cannot be read; two files have the same
+            id; or an address needs a package that is not installed.
     """
     videos: dict[str, Video] = {}
     for source in sources:
@@ -136,8 +137,8 @@ def _videos_of(source: str) -> list[Video]:
         return _local_videos(source)
     except OSError as error:
         raise SourceError(
-            f"{error.filename or source} cannot be read: {error.strerror or error}. Make it readable, or name sources "
-            "that leave it out: other folders, or a pattern."
+            f"{error.filename or source} cannot be read: {error.strerror or error}. Make it readable, or give sources "
+            "that do not include it: other folders, or a pattern."
         ) from error
 
 
@@ -163,9 +164,9 @@ def _folder_videos(folder: Path) -> list[Video]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, behind links to folders too.
+    """Yield the files below a folder, including those behind links to folders.
 
-    Each folder is gone through once, so that links may lead in circles: under its own name, else that of a link.
+    Each folder is visited once, so links may form circles. Its own path is preferred over that of a link to it.
     """
     seen: set[tuple[int, int]] = set()
     roots = deque([folder])
@@ -183,13 +184,13 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _refuse(error: OSError) -> None:
-    """Have a walk end where it would pass over a folder in silence; a disk's repairs are nobody's videos."""
+    """Raise the error of a folder that cannot be read, which a walk would skip silently; `lost+found` is skipped."""
     if Path(error.filename).name != "lost+found":
         raise error
 
 
 def _pattern_videos(pattern: Path) -> list[Video]:
-    """List the files that a pattern matches; their ids are those that its fixed folder would give them."""
+    """List the files that a pattern matches. Their ids are their paths below the pattern's fixed folder."""
     fixed = next(number for number, part in enumerate(pattern.parts) if glob.has_magic(part))
     root = Path(*pattern.parts[:fixed])
     return _known_by_ending(str(pattern), _files_below(root, root.glob(str(Path(*pattern.parts[fixed:])))))
@@ -200,47 +201,47 @@ def _files_below(root: Path, paths: Iterator[Path]) -> list[Video]:
 
 
 def _local_video(video_id: str, path: Path) -> Video:
-    """Name a file by its absolute path, which means the same to later runs, wherever they are started.
+    """Return a file's video, located by its absolute path, which later runs understand from any working directory.
 
-    FFmpeg would take `a:b.mp4` for a file of the protocol `a`; `/videos/a:b.mp4` it does not.
+    FFmpeg takes `a:b.mp4` for a file of the protocol `a`; it does not do so with `/videos/a:b.mp4`.
     """
     return Video(video_id, str(path.absolute()))
 
 
 def _remote_videos(source: str) -> list[Video]:
     if suffix_of(source) in LIST_READERS:
-        raise SourceError(f"{without_secrets(source)} is a list. Copy it to this machine and name the copy.")
+        raise SourceError(f"{without_secrets(source)} is a remote list. Copy it to this machine and give the copy.")
     if is_web(source) or (suffix_of(source) in VIDEO_SUFFIXES and not _is_remote_pattern(source)):
         return [Video(id_of_address(source), source)]
     return _stored_videos(source)
 
 
 def _is_remote_pattern(source: str) -> bool:
-    """Tell whether an address holds a `*`; `?` and `[` are common in the keys of objects."""
+    """Return True if an address has a `*`. `?` and `[` do not count, since they are common in the keys of objects."""
     return "*" in source
 
 
 def _stored_videos(source: str) -> list[Video]:
-    """List what a far store holds below a prefix, or what a pattern matches there."""
+    """List the videos of a remote store below a prefix, or those that a pattern matches there."""
     filesystem = open_filesystem(source)
     path = path_on(filesystem, source)
     try:
         names = filesystem.glob(path) if _is_remote_pattern(source) else filesystem.find(path)
-    except Exception as error:  # each store's library has kinds of its own, and theirs may hold secrets
+    except Exception as error:  # each storage library has its own exceptions, and their texts may contain secrets
         raise SourceError(
             f"{without_secrets(source)} cannot be listed ({type(error).__name__}). "
-            "Check the name, and that the environment holds the credentials, e.g. AWS_PROFILE."
+            "Check the name, and check that the environment holds the credentials, e.g. AWS_PROFILE."
         ) from None
-    if names == [path] and not source.endswith("/"):  # an object without a video's ending, named by the user
+    if names == [path] and not source.endswith("/"):  # an object without a video's suffix, named by the user
         return [Video(id_of_address(source), source)]
-    # Some protocols name files by their path alone: host and login stand in the source.
+    # Some protocols name files by their path alone, so host and login are taken from the source.
     ids = [name.removeprefix(_fixed_part(path)).lstrip("/") for name in names]
     found = [Video(video_id, f"{_fixed_part(source)}/{video_id}") for video_id in ids]
     return _known_by_ending(without_secrets(source), found)
 
 
 def _fixed_part(source: str) -> str:
-    """Return the folder that a prefix is, or that a pattern's matches lie below."""
+    """Return the folder that a prefix names, or the folder that contains all matches of a pattern."""
     return source.partition("*")[0].rpartition("/")[0] if _is_remote_pattern(source) else source.rstrip("/")
 
 
@@ -248,8 +249,8 @@ def _known_by_ending(source: str, files: list[Video]) -> list[Video]:
     videos = [file for file in files if suffix_of(file.id) in VIDEO_SUFFIXES]
     if not videos:
         raise SourceError(
-            f"{source} holds no video file. Files are known by their ending ({', '.join(sorted(VIDEO_SUFFIXES))}); "
-            "name one with another ending itself, or in a list."
+            f"{source} holds no video file. A folder or pattern finds files with these suffixes: "
+            f"{', '.join(sorted(VIDEO_SUFFIXES))}. Name a video with another suffix directly, or in a list."
         )
     return sorted(videos, key=lambda video: video.id)
 
@@ -262,9 +263,9 @@ def _listed_video(source: Path, path: str, video_id: str) -> Video:
 
 
 def _id_of(source: Path, path: str) -> str:
-    """Return the path below the list's folder, where it lies below it, and the path as written elsewhere.
+    """Return a path relative to the list's folder if it is below it, else the path as written.
 
-    Below its absolute folder, so that a list gives the same ids whatever folder it is named from.
+    The folder is made absolute, so a list gives the same ids from every working directory.
     """
     folder = Path(os.path.abspath(source.parent))  # noqa: PTH100 (Path.absolute keeps `..`)
     file = folder / path

@@ -103,5 +103,5 @@ def test_a_disk_too_full_for_parts_of_a_remote_video_loses_only_that_video(
         failure, decoded = decode_videos(videos, plan, workers=1, fetch=fetcher.local_file)
     assert isinstance(failure, Failure)
     assert failure.reason == "fetch_error"
-    assert failure.detail.endswith("was not fetched: the disk is full. Choose another folder for copies by TMPDIR")
+    assert failure.detail.endswith("was not fetched: the disk is full. Set TMPDIR to a folder on another disk")
     assert isinstance(decoded, DecodedVideo)

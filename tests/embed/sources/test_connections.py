@@ -1,4 +1,4 @@
-"""Which far videos are fetched over the same connections."""
+"""Which remote videos are fetched over the same connections."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ def test_web_servers_share_one_pool_of_connections(tmp_path: Path) -> None:
 
 
 class OneConnection(MemoryFileSystem):
-    """A server's folder behind a connection that one thread may use at a time, as FTP's."""
+    """A server's folder behind a connection that only one thread may use at a time, as with FTP."""
 
     protocol = "one"
     store: dict[str, object] = {}  # noqa: RUF012 (fsspec's own way)
@@ -43,7 +43,7 @@ class OneConnection(MemoryFileSystem):
         self.is_busy.release()
 
 
-def test_a_connection_that_serves_one_thread_is_not_shared(tmp_path: Path) -> None:
+def test_a_connection_that_serves_one_thread_is_not_shared_between_threads(tmp_path: Path) -> None:
     fsspec.register_implementation("one", OneConnection, clobber=True)
     names = [f"host/{number}.mp4" for number in range(6)]
     for name in names:

@@ -1,4 +1,4 @@
-"""The folder of copies, where it cannot be made safe."""
+"""The folder of copies, on a file system where it cannot be locked."""
 
 import errno
 import fcntl
@@ -15,6 +15,6 @@ def test_a_folder_for_copies_without_locks_says_what_to_do(tmp_path: Path, monke
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(EmbedError, match=r"cannot be kept in .*: No locks available\. Name another folder by TMPDIR"):
+    with pytest.raises(EmbedError, match=r"cannot be kept in .*: No locks available\. Set TMPDIR to another folder"):
         CopyFolder(str(tmp_path)).path()
     assert list(tmp_path.iterdir()) == []

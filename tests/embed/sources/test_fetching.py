@@ -55,12 +55,12 @@ def fetch_error(fetcher: Fetcher, address: str) -> VideoError:
     return caught.value
 
 
-def test_a_local_video_is_used_where_it_lies(make_fetcher: MakeFetcher, tmp_path: Path) -> None:
+def test_a_local_video_is_used_without_a_copy(make_fetcher: MakeFetcher, tmp_path: Path) -> None:
     with make_fetcher().local_file(Video("a", str(tmp_path / "a.mp4"))) as path:
         assert path == str(tmp_path / "a.mp4")
 
 
-def test_a_far_video_is_a_local_file_until_it_was_used(
+def test_a_remote_video_is_a_local_file_while_it_is_used(
     make_fetcher: MakeFetcher, server: FaultyServer, tmp_path: Path
 ) -> None:
     server.files["/v/a%20cat.mp4"] = b"frames" * 100_000
@@ -77,7 +77,7 @@ def test_a_name_that_is_too_long_for_a_file_is_cut(make_fetcher: MakeFetcher, se
         assert Path(path).stat().st_size == 1000
 
 
-def test_a_fetched_video_has_its_frames(make_fetcher: MakeFetcher, server: FaultyServer, tmp_path: Path) -> None:
+def test_a_fetched_video_has_all_its_frames(make_fetcher: MakeFetcher, server: FaultyServer, tmp_path: Path) -> None:
     server.files["/a.mp4"] = write_video(tmp_path / "a.mp4", 12).read_bytes()
     with make_fetcher().local_file(Video("a", f"{server.url}/a.mp4")) as path:
         assert read_timeline(path).frame_count == 12
@@ -87,7 +87,7 @@ def test_a_fetched_video_has_its_frames(make_fetcher: MakeFetcher, server: Fault
     ("fault", "requests"),
     [pytest.param("503 twice", 3, id="busy"), pytest.param("no length", 2, id="of unknown length")],
 )
-def test_a_server_that_recovers_costs_no_video(
+def test_a_server_that_recovers_loses_no_video(
     make_fetcher: MakeFetcher, server: FaultyServer, fault: str, requests: int
 ) -> None:
     server.files["/a.mp4"], server.faults["/a.mp4"] = b"x" * 1000, fault
@@ -96,37 +96,37 @@ def test_a_server_that_recovers_costs_no_video(
     assert server.requests["/a.mp4"] >= requests
 
 
-def test_an_absent_video_is_not_asked_for_again(make_fetcher: MakeFetcher, server: FaultyServer) -> None:
+def test_an_absent_video_is_requested_once(make_fetcher: MakeFetcher, server: FaultyServer) -> None:
     error = fetch_error(make_fetcher(), f"{server.url}/gone.mp4")
-    assert (error.reason, error.detail) == ("not_found", f"{server.url}/gone.mp4 does not exist")
+    assert (error.reason, error.detail) == ("not_found", f"{server.url}/gone.mp4 does not exist. Check the address")
     assert server.requests["/gone.mp4"] == 1
 
 
-def test_a_refusal_names_what_to_check_and_shows_no_secret(make_fetcher: MakeFetcher, server: FaultyServer) -> None:
+def test_a_refusal_says_what_to_check_and_shows_no_secret(make_fetcher: MakeFetcher, server: FaultyServer) -> None:
     server.files["/a.mp4"], server.faults["/a.mp4"] = b"x", "403"
     address = f"{server.url}/a.mp4?X-Amz-Signature=hush".replace("//", "//me:hush@")
     error = fetch_error(make_fetcher(), address)
-    assert error.detail.startswith(f"{server.url}/a.mp4 was refused (HTTP 403): check the credentials")
+    assert error.detail.startswith(f"{server.url}/a.mp4 was refused (HTTP 403). Check the credentials")
     assert "hush" not in repr(error)
 
 
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        pytest.param("cut", "connection ended before the file did", id="cut"),
-        pytest.param("longer", "connection ended before the file did", id="shorter than told"),
-        pytest.param("stall", "server fell silent", id="silent"),
-        pytest.param("trickle", "less than 1024 bytes a second", id="slower than a modem"),
+        pytest.param("cut", "connection ended before the whole file was here", id="cut"),
+        pytest.param("longer", "connection ended before the whole file was here", id="shorter than stated"),
+        pytest.param("stall", "server stopped responding", id="silent"),
+        pytest.param("trickle", "less than 1,024 bytes a second", id="slower than a modem"),
     ],
 )
-def test_a_video_that_does_not_come_whole_is_a_failure(
+def test_a_video_that_does_not_arrive_whole_is_a_failure(
     make_fetcher: MakeFetcher, server: FaultyServer, tmp_path: Path, fault: str, message: str
 ) -> None:
     server.files["/a.mp4"], server.faults["/a.mp4"] = b"x" * 100_000, fault
     error = fetch_error(make_fetcher(attempts=2), f"{server.url}/a.mp4")
     assert error.reason == "fetch_error"
     assert message in error.detail
-    assert error.detail.endswith(", at 2 attempts")
+    assert error.detail.endswith(" (2 attempts). Try it again later with --retry-failed")
     assert server.requests["/a.mp4"] == 2
     assert copies_in(tmp_path) == []
 
@@ -134,10 +134,10 @@ def test_a_video_that_does_not_come_whole_is_a_failure(
 def test_a_server_that_is_down_is_a_failure(make_fetcher: MakeFetcher) -> None:
     error = fetch_error(make_fetcher(attempts=2), "http://127.0.0.1:1/a.mp4")
     assert error.reason == "fetch_error"
-    assert "at 2 attempts" in error.detail
+    assert "(2 attempts)" in error.detail
 
 
-def test_videos_are_fetched_before_they_are_asked_for(
+def test_videos_are_fetched_before_they_are_needed(
     make_fetcher: MakeFetcher, server: FaultyServer, tmp_path: Path
 ) -> None:
     server.files.update({f"/{number}.mp4": b"x" * 1000 for number in range(9)})
@@ -147,7 +147,9 @@ def test_videos_are_fetched_before_they_are_asked_for(
     assert sum(server.requests.values()) == 4
 
 
-def test_the_disk_holds_no_more_than_the_bound(make_fetcher: MakeFetcher, server: FaultyServer, tmp_path: Path) -> None:
+def test_copies_take_no_more_disk_than_the_limit(
+    make_fetcher: MakeFetcher, server: FaultyServer, tmp_path: Path
+) -> None:
     server.files.update({f"/{number}.mp4": b"x" * 1000 for number in range(12)})
     fetcher = make_fetcher(ahead_files=8, ahead_bytes=2500)
     most = 0
@@ -155,14 +157,14 @@ def test_the_disk_holds_no_more_than_the_bound(make_fetcher: MakeFetcher, server
         with fetcher.local_file(video) as path:
             assert Path(path).stat().st_size == 1000
             if not most:
-                wait_until(lambda: len(copies_in(tmp_path)) == 2)  # as many as may be here, however slow the machine
-            time.sleep(0.02)  # a third would come now
+                wait_until(lambda: len(copies_in(tmp_path)) == 2)  # the limit's copies, even on a slow machine
+            time.sleep(0.02)  # a third copy would appear now
             most = max(most, len(copies_in(tmp_path)))
     assert most == 2
     assert copies_in(tmp_path) == []
 
 
-def test_a_video_larger_than_the_bound_is_fetched_alone(make_fetcher: MakeFetcher, server: FaultyServer) -> None:
+def test_a_video_larger_than_the_limit_is_fetched_alone(make_fetcher: MakeFetcher, server: FaultyServer) -> None:
     server.files.update({"/a.mp4": b"x" * 10, "/b.mp4": b"x" * 9000, "/c.mp4": b"x" * 10})
     fetcher = make_fetcher(ahead_bytes=100)
     sizes = []
@@ -172,7 +174,7 @@ def test_a_video_larger_than_the_bound_is_fetched_alone(make_fetcher: MakeFetche
     assert sizes == [10, 9000, 10]
 
 
-def test_a_video_that_fails_lets_the_next_ones_pass(make_fetcher: MakeFetcher, server: FaultyServer) -> None:
+def test_a_video_that_fails_does_not_block_the_next_ones(make_fetcher: MakeFetcher, server: FaultyServer) -> None:
     server.files.update({"/b.mp4": b"x" * 10})
     fetcher = make_fetcher(ahead_bytes=1)
     first, second = list(fetcher.ahead([Video("a", f"{server.url}/a.mp4"), Video("b", f"{server.url}/b.mp4")]))
@@ -193,7 +195,7 @@ def test_closing_ends_a_silent_transfer_at_once(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(
+def test_the_next_run_removes_what_a_killed_run_left(
     make_fetcher: MakeFetcher, server: FaultyServer, tmp_path: Path
 ) -> None:
     server.files["/a.mp4"] = b"x" * 1000
@@ -213,7 +215,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(
         assert not left.exists()
 
 
-def test_the_folder_of_a_run_that_lives_is_left_alone(make_fetcher: MakeFetcher, server: FaultyServer) -> None:
+def test_the_folder_of_a_live_run_is_not_removed(make_fetcher: MakeFetcher, server: FaultyServer) -> None:
     server.files["/a.mp4"] = b"x"
     with make_fetcher().local_file(Video("a", f"{server.url}/a.mp4")) as path:
         os.utime(Path(path).parent, (0, 0))
@@ -225,7 +227,7 @@ def test_a_folder_that_cannot_be_written_says_so(make_fetcher: MakeFetcher, serv
     server.files["/a.mp4"] = b"x"
     fetcher = make_fetcher(folder="/proc/nowhere")
     with (
-        pytest.raises(EmbedError, match=r"cannot be kept in /proc/nowhere.*another folder by TMPDIR"),
+        pytest.raises(EmbedError, match=r"cannot be kept in /proc/nowhere.*Set TMPDIR to another folder"),
         fetcher.local_file(Video("a", f"{server.url}/a.mp4")),
     ):
         pass
@@ -247,7 +249,7 @@ def test_a_page_without_a_video_is_a_failure(make_fetcher: MakeFetcher, server: 
     assert "hush" not in repr(error)
 
 
-def test_a_page_without_the_extra_names_it(
+def test_without_the_extra_a_page_says_how_to_install_it(
     make_fetcher: MakeFetcher, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "yt_dlp", None)
@@ -256,7 +258,7 @@ def test_a_page_without_the_extra_names_it(
     assert "pip install 'framehead[download]'" in error.detail
 
 
-def test_a_list_of_links_is_embedded_and_the_dead_ones_are_told(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_list_of_links_is_embedded_and_its_dead_links_are_failures(server: FaultyServer, tmp_path: Path) -> None:
     server.files["/v/a.mp4"] = write_video(tmp_path / "a.mp4", 12).read_bytes()
     links = [f"{server.url}/v/{name}.mp4?Signature=hush" for name in ("a", "gone")]
     rows = "".join(f'{link},a title,"two lines,\none with a ""quote""",food\n' for link in links)
@@ -269,18 +271,18 @@ def test_a_list_of_links_is_embedded_and_the_dead_ones_are_told(server: FaultySe
     assert spelled_numbers(video.vectors) == [2, 6, 10]
 
 
-def test_the_time_limit_of_a_run_holds_for_a_silent_server_too(server: FaultyServer, tmp_path: Path) -> None:
+def test_the_time_limit_of_a_run_also_holds_for_a_silent_server(server: FaultyServer, tmp_path: Path) -> None:
     server.files["/v/a.mp4"], server.faults["/v/a.mp4"] = b"x" * 100_000, "stall"
     (tmp_path / "links.csv").write_text(f"link\n{server.url}/v/a.mp4\n")
     config = EmbedConfig(limits=DecodeLimits(timeout_s=2))
     summary = embed_videos([tmp_path / "links.csv"], tmp_path / "v.h5", config, encoder=BarReader())
     assert summary.failures[0].reason == "fetch_error"
-    assert summary.failures[0].detail.endswith("the server fell silent")
+    assert "a.mp4 was not fetched: its server stopped responding. Try it again" in summary.failures[0].detail
     assert server.requests["/v/a.mp4"] == 1
     assert 2 < summary.seconds < 30
 
 
-def test_a_far_video_that_cannot_be_decoded_is_named_by_its_location(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_remote_video_that_cannot_be_decoded_is_named_by_its_location(server: FaultyServer, tmp_path: Path) -> None:
     server.files["/v/a.mp4"] = b"no video"
     (tmp_path / "links.csv").write_text(f"link\n{server.url}/v/a.mp4?Signature=hush\n")
     summary = embed_videos([tmp_path / "links.csv"], tmp_path / "v.h5", encoder=BarReader())
@@ -304,11 +306,13 @@ def test_a_buckets_prefix_is_embedded_like_a_folder(make_fetcher: MakeFetcher, v
             assert Path(path).read_bytes() == f"videos/{video.id}".encode() * 1000
 
 
-def test_a_bucket_is_searched_by_a_pattern(videos_bucket: str) -> None:
+def test_a_pattern_finds_videos_in_a_bucket(videos_bucket: str) -> None:
     assert [video.id for video in find_videos([f"{videos_bucket}/videos/**/*.mp4"])] == ["cats/a.mp4"]
 
 
-def test_a_bucket_gives_the_vectors_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_videos_of_a_bucket_give_the_same_vectors_as_local_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     near = tmp_path / "videos"
     (near / "cats").mkdir(parents=True)
     files = [write_video(near / "cats" / "a.mp4", 40), write_video(near / "b.mkv", 12, numbers=range(500, 512))]

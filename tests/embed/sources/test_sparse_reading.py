@@ -41,7 +41,7 @@ FLAGS = {".faststart.mp4": "faststart", ".fragmented.mp4": "frag_keyframe+empty_
 
 @pytest.fixture(scope="module")
 def video_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Give a video of some megabytes by the name of its coding."""
+    """Return a function from the name of a coding to a video of some megabytes."""
     made: dict[str, Path] = {}
 
     def make(coding: str) -> Path:
@@ -56,7 +56,7 @@ def video_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def copy_with(flags: str, source: Path) -> Path:
-    """Write a video's packets to another file beside silence, with the muxer's flags."""
+    """Write a video's packets and a silent audio track to another file, with the muxer's flags."""
     goal = source.with_name("b.mp4")
     with av.open(str(source)) as reading, av.open(str(goal), "w", options={"movflags": flags}) as writing:
         video = writing.add_stream_from_template(reading.streams.video[0])
@@ -73,7 +73,7 @@ def copy_with(flags: str, source: Path) -> Path:
 
 
 def far_copy(source: Path, folder: Path) -> SparseCopy:
-    """Return a copy that takes its bytes from a file beside it, as a server would give them."""
+    """Return a copy that reads its bytes from a local file, as a server would send them."""
     content = source.read_bytes()
     path = folder / f"copy-{source.name}"
     return SparseCopy(
@@ -92,7 +92,7 @@ def read_few(copy: SparseCopy, sampling: Sampling) -> np.ndarray | None:
 
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("sampling", [UniformFrames(5), FramesPerSecond(0.5)], ids=["uniform", "fps"])
-def test_frames_of_a_part_are_those_of_the_whole(
+def test_frames_of_a_partial_copy_are_those_of_the_whole_file(
     video_of: Callable[[str], Path], tmp_path: Path, coding: str, sampling: Sampling
 ) -> None:
     path = video_of(coding)
@@ -101,7 +101,9 @@ def test_frames_of_a_part_are_those_of_the_whole(
     assert copy.fetched_bytes < 0.5 * path.stat().st_size
 
 
-def test_what_is_known_of_a_video_is_the_same(video_of: Callable[[str], Path], tmp_path: Path) -> None:
+def test_the_timeline_of_a_partial_copy_is_that_of_the_whole_file(
+    video_of: Callable[[str], Path], tmp_path: Path
+) -> None:
     path = video_of("H.264, index first")
     copy, whole = far_copy(path, tmp_path), read_frames(str(path), UniformFrames(3))
     with closing(SparseFile(str(copy.path), copy.spans, copy.bring)) as file:
@@ -114,7 +116,7 @@ def test_what_is_known_of_a_video_is_the_same(video_of: Callable[[str], Path], t
 
 
 @pytest.mark.parametrize("coding", UNFIT)
-def test_a_file_whose_index_does_not_tell_all_is_needed_whole(
+def test_a_file_whose_index_does_not_list_all_is_needed_whole(
     video_of: Callable[[str], Path], tmp_path: Path, coding: str
 ) -> None:
     assert read_few(far_copy(video_of(coding), tmp_path), UniformFrames(3)) is None
@@ -126,9 +128,7 @@ def test_a_file_of_which_most_is_needed_is_needed_whole(video_of: Callable[[str]
     assert copy.fetched_bytes < 0.1 * copy.size_bytes
 
 
-def test_key_frames_are_taken_from_an_index_only_where_it_decides(
-    video_of: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_key_frames_are_taken_from_an_index_only_if_it_is_sure(video_of: Callable[[str], Path], tmp_path: Path) -> None:
     assert read_few(far_copy(video_of("H.264"), tmp_path), KeyFrames(3)) is None
     path = video_of("HEVC, open groups")
     few = read_few(far_copy(path, tmp_path), KeyFrames(3))
@@ -151,7 +151,7 @@ def decode_far(address: str, folder: Path, **changes: object) -> DecodedVideo | 
     return result
 
 
-def test_a_large_far_video_is_fetched_in_part(
+def test_a_large_remote_video_is_fetched_in_part(
     server: FaultyServer, video_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
     server.files["/a.mp4"] = video_of("H.264").read_bytes()
@@ -168,7 +168,7 @@ def test_a_large_far_video_is_fetched_in_part(
 
 
 @pytest.mark.parametrize("fault", ["no ranges", "503 twice"])
-def test_a_server_without_ranges_or_rest_costs_no_frame(
+def test_a_server_without_ranges_or_with_passing_errors_loses_no_frame(
     server: FaultyServer, video_of: Callable[[str], Path], tmp_path: Path, fault: str
 ) -> None:
     server.files["/a.mp4"], server.faults["/a.mp4"] = video_of("H.264").read_bytes(), fault
@@ -187,19 +187,20 @@ def test_a_file_that_is_needed_whole_is_decoded_from_a_copy(
     assert far.record.frame_count == FRAME_COUNT
 
 
-def test_a_part_that_never_comes_is_a_failure_of_fetching(
+def test_a_part_that_never_arrives_is_a_fetch_error(
     server: FaultyServer, video_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
     server.files["/a.mp4"], server.faults["/a.mp4"] = video_of("H.264").read_bytes(), "503 inside"
     failure = decode_far(f"{server.url}/a.mp4?Signature=hush", tmp_path)
     assert isinstance(failure, Failure)
     assert failure.reason == "fetch_error"
-    assert failure.detail == f"{server.url}/a.mp4 was not fetched: HTTP 503, at 2 attempts"
+    advice = "Try it again later with --retry-failed"
+    assert failure.detail == f"{server.url}/a.mp4 was not fetched: HTTP 503 (2 attempts). {advice}"
 
 
 @pytest.mark.parametrize("where", ["", " inside"], ids=["anywhere", "inside"])
 @pytest.mark.parametrize("fault", ["cut", "longer", "stall", "trickle"])
-def test_a_part_that_comes_otherwise_than_told_makes_no_frame(
+def test_a_part_that_differs_from_what_was_stated_gives_no_frame(
     server: FaultyServer,
     video_of: Callable[[str], Path],
     tmp_path: Path,
@@ -207,16 +208,18 @@ def test_a_part_that_comes_otherwise_than_told_makes_no_frame(
     fault: str,
     where: str,
 ) -> None:
-    monkeypatch.setattr(fetching, "LEAST_BYTES_PER_S", 1 << 20)  # else a trickle of a megabyte is waited for an hour
+    monkeypatch.setattr(fetching, "LEAST_BYTES_PER_S", 1 << 20)  # else a trickle of a megabyte takes an hour
     server.files["/a.mp4"], server.faults["/a.mp4"] = video_of("H.264").read_bytes(), fault + where
     failure = decode_far(f"{server.url}/a.mp4", tmp_path, stall_s=0.5)
     assert isinstance(failure, Failure)
     assert failure.reason == "fetch_error"
-    assert failure.detail.endswith(", at 2 attempts")
+    assert failure.detail.endswith(" (2 attempts). Try it again later with --retry-failed")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bucket_gives_parts(video_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_of_a_bucket_is_fetched_in_part(
+    video_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with bucket({"a.mp4": video_of("H.264").read_bytes()}, monkeypatch) as address:
         few = decode_far(f"{address}/a.mp4", tmp_path)
     assert isinstance(few, DecodedVideo)

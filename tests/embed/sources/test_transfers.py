@@ -1,4 +1,4 @@
-"""Videos that come without end, from a server that never stops sending."""
+"""Videos without an end, from a server that never stops sending."""
 
 import shutil
 from collections import namedtuple
@@ -25,7 +25,7 @@ def server() -> Iterator[FaultyServer]:
 
 
 def fetch(folder: Path, address: str, *, ahead_bytes: int = 4 << 30, stall_s: float = 5.0) -> int:
-    """Fetch a video and return the number of its frames."""
+    """Fetch a video and return its frame count."""
     config = FetchConfig(folder=str(folder), ahead_bytes=ahead_bytes, backoff_s=0.01, stall_s=stall_s)
     with Fetcher(config) as fetcher, fetcher.local_file(Video("a", address)) as path:
         assert isinstance(path, str)
@@ -33,7 +33,7 @@ def fetch(folder: Path, address: str, *, ahead_bytes: int = 4 << 30, stall_s: fl
 
 
 def failure_of(folder: Path, address: str, *, ahead_bytes: int = 4 << 30) -> str:
-    """Return why a video cannot be fetched; nothing may be left of it."""
+    """Return why a video cannot be fetched, after checking that nothing is left of it."""
     with pytest.raises(VideoError) as caught:
         fetch(folder, address, ahead_bytes=ahead_bytes)
     assert caught.value.reason == "fetch_error"
@@ -41,11 +41,11 @@ def failure_of(folder: Path, address: str, *, ahead_bytes: int = 4 << 30) -> str
     return caught.value.detail
 
 
-def test_a_link_without_end_stops_at_the_bound_and_is_not_tried_again(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_link_without_end_stops_at_the_limit_and_is_not_tried_again(server: FaultyServer, tmp_path: Path) -> None:
     server.files["/a.mp4"], server.faults["/a.mp4"] = b"x" * 100_000, "endless"
     detail = failure_of(tmp_path, f"{server.url}/a.mp4", ahead_bytes=3_000_000)
-    assert "its server tells no size, and more than 3,000,000 bytes came. It may be a live stream" in detail
-    assert server.requests["/a.mp4"] == 2  # one of them asked for the size
+    assert "its server states no size and sent more than 3,000,000 bytes. It may be a live stream" in detail
+    assert server.requests["/a.mp4"] == 2  # one of them asks for the size
 
 
 def test_a_link_without_end_stops_before_the_disk_is_full(
@@ -55,27 +55,26 @@ def test_a_link_without_end_stops_before_the_disk_is_full(
     usage = namedtuple("usage", "free")(free=999_999)
     monkeypatch.setattr(transfers, "_LEAST_FREE_BYTES", 1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    assert "bytes all but fill the disk. It may be a live stream" in failure_of(tmp_path, f"{server.url}/a.mp4")
+    assert "bytes nearly fill the disk. It may be a live stream" in failure_of(tmp_path, f"{server.url}/a.mp4")
 
 
-def test_a_page_of_a_video_without_end_stops_at_the_bound(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_page_of_a_video_without_end_stops_at_the_limit(server: FaultyServer, tmp_path: Path) -> None:
     content = write_video(tmp_path / "a.mp4", 12).read_bytes()
     (tmp_path / "a.mp4").unlink()
     server.files["/clip.mp4"], server.faults["/clip.mp4"] = content, "endless"
     server.files["/page.html"] = f'<html><title>t</title><video src="{server.url}/clip.mp4"></video></html>'.encode()
     detail = failure_of(tmp_path, f"{server.url}/page.html", ahead_bytes=3_000_000)
-    assert "more than 3,000,000 bytes came" in detail
+    assert "sent more than 3,000,000 bytes" in detail
 
 
-def test_a_stream_that_is_live_is_refused(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_live_stream_is_refused(server: FaultyServer, tmp_path: Path) -> None:
     server.files["/live.m3u8"] = LIVE.encode()
     detail = failure_of(tmp_path, f"{server.url}/live.m3u8?token=hush")
-    assert detail == f"{server.url}/live.m3u8 is live, and has no end. Embed it when it is over: --retry-failed"
+    way_out = "Embed it after its end: --retry-failed"
+    assert detail == f"{server.url}/live.m3u8 is a live stream, which has no end. {way_out}"
 
 
-def test_a_page_whose_video_takes_longer_than_a_server_may_be_silent_is_fetched(
-    server: FaultyServer, tmp_path: Path
-) -> None:
+def test_a_transfer_from_a_page_may_take_longer_than_the_limit_of_silence(server: FaultyServer, tmp_path: Path) -> None:
     content = write_video(tmp_path / "a.mp4", 12).read_bytes() + bytes(200_000)
     server.files["/clip.mp4"], server.faults["/clip.mp4"] = content, "slow"
     server.files["/page.html"] = f'<html><title>t</title><video src="{server.url}/clip.mp4"></video></html>'.encode()
