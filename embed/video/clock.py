@@ -1,7 +1,7 @@
-"""One clock for a stream whose timestamps begin anew, as in files that were written one behind another.
+"""One clock for a stream whose timestamps restart, as in files that were joined end to end.
 
-Such are `cat a.ts b.ts`, recordings of streams, and the chapters of a DVD. Each later section is shifted, so that it
-follows the one before.
+Examples are `cat a.ts b.ts`, recordings of streams, and the chapters of a DVD. Each later section is shifted so that
+it follows the section before it.
 """
 
 from itertools import pairwise
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 def continue_clock(
     ticks: NDArray[np.int64], decode_ticks: NDArray[np.int64], durations: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return the (N,) ticks at which N packets are shown, where later sections follow earlier ones.
+    """Return the (N,) ticks at which N packets are shown, with each section shifted to follow the one before.
 
     Args:
-        ticks: (N,) presentation timestamps in the order of decoding.
-        decode_ticks: (N,) decoding timestamps; far below all others where there is none.
-        durations: (N,) in the same unit; 0 where unknown.
+        ticks: (N,) presentation timestamps in decoding order.
+        decode_ticks: (N,) decoding timestamps; a value far below all others where a packet has none.
+        durations: (N,) durations in the same unit; 0 where unknown.
 
     >>> ticks = np.array([10, 12, 11, 13, 5, 6])
     >>> continue_clock(ticks, np.array([8, 9, 10, 11, 4, 5]), np.ones(6, np.int64)).tolist()
@@ -35,10 +35,10 @@ def continue_clock(
 
 
 def _restarts(ticks: NDArray[np.int64], decode_ticks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(S,) places of packets that are shown before an earlier one is decoded, which no packet is on one clock.
+    """Return the (S,) places of packets that are shown before an earlier packet is decoded: on one clock, none is.
 
-    One timestamp that differs from all around it is damage, not another clock: both packets before must be later than
-    the packet, and the one before must be later than the packet and the next.
+    A single timestamp that differs from all around it is damage, not another clock. So both packets before a restart
+    must be later than its packet, and the packet before it must be later than its packet and the next one.
     """
     is_back = ticks[1:] < decode_ticks[:-1]
     is_back_by_two = np.concatenate([[True], ticks[2:] < decode_ticks[:-2], [True]])

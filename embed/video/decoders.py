@@ -1,7 +1,7 @@
-"""Which of FFmpeg's decoders gives a stream's frames: its own choice, but for transparent WebM.
+"""Chooses the FFmpeg decoder of a stream: FFmpeg's own choice, except for transparent WebM.
 
-VP8 and VP9 know no transparency. WebM keeps it as a second stream beside each packet, which FFmpeg's own decoders pass
-over, and libvpx does not. Source: https://wiki.webmproject.org/alpha-channel.
+VP8 and VP9 have no transparency. WebM stores it as a second stream beside each packet, which FFmpeg's own decoders
+ignore and libvpx decodes. Source: https://wiki.webmproject.org/alpha-channel.
 """
 
 from typing import TYPE_CHECKING, cast
@@ -14,7 +14,7 @@ _DECODERS_OF_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 def decoder_for(stream: "VideoStream", thread_count: int) -> "VideoCodecContext":
-    """Return what decodes an open stream's packets on `thread_count` threads; 0 takes one a core."""
+    """Return the decoder of an open stream's packets, with `thread_count` threads; 0 uses one per core."""
     import av
 
     decoder = stream.codec_context
@@ -26,5 +26,5 @@ def decoder_for(stream: "VideoStream", thread_count: int) -> "VideoCodecContext"
 
 
 def has_alpha_beside(stream: "VideoStream") -> bool:
-    """Tell whether a stream's transparency stands beside its packets."""
+    """Return True if a stream's transparency is stored beside its packets."""
     return stream.codec.canonical_name in _DECODERS_OF_ALPHA and stream.metadata.get("alpha_mode") == "1"

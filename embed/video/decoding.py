@@ -1,9 +1,9 @@
 """Frame indices -> the frames themselves.
 
-Frames are matched by the packet that they come from, not by counting or seeking, so the frame that comes back is the
-frame that was asked for. Only the packets that the wanted frames need are sent to the decoder (`embed.video.planning`).
-Where that is not proven, or the decoder gives anything but what was planned, everything is decoded in its order
-instead. Where a file is damaged the packets promise frames that no decoder can give; then the timeline is read again
+Frames are matched by the packet that they come from, not by counting or seeking, so the returned frame is the
+requested one. Only the packets that the wanted frames need are sent to the decoder (`embed.video.planning`). If a plan
+is not proven for a stream, or the decoder returns anything but what was planned, all packets are decoded in order
+instead. The packets of a damaged file may promise frames that no decoder can give; then the timeline is read again
 from the frames that do decode, and sampled again.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
-from embed.machine import core_count
+from embed.machine import core_count, counted
 from embed.video.decoders import decoder_for
 from embed.video.gathering import GatheredPictures
 from embed.video.packet_feed import SEEK_BYTES, PacketFeed, PlanFailed
@@ -57,9 +57,9 @@ class Frames:
     """The sampled frames of one video.
 
     Args:
-        rgb: (T, W, H, W_px, 3) uint8, upright; (T, W, ...) of what a cut gave where there was one.
+        rgb: (T, W, H, W_px, 3) uint8, upright; if a cut was applied, (T, W, ...) of its results.
         timestamps_s: (T,) float64, the mean moment of the W frames behind each vector, on the timeline's clock.
-        timeline: what they were chosen from.
+        timeline: the timeline that they were chosen from.
     """
 
     rgb: NDArray[np.uint8]
@@ -79,20 +79,24 @@ def read_frames(
 
     Args:
         path: a local file.
-        sampling: which frames.
-        preprocessing: applied to each frame as it is decoded, so that a 4K video never stands in memory; None keeps
-            the frames at their own size.
+        sampling: which frames to decode.
+        preprocessing: applied to each frame as it is decoded, so that a 4K video is never held in memory at full size;
+            None keeps the frames at their own size.
         decoder: "pyav" (FFmpeg through PyAV) or "opencv".
-        thread_count: of PyAV's decoder; 0 takes one a core.
+        thread_count: threads of PyAV's decoder; 0 uses one per core.
 
     Raises:
-        VideoError: no frame can be decoded, or frames at their own size differ in it; the reason says why.
+        VideoError: no frame can be decoded, or frames that keep their own size differ in size; its `reason` is the
+            code.
     """
     for timeline, indices, shown in _attempts(path, sampling, decoder, thread_count or core_count()):
         frames = frames_of(timeline, indices, shown, preprocessing)
         if frames is not None:
             return frames
-    raise VideoError("decode_error", f"{decoder} does not give the frames of {path} that its timeline holds")
+    raise VideoError(
+        "decode_error",
+        f"{decoder} does not return the frames of {path} that its packets list. Re-encode the video, e.g. with ffmpeg",
+    )
 
 
 def frames_of(
@@ -101,14 +105,14 @@ def frames_of(
     shown: Sequence[Generator[ShownFrame]],
     preprocessing: FrameCut | None = None,
 ) -> Frames | None:
-    """Gather frames as they are shown, by several decoders at once where there are several.
+    """Gather the frames at the (T, W) indices from one or more decoders, which work at the same time.
 
     Returns:
-        None where one of those at the (T, W) indices does not come.
+        The frames; None if one of them does not come.
     """
     pictures = GatheredPictures(indices)
     gather = partial(_gather, pictures=pictures, preprocessing=preprocessing)
-    # Each in a thread of its own: decoding, colours and resizing let other threads work.
+    # One thread per decoder: decoding, colour conversion and resizing release the GIL.
     with ThreadPoolExecutor(len(shown), thread_name_prefix="decode-part") as pool:
         are_as_planned = list(pool.map(gather, shown))
     rgb = pictures.rgb() if all(are_as_planned) else None
@@ -116,7 +120,7 @@ def frames_of(
 
 
 def _gather(shown: Generator[ShownFrame], pictures: GatheredPictures, preprocessing: FrameCut | None) -> bool:
-    """Put frames where they belong; return False when they came against the plan."""
+    """Put frames in their places; return False if they did not come as planned."""
     with closing(shown):
         try:
             for index, rgb in shown:
@@ -127,7 +131,7 @@ def _gather(shown: Generator[ShownFrame], pictures: GatheredPictures, preprocess
 
 
 def decodable_timeline(path: str, thread_count: int = 0) -> Timeline:
-    """Read a video's timeline from the frames that can be decoded. Takes as long as decoding the whole.
+    """Return a video's timeline, read from the frames that can be decoded. It takes as long as decoding them all.
 
     Raises:
         VideoError: no frame can be decoded (no_frames), or the file cannot be opened.
@@ -136,9 +140,9 @@ def decodable_timeline(path: str, thread_count: int = 0) -> Timeline:
         frames = _decoded(container, stream, decoder_for(stream, thread_count))
         seen = [(frame.pts, frame.key_frame) for frame in frames]
         if not seen:
-            raise VideoError("no_frames", f"no frame of {path} can be decoded")
+            raise VideoError("no_frames", f"no frame of {path} can be decoded. The file may be damaged: copy it again")
         came = {order for order, _ in seen if order is not None}
-        if len(came) < len(seen):  # a packet gave two
+        if len(came) < len(seen):  # a packet gave two frames
             return timeline_without_timestamps(stream, np.array([is_key for _, is_key in seen], dtype=np.bool_))
     return read_packets(path, came).timeline
 
@@ -147,7 +151,7 @@ Attempt = tuple[Timeline, NDArray[np.int64], Sequence[Generator[ShownFrame]]]
 
 
 def _attempts(path: str, sampling: Sampling, decoder: Decoder, thread_count: int) -> Iterator[Attempt]:
-    """Yield a timeline, the indices chosen on it, and their frames to be, each attempt surer and slower."""
+    """Yield attempts, each surer and slower: a timeline, the indices chosen on it, and generators of their frames."""
     packets = read_packets(path)
     indices = sampling.indices(packets.timeline)
     decoders = decoders_for(packets.timeline, thread_count)
@@ -168,7 +172,7 @@ def _in_order(path: str, timeline: Timeline, sampling: Sampling, decoder: Decode
 def shown_by_parts(
     path: str, packets: Packets, plan: list[Run], wanted: frozenset[int], thread_count: int
 ) -> list[Generator[ShownFrame]]:
-    """Share a plan between decoders that work at once, each with its share of the threads."""
+    """Return the frames of a plan from several decoders that work at the same time and share the threads."""
     parts = part_plan(plan, decoders_for(packets.timeline, thread_count))
     threads = max(1, thread_count // len(parts))
     return [shown_by_plan(path, packets, part, wanted & _expected(packets, part), threads) for part in parts]
@@ -188,14 +192,14 @@ def shown_by_plan(
     seek_bytes: int = SEEK_BYTES,
     accelerator: "HWAccel | None" = None,
 ) -> Generator[ShownFrame]:
-    """Yield the wanted frames from the packets of a plan, reading over gaps of at most `seek_bytes`.
+    """Yield the wanted frames from the packets of a plan; gaps of at most `seek_bytes` are read, not sought over.
 
-    They are decoded by the CPU, or an accelerator.
+    The CPU decodes them, or the accelerator if there is one.
 
     Raises:
-        PlanFailed: something else came than was planned. What was yielded before may be wrong too.
+        PlanFailed: the result differs from the plan. The frames yielded before may be wrong too.
     """
-    at = np.flatnonzero(np.isin(packets.frame_of, list(wanted)))  # an hour has 100,000 others
+    at = np.flatnonzero(np.isin(packets.frame_of, list(wanted)))  # an hour has 100,000 other frames
     index_of = dict(zip(packets.ticks[at].tolist(), packets.frame_of[at].tolist(), strict=True))
     with open_video(path, accelerator) as (container, stream):
         picture = PictureReader(stream.sample_aspect_ratio)
@@ -213,12 +217,13 @@ def shown_in_order(
     *,
     accelerator: "HWAccel | None" = None,
 ) -> Generator[ShownFrame]:
-    """Yield the wanted frames, decoding all up to the last of them.
+    """Yield the wanted frames, decoding all frames up to the last of them.
 
-    Frames are known by their packets where the timeline knows these. Else they are counted, to the end of the stream.
+    Frames are identified by their packets if the timeline knows the packets; otherwise they are counted up to the end
+    of the stream.
 
     Raises:
-        PlanFailed: there are more or fewer than on the timeline. What was yielded before is wrong too.
+        PlanFailed: there are more or fewer frames than on the timeline. The frames yielded before are wrong too.
     """
     index_of = None if timeline.orders is None else {order: i for i, order in enumerate(timeline.orders.tolist())}
     left = set(wanted)
@@ -237,20 +242,20 @@ def shown_in_order(
 
 
 def _check_count(count: int, timeline: Timeline) -> None:
-    """Raise PlanFailed where a packet gave no frame: those behind it then have other numbers than their indices."""
+    """Raise PlanFailed if a packet gave no frame: then the numbers of later frames differ from their indices."""
     if count != timeline.frame_count:
-        raise PlanFailed(f"{count} frames come of a stream that promises {timeline.frame_count}")
+        raise PlanFailed(f"{counted(count, 'frame')} came from a stream that promises {timeline.frame_count:,}")
 
 
 def _shown_by_opencv(
     path: str, timeline: Timeline, wanted: frozenset[int], _thread_count: int
 ) -> Generator[ShownFrame]:
-    """Yield the wanted frames by their order. OpenCV tells no timestamps worth trusting.
+    """Yield the wanted frames by their order, since OpenCV gives no reliable timestamps.
 
-    It turns frames upright, but not those that a file mirrors, and knows no transparency.
+    OpenCV turns frames upright, but does not mirror frames that a file mirrors, and ignores transparency.
 
     Raises:
-        PlanFailed: as of `shown_in_order`.
+        PlanFailed: as for `shown_in_order`.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     import cv2
@@ -262,7 +267,7 @@ def _shown_by_opencv(
             index, count = count, count + 1
             if index in wanted:
                 is_read, bgr = capture.retrieve()
-                # OpenCV takes a file's first video stream, FFmpeg its best: another size is another stream.
+                # OpenCV takes a file's first video stream, FFmpeg its best one; another size means another stream.
                 if not is_read or {*bgr.shape[:2]} != {timeline.width_px, timeline.height_px}:
                     return
                 yield index, np.ascontiguousarray(bgr[..., ::-1])
@@ -280,13 +285,13 @@ _SHOWN_BY: dict[str, Callable[[str, Timeline, frozenset[int], int], Generator[Sh
 def _decoded(
     container: "InputContainer", stream: "VideoStream", decoder: "VideoCodecContext"
 ) -> Iterator["VideoFrame"]:
-    """Yield every frame that decodes, in the order shown, passing over packets that do not.
+    """Yield every frame that decodes, in the order shown; skip packets that do not decode.
 
-    A frame's `pts` is the place of its packet among the stream's: timestamps may be shared, or missing.
+    A frame's `pts` is the place of its packet among the stream's packets, because timestamps may repeat or be missing.
     """
     import av
 
-    # A file ends at the first byte that cannot be read: what the decoder holds back then is still good.
+    # A file ends at the first byte that cannot be read; the frames that the decoder still holds then are good.
     for order, packet in enumerate(chain(whole_packets(container, stream), [None])):
         if packet is not None:
             packet.pts = order
@@ -295,4 +300,4 @@ def _decoded(
         except av.EOFError:
             return
         except av.FFmpegError:
-            pass  # this packet is broken: the next key frame mends the picture
+            pass  # this packet is broken; the next key frame restores the picture

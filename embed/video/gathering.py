@@ -1,6 +1,6 @@
-"""The pictures of chosen frames, put into one array as they come.
+"""The pictures of chosen frames, written into one array as they come.
 
-Kept apart and joined in the end, they would stand in memory twice: an hour at five frames a second is 2.7 GB.
+If they were kept apart and joined at the end, they would be in memory twice: an hour at five frames a second is 2.7 GB.
 """
 
 from threading import Lock
@@ -14,10 +14,10 @@ from embed.errors import VideoError
 
 @final
 class GatheredPictures:
-    """Takes pictures from several threads, in any order.
+    """Collects pictures from several threads, in any order.
 
     Args:
-        indices: (T, W) int64 the frames wanted; one may stand at several places.
+        indices: (T, W) int64 the wanted frames; one frame may be at several places.
     """
 
     def __init__(self, indices: NDArray[np.int64]) -> None:
@@ -31,12 +31,12 @@ class GatheredPictures:
         self._lock = Lock()
 
     def put(self, index: int, picture: NDArray[np.uint8]) -> None:
-        """Take the (..., H, W_px, 3) picture of a wanted frame."""
+        """Store the (..., H, W_px, 3) picture of a wanted frame."""
         with self._lock:
             self._missing.discard(index)
             self._sizes.add(picture.shape)
             if self._rgb is None:
-                # Several views of a frame lie apart: `embed.video.views.rows_by_view` then has nothing to move.
+                # The views of a frame are stored apart, so that `embed.video.views.rows_by_view` has nothing to move.
                 self._rgb = np.empty((*picture.shape[:-3], self._count, *picture.shape[-3:]), dtype=np.uint8)
             if len(self._sizes) == 1:
                 self._rgb[..., self._places[index], :, :, :] = picture[..., None, :, :, :]
@@ -46,7 +46,7 @@ class GatheredPictures:
         return int(np.prod(self._shape))
 
     def rgb(self) -> NDArray[np.uint8] | None:
-        """Return (T, W, ..., H, W_px, 3) pictures; None where one has not come.
+        """Return the (T, W, ..., H, W_px, 3) pictures; None if one has not come.
 
         Raises:
             VideoError: they differ in size (decode_error).
@@ -55,6 +55,6 @@ class GatheredPictures:
             return None
         if len(self._sizes) > 1:
             listed = ", ".join(f"{width_px}x{height_px}" for *_, height_px, width_px, _ in sorted(self._sizes))
-            raise VideoError("decode_error", f"its pictures change their size ({listed}); give a preprocessing")
+            raise VideoError("decode_error", f"its pictures change size ({listed}). Set preprocessing to resize them")
         rgb = self._rgb.reshape(*self._rgb.shape[:-4], *self._shape, *self._rgb.shape[-3:])
         return np.moveaxis(rgb, (-5, -4), (0, 1))

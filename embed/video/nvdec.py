@@ -1,11 +1,12 @@
-"""Decode on the video engine of an NVIDIA GPU (NVDEC), to the very pixels that the CPU gives.
+"""Decodes on the video engine of an NVIDIA GPU (NVDEC), to exactly the pixels that the CPU gives.
 
-Through the FFmpeg that PyAV brings along: packets are planned, sent and matched as everywhere, and only the decoder's
-arithmetic moves. H.264, HEVC, VP8 and VP9 are specified to the bit, so that engine and CPU agree. The wanted frames
-alone leave the GPU; their planes are then turned to RGB by `embed.video.pictures`, as everywhere. So vectors of both
-may stand in one store. One thing differs: the engine does not say where a stream is damaged.
+It uses the FFmpeg that PyAV includes. Packets are planned, sent and matched as on the CPU; only the decoder's
+arithmetic runs elsewhere. H.264, HEVC, VP8 and VP9 are specified to the bit, so the engine and the CPU agree. Only the
+wanted frames leave the GPU; `embed.video.pictures` converts their planes to RGB, as it does for the CPU. So one store
+may hold vectors of both. There is one difference: the engine does not report where a stream is damaged.
 
-All else is decoded on the CPU, and the reason told. AV1 is: FFmpeg prefers dav1d for it, which knows no GPU.
+All other videos are decoded on the CPU, and the reason is returned. AV1 is one of them: FFmpeg prefers dav1d for it,
+which does not use a GPU.
 """
 
 from collections.abc import Generator
@@ -28,20 +29,20 @@ if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
 
 _CODECS = ("h264", "hevc", "vp8", "vp9")
-_THREAD_COUNT = 1  # the engine does the work: a decoder's threads would only take turns at it
+_THREAD_COUNT = 1  # the engine does the work: several threads of a decoder would only take turns
 _PIXEL_FORMATS = ("yuvj420p", *PLANES_OF.values())
 
 
 def read_frames_by_nvdec(path: str, sampling: Sampling, preprocessing: FrameCut | None = None) -> Frames | str:
-    """Decode the frames of a local video that a sampling rule chooses, or say why the CPU must.
+    """Decode the frames of a local video that a sampling rule chooses, or return why the CPU must decode them.
 
     Args:
         path: a local file.
-        sampling: which frames.
+        sampling: which frames to decode.
         preprocessing: applied to each frame; None keeps the frames at their own size.
 
     Raises:
-        VideoError: the file is no video, which the CPU would not change.
+        VideoError: the file is not a video, so the CPU cannot decode it either.
     """
     sides_px = why_no_gpu() or nvdec_sides_px(path)
     if isinstance(sides_px, str):
@@ -58,11 +59,11 @@ def read_frames_by_nvdec(path: str, sampling: Sampling, preprocessing: FrameCut 
         frames = frames_of(packets.timeline, indices, [_of_size(shown, sides_px)], preprocessing)
     except VideoError as error:
         return f"NVDEC does not decode it: {error.__cause__}"
-    return frames or "NVDEC does not give all its frames"
+    return frames or "NVDEC does not return all its frames"
 
 
 def _of_size(shown: Generator[ShownFrame], sides_px: frozenset[int]) -> Generator[ShownFrame]:
-    """Pass on pictures up to one of another size: on a GPU, FFmpeg leaves what a stream crops on its left and top."""
+    """Yield pictures until one has another size: on a GPU, FFmpeg does not crop a stream's left and top."""
     with closing(shown):
         for index, rgb in shown:
             if sides_px != {*rgb.shape[:2]}:
@@ -71,32 +72,32 @@ def _of_size(shown: Generator[ShownFrame], sides_px: frozenset[int]) -> Generato
 
 
 def why_no_gpu() -> str | None:
-    """Say why this machine has no NVDEC; None where it has."""
+    """Return why this machine has no NVDEC; None if it has one."""
     gpu = _gpu()
     return gpu if isinstance(gpu, str) else None
 
 
 def nvdec_sides_px(path: str) -> frozenset[int] | str:
-    """Return the lengths of a picture's sides, or say why a video is not for NVDEC.
+    """Return the lengths of a picture's sides, or the reason why NVDEC is not used for a video.
 
     Raises:
-        VideoError: the file is no video.
+        VideoError: the file is not a video.
     """
     with open_video(path) as (_, stream):
         if has_alpha_beside(stream):
-            return "NVDEC is used for 4:2:0 in 8 or 10 bits, not for transparent WebM"
+            return "NVDEC is used for 4:2:0 video of 8 or 10 bits, not for transparent WebM"
         codec, pixel_format = stream.codec.name, stream.codec_context.pix_fmt
         sides_px = frozenset(PictureReader(stream.sample_aspect_ratio).size(stream.width, stream.height))
     if codec not in _CODECS:
         return f"NVDEC is used for {', '.join(_CODECS)}, not for {codec}"
     if pixel_format not in _PIXEL_FORMATS:
-        return f"NVDEC is used for 4:2:0 in 8 or 10 bits, not for {pixel_format}"
+        return f"NVDEC is used for 4:2:0 video of 8 or 10 bits, not for {pixel_format}"
     return sides_px
 
 
 @cache
 def _gpu() -> "HWAccel | str":
-    """Open the GPU, and keep it open as long as this process lives, since that takes long; or say why there is none."""
+    """Open the GPU and keep it open until this process ends, since opening is slow; or return why there is none."""
     import av
 
     try:
@@ -107,7 +108,7 @@ def _gpu() -> "HWAccel | str":
 
 
 def _accelerator() -> "HWAccel":
-    """Return how FFmpeg is to decode: on the GPU or not at all, and frames stay there until they are read."""
+    """Return FFmpeg's setting for decoding on the GPU only, where frames stay until they are read."""
     from av.codec.hwaccel import HWAccel
 
     return HWAccel("cuda", allow_software_fallback=False, is_hw_owned=True)

@@ -1,4 +1,4 @@
-"""A plan's packets, read from the file and sent to its decoder, with a check of all that comes out."""
+"""Reads a plan's packets from the file, sends them to its decoder, and checks all that comes out."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from embed.machine import counted
 from embed.video.codecs import cut_last_frame, join_h264_units
 from embed.video.planning import Run
 from embed.video.timeline import Packets, whole_packets
@@ -17,24 +18,24 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-SEEK_BYTES = 4 << 20  # a seek costs about what reading this much does; measured with scripts/benchmark_decoding.py
+SEEK_BYTES = 4 << 20  # a seek costs about as much as reading this; measured with scripts/benchmark_decoding.py
 
-# Containers with an index. In others a seek reads and guesses.
+# Containers with an index. In others, a seek reads and guesses.
 _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 
 
 class PlanFailed(Exception):
-    """The file or its decoder gave something else than was planned."""
+    """The result from the file or its decoder differs from the plan."""
 
 
 class PacketFeed:
-    """The decoder of one open file, fed by plan.
+    """The decoder of one open file, fed according to a plan.
 
     Args:
         container, stream: the open file.
-        decoder: of its packets.
-        packets: what its packets said when it was read before.
-        seek_bytes: how much is rather read than sought over.
+        decoder: the decoder of its packets.
+        packets: its packets as they were read before.
+        seek_bytes: gaps of at most this size are read, not sought over.
     """
 
     def __init__(
@@ -54,10 +55,10 @@ class PacketFeed:
         self._is_fresh = True
 
     def decode(self, plan: list[Run]) -> Iterator["VideoFrame"]:
-        """Yield the frames that come out, which are those expected and perhaps some that are not wanted.
+        """Yield the frames that come out: all expected ones, and possibly others that are not wanted.
 
         Raises:
-            PlanFailed: a packet is not where it was, a frame is damaged, or an expected one does not come.
+            PlanFailed: a packet is not where it was, a frame is damaged, or an expected frame does not come.
         """
         import av
 
@@ -72,7 +73,7 @@ class PacketFeed:
         except av.FFmpegError as error:
             raise PlanFailed(str(error)) from error
         if missing:
-            raise PlanFailed(f"{len(missing)} frames did not come")
+            raise PlanFailed(f"{counted(len(missing), 'expected frame')} did not come")
 
     def _all_frames(self, plan: list[Run]) -> Iterator["VideoFrame"]:
         decoder = self._decoder
@@ -81,7 +82,7 @@ class PacketFeed:
             if (run.needs_flush or is_far) and not self._is_fresh:
                 yield from decoder.decode(None)
                 decoder.flush_buffers()
-            if is_far:  # PyAV's seek empties the decoder, so only after it has given all
+            if is_far:  # PyAV's seek empties the decoder, so it comes after the decoder has returned all frames
                 self._seek(int(run.orders[0]))
             self._is_fresh = False
             for order in run.orders.tolist():
@@ -94,7 +95,7 @@ class PacketFeed:
         yield from decoder.decode(None)
 
     def _packet(self, order: int) -> "Packet[VideoStream]":
-        """Read on to a packet."""
+        """Return a packet, reading all packets before it."""
         while True:
             packet = next(self._source, None)
             if packet is None:
@@ -103,14 +104,14 @@ class PacketFeed:
             if self._next > order:
                 break
         if packet.size != self._packets.sizes_bytes[order] or packet.pts != self._packets.ticks[order]:
-            raise PlanFailed(f"packet {order} is another one than before")
+            raise PlanFailed(f"packet {order} differs from the one read before")
         return packet
 
     def _is_far(self, order: int) -> bool:
         return bool(self._bytes_before[order] - self._bytes_before[self._next] > self._seek_bytes)
 
     def _seek(self, order: int) -> None:
-        """Seek to a packet or before it. Where that is, the first packet's timestamp and size tell."""
+        """Seek to a packet or before it. The first packet's timestamp and size show where the seek ended."""
         self._container.seek(int(self._packets.ticks[order]), stream=self._stream)
         source = whole_packets(self._container, self._stream)
         first = next(source, None)
@@ -118,12 +119,12 @@ class PacketFeed:
             raise PlanFailed(f"nothing can be read after a seek to packet {order}")
         (places,) = np.nonzero((self._packets.ticks == first.pts) & (self._packets.sizes_bytes == first.size))
         if len(places) != 1 or places[0] > order:
-            raise PlanFailed(f"a seek to packet {order} leads elsewhere")
+            raise PlanFailed(f"a seek to packet {order} ends at another place")
         self._next, self._source = int(places[0]), chain([first], source)
 
 
 def _replaced(packet: "Packet[VideoStream]", content: bytes) -> "Packet[VideoStream]":
-    """Return a packet with other content."""
+    """Return a copy of a packet with other content."""
     import av
 
     other = cast("Packet[VideoStream]", av.Packet(content))

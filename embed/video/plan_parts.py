@@ -1,7 +1,7 @@
-"""A plan shared between decoders that work on one video at once.
+"""A plan shared between decoders that work on one video at the same time.
 
-Groups of pictures that nothing joins are decoded side by side without waiting for each other, which threads within one
-decoder do all the time: on two cores, 100 frames of a minute of 720p H.264 come 1.5 times as fast
+Independent groups of pictures are decoded in parallel without waiting for each other, whereas threads within one
+decoder wait all the time: on two cores, 100 frames of a minute of 720p H.264 are decoded 1.5 times as fast
 (scripts/benchmark_decoding.py).
 """
 
@@ -10,23 +10,23 @@ import numpy as np
 from embed.video.planning import FIRST_PACKET, Run, from_first_packet
 from embed.video.timeline import Timeline
 
-_PIXELS_AT_ONCE = 2 * 3840 * 2160  # a decoder keeps up to 16 pictures: two decoders of 4K, 400 MB
+_PIXELS_AT_ONCE = 2 * 3840 * 2160  # a decoder keeps up to 16 pictures, so two decoders of 4K keep 400 MB
 
 
 def decoders_for(timeline: Timeline, thread_count: int) -> int:
-    """Return how many decoders may work on one video at once: fewer where the pictures that each keeps are large."""
-    pixels = max(1, timeline.width_px * timeline.height_px)  # damaged headers claim none
+    """Return how many decoders may work on one video at the same time: fewer for large pictures, which each keeps."""
+    pixels = max(1, timeline.width_px * timeline.height_px)  # a damaged header may claim 0
     return min(thread_count, max(1, _PIXELS_AT_ONCE // pixels))
 
 
 def part_plan(plan: list[Run], most: int) -> list[list[Run]]:
-    """Part a plan into at most `most` plans, of about as many packets each and in their order.
+    """Split a plan into at most `most` plans in order, each with about the same number of packets.
 
-    That is sound because no run leans on another: what stands between two of them is sent in no plan.
+    This is correct because no run refers to another: the packets between two runs are in no plan.
 
     Args:
-        plan: of `plan_packets`.
-        most: decoders that are to work at once, 1 or more.
+        plan: from `plan_packets`.
+        most: the number of decoders that may work at the same time, 1 or more.
     """
     runs = [run for run in plan if run is not FIRST_PACKET]
     weights = np.array([len(run.orders) - len(run.stand_ins) for run in runs])

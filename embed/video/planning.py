@@ -1,11 +1,16 @@
 """Wanted frames -> the packets that must be sent to the decoder, and no others.
 
-Packets come in groups: each begins with an entry (`embed.video.codecs.bitstreams.ENTRY`), from which decoding can
-begin. Of a group without a target nothing is sent. Of another, what stands before its last target is sent, less the
-pictures that are disposable and no targets themselves. Where a target is shown before an open entry that it follows, it
-leans on the group before, and that one is decoded to its end. In place of H.264's B-pictures that others may lean on,
-but no needed one does, a few bytes are sent (`embed.video.codecs.h264_references`). AV1's packets may hold pictures
-that are not shown before the one that is: where that one is disposable and no target, they are sent alone.
+Packets come in groups. Each group begins with an entry (`embed.video.codecs.bitstreams.ENTRY`), where decoding can
+begin. The targets are the packets of the wanted frames.
+
+- A group without a target is not sent. Of any other group, the packets up to its last target are sent, except
+  disposable pictures that are not targets themselves.
+- A target that follows an open entry but is shown before it refers to the previous group, which is then decoded to its
+  end.
+- A B-picture of H.264 that others may refer to, but no needed picture does, is replaced by a few bytes
+  (`embed.video.codecs.h264_references`).
+- A packet of AV1 may hold pictures that are not shown, in front of the one that is shown. If the shown one is
+  disposable and not a target, only the others are sent.
 """
 
 from collections.abc import Mapping
@@ -26,7 +31,7 @@ from embed.video.codecs import (
 )
 from embed.video.timeline import Packets
 
-WORTHWHILE_SHARE = 0.95  # of the packets that sequential decoding sends; above it, planning only costs its flushes
+WORTHWHILE_SHARE = 0.95  # of the packets that sequential decoding sends; above it, a plan only costs its flushes
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,12 @@ class Run:
     """Packets that are sent to a decoder one after another.
 
     Args:
-        orders: (P,) int64 ascending places among the video's packets.
-        expected: (P,) bool, True where a packet must give its frame, sound and whole. Pictures that lean on what is
-            not sent are sent where the decoder counts them, and whatever comes of them is thrown away.
-        needs_flush: the decoder must forget what it holds before the run.
-        stand_ins: by a packet's order, the units that are sent in its place.
-        cuts: orders of the packets whose last picture is not sent.
+        orders: (P,) int64 places among the video's packets, ascending.
+        expected: (P,) bool, True where a packet must give its frame undamaged and complete. Pictures that refer to
+            packets that are not sent are sent if the decoder counts them, and their frames are dropped.
+        needs_flush: True if the decoder must be emptied before the run.
+        stand_ins: for a packet's order, the units that are sent in its place.
+        cuts: orders of the packets that are sent without their last picture.
     """
 
     orders: NDArray[np.int64]
@@ -49,19 +54,19 @@ class Run:
     cuts: frozenset[int] = frozenset()
 
 
-# Encoders sign their work in the first packet, and decoders bend their reading by it: without x264's version, H.264 in
-# 4:4:4 comes out damaged. So the first packet is always sent.
+# Encoders write their name and version into the first packet, and decoders adapt to it: without x264's version, H.264
+# in 4:4:4 is decoded with damage. So the first packet is always sent.
 FIRST_PACKET = Run(np.array([0], dtype=np.int64), np.array([False]), needs_flush=False)
 
 
 def plan_packets(packets: Packets, wanted: NDArray[np.int64], *, decoders: int = 1) -> list[Run] | None:
-    """Choose the packets to send for the wanted frames; None where all of them must be, in their order.
+    """Return the packets to send for the wanted frames; None if all packets must be sent in order.
 
     Args:
         packets: of the video.
         wanted: (K,) int64 frames on the timeline, in any order.
-        decoders: that may share the plan (`embed.video.plan_parts`): with several it pays even where it leaves out
-            little.
+        decoders: how many decoders may share the plan (`embed.video.plan_parts`). With several, a plan is faster even
+            if it leaves out few packets.
     """
     if not packets.is_plannable:
         return None
@@ -83,12 +88,12 @@ def plan_packets(packets: Packets, wanted: NDArray[np.int64], *, decoders: int =
 
 
 def from_first_packet(runs: list[Run]) -> list[Run]:
-    """Have a decoder begin with the first packet, whatever it is to decode."""
+    """Return runs that begin with the video's first packet."""
     return runs if runs[0].orders[0] == 0 else [FIRST_PACKET, *runs]
 
 
 def _group_starts(marks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(G,) places of the packets that begin a group. The first packet does: sequential decoding begins there too."""
+    """Return the (G,) places of packets that begin a group. The first packet does: sequential decoding begins there."""
     return np.union1d([0], np.flatnonzero(marks & ENTRY)).astype(np.int64)
 
 
@@ -97,7 +102,7 @@ def _end(starts: NDArray[np.int64], group: int, packet_count: int) -> int:
 
 
 def _leading(packets: Packets, starts: NDArray[np.int64], group_of: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(N,) bool, True for pictures that follow an open entry and are shown before it."""
+    """Return (N,) bool, True for pictures that follow an open entry and are shown before it."""
     begins_open = (packets.marks[starts] & OPEN != 0) & (starts > 0)
     entry_ticks = packets.ticks[starts][group_of]
     is_leading: NDArray[np.bool_] = begins_open[group_of] & (packets.ticks < entry_ticks)
@@ -105,7 +110,7 @@ def _leading(packets: Packets, starts: NDArray[np.int64], group_of: NDArray[np.i
 
 
 def _chains(is_needed: NDArray[np.bool_], is_leaning: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Join needed groups with the group before where they lean on it: [first, last] of each chain."""
+    """Return the first and last group of each chain; a needed group joins the previous one if it refers to it."""
     chains: list[tuple[int, int]] = []
     for group in np.flatnonzero(is_needed).tolist():
         if is_leaning[group] and chains and chains[-1][1] == group - 1:
@@ -127,7 +132,7 @@ def _run(
     orders = np.arange(span.start, last + 1, dtype=np.int64)
     first_group_end = starts[np.searchsorted(starts, span.start, side="right")] if span.start < starts[-1] else last + 1
     marks = packets.marks[orders]
-    # Their references are not sent: the decoder drops them (HEVC), or makes pictures of them that nobody looks at.
+    # Their references are not sent: the decoder drops them (HEVC), or makes pictures from them that are not used.
     is_adrift = is_leading[orders] & (orders < first_group_end)
     is_sent = is_target[orders] | (marks & DISPOSABLE == 0) & ~(is_adrift & (marks & SKIPPED != 0))
     expected = (packets.frame_of[orders] >= 0) & ~is_adrift
@@ -142,7 +147,7 @@ def _run(
 def _stand_ins(
     packets: Packets, orders: NDArray[np.int64], is_target: NDArray[np.bool_]
 ) -> dict[int, tuple[bytes, ...]]:
-    """Return units in place of those packets of one run that none that is needed leans on, by the packets' orders."""
+    """Return, for the orders of those packets of one run that no needed packet refers to, the units to send instead."""
     marks = packets.marks[orders]
     begins_closed = marks[0] & (ENTRY | OPEN) == ENTRY
     if not packets.heads or not begins_closed or not ((marks & PYRAMIDAL != 0) & ~is_target[orders]).any():

@@ -1,8 +1,8 @@
-"""From a decoded frame to the square of pixels that an encoder was trained on.
+"""A decoded frame -> the square of pixels that an encoder was trained on.
 
-A `Preprocessing` is data, not code: it is stored beside the vectors, compared when stores meet, and sent to decoding
-processes. Frames are resized and cropped as bytes right after decoding, so that only (side, side, 3) uint8 travels;
-scaling to floats happens on the encoder's device.
+A `Preprocessing` is data, not code: it is stored beside the vectors, compared when stores are combined, and sent to
+decoding processes. Frames are resized and cropped as bytes right after decoding, so that only (side, side, 3) uint8 is
+sent on; scaling to floats happens on the encoder's device.
 """
 
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ _PIL_KERNELS = {
 
 
 class FrameCut(Protocol):
-    """What makes of a decoded frame what leaves the decoding process."""
+    """Turns a decoded frame into the pixels that leave the decoding process."""
 
     def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Cut one frame (H, W_px, 3)."""
+        """Return the pixels cut from one (H, W_px, 3) frame."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Preprocessing:
 
     Args:
         side_px: height and width of the result.
-        resize_px: the length that `resize_mode` brings a side to, before the crop.
+        resize_px: the length that `resize_mode` scales a side to, before the crop.
         resize_mode: "shortest" scales the shorter side to `resize_px` and crops the centre; "longest" scales the
             longer side and pads with black; "squash" ignores the aspect ratio.
-        kernel: resampling kernel, antialiased as Pillow does it.
+        kernel: resampling kernel, with Pillow's antialiasing.
         mean, std: per channel, in units of 0 to 1: x = (pixel / 255 - mean) / std.
 
     Raises:
-        ValueError: a value is outside what is listed here.
+        ValueError: a value is not among those listed here.
 
     Source: torchvision's Resize and CenterCrop on PIL images, as open_clip's `image_transform` composes them.
     """
@@ -56,14 +56,14 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if self.side_px < 1 or self.resize_px < 1:
-            raise ValueError(f"sides are at least 1 pixel, got {self.side_px} and {self.resize_px}")
+            raise ValueError(f"side_px and resize_px must be at least 1, got {self.side_px} and {self.resize_px}")
         if self.resize_mode not in get_args(ResizeMode):
-            raise ValueError(f"resize_mode is one of {get_args(ResizeMode)}, got {self.resize_mode!r}")
+            raise ValueError(f"resize_mode must be one of {get_args(ResizeMode)}, got {self.resize_mode!r}")
         if self.kernel not in _PIL_KERNELS:
-            raise ValueError(f"kernel is one of {tuple(_PIL_KERNELS)}, got {self.kernel!r}")
+            raise ValueError(f"kernel must be one of {tuple(_PIL_KERNELS)}, got {self.kernel!r}")
 
     def cuts_as(self, other: "Preprocessing") -> bool:
-        """Say whether `apply` gives the same pixels as another's: scaling to floats is none of its business."""
+        """Return True if `apply` gives the same pixels as that of `other`; `mean` and `std` do not affect it."""
         return replace(self, mean=other.mean, std=other.std) == other
 
     def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -92,7 +92,7 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, description: Mapping[str, Any]) -> "Preprocessing":
-        """Read what `to_json` wrote."""
+        """Return the preprocessing that `to_json` described."""
         fields = dict(description)
         fields["mean"] = tuple(fields["mean"])
         fields["std"] = tuple(fields["std"])
@@ -100,13 +100,13 @@ class Preprocessing:
 
 
 def _crop_or_pad(image: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """Cut the centre square out, after padding what is too small with black."""
+    """Return the centre square, after padding with black what is too small."""
     height_px, width_px = image.shape[:2]
     pad_y, pad_x = max(0, side_px - height_px), max(0, side_px - width_px)
     if pad_y or pad_x:
         top, left = pad_y // 2, pad_x // 2
         image = np.pad(image, ((top, pad_y - top), (left, pad_x - left), (0, 0)))
         height_px, width_px = image.shape[:2]
-    # round(), not //: torchvision's CenterCrop rounds half to even, and one pixel is worth 0.99 of cosine.
+    # round(), not //: torchvision's CenterCrop rounds half to even, and a shift by one pixel lowers cosine to 0.99.
     top, left = round((height_px - side_px) / 2), round((width_px - side_px) / 2)
     return np.ascontiguousarray(image[top : top + side_px, left : left + side_px])

@@ -21,7 +21,7 @@ class Sampling(Protocol):
         ...
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON-ready description with the rule's `name`; `sampling_from_json` reads it."""
+        """Return a JSON-ready description with the rule's `name`; `sampling_from_json` reads it back."""
         ...
 
 
@@ -29,13 +29,13 @@ class Sampling(Protocol):
 class UniformFrames:
     """The frame at the centre of each of `frame_count` equal parts of the video.
 
-    The parts are equal in shown frames, as the packets tell them: of F frames, part i gives frame
-    floor((2i + 1) F / (2 frame_count)). A video of no more than `frame_count` frames gives each frame once, so no
-    frame is ever embedded twice and sequences vary in length.
+    The parts have equal numbers of shown frames, as counted from the packets: of F frames, part i gives frame
+    floor((2i + 1) F / (2 frame_count)). A video of at most `frame_count` frames gives each frame once, so no frame is
+    embedded twice, and sequences vary in length.
 
     Args:
-        frame_count: frames to choose, at most.
-        first_seconds: leave out what is shown this long after the first frame or later; None takes all.
+        frame_count: the maximum number of frames to choose.
+        first_seconds: use only frames that are shown less than this after the first frame; None uses all.
 
     >>> UniformFrames(4).choose(8).tolist()
     [1, 3, 5, 7]
@@ -52,7 +52,7 @@ class UniformFrames:
         _check(frame_count=self.frame_count, first_seconds=self.first_seconds)
 
     def choose(self, available: int) -> NDArray[np.int64]:
-        """Return the (T,) frames chosen of `available` ones."""
+        """Return the (T,) frames chosen from the first `available` frames."""
         if available <= self.frame_count:
             return np.arange(available, dtype=np.int64)
         parts = np.arange(self.frame_count, dtype=np.int64)
@@ -71,11 +71,11 @@ class UniformFrames:
 class KeyFrames:
     """The key frames nearest in time to the frames that `UniformFrames` chooses, each once.
 
-    A key frame is decoded without any other, so this is many times faster; the moments are those of the key frames,
-    and a video with few of them gives few vectors. Of two as near, the earlier one is taken.
+    A key frame is decoded without any other frame, so this is many times faster. The timestamps are those of the key
+    frames, and a video with few key frames gives few vectors. If two are equally near, the earlier one is taken.
 
     Args:
-        frame_count, first_seconds: as of `UniformFrames`.
+        frame_count, first_seconds: as for `UniformFrames`.
     """
 
     frame_count: int = 100
@@ -85,7 +85,7 @@ class KeyFrames:
         _check(frame_count=self.frame_count, first_seconds=self.first_seconds)
 
     def indices(self, timeline: Timeline) -> NDArray[np.int64]:
-        """Return the (T, 1) indices of the frames to embed; the first frame where none is marked as a key frame."""
+        """Return the (T, 1) indices of the frames to embed; only the first frame if none is marked as a key frame."""
         available = _available(timeline, self.first_seconds)
         keys = np.flatnonzero(timeline.is_keyframe[:available])
         if not len(keys):
@@ -104,12 +104,13 @@ class KeyFrames:
 
 @dataclass(frozen=True)
 class FramesPerSecond:
-    """The frame on screen every 1 / `fps` seconds from the first frame's start on, each once.
+    """The frames on screen every 1 / `fps` seconds, from the start of the first frame, each once.
 
     Args:
-        fps: instants a second. Above the video's own rate every frame is taken once.
-        first_seconds: as of `UniformFrames`.
-        frame_count: frames to choose, at most; of more, those at the centres of equal parts are kept. None keeps all.
+        fps: instants per second. Above the video's own rate, every frame is taken once.
+        first_seconds: as for `UniformFrames`.
+        frame_count: the maximum number of frames to choose. If there are more, those at the centres of equal parts are
+            kept; None keeps all.
     """
 
     fps: float = 1.0
@@ -118,7 +119,7 @@ class FramesPerSecond:
 
     def __post_init__(self) -> None:
         if not 0 < self.fps < np.inf:
-            raise ValueError(f"fps is a number above 0, got {self.fps}")
+            raise ValueError(f"fps must be finite and above 0, got {self.fps}")
         _check(frame_count=self.frame_count, first_seconds=self.first_seconds)
 
     def indices(self, timeline: Timeline) -> NDArray[np.int64]:
@@ -127,9 +128,9 @@ class FramesPerSecond:
         elapsed_s = timeline.timestamps_s[:available] - timeline.timestamps_s[0]
         end_s = min(max(timeline.duration_s, elapsed_s[-1]), self.first_seconds or np.inf)
         instant_count = max(1, np.ceil(end_s * self.fps - 1e-6))
-        # Timestamps are rounded to the stream's time base: an instant within a microsecond of a frame means that frame.
+        # Timestamps are rounded to the stream's time base, so an instant within a microsecond of a frame is that frame.
         instants_before = np.ceil((elapsed_s - 1e-6) * self.fps).clip(0, instant_count)
-        # Counted by frames: a list of instants would be as long as one absurd timestamp says.
+        # Counted per frame: one absurd timestamp would make a list of all instants absurdly long.
         on_screen = np.flatnonzero(np.diff(instants_before, append=instant_count)).astype(np.int64)
         if self.frame_count is not None:
             on_screen = on_screen[UniformFrames(self.frame_count).choose(len(on_screen))]
@@ -148,7 +149,7 @@ _SAMPLINGS: dict[str, type[UniformFrames | KeyFrames | FramesPerSecond]] = {
 
 
 def sampling_from_json(description: Mapping[str, Any]) -> Sampling:
-    """Build the rule that `to_json` described.
+    """Return the rule that `to_json` described.
 
     Raises:
         ValueError: the name is unknown.
@@ -156,19 +157,19 @@ def sampling_from_json(description: Mapping[str, Any]) -> Sampling:
     fields = dict(description)
     name = fields.pop("name", None)
     if name not in _SAMPLINGS:
-        raise ValueError(f"unknown sampling {name!r}; known are {', '.join(_SAMPLINGS)}")
+        raise ValueError(f"unknown sampling {name!r}; choose from {', '.join(_SAMPLINGS)}")
     return _SAMPLINGS[name](**fields)
 
 
 def _check(*, frame_count: int | None, first_seconds: float | None) -> None:
     if frame_count is not None and frame_count < 1:
-        raise ValueError(f"frame_count is at least 1, got {frame_count}")
+        raise ValueError(f"frame_count must be at least 1, got {frame_count}")
     if first_seconds is not None and not 0 < first_seconds < np.inf:
-        raise ValueError(f"first_seconds is a number above 0, got {first_seconds}; leave it out to take all")
+        raise ValueError(f"first_seconds must be finite and above 0, got {first_seconds}; omit it to use all")
 
 
 def _available(timeline: Timeline, first_seconds: float | None) -> int:
-    """Return how many frames begin within the first seconds. The first frame does."""
+    """Return how many frames begin within the first seconds; at least 1, since the first frame always does."""
     if first_seconds is None:
         return timeline.frame_count
     elapsed_s = timeline.timestamps_s - timeline.timestamps_s[0]
@@ -176,5 +177,5 @@ def _available(timeline: Timeline, first_seconds: float | None) -> int:
 
 
 def _description(name: str, rule: UniformFrames | KeyFrames | FramesPerSecond) -> dict[str, Any]:
-    """Leave out what is None, so that a rule reads the same as before it had the field."""
+    """Return a rule's description without fields that are None, so it stays the same when a rule gains a field."""
     return {"name": name, **{field: value for field, value in asdict(rule).items() if value is not None}}

@@ -1,7 +1,7 @@
 """The true timeline of a video, read from its packets without decoding a frame.
 
-A header's frame count, frame rate and duration are claims. The packets say which frames there are, when each is shown
-and which can be decoded alone.
+A header's frame count, frame rate and duration are only claims. The packets show which frames there are, when each is
+shown and which can be decoded alone.
 """
 
 from collections.abc import Collection, Iterator
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 _DEFAULT_FPS = 25.0  # FFmpeg's own guess for raw streams that state no frame rate
 
-# Stores hold moments as float32, which tells milliseconds apart up to 16,384 s. Cameras' clocks may count from 1970.
+# Stores hold timestamps as float32, which distinguishes milliseconds up to 16,384 s. Cameras may count from 1970.
 _LATEST_START_S = 4 * 3600
 
-# AVI stores no presentation times, and for these FFmpeg makes them up in decoding order: they name the wrong frames.
+# AVI stores no presentation times. For these codecs FFmpeg makes them up in decoding order: they are on wrong frames.
 _REORDERED_BLINDLY = ("h264", "hevc")
-# Its decoder gives pictures that repeat another one out of turn.
+# The decoder of this codec returns pictures that repeat another one out of order.
 _REPEATED_BLINDLY = ("mpeg4",)
 
 
@@ -52,13 +52,13 @@ class Timeline:
     """The F frames of a video in the order in which they are shown.
 
     Args:
-        timestamps_s: (F,) float64, seconds on the file's own clock, which need not start at 0; but from the first frame
-            on where that clock starts more than four hours from 0.
+        timestamps_s: (F,) float64, seconds on the file's own clock, which need not start at 0. If that clock starts
+            more than four hours from 0, they are seconds since the first frame.
         is_keyframe: (F,) bool, True where a frame can be decoded alone.
-        orders: (F,) int64 places, among the stream's packets, of those that show the frames; None where that is not
-            known (raw .h264), and frames are counted as the decoder gives them.
+        orders: (F,) int64, the place among the stream's packets of the packet that shows each frame; None if it is not
+            known (raw .h264), and frames are counted as the decoder returns them.
         width_px, height_px: as stored, before any rotation.
-        duration_s: from the first frame's start to the last one's end.
+        duration_s: from the start of the first frame to the end of the last.
     """
 
     timestamps_s: NDArray[np.float64]
@@ -70,30 +70,31 @@ class Timeline:
 
     @property
     def frame_count(self) -> int:
-        """F, the number of frames shown."""
+        """Return F, the number of frames shown."""
         return len(self.timestamps_s)
 
     @property
     def fps(self) -> float:
-        """Mean frames a second; 0 where the duration is unknown."""
+        """Return the mean number of frames per second; 0 if the duration is unknown."""
         return self.frame_count / self.duration_s if self.duration_s > 0 else 0.0
 
 
 @dataclass(frozen=True)
 class Packets:
-    """The N packets of a video stream in the order in which they are decoded, and the timeline that they make.
+    """The N packets of a video stream in decoding order, and their timeline.
 
     Args:
         timeline: the frames that they show.
         frame_of: (N,) int64, the frame on the timeline that a packet shows; -1 where it shows none.
         ticks: (N,) int64 presentation timestamps in the stream's time base; `NO_TICK` where a packet has none.
         decode_ticks: (N,) int64 decoding timestamps, likewise.
-        sizes_bytes: (N,) int64.
+        sizes_bytes: (N,) int64, the size of each packet.
         marks: (N,) int64, the marks of `embed.video.codecs.bitstreams`.
-        container_format: FFmpeg's name of it.
-        is_plannable: True where every packet is known by its timestamp, on one clock, and covered by its codec's rule.
+        container_format: FFmpeg's name of the container format.
+        is_plannable: True if every packet is identified by its timestamp, all are on one clock, and the codec's rule
+            covers every packet.
         extradata: the stream's header bytes.
-        heads: of each packet, the heads of those units that H.264's reference lists are built from; else none.
+        heads: for each packet of H.264, the first bytes of the units that reference lists are built from; else empty.
     """
 
     timeline: Timeline
@@ -112,24 +113,24 @@ NO_TICK = -(1 << 62)
 
 
 def read_timeline(path: str) -> Timeline:
-    """Read a local video's timeline from its packets.
+    """Return a local video's timeline, read from its packets.
 
     Raises:
-        VideoError: the file is absent (not_found), no video (unreadable, no_video_stream), or has no packet
+        VideoError: the file does not exist (not_found), is not a video (unreadable, no_video_stream), or has no packet
             (no_frames).
     """
     return read_packets(path).timeline
 
 
 def read_packets(path: str, came: Collection[int] | None = None) -> Packets:
-    """Read what a local video's packets say, without decoding one.
+    """Return a local video's packets, read without decoding any of them.
 
     Args:
         path: a local file.
-        came: the places of the packets that gave a frame when they were decoded; None believes the packets.
+        came: the places of the packets that gave a frame when they were decoded; None trusts the packets.
 
     Raises:
-        VideoError: as of `read_timeline`.
+        VideoError: as for `read_timeline`.
     """
     with open_video(path) as (container, stream):
         codec, extradata = stream.codec.canonical_name, stream.codec_context.extradata or b""
@@ -140,7 +141,7 @@ def read_packets(path: str, came: Collection[int] | None = None) -> Packets:
             if heads_of:
                 heads.append(heads_of(bytes(packet)))
         if not rows:
-            raise VideoError("no_frames", f"{path} has a video stream without a single frame")
+            raise VideoError("no_frames", f"{path} has a video stream without a frame. Check that the file is complete")
         table = np.array(rows, dtype=np.int64)
         is_shown = None if came is None else np.isin(np.arange(len(table)), list(came))
         packets = packets_of(table, stream, container.format.name, has_rule=rule is not None, is_shown=is_shown)
@@ -148,10 +149,10 @@ def read_packets(path: str, came: Collection[int] | None = None) -> Packets:
 
 
 def packet_row(packet: "Packet[VideoStream]", rule: Rule | None, order: int) -> tuple[int, ...]:
-    """Return a packet's row of a table: what `packets_of` takes.
+    """Return a packet's row of the table that `packets_of` takes.
 
     Returns:
-        Presentation and decoding ticks, duration, size, whether a key frame, whether discarded, and marks.
+        Presentation tick, decoding tick, duration, size in bytes, is key frame, is discarded, and marks.
     """
     marks = rule(bytes(packet), packet.is_keyframe) if rule else 0
     if order and packet.has_sidedata("new_extradata"):
@@ -175,23 +176,25 @@ def packets_of(
     has_rule: bool,
     is_shown: NDArray[np.bool_] | None = None,
 ) -> Packets:
-    """Make a timeline of a table of N packets, one `packet_row` each, in the order in which they are decoded.
+    """Return the packets, with their timeline, that a table describes.
 
     Args:
-        table: (N, 7).
-        stream: theirs.
-        container_format: FFmpeg's name of it.
-        has_rule: their marks were read.
-        is_shown: (N,) True where a packet gives a frame; None believes the packets.
+        table: (N, 7), one `packet_row` per packet, in decoding order.
+        stream: the stream of the packets.
+        container_format: FFmpeg's name of the container format.
+        has_rule: True if the codec has a rule, so that `marks` were read.
+        is_shown: (N,) bool, True where a packet gives a frame; None trusts the packets.
 
     Raises:
-        VideoError: none of them shows a frame (no_frames).
+        VideoError: no packet shows a frame (no_frames).
     """
     ticks, decode_ticks, _, sizes_bytes, _, is_discarded, marks = table.T
     if is_shown is None:
         is_shown = (is_discarded == 0) & (marks & HIDDEN == 0) & ~_is_undecodable_at_the_start(marks)
     if not is_shown.any():
-        raise VideoError("no_frames", "the video stream has no packet that shows a frame")
+        raise VideoError(
+            "no_frames", "the video stream has no packet that shows a frame. Check that the file is complete"
+        )
     timeline = _timeline_of(table, stream, container_format, np.flatnonzero(is_shown))
     frame_of = np.full(len(table), -1, dtype=np.int64)
     if timeline.orders is not None:
@@ -199,8 +202,8 @@ def packets_of(
     is_plannable = (
         has_rule
         and timeline.orders is not None
-        and bool((np.diff(ticks[timeline.orders]) > 0).all())  # each frame's timestamp is its own, on one clock
-        and not np.isin(ticks[is_discarded != 0], ticks[is_shown]).any()  # an edit list repeats pictures to lean on
+        and bool((np.diff(ticks[timeline.orders]) > 0).all())  # each frame has its own timestamp, on one clock
+        and not np.isin(ticks[is_discarded != 0], ticks[is_shown]).any()  # an edit list repeats pictures as references
         and not (marks & UNPROVEN).any()
         and _are_parameters_at_entries(marks)
         and _are_leading_pictures_shown_first(ticks, marks)
@@ -213,7 +216,7 @@ def packets_of(
 def _timeline_of(
     table: NDArray[np.int64], stream: "VideoStream", container_format: str, places: NDArray[np.int64]
 ) -> Timeline:
-    """Build the timeline of the (F,) packets that are shown."""
+    """Return the timeline of the packets at (F,) `places`, which are those shown."""
     ticks, decode_ticks, durations, _, is_key, _, marks = table[places].T
     is_keyframe = (is_key != 0) & (marks & PREDICTED == 0)
     if (ticks == NO_TICK).any():
@@ -237,9 +240,9 @@ def _timeline_of(
 def _are_timestamps_wrong(
     codec: str, container_format: str, marks: NDArray[np.int64], clock: NDArray[np.int64]
 ) -> bool:
-    """Tell whether frames are known by their order alone; `clock` is (F,) their ascending moments.
+    """Return True if frames can be identified only by their order; `clock` is their (F,) ascending ticks.
 
-    Of two frames at one moment, one's is a guess: MPEG program streams tell but one timestamp for several frames.
+    If two frames have one tick, one of the two is a guess: MPEG program streams have one timestamp for several frames.
     """
     is_reordered = container_format == "avi" and codec in _REORDERED_BLINDLY
     is_repeated = codec in _REPEATED_BLINDLY and bool((marks & UNPROVEN).any())
@@ -247,7 +250,7 @@ def _are_timestamps_wrong(
 
 
 def _is_undecodable_at_the_start(marks: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(N,) bool, True for the pictures that lean on what came before the stream's own first, open entry."""
+    """Return (N,) bool, True for pictures that refer to pictures before the stream's first entry, which is open."""
     entries = np.flatnonzero(marks & ENTRY)
     first_group = np.arange(len(marks)) < (entries[1] if len(entries) > 1 else len(marks))
     is_undecodable: NDArray[np.bool_] = first_group & (marks & SKIPPED != 0)
@@ -255,15 +258,15 @@ def _is_undecodable_at_the_start(marks: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _are_parameters_at_entries(marks: NDArray[np.int64]) -> bool:
-    """Tell whether no group that is left out can hold parameter sets that a later one is read with."""
+    """Return True if no group that is left out can hold parameter sets that a later group needs."""
     has_parameters = marks[1:] & PARAMETERS != 0
     return not has_parameters.any() or bool((has_parameters == (marks[1:] & ENTRY != 0)).all())
 
 
 def _are_leading_pictures_shown_first(ticks: NDArray[np.int64], marks: NDArray[np.int64]) -> bool:
-    """Tell whether timestamps fit the order of decoding: a B-picture right behind an open entry is shown before it.
+    """Return True if timestamps agree with decoding order: a B-picture right after an open entry is shown before it.
 
-    Where a file gives pictures timestamps in the order of decoding, leading ones cannot be told by them.
+    If a file has its timestamps in decoding order, they do not show which pictures are leading.
     """
     is_open = marks[:-1] & (ENTRY | OPEN) == ENTRY | OPEN
     is_b = marks[1:] & (DISPOSABLE | PYRAMIDAL | SKIPPED) != 0
@@ -271,7 +274,7 @@ def _are_leading_pictures_shown_first(ticks: NDArray[np.int64], marks: NDArray[n
 
 
 def timeline_without_timestamps(stream: "VideoStream", is_keyframe: NDArray[np.bool_]) -> Timeline:
-    """Build a timeline of evenly spaced frames, for streams that carry no timestamps."""
+    """Return a timeline of evenly spaced frames, for streams without usable timestamps."""
     fps = float(stream.average_rate or stream.guessed_rate or _DEFAULT_FPS)
     return Timeline(
         timestamps_s=np.arange(len(is_keyframe)) / fps,
@@ -285,7 +288,7 @@ def timeline_without_timestamps(stream: "VideoStream", is_keyframe: NDArray[np.b
 
 @contextmanager
 def open_video(path: str, accelerator: "HWAccel | None" = None) -> Iterator[tuple["InputContainer", "VideoStream"]]:
-    """Open a local file's best video stream, to be decoded by the CPU or an accelerator.
+    """Open a local file's best video stream, for decoding on the CPU or an accelerator.
 
     Raises:
         VideoError: not_found, unreadable or no_video_stream; also when FFmpeg fails inside the `with` block.
@@ -294,37 +297,40 @@ def open_video(path: str, accelerator: "HWAccel | None" = None) -> Iterator[tupl
     from av.codec.context import Flags
 
     try:
-        # Titles and comments in any encoding must not fail a video whose frames are fine.
+        # A video whose frames are fine must not fail because of a title or comment in an unusual encoding.
         with av.open(path, metadata_errors="replace", hwaccel=accelerator) as container:
             stream = _best_video_stream(container, path)
-            # Else FFmpeg crops the left in steps of 64 pixels or so, and leaves the rest of what should be hidden.
+            # Without this flag FFmpeg crops the left in steps of about 64 pixels, so some hidden pixels would stay.
             stream.codec_context.flags |= Flags.unaligned
             yield container, stream
     except FileNotFoundError as error:
-        raise VideoError("not_found", f"{path} does not exist") from error
+        raise VideoError("not_found", f"{path} does not exist. Check the path") from error
     except (av.FFmpegError, OSError) as error:
-        raise VideoError("unreadable", f"{path} cannot be read as a video: {error.strerror or error}") from error
+        cause = error.strerror or error
+        raise VideoError(
+            "unreadable", f"{path} cannot be read as a video: {cause}. Check that the file plays"
+        ) from error
 
 
 def _best_video_stream(container: "InputContainer", path: str) -> "VideoStream":
-    """Return FFmpeg's choice among the video streams; cover art of a song is none."""
+    """Return FFmpeg's choice among the video streams; the cover art of a song does not count."""
     from av.stream import Disposition
 
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        raise VideoError("no_video_stream", f"{path} has no video stream")
-    streams = [s for s in streams if s.codec_context]  # without one where FFmpeg knows no decoder
+        raise VideoError("no_video_stream", f"{path} has no video stream. Remove it from the videos to embed")
+    streams = [s for s in streams if s.codec_context]  # None if FFmpeg has no decoder
     if not streams:
-        raise VideoError("unreadable", f"{path} holds video of a kind that FFmpeg cannot decode")
+        raise VideoError("unreadable", f"{path} has a video codec that FFmpeg cannot decode. Convert it, e.g. to H.264")
     best = container.streams.best("video")
     return next((stream for stream in streams if stream is best), streams[0])
 
 
 def whole_packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
-    """Yield the stream's packets until its end or the first byte that makes no sense.
+    """Yield the stream's packets until its end or the first byte that cannot be parsed.
 
     Raises:
-        OSError: the disk or the network fails: the rest may be there another time.
+        OSError: the disk or the network fails; the rest may be readable at another time.
     """
     import av
 
@@ -332,11 +338,11 @@ def whole_packets(container: "InputContainer", stream: "VideoStream") -> Iterato
     while True:
         try:
             packet = next(packets)
-        except OSError:  # some of FFmpeg's errors are these too
+        except OSError:  # some FFmpegErrors are OSErrors too, so this comes first
             raise
         except (StopIteration, av.FFmpegError):
             return
-        except IndexError:  # PyAV 18's, at the end of a file in which a stream appears late
+        except IndexError:  # raised by PyAV 18 at the end of a file in which a stream appears late
             return
         if packet.size:
             yield packet

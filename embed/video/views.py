@@ -1,8 +1,8 @@
-"""Several views of each frame: where the square that an encoder sees is cut, and its mirror image.
+"""Several views of each frame: different squares cut from it for the encoder, and their mirror images.
 
-An encoder's own preprocessing keeps the centre, and most encoders lose what stands at the sides of a wide frame. Views
-are stored as more rows of a video: all T of the first view, then all T of the second, and so on. They cost their number
-times the encoding; decoding is shared.
+An encoder's own preprocessing keeps the centre, and most encoders do not see the sides of a wide frame. Views are
+stored as more rows of a video: all T of the first view, then all T of the second, and so on. V views cost V times the
+encoding; decoding is shared.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ ALL_VIEWS = (*_CUTS, *(name + _MIRRORED for name in _CUTS))
 
 - centre: the encoder's own preprocessing;
 - whole: the whole frame, squashed to a square;
-- left, right: the square at the left and at the right end of a wide frame; at the top and the bottom of a tall one;
+- left, right: the square at the left or right end of a wide frame, or at the top or bottom of a tall frame;
 - each of these with "-mirrored": left and right exchanged.
 """
 
@@ -60,18 +60,18 @@ ALL_VIEWS = (*_CUTS, *(name + _MIRRORED for name in _CUTS))
 @final
 @dataclass(frozen=True)
 class ViewCutter:
-    """Cuts the same views out of every frame.
+    """Cuts the same views from every frame.
 
     Args:
-        preprocessing: the encoder's own.
-        views: V names of `ALL_VIEWS`.
+        preprocessing: the encoder's own preprocessing.
+        views: V names from `ALL_VIEWS`.
     """
 
     preprocessing: Preprocessing
     views: tuple[str, ...]
 
     def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Cut one frame: (H, W_px, 3) uint8 -> (V, side_px, side_px, 3) uint8."""
+        """Return one frame's views: (H, W_px, 3) uint8 -> (V, side_px, side_px, 3) uint8."""
         plain = [view.removesuffix(_MIRRORED) for view in self.views]
         cut = {name: _CUTS[name](self.preprocessing, rgb) for name in set(plain)}
         pixels = [cut[name][:, :: -1 if view != name else 1] for name, view in zip(plain, self.views, strict=True)]
@@ -79,20 +79,20 @@ class ViewCutter:
 
 
 def check_views(views: tuple[str, ...]) -> None:
-    """Refuse views that do not exist.
+    """Check the names of views.
 
     Raises:
-        ValueError: there is none, an unknown one, or one twice.
+        ValueError: there is no view, an unknown one, or one is named twice.
     """
     unknown = [view for view in views if view not in ALL_VIEWS]
     if unknown:
         raise ValueError(f"there is no view {unknown[0]!r}; choose from {', '.join(ALL_VIEWS)}")
     if not views or len(set(views)) < len(views):
-        raise ValueError(f"views are one or more different ones, got {', '.join(views) or 'none'}")
+        raise ValueError(f"views must be one or more different names, got {', '.join(views) or 'none'}")
 
 
 def rows_by_view(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Order pixels as they are stored: (T, W, V, side_px, side_px, 3) -> (V x T, W, side_px, side_px, 3).
+    """Return pixels in the order of storage: (T, W, V, side_px, side_px, 3) -> (V x T, W, side_px, side_px, 3).
 
     >>> rgb = np.zeros((2, 1, 3, 1, 1, 3), dtype=np.uint8)
     >>> rgb[1] = 10

@@ -1,8 +1,8 @@
-"""What the bytes of a packet say: which pictures lean on which, where decoding can start, what can be left out.
+"""What a packet's bytes show: which pictures it refers to, whether decoding can begin there, and what can be left out.
 
-In: packets of H.264, HEVC, AV1, VP8, VP9, MPEG-2 and MPEG-4, as bytes.
-Out: `rule_for`, which says of each packet whether decoding can begin there and whether it can be skipped.
-Read first: `bitstreams.py`; the headers of single codecs stand beside it.
+In: a codec's name and its packets as bytes: H.264, HEVC, AV1, VP8, VP9, MPEG-2, MPEG-4, Motion JPEG, PNG and ProRes.
+Out: `rule_for`, which returns the function that reads a packet's marks (`ENTRY`, `DISPOSABLE`, ...), and `stand_ins`.
+Read first: `bitstreams.py`; then the files for single codecs, `h264_references.py` last.
 """
 
 import lazy_loader

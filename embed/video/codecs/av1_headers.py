@@ -1,7 +1,7 @@
-"""AV1's sequence and frame headers, as far as to tell whether later frames may lean on a frame.
+"""AV1's sequence and frame headers, read as far as needed to know whether later frames may refer to a frame.
 
 Whatever a frame takes from others (pictures, motion vectors, probabilities, segments, film grain), it takes from one of
-eight slots, so nothing leans on a frame that refreshes no slot.
+eight slots, so no frame can refer to a frame that refreshes no slot.
 
 Source: AV1 bitstream specification, 4.10.5 (leb128), 5.3 (units), 5.5 (sequence header), 5.9.2 (frame header), 7.20
 (reference frame update).
@@ -15,18 +15,18 @@ from embed.video.codecs.bits import Bits, NotCovered
 
 SEQUENCE_HEADER, _FRAME_HEADER, _FRAME, REPEATED_HEADER = 1, 3, 6, 7  # types of units
 _INTER = 1  # frame_type
-_EACH_FRAME_SAYS = 2  # of tools that a sequence may have on, off, or chosen by each frame
-_HEAD_BYTES = 64  # more than the fields that are read here take
+_EACH_FRAME_SAYS = 2  # a sequence may switch a tool on (1) or off (0), or let each frame choose
+_HEAD_BYTES = 64  # more than the fields need that are read here
 
 
 @dataclass(frozen=True)
 class FrameSyntax:
-    """What a sequence header says of how frame headers are written.
+    """What a sequence header states about the syntax of frame headers.
 
     Args:
-        screen_content_tools: 0 or 1 in all frames, or 2: each frame says so.
+        screen_content_tools: 0 or 1 for all frames, or 2 if each frame states it.
         integer_motion: likewise.
-        order_hint_bits: of a frame's place in the order of showing.
+        order_hint_bits: the bits of the field with a frame's place in display order; 0 if there is none.
     """
 
     screen_content_tools: int
@@ -39,8 +39,8 @@ class Unit(NamedTuple):
 
     Args:
         kind: its type.
-        is_layered: it says which layer it belongs to.
-        begin: where it begins in the packet, in bytes.
+        is_layered: True if it states the layer that it belongs to.
+        begin: the byte of the packet where it begins.
         content: its first bytes, without the unit's own header.
     """
 
@@ -51,22 +51,22 @@ class Unit(NamedTuple):
 
     @property
     def begins_frame(self) -> bool:
-        """Whether it is a frame, or the header of one whose tiles follow."""
+        """True if it is a frame, or the header of a frame whose tiles follow."""
         return self.kind in (_FRAME_HEADER, _FRAME)
 
     @property
     def shows(self) -> bool:
-        """Whether it shows a frame, be it an earlier one; asked of one that begins a frame."""
+        """True if it shows a frame, which may be an earlier one. Valid only for a unit that begins a frame."""
         return not self.content or bool(self.content[0] & 0x90)
 
     @property
     def is_shown_key(self) -> bool:
-        """Whether it is a key frame that is shown; asked of one that begins a frame."""
+        """True if it is a key frame that is shown. Valid only for a unit that begins a frame."""
         return bool(self.content) and self.content[0] & 0xF0 == 0x10
 
 
 def split_units(data: bytes) -> Iterator[Unit]:
-    """Yield a packet's units; of a damaged one, anything."""
+    """Yield a packet's units. The units of a damaged packet may be anything."""
     at = 0
     while at < len(data):
         begin, kind = at, data[at] >> 3 & 15
@@ -88,13 +88,13 @@ def cut_last_frame(data: bytes) -> bytes:
 
 
 def read_sequence_header(content: bytes) -> FrameSyntax:
-    """Return what a sequence header says of frame headers.
+    """Return what a sequence header states about frame headers.
 
     Args:
-        content: of its unit.
+        content: the content of its unit.
 
     Raises:
-        NotCovered: frames carry numbers or times of decoding, or there is but one frame.
+        NotCovered: frames carry frame numbers or decoding times, or the stream is a single still picture.
     """
     bits = Bits(content)
     bits.take(4)  # profile, still picture
@@ -117,14 +117,14 @@ def read_sequence_header(content: bytes) -> FrameSyntax:
 
 
 def is_unreferenced(content: bytes, syntax: FrameSyntax) -> bool:
-    """Tell whether no later frame can lean on a frame. Of those that are not predicted from others it is not told.
+    """Return True if no later frame can refer to a frame; always False for frames that are not predicted from others.
 
     Args:
-        content: of a frame's or a frame header's unit.
+        content: the content of the unit of a frame or a frame header.
         syntax: of its sequence.
 
     Raises:
-        NotCovered: it ends too soon.
+        NotCovered: the content ends too soon.
     """
     bits = Bits(content)
     shows_earlier_one, kind, is_shown = bits.take(1), bits.take(2), bits.take(1)
@@ -133,13 +133,13 @@ def is_unreferenced(content: bytes, syntax: FrameSyntax) -> bool:
     if not is_shown:
         bits.take(1)  # whether it may be shown later
     is_resilient = bits.take(1)
-    bits.take(1)  # whether probabilities stay as they are
+    bits.take(1)  # whether updates of probabilities are disabled
     tools = bits.take(1) if syntax.screen_content_tools == _EACH_FRAME_SAYS else syntax.screen_content_tools
     if tools and syntax.integer_motion == _EACH_FRAME_SAYS:
         bits.take(1)
-    bits.take(1 + syntax.order_hint_bits)  # whether its size is its own, and its place
+    bits.take(1 + syntax.order_hint_bits)  # whether it has a size of its own, and its place
     if not is_resilient:
-        bits.take(3)  # the slot whose probabilities it begins with
+        bits.take(3)  # the slot from which it takes its initial probabilities
     return bits.take(8) == 0  # the slots that it refreshes
 
 
@@ -149,7 +149,7 @@ def _on_off_or_each(bits: Bits) -> int:
 
 def _skip_timing(bits: Bits) -> None:
     bits.take(64)
-    if bits.take(1):  # all pictures last equally long
+    if bits.take(1):  # all pictures have the same duration
         bits.code()
     if bits.take(1):  # a decoder model
         raise NotCovered
@@ -166,7 +166,7 @@ def _skip_operating_points(bits: Bits) -> None:
 
 
 def _leb128(data: bytes, at: int) -> tuple[int, int]:
-    """Return a little-endian base-128 number, and where it ends."""
+    """Return a little-endian base-128 number and the byte where it ends."""
     value = shift = 0
     for end in range(at, min(at + 8, len(data))):
         value |= (data[end] & 0x7F) << shift

@@ -1,18 +1,18 @@
-"""Reads a header bit by bit, as video standards write them."""
+"""Reads the bit fields and codes of headers, as video standards define them."""
 
 from typing import final
 
 
 class NotCovered(Exception):
-    """The stream uses what is not read here, or its header ends too soon."""
+    """The stream uses a feature that is not read here, or its header ends too soon."""
 
 
 @final
 class Bits:
-    r"""Fixed-length numbers and Exp-Golomb codes, one after another.
+    r"""Reads fixed-length numbers and Exp-Golomb codes, one after another.
 
     Args:
-        content: of the header, without emulation prevention bytes.
+        content: the header's bytes, without emulation prevention bytes.
 
     Source: ITU-T H.264, 9.1; the same codes are uvlc() in the AV1 bitstream specification, 4.10.3.
 
@@ -27,10 +27,10 @@ class Bits:
         self._at = 0
 
     def take(self, count: int) -> int:
-        """Return the next so many bits as a number.
+        """Return the next `count` bits as a number.
 
         Raises:
-            NotCovered: there are fewer.
+            NotCovered: fewer bits are left.
         """
         self._at += count
         if self._at > self._length:
@@ -41,7 +41,7 @@ class Bits:
         """Return the next Exp-Golomb code, ue(v).
 
         Raises:
-            NotCovered: there is no whole one.
+            NotCovered: no complete code is left.
         """
         rest = self._value & (1 << self._length - self._at) - 1
         if not rest:
@@ -51,6 +51,6 @@ class Bits:
         return self.take(zeros + 1) - 1
 
     def skip_codes(self, count: int) -> None:
-        """Pass over so many Exp-Golomb codes."""
+        """Skip `count` Exp-Golomb codes."""
         for _ in range(count):
             self.code()

@@ -1,8 +1,8 @@
-"""What a packet's own bytes say of it: where decoding can begin, and what nothing else leans on.
+"""What a packet's own bytes show: whether decoding can begin there, and whether other pictures refer to it.
 
-A container marks key frames, but not whether the pictures around one lean across it, nor which pictures no other one
-refers to. The first bytes of the picture say both. A codec without a rule here is decoded from its first packet to the
-last; so is a stream in which a rule meets something that it does not cover (UNPROVEN).
+A container marks key frames, but not whether the pictures around a key frame refer across it, nor which pictures no
+other picture refers to. The first bytes of the pictures show both. A codec without a rule here is decoded from its
+first packet to its last; so is a stream that contains something its rule does not cover (UNPROVEN).
 
 Sources: ITU-T H.264 (7.3.1, 7.4.1, D.2.8), H.265 (7.3.1.2, 7.4.2.2), H.262 (6.2.3), ISO/IEC 14496-2 (6.2.5), RFC 6386
 (VP8, 9.1), the VP9 bitstream specification (6.2), the AV1 bitstream specification (5.3, 5.9.2).
@@ -25,30 +25,30 @@ from embed.video.codecs.av1_headers import (
 from embed.video.codecs.bits import NotCovered
 from embed.video.codecs.h264_headers import ParameterSets
 
-ENTRY = 1  # decoding can begin here: what follows leans on nothing before it, LEADING pictures excepted
-OPEN = 2  # beside ENTRY: pictures shown before this one may follow it, and lean on what came before it
-DISPOSABLE = 4  # no other picture leans on this one
+ENTRY = 1  # decoding can begin here: later pictures refer to nothing before it, except leading pictures (see OPEN)
+OPEN = 2  # together with ENTRY: pictures shown before this one may follow it, and refer to pictures before it
+DISPOSABLE = 4  # no other picture refers to this one
 HIDDEN = 8  # shows no picture of its own
-SKIPPED = 16  # leans on what came before an open entry, and cannot be decoded when decoding begins there
-PARAMETERS = 32  # carries parameter sets, which later pictures are read with
-LAYERED = 64  # of a higher sub-layer, whose pictures may lean on those that are DISPOSABLE below it
-UNPROVEN = 128  # outside the rules: decode the whole stream in its order
-PREDICTED = 256  # leans on another picture, though its container may call it a key frame (AVI without an index does)
-PYRAMIDAL = 512  # an H.264 B-picture that others may lean on
-TRAILED = 1024  # only the picture that it shows is DISPOSABLE: pictures that it does not show stand before that one
+SKIPPED = 16  # refers to pictures before an open entry, and cannot be decoded when decoding begins there
+PARAMETERS = 32  # carries parameter sets, which are needed to read later pictures
+LAYERED = 64  # has a higher sub-layer, whose pictures may refer to those that are DISPOSABLE below it
+UNPROVEN = 128  # not covered by the rules: decode the whole stream in order
+PREDICTED = 256  # refers to another picture, though its container may call it a key frame (AVI without an index does)
+PYRAMIDAL = 512  # an H.264 B-picture that others may refer to
+TRAILED = 1024  # only the picture that it shows is DISPOSABLE: pictures that are not shown precede that one
 
 Rule = Callable[[bytes, bool], int]
-"""A packet's bytes, and whether its container marks it as a key frame -> its marks."""
+"""A packet's bytes, and True if its container marks it as a key frame -> the packet's marks."""
 
 _START_CODE = b"\0\0\1"
 
 
 def rule_for(codec: str, extradata: bytes | None) -> Rule | None:
-    """Return how to read a codec's packets; None where no rule is proven.
+    """Return the function that reads the marks of a codec's packets; None if no rule is proven for the codec.
 
     Args:
         codec: FFmpeg's name of the codec.
-        extradata: the stream's header bytes, which tell how H.264 and HEVC packets are cut into units.
+        extradata: the stream's header bytes, which show how H.264 and HEVC packets are divided into units.
     """
     if codec in ("h264", "hevc"):
         split = _unit_splitter(codec, extradata or b"")
@@ -58,7 +58,10 @@ def rule_for(codec: str, extradata: bytes | None) -> Rule | None:
 
 
 def _unit_splitter(codec: str, extradata: bytes) -> Callable[[bytes], Iterator[bytes]]:
-    """Return what cuts an H.264 or HEVC packet into the heads of its units: at start codes, or at length fields."""
+    """Return the function that divides an H.264 or HEVC packet into the heads of its units.
+
+    Units are separated by start codes or by length fields.
+    """
     if extradata[:1] != b"\1":
         return _units_after_start_codes
     length_at = {"h264": 4, "hevc": 21}[codec]
@@ -67,7 +70,7 @@ def _unit_splitter(codec: str, extradata: bytes) -> Callable[[bytes], Iterator[b
 
 
 def heads_for(codec: str, extradata: bytes) -> Callable[[bytes], tuple[bytes, ...]] | None:
-    """Return what takes from a packet the heads of its slices and parameter sets; None but for H.264."""
+    """Return the function that reads the heads of a packet's slices and parameter sets; None if not H.264."""
     if codec != "h264":
         return None
     split = _unit_splitter(codec, extradata)
@@ -75,7 +78,7 @@ def heads_for(codec: str, extradata: bytes) -> Callable[[bytes], tuple[bytes, ..
 
 
 def join_h264_units(units: Iterable[bytes], extradata: bytes) -> bytes:
-    """Return units as a packet of the stream with this header holds them."""
+    """Return units joined into a packet, in the format of the stream with this header."""
     if extradata[:1] != b"\1":
         return b"".join(_START_CODE + unit for unit in units)
     length_bytes = (extradata[4] & 3) + 1
@@ -86,7 +89,7 @@ _SLICES_AND_PARAMETERS = frozenset({1, 2, 3, 4, 5, 7, 8})
 
 
 def h264_parameter_units(extradata: bytes) -> list[bytes]:
-    """Return the sequence and picture parameter sets of a stream's header. Source: ISO/IEC 14496-15, 5.3.3.1 (avcC)."""
+    """Return the sequence and picture parameter sets in a stream's header. Source: ISO/IEC 14496-15, 5.3.3.1 (avcC)."""
     if extradata[:1] != b"\1":
         return list(_units_after_start_codes(extradata))
     units, at = [], 5
@@ -124,10 +127,10 @@ def _units_after_start_codes(data: bytes) -> Iterator[bytes]:
 
 @final
 class _H264Rule:
-    """Marks packets of one stream, whose parameter sets it remembers.
+    """Marks the packets of one H.264 stream, and remembers its parameter sets.
 
     Args:
-        parameter_units: of the stream's header.
+        parameter_units: the parameter sets in the stream's header.
     """
 
     def __init__(self, parameter_units: Iterable[bytes]) -> None:
@@ -149,7 +152,7 @@ class _H264Rule:
         self._may_have_fields |= self._known.may_have_fields
 
     def _is_whole(self, units: list[bytes]) -> bool:
-        """Tell whether a packet holds a frame, or both its fields: from one alone, decoders make up the other."""
+        """Return True if a packet holds a frame or both of its fields: from one field, decoders invent the other."""
         try:
             fields = {self._known.field_of(unit) for unit in units if unit and 1 <= unit[0] & 31 <= 5}
         except (NotCovered, KeyError):
@@ -176,11 +179,11 @@ def _h264_marks(units: list[bytes], is_key: bool) -> int:
 
 
 def _is_recovery_point(units: list[bytes]) -> bool:
-    """Tell whether every picture from this one on is exact when decoding begins here.
+    """Return True if every picture from this one on is exact when decoding begins here.
 
-    Messages of supplemental information (6) are type, size and payload; type 6 is the recovery point, whose payload
-    begins with the count of pictures until recovery, where a 1 bit is the code for 0, and a bit that is 1 where what
-    comes then is exact rather than much the same.
+    Messages in a unit of supplemental information (type 6) consist of type, size and payload. Message type 6 is the
+    recovery point. Its payload begins with the number of pictures until recovery, where a single 1 bit is the code for
+    0; then comes a bit that is 1 if the pictures from there on are exact rather than approximately correct.
     """
     for escaped in units:
         if not escaped or escaped[0] & 31 != 6:
@@ -212,7 +215,7 @@ def _slice_kind(unit: bytes) -> int:
 
 
 def _exp_golomb(bits: int, at: int) -> tuple[int, int]:
-    """Return the unsigned code that begins `at` bits into a 64-bit number, and where it ends."""
+    """Return the unsigned code that begins at bit `at` of a 64-bit number, and the bit where it ends."""
     zeros = 64 - at - (bits & (1 << 64 - at) - 1).bit_length()
     end = at + 2 * zeros + 1
     return ((bits >> max(0, 64 - end)) & (1 << zeros + 1) - 1) - 1, end
@@ -252,9 +255,9 @@ _EMPTY_PICTURE_BYTES = 19  # the longest MPEG-4 picture without content, by FFmp
 def _mpeg4_marks(data: bytes, is_key: bool) -> int:
     at = data.find(b"\0\0\1\xb6")
     if at < 0 and len(data) == 1:
-        return HIDDEN  # stands for a picture that Xvid had not finished yet
+        return HIDDEN  # a placeholder for a picture that Xvid had not finished yet
     if at < 0 or len(data) - at <= _EMPTY_PICTURE_BYTES or data.find(b"\0\0\1\xb6", at + 4) >= 0:
-        return UNPROVEN  # the picture before once more, or two packed in one, as DivX did
+        return UNPROVEN  # a repeat of the previous picture, or two pictures packed in one packet, as by DivX
     kind, parameters = data[at + 4] >> 6, PARAMETERS if _has_mpeg4_layer(data[:at]) else 0
     if kind == 0:
         return parameters | (ENTRY | OPEN if is_key else 0)
@@ -262,7 +265,7 @@ def _mpeg4_marks(data: bytes, is_key: bool) -> int:
 
 
 def _has_mpeg4_layer(head: bytes) -> bool:
-    """Tell whether a video object layer's header is among what precedes a picture: start codes 0x20 to 0x2F."""
+    """Return True if a video object layer's header (start codes 0x20 to 0x2F) is among the bytes before a picture."""
     return any(0x20 <= part[0] <= 0x2F for part in head.split(_START_CODE)[1:] if part)
 
 
@@ -274,7 +277,7 @@ def _vp8_marks(data: bytes, is_key: bool) -> int:
 def _vp9_marks(data: bytes, is_key: bool) -> int:
     if data[0] >> 6 != 2:
         return UNPROVEN
-    shift = 2 if data[0] >> 4 & 3 == 3 else 3  # profile 3 has one reserved bit more
+    shift = 2 if data[0] >> 4 & 3 == 3 else 3  # profile 3 has one more reserved bit
     is_repeat, is_inter, is_shown = data[0] >> shift & 1, data[0] >> shift - 1 & 1, data[0] >> shift - 2 & 1
     is_superframe = data[-1] & 0xE0 == 0xC0
     if is_repeat:
@@ -284,14 +287,14 @@ def _vp9_marks(data: bytes, is_key: bool) -> int:
 
 @final
 class _Av1Rule:
-    """Marks packets (temporal units) of one stream, whose sequence header it remembers."""
+    """Marks the packets (temporal units) of one AV1 stream, and remembers its sequence header."""
 
     def __init__(self) -> None:
         self._header: bytes | None = None
         self._syntax: FrameSyntax | None = None
 
     def marks(self, data: bytes, is_key: bool) -> int:
-        """Return a packet's marks; a sequence header before a shown key frame makes it an entry."""
+        """Return a packet's marks. It is an entry if a sequence header precedes a shown key frame."""
         units = list(split_units(data))
         frames = [unit for unit in units if unit.begins_frame]
         if not frames:
@@ -311,7 +314,7 @@ class _Av1Rule:
         return TRAILED if len(frames) > 1 else DISPOSABLE
 
     def _learn(self, header: bytes) -> None:
-        """Read the stream's sequence header; where another follows, frames are not told apart any more."""
+        """Read the stream's sequence header. After a different one, no frame is marked as disposable any more."""
         if header == self._header:
             return
         is_first, self._header, self._syntax = self._header is None, header, None
@@ -327,7 +330,7 @@ class _Av1Rule:
 
 
 def _jpeg_marks(data: bytes, is_key: bool) -> int:  # noqa: ARG001
-    """Tables may come from an earlier picture: only a picture with its own stands alone."""
+    """Return an entry's marks for a picture with tables of its own; any other may use tables of an earlier picture."""
     return ENTRY | DISPOSABLE if b"\xff\xc4" in data and b"\xff\xdb" in data else UNPROVEN
 
 

@@ -1,4 +1,4 @@
-"""H.264's parameter sets and slice headers, as far as its reference lists are built from them.
+"""H.264's parameter sets and slice headers, read as far as needed to build reference lists.
 
 Source: ITU-T H.264, 7.3.2.1 (sequence parameters), 7.3.2.2 (picture parameters), 7.3.3 (slice header).
 """
@@ -16,10 +16,10 @@ _WITH_CHROMA_FORMAT = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 
 
 @dataclass(frozen=True)
 class FrameNumbering:
-    """What a sequence parameter set says of how pictures are numbered and held."""
+    """What a sequence parameter set states about the numbering and storage of pictures."""
 
     frame_number_bits: int
-    order_bits: int  # 0: shown in the order in which they are decoded
+    order_bits: int  # 0: pictures are shown in decoding order
     reference_count: int
     macroblock_count: int
     has_colour: bool
@@ -45,13 +45,13 @@ class Slice:
         kind: KIND_P, KIND_B or KIND_I.
         sequence: the number of its sequence parameter set.
         reference_level: nal_ref_idc.
-        is_idr: whether it belongs to an IDR picture.
+        is_idr: True if it belongs to an IDR picture.
         frame_number: frame_num.
-        order_low: the low bits of the order count; 0 where the stream has none.
-        order_difference: of the bottom field's order count.
-        counts: how many entries of either list are used.
-        changes: the steps from number to number that reorder either list.
-        unmarked: the steps back to the references that are given up; None where the oldest is.
+        order_low: the low bits of the order count; 0 if the stream has none.
+        order_difference: the difference of the bottom field's order count.
+        counts: how many entries of each list are used.
+        changes: for each list, the steps from picture number to picture number that reorder it.
+        unmarked: the steps back to the references that are released; None if the oldest one is released.
     """
 
     kind: int
@@ -67,13 +67,13 @@ class Slice:
 
     @property
     def is_reference(self) -> bool:
-        """Tell whether other pictures may lean on it."""
+        """True if other pictures may refer to it."""
         return self.reference_level > 0
 
 
 @final
 class ParameterSets:
-    """The parameter sets met so far."""
+    """The parameter sets read so far."""
 
     def __init__(self) -> None:
         self._sequences: dict[int, FrameNumbering] = {}
@@ -81,11 +81,11 @@ class ParameterSets:
 
     @property
     def may_have_fields(self) -> bool:
-        """Tell whether pictures may be coded as two fields."""
+        """True if pictures may be coded as two fields."""
         return any(sequence.may_have_fields for sequence in self._sequences.values())
 
     def has(self, picture_parameters: int) -> bool:
-        """Tell whether a picture parameter set of this number was met."""
+        """Return True if a picture parameter set of this number was read."""
         return picture_parameters in self._parameters
 
     def learn(self, unit: bytes) -> None:
@@ -101,7 +101,7 @@ class ParameterSets:
         """Read a slice's header.
 
         Raises:
-            NotCovered: it uses what this module does not read.
+            NotCovered: it uses a feature that this module does not read.
         """
         bits = _bits_of(unit)
         kind, parameters, sequence = self._begin(bits)
@@ -120,11 +120,11 @@ class ParameterSets:
         return sequence, found
 
     def field_of(self, unit: bytes) -> int | None:
-        """Return which field a slice belongs to, 0 the top and 1 the bottom one; None where to a whole frame.
+        """Return the field that a slice belongs to: 0 for the top, 1 for the bottom field, None for a whole frame.
 
         Raises:
             NotCovered: its header cannot be read.
-            KeyError: its parameter sets were not met.
+            KeyError: its parameter sets have not been read.
         """
         bits = _bits_of(unit)
         *_, sequence = self._begin(bits)
@@ -140,7 +140,7 @@ class ParameterSets:
 
 
 def _bits_of(unit: bytes) -> Bits:
-    """Return what follows a unit's header byte, without its emulation prevention bytes."""
+    """Return the bits after a unit's header byte, without emulation prevention bytes."""
     return Bits(unit[1:].replace(b"\0\0\3", b"\0\0"))
 
 
@@ -150,7 +150,7 @@ def _read_sequence(bits: Bits) -> tuple[int, FrameNumbering]:
     number, chroma = bits.code(), 1
     if profile in _WITH_CHROMA_FORMAT:
         chroma = bits.code()
-        if chroma == 3 and bits.take(1):  # each colour in slices of its own
+        if chroma == 3 and bits.take(1):  # each colour has its own slices
             raise NotCovered
         bits.skip_codes(2)
         bits.take(1)
@@ -172,14 +172,14 @@ def _read_sequence(bits: Bits) -> tuple[int, FrameNumbering]:
 
 
 def _skip_scaling_matrices(bits: Bits, count: int) -> None:
-    """Read over the lists of 7.3.2.1.1.1, of which six have 16 entries and the others 64."""
+    """Skip the lists of 7.3.2.1.1.1: the first six have 16 entries, the others 64."""
     for matrix in range(count):
         if not bits.take(1):
             continue
         scale = 8
         for _ in range(16 if matrix < 6 else 64):
             scale = (scale + _signed(bits.code())) % 256
-            if scale == 0:  # the rest repeats the last entry
+            if scale == 0:  # the remaining entries repeat the last one
                 break
 
 
@@ -199,7 +199,7 @@ def _read_parameters(bits: Bits) -> tuple[int, _Parameters]:
 
 
 def _read_lists(bits: Bits, found: Slice, parameters: _Parameters, sequence: FrameNumbering) -> None:
-    """Read a slice header from behind its order count to the marking of references."""
+    """Read a slice header, from after its order count to the marking of references."""
     if parameters.has_redundancy and bits.code():
         raise NotCovered
     if found.kind == KIND_B:
@@ -219,7 +219,7 @@ def _read_lists(bits: Bits, found: Slice, parameters: _Parameters, sequence: Fra
 
 
 def _read_changes(bits: Bits) -> Iterator[int]:
-    """Yield the signed steps from one picture number to the next that reorder a list."""
+    """Yield the signed steps, from one picture number to the next, that reorder a list."""
     if not bits.take(1):
         return
     while (kind := bits.code()) != 3:
@@ -250,5 +250,5 @@ def _read_marking(bits: Bits, found: Slice) -> None:
 
 
 def _signed(code: int) -> int:
-    """se(v) of ue(v)."""
+    """Return the signed value, se(v), of an unsigned code, ue(v)."""
     return (code + 1) // 2 if code & 1 else -(code // 2)

@@ -1,10 +1,10 @@
-"""Which B-pictures of H.264 are needed by nobody though others may lean on them, and what can stand in for them.
+"""Which B-pictures of H.264 no needed picture refers to, although it may, and what to send in their place.
 
-Numbering, order and marking of all later references count on such a picture, so it cannot be left out. Its content can,
-where no needed picture has it in a reference list. To know, the lists are built from the slice headers as the standard
-says, from an IDR picture on. What stands in is a P-picture of the same number, order and markings that repeats another
-one: a few bytes, which take a fraction of the time. Progressive frames and short-term references are covered; all else
-is kept as it is.
+The numbering, order and marking of all later references depend on such a picture, so it cannot be left out. Its content
+can be left out if no needed picture has it in a reference list. To find out, the lists are built from the slice headers
+as the standard defines, beginning at an IDR picture. The stand-in is a P-picture with the same number, order and
+markings that repeats another picture: a few bytes, which decode in a fraction of the time. Progressive frames and
+short-term references are covered; all other pictures are kept as they are.
 
 Source: ITU-T H.264, 7.3.4 (slice data), 8.2.1 (order counts), 8.2.4 (reference lists), 8.2.5 (marking).
 """
@@ -36,7 +36,7 @@ class _Reference:
 
 @dataclass(frozen=True)
 class _Picture:
-    """What is known of a picture before it is decoded; others are named by their places."""
+    """What is known about a picture before it is decoded; other pictures are given by their places."""
 
     lists: frozenset[int]
     is_b: bool
@@ -46,23 +46,23 @@ class _Picture:
 def stand_ins(
     units_of: Sequence[Sequence[bytes]], parameter_units: Iterable[bytes], is_target: Sequence[bool]
 ) -> dict[int, tuple[bytes, ...]]:
-    """Return units to send in place of the B-pictures that nobody needs; none where the stream is not covered.
+    """Return units to send in place of the B-pictures that are not needed; empty if the stream is not covered.
 
     Args:
-        units_of: of each picture in decoding order, from an IDR picture on, the heads of its slices and parameter
-            sets. All pictures that others may lean on are there.
-        parameter_units: the parameter sets of the stream's header.
-        is_target: which pictures must come out as they are.
+        units_of: for each picture in decoding order, beginning at an IDR picture, the heads of its slices and parameter
+            sets. It must include all pictures that others may refer to.
+        parameter_units: the parameter sets in the stream's header.
+        is_target: for each picture, True if it must be decoded as it is.
 
     Returns:
-        By place among the pictures: a parameter set and a slice.
+        For a picture's place in `units_of`: a parameter set and a slice.
     """
     try:
         pictures = list(_walk(units_of, parameter_units))
     except (NotCovered, KeyError, IndexError, ValueError):
         return {}
     needed = {place for place, picture in enumerate(pictures) if is_target[place] or not picture.is_b}
-    for place in range(len(pictures) - 1, -1, -1):  # what is leant on comes earlier
+    for place in range(len(pictures) - 1, -1, -1):  # references come earlier
         if place in needed:
             needed |= pictures[place].lists
     return {place: picture.stand_in for place, picture in enumerate(pictures) if place not in needed}
@@ -88,7 +88,7 @@ def _walk(units_of: Sequence[Sequence[bytes]], parameter_units: Iterable[bytes])
 
 
 def _is_of_one(found: Slice, first: Slice) -> bool:
-    """Tell whether two slices agree on what all slices of a picture share."""
+    """Return True if two slices agree on what all slices of a picture share."""
     return (found.frame_number, found.order_low, found.order_difference, found.unmarked) == (
         first.frame_number,
         first.order_low,
@@ -99,7 +99,7 @@ def _is_of_one(found: Slice, first: Slice) -> bool:
 
 @final
 class _Marking:
-    """The references that a decoder holds, from an IDR picture on."""
+    """The references that a decoder holds, beginning at an IDR picture."""
 
     def __init__(self, sequence: FrameNumbering) -> None:
         self.sequence = sequence
@@ -108,7 +108,7 @@ class _Marking:
         self._previous_order = 0
 
     def take_in(self, place: int, slices: list[Slice]) -> _Picture:
-        """Build the lists of a picture's slices, and mark references as the first one says."""
+        """Return what is known about the next picture, after building its lists and marking references."""
         found, turn = slices[0], 1 << self.sequence.frame_number_bits
         if found.frame_number != (0 if found.is_idr else (self._previous_number + 1) % turn):
             raise NotCovered
@@ -126,7 +126,7 @@ class _Marking:
         )
 
     def _order(self, found: Slice) -> int:
-        """Return the order count, whose low bits the slice has. Without them no picture is reordered."""
+        """Return the order count, whose low bits are in the slice. Without them no picture is reordered."""
         if not self.sequence.order_bits:
             if found.kind == KIND_B:
                 raise NotCovered
@@ -169,7 +169,7 @@ class _Marking:
 def _reorder(
     entries: list[_Reference], steps: list[int], own: int, turn: int, numbers: dict[_Reference, int]
 ) -> list[_Reference]:
-    """Put pictures to the front of a list, each found by the step from the number of the one before."""
+    """Return a list with pictures moved to its front, each found by the step from the previous picture's number."""
     number = own
     for front, step in enumerate(steps):
         number = (number + step) % turn
@@ -189,18 +189,18 @@ _SPARE_PARAMETERS = 255  # the last number that a set may have; 7.4.2.2
 
 
 def _repeating_parameters(sequence: int) -> bytes:
-    """Write picture parameters for slices of skipped macroblocks, which begin with those of `_repeating_slice`."""
+    """Return picture parameters for slices of skipped macroblocks, such as those of `_repeating_slice`."""
     bits = _code_bits(_SPARE_PARAMETERS) + _code_bits(sequence)
     bits += "00"  # no CABAC, no second order count
-    bits += _code_bits(0) * 3  # one slice group, one reference a list
+    bits += _code_bits(0) * 3  # one slice group, one reference per list
     bits += "000"  # no weights
     bits += _code_bits(0) * 3  # quantisers
-    bits += "100"  # says how to deblock; intra pictures as usual; no redundancy
+    bits += "100"  # deblocking is stated; no constrained intra prediction; no redundant pictures
     return _unit(3 << 5 | PICTURE_PARAMETERS, bits)
 
 
 def _repeating_slice(found: Slice, sequence: FrameNumbering) -> bytes:
-    """Write a P-slice in a picture's place, all of whose macroblocks are those of its first reference."""
+    """Return a P-slice to send in a picture's place; all its macroblocks repeat those of its first reference."""
     if found.order_difference:
         raise NotCovered
     bits = _code_bits(0) + _code_bits(KIND_P) + _code_bits(_SPARE_PARAMETERS)
@@ -216,13 +216,13 @@ def _repeating_slice(found: Slice, sequence: FrameNumbering) -> bytes:
 
 
 def _code_bits(number: int) -> str:
-    """ue(v)."""
+    """Return the bits of an unsigned Exp-Golomb code, ue(v)."""
     binary = f"{number + 1:b}"
     return "0" * (len(binary) - 1) + binary
 
 
 def _unit(head: int, bits: str) -> bytes:
-    """Close a unit with its stop bit, and keep start codes out of it."""
+    """Return a complete unit, with a stop bit, and with emulation prevention bytes that keep start codes out of it."""
     bits += "1"
     bits += "0" * (-len(bits) % 8)
     content, zeros = bytearray([head]), 0

@@ -19,7 +19,7 @@ def continued(ticks: list[int], decode_ticks: list[int], duration: int = 1) -> l
         pytest.param([7], [7], id="one frame"),
     ],
 )
-def test_a_clock_that_does_not_begin_anew_is_kept(ticks: list[int], decode_ticks: list[int]) -> None:
+def test_a_clock_that_does_not_restart_is_kept(ticks: list[int], decode_ticks: list[int]) -> None:
     assert continued(ticks, decode_ticks) == ticks
 
 
@@ -32,5 +32,5 @@ def test_a_section_of_one_frame_at_the_end_follows_too() -> None:
     assert continued([90, 91, 92, 0], [90, 91, 92, 0]) == [90, 91, 92, 93]
 
 
-def test_without_durations_the_usual_step_stands_between_sections() -> None:
+def test_without_durations_sections_are_one_usual_step_apart() -> None:
     assert continued([100, 104, 108, 0, 4, 8], [100, 104, 108, 0, 4, 8], duration=0) == [100, 104, 108, 112, 116, 120]

@@ -74,7 +74,7 @@ def test_a_variable_frame_rate_changes_no_frame(tmp_path: Path, decoder: Decoder
     "edits",
     [
         pytest.param([(12, 20), (41, 40)], id="a part cut out"),
-        pytest.param([(41, 40), (12, 20)], id="two parts turned round"),
+        pytest.param([(41, 40), (12, 20)], id="two parts in reverse order"),
     ],
 )
 def test_an_edit_list_of_several_parts_gives_the_frames_that_it_shows(
@@ -90,7 +90,7 @@ def test_an_edit_list_of_several_parts_gives_the_frames_that_it_shows(
 @pytest.mark.parametrize(
     ("ending", "codec"), [("ts", "libx264"), ("ts", "libx265"), ("ts", "mpeg2video"), ("mpg", "mpeg2video")]
 )
-def test_files_written_one_behind_another_are_one_video(tmp_path: Path, ending: str, codec: str) -> None:
+def test_files_joined_end_to_end_are_one_video(tmp_path: Path, ending: str, codec: str) -> None:
     firsts, ends = (0, 37, 60), (37, 60, 120)
     path = tmp_path / f"joined.{ending}"
     parts = [
@@ -111,19 +111,19 @@ def test_frames_that_share_a_timestamp_are_all_shown(tmp_path: Path) -> None:
     assert numbers(shared, 40) == list(range(40))
 
 
-def test_timestamps_are_those_of_the_frames_chosen(tmp_path: Path) -> None:
+def test_timestamps_are_those_of_the_chosen_frames(tmp_path: Path) -> None:
     frames = read_frames(str(write_video(tmp_path / "a.mp4", 30, fps=25)), UniformFrames(3))
     np.testing.assert_allclose(frames.timestamps_s, np.array([5, 15, 25]) / 25, atol=1e-6)
 
 
-def test_key_frames_come_with_their_own_moments(tmp_path: Path) -> None:
+def test_key_frames_have_their_own_timestamps(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", 60, options={"g": "20", "bf": "2", "sc_threshold": "0"})
     frames = read_frames(str(path), KeyFrames(2))
     assert [number_of(window[0]) for window in frames.rgb] == [20, 40]
     np.testing.assert_allclose(frames.timestamps_s, [0.8, 1.6], atol=1e-6)
 
 
-def test_one_frame_a_second_of_a_variable_frame_rate(tmp_path: Path) -> None:
+def test_one_frame_per_second_of_a_variable_frame_rate(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", 7, ticks=[0, 1, 2, 24, 25, 49, 70])
     frames = read_frames(str(path), FramesPerSecond(1))
     assert [number_of(window[0]) for window in frames.rgb] == [0, 4, 5]
@@ -173,7 +173,7 @@ def test_a_truncated_video_keeps_the_frames_it_has(tmp_path: Path, name: str) ->
     assert 60 < found[-1] < 140
 
 
-def test_frames_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
+def test_frames_that_cannot_be_decoded_are_skipped(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.ts", 100, options={"g": "10", "bf": "0"})
     content = bytearray(path.read_bytes())
     content[len(content) // 3 : len(content) // 3 + 20_000] = b"\xff" * 20_000
@@ -186,7 +186,7 @@ def test_frames_that_cannot_be_decoded_are_passed_over(tmp_path: Path) -> None:
 
 @both_decoders
 @pytest.mark.parametrize("ending", ["h264", "avi"])
-def test_frames_known_by_order_alone_are_right_where_a_stream_begins_within_a_group(
+def test_frames_identified_only_by_order_are_right_if_a_stream_begins_within_a_group(
     tmp_path: Path, ending: str, decoder: Decoder
 ) -> None:
     options = {"g": "20", "bf": "2", "x264-params": "repeat-headers=1:scenecut=0"}
@@ -201,7 +201,7 @@ def test_preprocessing_is_applied_to_each_frame(tmp_path: Path) -> None:
     assert frames.rgb.shape == (2, 1, 64, 64, 3)
 
 
-def test_frames_stand_in_memory_once(tmp_path: Path) -> None:
+def test_frames_are_held_in_memory_once(tmp_path: Path) -> None:
     path = str(write_video(tmp_path / "a.mp4", 300))
     cutter = ViewCutter(SMALL_SQUARE, ("whole", "whole-mirrored"))
     rgb, peak_bytes = traced(lambda: rows_by_view(read_frames(path, UniformFrames(300), cutter, thread_count=2).rgb))
@@ -210,7 +210,7 @@ def test_frames_stand_in_memory_once(tmp_path: Path) -> None:
 
 
 def traced(work: Callable[[], NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], int]:
-    """Return what the work gives, and how much memory NumPy and Python held at most meanwhile."""
+    """Return the result of the work, and the peak memory in bytes that NumPy and Python used for it."""
     tracemalloc.start()
     try:
         return work(), tracemalloc.get_traced_memory()[1]
@@ -218,7 +218,7 @@ def traced(work: Callable[[], NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], in
         tracemalloc.stop()
 
 
-def test_a_frame_behind_two_vectors_stands_in_both(tmp_path: Path) -> None:
+def test_a_frame_behind_two_vectors_is_in_both(tmp_path: Path) -> None:
     frames = read_frames(str(write_video(tmp_path / "a.mp4", 20)), Windows())
     assert [[number_of(rgb) for rgb in window] for window in frames.rgb] == [[3, 5], [5, 9]]
     np.testing.assert_allclose(frames.timestamps_s, [4 / 25, 7 / 25], atol=1e-6)
@@ -242,11 +242,11 @@ def test_a_file_cut_before_its_index_is_unreadable(tmp_path: Path) -> None:
 
 
 def test_a_codec_that_opencv_lacks_is_a_decode_error(odd_videos: Path) -> None:
-    with pytest.raises(VideoError, match=r"decode_error: opencv does not give the frames of .*av1_video.mkv"):
+    with pytest.raises(VideoError, match=r"decode_error: opencv does not return the frames of .*av1_video.mkv"):
         read_frames(str(odd_videos / "torchcodec" / "av1_video.mkv"), UniformFrames(4), decoder="opencv")
 
 
-DAMAGED_S = {"corrupted.mp4": {3.0}}  # the moments of frames that no decoder gives, though their packets are there
+DAMAGED_S = {"corrupted.mp4": {3.0}}  # timestamps of frames that no decoder returns, though their packets exist
 LARGE_BYTES = 90_000
 
 
@@ -277,7 +277,7 @@ def test_every_large_odd_video_gives_all_its_frames(odd_videos: Path) -> None:
 
 
 def outcome(path: Path, count: int) -> str:
-    """Compare the frames of a sampling rule with those at its places among all that play; or return the reason."""
+    """Return "right" if sampled frames equal those at the same places among all that play, else "wrong" or a reason."""
     try:
         frames = read_frames(str(path), UniformFrames(count), thread_count=1)
     except VideoError as error:
@@ -294,12 +294,12 @@ def outcome(path: Path, count: int) -> str:
     return "right" if is_right else "wrong"
 
 
-def test_pictures_that_change_their_size_need_a_preprocessing(tmp_path: Path) -> None:
+def test_pictures_that_change_size_need_a_preprocessing(tmp_path: Path) -> None:
     parts = [
         write_moving_video(tmp_path / f"{side_px}.h264", 10, codec="libx264", options={}, width_px=side_px)
         for side_px in (128, 192)
     ]
     path = str(join_streams(parts, tmp_path / "a.ts"))
-    with pytest.raises(VideoError, match=r"change their size \(128x\d+, 192x\d+\); give a preprocessing"):
+    with pytest.raises(VideoError, match=r"change size \(128x\d+, 192x\d+\)\. Set preprocessing"):
         read_frames(path, UniformFrames(4))
     assert read_frames(path, UniformFrames(4), SMALL_SQUARE).rgb.shape == (4, 1, 64, 64, 3)

@@ -10,7 +10,7 @@ def grey(level: int, *, width_px: int = 3) -> NDArray[np.uint8]:
     return np.full((2, width_px, 3), level, dtype=np.uint8)
 
 
-def test_pictures_stand_at_all_places_of_their_frames() -> None:
+def test_a_picture_is_at_every_place_of_its_frame() -> None:
     pictures = GatheredPictures(np.array([[7, 9], [9, 4]]))
     for index in (9, 4, 7):
         pictures.put(index, grey(index))
@@ -20,7 +20,7 @@ def test_pictures_stand_at_all_places_of_their_frames() -> None:
     assert rgb[:, :, 0, 0, 0].tolist() == [[7, 9], [9, 4]]
 
 
-def test_views_of_a_frame_stand_behind_its_place() -> None:
+def test_views_of_a_frame_follow_its_place_in_the_shape() -> None:
     pictures = GatheredPictures(np.array([[5], [6]]))
     for index in (5, 6):
         pictures.put(index, np.stack([grey(index), grey(10 * index)]))
@@ -29,7 +29,7 @@ def test_views_of_a_frame_stand_behind_its_place() -> None:
     assert rgb[:, 0, :, 0, 0, 0].tolist() == [[5, 50], [6, 60]]
 
 
-def test_where_one_has_not_come_there_are_none() -> None:
+def test_if_one_picture_is_missing_there_are_none() -> None:
     pictures = GatheredPictures(np.array([[0], [1]]))
     pictures.put(0, grey(1))
     assert pictures.rgb() is None
@@ -39,5 +39,5 @@ def test_pictures_of_two_sizes_are_refused() -> None:
     pictures = GatheredPictures(np.array([[0], [1]]))
     pictures.put(0, grey(1))
     pictures.put(1, grey(1, width_px=5))
-    with pytest.raises(VideoError, match=r"change their size \(3x2, 5x2\); give a preprocessing"):
+    with pytest.raises(VideoError, match=r"change size \(3x2, 5x2\)\. Set preprocessing to resize them"):
         pictures.rgb()

@@ -30,7 +30,7 @@ without_a_gpu = pytest.mark.skipif(why_no_gpu() is None, reason="needs a machine
         pytest.param("libvpx-vp9", "yuv420p", "webm", {"g": "20"}, id="VP9"),
     ],
 )
-def test_a_gpu_gives_the_pixels_of_the_cpu(
+def test_a_gpu_gives_the_same_pixels_as_the_cpu(
     tmp_path: Path, codec: str, pixel_format: str, ending: str, options: dict[str, str]
 ) -> None:
     path = write_moving_video(
@@ -52,7 +52,7 @@ def test_a_gpu_gives_the_pixels_of_the_cpu(
     "name",
     ["nasa_13013.mp4", "nasa_13013_rotated.mp4", "nasa_13013_hdr.mp4", "bt601_full_range.mp4", "testsrc2_vp9.webm"],
 )
-def test_a_gpu_gives_the_pixels_of_the_cpu_on_real_files(odd_videos: Path, name: str) -> None:
+def test_a_gpu_gives_the_same_pixels_as_the_cpu_on_real_files(odd_videos: Path, name: str) -> None:
     path = str(odd_videos / "torchcodec" / name)
     by_gpu = read_frames_by_nvdec(path, UniformFrames(5))
     assert not isinstance(by_gpu, str), by_gpu
@@ -60,7 +60,7 @@ def test_a_gpu_gives_the_pixels_of_the_cpu_on_real_files(odd_videos: Path, name:
 
 
 @with_a_gpu
-def test_a_stream_cropped_on_its_left_gives_the_pixels_of_the_cpu_or_goes_there(tmp_path: Path) -> None:
+def test_a_stream_cropped_on_its_left_is_exact_on_the_gpu_or_left_to_the_cpu(tmp_path: Path) -> None:
     path = write_moving_video(tmp_path / "a.mp4", 20, codec="libx264", options={}, width_px=256, height_px=192)
     cropped = crop_packets(path, tmp_path / "cropped.mp4", left_px=32, top_px=16)
     expected = read_frames(str(cropped), UniformFrames(3)).rgb
@@ -79,10 +79,10 @@ def test_a_stream_cropped_on_its_left_gives_the_pixels_of_the_cpu_or_goes_there(
         pytest.param("libvpx-vp9", "yuva420p", "webm", "not for transparent WebM", id="transparent VP9"),
         pytest.param("mpeg4", "yuv420p", "avi", "h264, hevc, vp8, vp9, not for mpeg4", id="MPEG-4"),
         pytest.param("libsvtav1", "yuv420p", "mp4", "not for libdav1d", id="AV1"),
-        pytest.param("libx264", "yuv444p", "mp4", "4:2:0 in 8 or 10 bits, not for yuv444p", id="4:4:4"),
+        pytest.param("libx264", "yuv444p", "mp4", "4:2:0 video of 8 or 10 bits, not for yuv444p", id="4:4:4"),
     ],
 )
-def test_what_a_gpu_decodes_to_the_bit_is_for_it_and_nothing_else(
+def test_a_gpu_is_used_only_for_what_it_decodes_exactly(
     tmp_path: Path, codec: str, pixel_format: str, ending: str, reason: str | None
 ) -> None:
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
@@ -91,14 +91,14 @@ def test_what_a_gpu_decodes_to_the_bit_is_for_it_and_nothing_else(
     assert found == {128, 96} if reason is None else str(found).endswith(reason)
 
 
-def test_what_is_no_video_is_not_for_the_cpu_either(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_video_is_an_error_and_not_left_to_the_cpu(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("x")
     with pytest.raises(VideoError, match="unreadable"):
         nvdec_sides_px(str(tmp_path / "a.mp4"))
 
 
 @without_a_gpu
-def test_without_a_gpu_videos_are_decoded_on_the_cpu_and_the_reason_told(tmp_path: Path) -> None:
+def test_without_a_gpu_videos_are_decoded_on_the_cpu_and_the_reason_is_reported(tmp_path: Path) -> None:
     videos = [write_video(tmp_path / f"{number}.mp4", 20) for number in range(3)]
     log = tmp_path / "run.jsonl"
     config = EmbedConfig(sampling=UniformFrames(4), decode_device="cuda", log=str(log))
@@ -110,7 +110,7 @@ def test_without_a_gpu_videos_are_decoded_on_the_cpu_and_the_reason_told(tmp_pat
     assert spelled_numbers(EmbeddingStore(tmp_path / "s.h5").read("0.mp4").vectors) == [2, 7, 12, 17]
 
 
-def test_a_video_over_which_a_gpus_process_died_is_tried_again_on_the_cpu(tmp_path: Path) -> None:
+def test_a_video_whose_gpu_process_died_is_tried_again_on_the_cpu(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", HOSTILE_FRAME_COUNT)
     sampling = Hostile(hostile.segfault, once=tmp_path / "done")
     plan = DecodePlan(sampling, BarReader().identity.preprocessing, decode_device="cuda")
@@ -119,6 +119,6 @@ def test_a_video_over_which_a_gpus_process_died_is_tried_again_on_the_cpu(tmp_pa
     assert result.cpu_reason == "its process died or was killed when the GPU was to decode it"
 
 
-def test_a_gpu_wants_pyav() -> None:
+def test_a_gpu_needs_pyav() -> None:
     with pytest.raises(ValueError, match="decode_device cuda needs pyav, but decoder is 'opencv'"):
         EmbedConfig(decoder="opencv", decode_device="cuda")

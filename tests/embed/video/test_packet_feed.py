@@ -1,4 +1,4 @@
-"""What is sent in place of a packet; that the pictures stay the same is shown by tests/embed/video/test_planning.py."""
+"""What is sent in place of a packet; tests/embed/video/test_planning.py shows that the pictures stay the same."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.embed.video.test_planning import mistakes
 from tests.media import write_moving_video
 
 
-def test_what_an_av1_packet_shows_is_cut_off_where_nothing_leans_on_it(tmp_path: Path) -> None:
+def test_the_shown_picture_of_an_av1_packet_is_cut_off_if_nothing_refers_to_it(tmp_path: Path) -> None:
     codec, options, _ = CODECS["AV1"]
     path = write_moving_video(tmp_path / "a.mp4", 96, codec=codec, options=options | {"g": "64"})
     plan = plan_packets(read_packets(str(path)), np.array([60]))

@@ -1,4 +1,4 @@
-"""Pictures look as a screen would show them, whatever way their colours are stored."""
+"""Pictures look as a screen would show them, in whatever way their colours are stored."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -21,7 +21,7 @@ SWATCHES = [(255, 255, 255), (0, 0, 0), (200, 40, 40), (40, 180, 60), (30, 60, 2
 def stored(
     rgb: NDArray[np.uint8], weights: tuple[float, float], *, is_full: bool, bits: int = 8
 ) -> list[NDArray[np.uint16]]:
-    """Turn (H, W_px, 3) RGB into Y'CbCr planes by the definition of H.273, section 8.3."""
+    """Return the Y'CbCr planes of (H, W_px, 3) RGB, as defined by H.273, section 8.3."""
     red, green, blue = np.moveaxis(rgb / 255.0, -1, 0)
     kr, kb = weights
     luma = kr * red + (1 - kr - kb) * green + kb * blue
@@ -64,7 +64,7 @@ def test_every_way_to_store_colours_shows_the_same_picture(
     assert np.abs(PictureReader().read(frame).astype(int) - swatches()).max() <= 3
 
 
-def test_a_file_that_is_silent_is_bt601_in_limited_range() -> None:
+def test_a_file_that_states_no_colours_is_bt601_in_limited_range() -> None:
     frame = frame_of(stored(swatches(), BT601, is_full=False), "yuv444p", 2, 0)
     assert np.abs(PictureReader().read(frame).astype(int) - swatches()).max() <= 3
 
@@ -85,7 +85,7 @@ def test_hdr_white_comes_out_light_and_grey_stays_grey(transfer: int, white: flo
     assert peak >= 250
 
 
-def test_transparent_parts_stand_on_black() -> None:
+def test_transparent_parts_are_shown_on_black() -> None:
     rgba = np.full((16, 32, 4), 255, dtype=np.uint8)
     rgba[:, :8, 3], rgba[:, 8:16, 3] = 0, 128
     shown = PictureReader().read(av.VideoFrame.from_ndarray(rgba, format="rgba"))
@@ -93,7 +93,7 @@ def test_transparent_parts_stand_on_black() -> None:
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
-def test_a_transparent_webm_stands_on_black(tmp_path: Path, codec: str) -> None:
+def test_a_transparent_webm_is_shown_on_black(tmp_path: Path, codec: str) -> None:
     path = write_transparent_video(tmp_path / "a.webm", 40, codec=codec)
     rgb = read_frames(str(path), UniformFrames(3)).rgb[:, 0]
     assert rgb[:, :, :60].max() <= 2
@@ -103,7 +103,7 @@ def test_a_transparent_webm_stands_on_black(tmp_path: Path, codec: str) -> None:
 
 
 def write_transparent_video(path: Path, frame_count: int, *, codec: str) -> Path:
-    """Encode a white picture whose left half is transparent."""
+    """Return a file with a white picture whose left half is transparent."""
     rgba = np.full((96, 128, 4), 255, dtype=np.uint8)
     rgba[:, :64, 3] = 0
     with av.open(str(path), "w") as container:
@@ -117,7 +117,7 @@ def write_transparent_video(path: Path, frame_count: int, *, codec: str) -> Path
     return path
 
 
-def test_a_transparent_gif_stands_on_black(odd_videos: Path) -> None:
+def test_a_transparent_gif_is_shown_on_black(odd_videos: Path) -> None:
     rgb = read_frames(str(odd_videos / "torchcodec" / "transparent.gif"), UniformFrames(1)).rgb
     assert rgb[0, 0, 0, 0].tolist() == [0, 0, 0]
 
@@ -156,7 +156,7 @@ def test_an_anamorphic_file_is_made_square(tmp_path: Path) -> None:
         ("torchcodec/nasa_13013_rotated.mp4", None),
     ],
 )
-def test_rotated_files_stand_upright(odd_videos: Path, name: str, size: tuple[int, int] | None) -> None:
+def test_rotated_files_are_shown_upright(odd_videos: Path, name: str, size: tuple[int, int] | None) -> None:
     frames = read_frames(str(odd_videos / name), UniformFrames(1))
     stored_size = (frames.timeline.height_px, frames.timeline.width_px)
     assert frames.rgb.shape[2:4] == (size or stored_size[::-1])
@@ -224,8 +224,8 @@ def test_colours_of_real_files_interleaved_as_by_a_gpu_give_the_pixels_of_planes
 
 
 @pytest.mark.parametrize(("left_px", "top_px"), [(2, 2), (32, 16), (64, 0)])
-def test_what_a_stream_crops_is_cropped_to_the_pixel(tmp_path: Path, left_px: int, top_px: int) -> None:
+def test_a_streams_crop_is_applied_to_the_pixel(tmp_path: Path, left_px: int, top_px: int) -> None:
     whole = write_moving_video(tmp_path / "a.mp4", 12, codec="libx264", options={})
     cropped = crop_packets(whole, tmp_path / "cropped.mp4", left_px=left_px, top_px=top_px)
     pixels, expected = (read_frames(str(path), UniformFrames(3)).rgb.astype(int) for path in (cropped, whole))
-    assert np.abs(pixels - expected[:, :, top_px:, left_px:]).max() <= 6  # chroma at the edges is interpolated anew
+    assert np.abs(pixels - expected[:, :, top_px:, left_px:]).max() <= 6  # chroma at the edges is interpolated again

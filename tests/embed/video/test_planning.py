@@ -1,4 +1,4 @@
-"""Planned decoding gives, pixel for pixel, what decoding everything gives."""
+"""Planned decoding returns exactly the pixels that decoding everything returns."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,13 +42,13 @@ TARGETS: dict[str, Targets] = {
     "the last": lambda count: np.array([count - 1]),
     "the first": lambda _: np.array([0]),
 }
-SPARSE = {"three", "every seventh", "at random", "eight", "the last", "key frames"}  # planned where anything is
+SPARSE = {"three", "every seventh", "at random", "eight", "the last", "key frames"}  # planned if any choice is
 
 
 def differing(
     path: Path, wanted: NDArray[np.int64], packets: Packets, everything: dict[int, NDArray[np.uint8]], seek_bytes: int
 ) -> list[int]:
-    """Return the wanted frames that planned decoding gives otherwise, or not at all."""
+    """Return the wanted frames that planned decoding returns with other pixels, or not at all."""
     plan = plan_packets(packets, wanted)
     if plan is None:
         return []
@@ -60,7 +60,7 @@ def differing(
 def differing_by_parts(
     path: Path, wanted: NDArray[np.int64], packets: Packets, everything: dict[int, NDArray[np.uint8]]
 ) -> list[int]:
-    """Return the wanted frames that three decoders side by side give otherwise, or not at all."""
+    """Return the wanted frames that three parallel decoders return with other pixels, or not at all."""
     plan = plan_packets(packets, wanted, decoders=3)
     if plan is None:
         return []
@@ -76,15 +76,15 @@ def choices_of(packets: Packets) -> dict[str, NDArray[np.int64]]:
 
 
 def planned_choices(path: Path) -> set[str]:
-    """Return the choices of targets that are decoded by plan: only of these do `mistakes` say anything."""
+    """Return the choices of targets that are decoded by plan: `mistakes` tests only these."""
     packets = read_packets(str(path))
     return {name for name, chosen in choices_of(packets).items() if plan_packets(packets, chosen) is not None}
 
 
 def mistakes(path: Path) -> dict[str, list[int]]:
-    """Return, for each choice of targets, the frames that are not what decoding everything gives.
+    """Return, for each choice of targets, the frames that differ from those of decoding everything.
 
-    Gaps are read over, and sought over.
+    Each choice is decoded once reading over gaps, and once seeking over them.
     """
     packets = read_packets(str(path))
     everyone = frozenset(range(packets.timeline.frame_count))
@@ -103,7 +103,7 @@ def mistakes(path: Path) -> dict[str, list[int]]:
 
 
 def sent_share(path: Path, *, target_count: int = 1) -> float:
-    """Return how many packets are sent for evenly spaced frames, of those up to the last of them."""
+    """Return the share of packets, up to the last of some evenly spaced frames, that is sent for these frames."""
     packets = read_packets(str(path))
     wanted = UniformFrames(target_count).choose(packets.timeline.frame_count)
     plan = plan_packets(packets, wanted)
@@ -113,7 +113,7 @@ def sent_share(path: Path, *, target_count: int = 1) -> float:
 
 @pytest.fixture(scope="module", params=MIXES)
 def mix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mix:
-    """One video of each codec in each container."""
+    """Return one video of each codec in each container."""
     return write_mix(tmp_path_factory.mktemp("mix"), *request.param)
 
 
@@ -129,14 +129,14 @@ def test_the_frames_are_those_that_a_player_shows(mix: Mix) -> None:
 
 
 def encoded_again(clip: Path, folder: Path, name: str) -> Path:
-    """Encode a real clip as one of the codecs."""
+    """Return a real clip encoded with one of the codecs."""
     codec, options, pixel_format = CODECS[name]
     goal = folder / f"{clip.stem}.{ENDINGS[name.split()[0]][0]}"
     return encode_again(clip, goal, codec=codec, options=options, pixel_format=pixel_format)
 
 
 @pytest.mark.parametrize(("name", "number"), RECODED.items())
-def test_real_clips_in_other_codecs_planned_equal_decoding_everything(
+def test_planned_frames_of_real_clips_in_other_codecs_equal_those_of_decoding_everything(
     tmp_path: Path, ut_interaction6: Path, name: str, number: int
 ) -> None:
     path = encoded_again(sorted(ut_interaction6.rglob("*.avi"))[number], tmp_path, name)
@@ -147,7 +147,7 @@ def test_real_clips_in_other_codecs_planned_equal_decoding_everything(
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", RECODED)
-def test_every_real_clip_in_another_codec_planned_equals_decoding_everything(
+def test_planned_frames_of_every_real_clip_in_another_codec_equal_those_of_decoding_everything(
     tmp_path: Path, ut_interaction6: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     clips = [encoded_again(clip, tmp_path, name) for clip in sorted(ut_interaction6.rglob("*.avi"))]
@@ -175,7 +175,7 @@ def test_an_edit_list_shows_its_part_and_is_planned(tmp_path: Path, name: str) -
     assert sent_share(path) < 1
 
 
-def test_where_an_edit_list_repeats_pictures_all_is_decoded(tmp_path: Path) -> None:
+def test_if_an_edit_list_repeats_pictures_everything_is_decoded(tmp_path: Path) -> None:
     codec, options, _ = CODECS["H.264 no B"]
     path = write_moving_video(tmp_path / "a.mp4", FRAME_COUNT, codec=codec, options=options)
     set_edits(path, [(10, 30), (50, 31)])
@@ -200,7 +200,7 @@ def test_two_fields_are_shown_as_one_picture_in_one_packet_or_two(
 
 
 @pytest.mark.parametrize("name", ["H.264 open", "H.264 open pyramid", "HEVC open pyramid", "MPEG-2", "MPEG-4"])
-def test_where_timestamps_hide_leading_pictures_all_is_decoded(tmp_path: Path, name: str) -> None:
+def test_if_timestamps_hide_leading_pictures_everything_is_decoded(tmp_path: Path, name: str) -> None:
     codec, options, _ = CODECS[name]
     path = write_moving_video(tmp_path / "a.mkv", FRAME_COUNT, codec=codec, options=options)
     count = len(read_packets(str(path)).marks)
@@ -245,7 +245,7 @@ def test_groups_without_a_target_are_not_sent(tmp_path: Path) -> None:
     assert run.orders.tolist() == [32, 33, 34, 35]
 
 
-def test_disposable_pictures_that_are_no_targets_are_not_sent(tmp_path: Path) -> None:
+def test_disposable_pictures_that_are_not_targets_are_not_sent(tmp_path: Path) -> None:
     codec, options, _ = CODECS["MPEG-4"]
     path = write_moving_video(tmp_path / "a.mp4", 64, codec=codec, options=options)
     packets = read_packets(str(path))
@@ -253,7 +253,7 @@ def test_disposable_pictures_that_are_no_targets_are_not_sent(tmp_path: Path) ->
     assert packets.frame_of[run.orders].tolist() == [0, 3, 6, 9]
 
 
-def test_a_leading_picture_takes_the_group_before_along(tmp_path: Path) -> None:
+def test_a_leading_picture_also_needs_the_previous_group(tmp_path: Path) -> None:
     codec, options, _ = CODECS["HEVC open pyramid"]
     packets = read_packets(str(write_moving_video(tmp_path / "a.mp4", 96, codec=codec, options=options)))
     entries = np.flatnonzero(packets.timeline.is_keyframe)
@@ -262,12 +262,12 @@ def test_a_leading_picture_takes_the_group_before_along(tmp_path: Path) -> None:
 
 
 def odd_files(folder: Path, sizes_bytes: range) -> list[Path]:
-    """Return the odd files of such sizes, of whatever ending, that hold a video."""
+    """Return the odd video files, with any suffix, whose sizes are in this range."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix in VIDEO_SUFFIXES)
     return [path for path in paths if path.stat().st_size in sizes_bytes]
 
 
-def test_every_odd_video_planned_equals_decoding_everything(odd_videos: Path) -> None:
+def test_planned_frames_of_every_odd_video_equal_those_of_decoding_everything(odd_videos: Path) -> None:
     small = odd_files(odd_videos, range(LARGE_BYTES))
     assert {path.name: wrong for path in small if (wrong := mistakes_or_fallback(path))} == {}
     assert len([path for path in small if planned_choices(path)]) >= 21
@@ -275,21 +275,21 @@ def test_every_odd_video_planned_equals_decoding_everything(odd_videos: Path) ->
 
 
 @pytest.mark.nightly
-def test_every_large_odd_video_planned_equals_decoding_everything(odd_videos: Path) -> None:
+def test_planned_frames_of_every_large_odd_video_equal_those_of_decoding_everything(odd_videos: Path) -> None:
     large = odd_files(odd_videos, range(LARGE_BYTES, 1 << 40))
     assert {path.name: wrong for path in large if (wrong := mistakes_or_fallback(path))} == {}
     assert len([path for path in large if planned_choices(path)]) >= 4
     assert ".avi" in {path.suffix for path in large}
 
 
-def test_real_clips_of_one_key_frame_are_decoded_in_their_order(ut_interaction6: Path) -> None:
+def test_real_clips_with_one_key_frame_are_decoded_in_order(ut_interaction6: Path) -> None:
     clips = sorted(ut_interaction6.rglob("*.avi"))
     assert len(clips) == 120
     assert [path.name for path in clips if planned_choices(path)] == []
 
 
 def mistakes_or_fallback(path: Path) -> dict[str, list[int]]:
-    """Return the mistakes; in a file damaged on purpose, a plan that notices its own failure makes none."""
+    """Return the mistakes; for a file that is damaged on purpose, a plan that notices its own failure has none."""
     try:
         return mistakes(path)
     except (PlanFailed, VideoError):

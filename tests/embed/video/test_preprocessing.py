@@ -28,7 +28,7 @@ def test_pixels_equal_those_of_open_clips_own_transform(mode: str, size: tuple[i
     np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
-def test_a_frame_of_the_right_size_is_left_alone() -> None:
+def test_a_frame_of_the_right_size_is_not_changed() -> None:
     frame = picture(64, 64)
     np.testing.assert_array_equal(Preprocessing(64, 64, "shortest", "bicubic", *GREY).apply(frame), frame)
 
@@ -41,12 +41,12 @@ def test_a_description_survives_json() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        pytest.param({"side_px": 0}, "sides are at least 1 pixel, got 0", id="no pixels"),
-        pytest.param({"resize_mode": "crop"}, "resize_mode is one of .* got 'crop'", id="an unknown mode"),
-        pytest.param({"kernel": "box"}, "kernel is one of .* got 'box'", id="an unknown kernel"),
+        pytest.param({"side_px": 0}, "side_px and resize_px must be at least 1, got 0", id="no pixels"),
+        pytest.param({"resize_mode": "crop"}, "resize_mode must be one of .* got 'crop'", id="an unknown mode"),
+        pytest.param({"kernel": "box"}, "kernel must be one of .* got 'box'", id="an unknown kernel"),
     ],
 )
-def test_a_setting_outside_the_rules_is_refused(changes: dict[str, object], message: str) -> None:
+def test_an_invalid_setting_is_refused(changes: dict[str, object], message: str) -> None:
     good = Preprocessing(224, 224, "shortest", "bicubic", *GREY).to_json()
     with pytest.raises(ValueError, match=message):
         Preprocessing.from_json({**good, **changes})

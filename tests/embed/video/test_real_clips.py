@@ -1,7 +1,7 @@
-"""Xvid clips as cameras and editors leave them: B-pictures packed in pairs, repeated pictures, ends cut off anywhere.
+"""Xvid clips as cameras and editors write them: B-pictures packed in pairs, repeated pictures, ends cut off anywhere.
 
-AVI stores no presentation times, and FFmpeg makes up wrong ones. What a clip shows is what its decoder gives, one frame
-after another; that these stand in the order shown is told by the headers of the pictures themselves.
+AVI stores no presentation times, and FFmpeg makes up wrong ones. A clip shows the frames that its decoder returns, one
+after another; the headers of the pictures prove that these are in the order shown.
 """
 
 import re
@@ -13,12 +13,12 @@ import pytest
 
 from tests.playing import play, unlike
 
-KINDS = "IPBS"  # of pictures, as their headers number them. Source: ISO/IEC 14496-2, table 6-20
-REPEATS_BYTES = 8  # at most, of a packet that repeats the picture before
+KINDS = "IPBS"  # kinds of pictures, as numbered in their headers. Source: ISO/IEC 14496-2, table 6-20
+REPEATS_BYTES = 8  # the maximum size of a packet that repeats the previous picture
 
 
 def as_shown(path: Path) -> str:
-    """Return the kinds of a clip's pictures in the order shown: a B-picture before the one that it follows in the file.
+    """Return the kinds of a clip's pictures as shown: a B-picture precedes the picture that it follows in the file.
 
     Source: ISO/IEC 14496-2, 6.1.3.5 (the order of VOPs).
     """
@@ -32,17 +32,17 @@ def as_shown(path: Path) -> str:
 
 
 def without_what_the_cut_took(kinds: str) -> str:
-    """Leave out the last B-picture: it came in one packet with another, and its own packet, cut off, would show it."""
+    """Return the kinds without the last B-picture, packed with another picture: the packet that shows it is cut off."""
     return kinds[:-2] + kinds[-1]
 
 
 def wrongs(clips: Sequence[Path]) -> dict[str, list[int]]:
-    """Return the frames, of all of each clip, that are not those of a player."""
+    """Return, for each clip, the frames that differ from those that a player shows."""
     return {clip.name: wrong for clip in clips if (wrong := unlike(clip, list(play(clip)), 1000))}
 
 
 def misordered(clips: Sequence[Path]) -> dict[str, str]:
-    """Return the kinds of the pictures that a player shows where these stand in another order than the headers tell."""
+    """Return the kinds of the pictures that a player shows, for clips where their order differs from the headers'."""
     played = {clip: "".join(shown.kind.name for shown in play(clip)) for clip in clips}
     told = {clip: as_shown(clip) for clip in clips}
     return {
@@ -54,7 +54,7 @@ def misordered(clips: Sequence[Path]) -> dict[str, str]:
 
 @pytest.fixture
 def clips(ut_interaction6: Path) -> list[Path]:
-    """All 120."""
+    """Return all 120 clips."""
     found = sorted(ut_interaction6.rglob("*.avi"))
     assert len(found) == 120
     return found

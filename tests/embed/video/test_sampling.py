@@ -17,7 +17,7 @@ from embed.video.timeline import Timeline
         pytest.param(3, 9, [1, 4, 7], id="the centre of three parts of three"),
         pytest.param(4, 6, [0, 2, 3, 5], id="parts that do not divide"),
         pytest.param(5, 5, [0, 1, 2, 3, 4], id="as many as there are"),
-        pytest.param(5, 2, [0, 1], id="fewer frames than asked for: each once"),
+        pytest.param(5, 2, [0, 1], id="fewer frames than requested: each once"),
     ],
 )
 def test_uniform_frames_are_the_centres_of_equal_parts(frame_count: int, available: int, expected: list[int]) -> None:
@@ -34,7 +34,7 @@ def test_uniform_frames_are_distinct_ascending_and_inside_the_video(frame_count:
 
 
 @given(st.integers(1, 50), st.integers(1, 500))
-def test_uniform_frames_read_backwards_are_as_evenly_spread(frame_count: int, available: int) -> None:
+def test_uniform_frames_are_spread_as_evenly_when_read_backwards(frame_count: int, available: int) -> None:
     chosen = UniformFrames(frame_count).choose(available)
     mirrored = available - 1 - chosen[::-1]
     assert np.abs(chosen - mirrored).max() <= 1
@@ -55,11 +55,11 @@ def test_first_seconds_counts_from_the_first_frame(start_s: float) -> None:
     assert chosen(UniformFrames(5, first_seconds=2.0), of) == UniformFrames(5).choose(50).tolist()
 
 
-def test_first_seconds_longer_than_the_video_take_it_all() -> None:
+def test_first_seconds_longer_than_the_video_use_all_of_it() -> None:
     assert chosen(UniformFrames(5, first_seconds=45), timeline(250)) == chosen(UniformFrames(5), timeline(250))
 
 
-def test_fewer_seconds_than_one_frame_lasts_give_the_first_frame() -> None:
+def test_first_seconds_shorter_than_one_frame_give_the_first_frame() -> None:
     assert chosen(UniformFrames(5, first_seconds=0.001), timeline(250)) == [0]
 
 
@@ -84,11 +84,11 @@ def test_a_video_without_a_marked_key_frame_gives_its_first_frame() -> None:
 @pytest.mark.parametrize(
     ("sampling", "expected"),
     [
-        pytest.param(FramesPerSecond(1), [0, 25, 50, 75], id="one a second"),
-        pytest.param(FramesPerSecond(2, first_seconds=1.5), [0, 12, 25], id="two a second of 1.5 s"),
+        pytest.param(FramesPerSecond(1), [0, 25, 50, 75], id="one per second"),
+        pytest.param(FramesPerSecond(2, first_seconds=1.5), [0, 12, 25], id="two per second of 1.5 s"),
         pytest.param(FramesPerSecond(1000, first_seconds=0.2), [0, 1, 2, 3, 4], id="more than there are"),
-        pytest.param(FramesPerSecond(0.1), [0], id="less than one in all"),
-        pytest.param(FramesPerSecond(1, frame_count=2), [25, 75], id="two at most"),
+        pytest.param(FramesPerSecond(0.1), [0], id="fewer than one in the whole video"),
+        pytest.param(FramesPerSecond(1, frame_count=2), [25, 75], id="at most two"),
     ],
 )
 def test_frames_per_second_are_those_on_screen_at_each_instant(sampling: Sampling, expected: list[int]) -> None:
@@ -111,7 +111,7 @@ def test_an_absurd_timestamp_costs_no_memory() -> None:
 
 
 @given(st.floats(0.05, 100), st.lists(st.floats(0, 3), min_size=1, max_size=60))
-def test_frames_per_second_are_those_that_each_instant_finds_on_screen(rate: float, steps_s: list[float]) -> None:
+def test_frames_per_second_equal_a_search_of_each_instant(rate: float, steps_s: list[float]) -> None:
     times_s = np.cumsum([0, *steps_s])
     of = Timeline(times_s, np.ones(len(times_s), np.bool_), None, 64, 48, float(times_s[-1]) + 0.04)
     instants_s = (number / rate + 1e-6 for number in range(max(1, math.ceil(of.duration_s * rate - 1e-6))))
@@ -143,26 +143,26 @@ def test_a_sampling_survives_json(sampling: Sampling) -> None:
     assert sampling_from_json(sampling.to_json()) == sampling
 
 
-def test_a_uniform_rule_is_described_as_before_it_had_first_seconds() -> None:
+def test_the_description_of_a_uniform_rule_omits_first_seconds_if_it_is_not_set() -> None:
     assert UniformFrames(7).to_json() == {"name": "uniform", "frame_count": 7}
 
 
 def test_an_unknown_sampling_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="unknown sampling 'random'; known are uniform, keyframes, fps"):
+    with pytest.raises(ValueError, match="unknown sampling 'random'; choose from uniform, keyframes, fps"):
         sampling_from_json({"name": "random"})
 
 
-def test_no_frames_at_all_is_refused() -> None:
-    with pytest.raises(ValueError, match="frame_count is at least 1, got 0"):
+def test_a_frame_count_of_0_is_refused() -> None:
+    with pytest.raises(ValueError, match="frame_count must be at least 1, got 0"):
         UniformFrames(0)
 
 
 @pytest.mark.parametrize("first_seconds", [0.0, -1.0, float("nan"), float("inf")])
-def test_no_seconds_at_all_are_refused(first_seconds: float) -> None:
-    with pytest.raises(ValueError, match=r"first_seconds is a number above 0, got .*; leave it out to take all"):
+def test_invalid_first_seconds_are_refused(first_seconds: float) -> None:
+    with pytest.raises(ValueError, match=r"first_seconds must be finite and above 0, got .*; omit it to use all"):
         UniformFrames(5, first_seconds)
 
 
-def test_no_frames_a_second_are_refused() -> None:
-    with pytest.raises(ValueError, match="fps is a number above 0, got 0"):
+def test_0_frames_per_second_are_refused() -> None:
+    with pytest.raises(ValueError, match="fps must be finite and above 0, got 0"):
         FramesPerSecond(0)

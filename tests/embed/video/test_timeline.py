@@ -26,14 +26,14 @@ def test_key_frames_are_known(tmp_path: Path) -> None:
     assert np.flatnonzero(timeline.is_keyframe).tolist() == [0, 10, 20]
 
 
-def test_a_picture_that_leans_on_another_is_no_key_frame_whatever_the_file_says(ut_interaction6: Path) -> None:
+def test_a_picture_that_refers_to_another_is_no_key_frame_whatever_the_file_says(ut_interaction6: Path) -> None:
     path = str(ut_interaction6 / "punch" / "set1_0_1_4.avi")
     with av.open(path) as container:
         assert [packet.is_keyframe for packet in container.demux(video=0)][:4] == [True, True, True, False]
     assert np.flatnonzero(read_timeline(path).is_keyframe).tolist() == [0]
 
 
-def test_a_variable_frame_rate_keeps_its_own_times(tmp_path: Path) -> None:
+def test_a_variable_frame_rate_keeps_its_timestamps(tmp_path: Path) -> None:
     ticks = [0, 1, 2, 10, 11, 30, 50]
     timeline = read_timeline(str(write_video(tmp_path / "a.mp4", 7, ticks=ticks)))
     np.testing.assert_allclose(timeline.timestamps_s, np.array(ticks) / 25, atol=1e-6)
@@ -44,7 +44,7 @@ def test_a_raw_stream_without_timestamps_is_counted(tmp_path: Path) -> None:
     assert timeline.frame_count == 30
 
 
-def test_discarded_packets_are_no_frames(odd_videos: Path) -> None:
+def test_discarded_packets_are_not_frames(odd_videos: Path) -> None:
     timeline = read_timeline(str(odd_videos / "torchcodec" / "discard_first_keyframe.mp4"))
     assert timeline.frame_count == 25
 
@@ -54,7 +54,7 @@ def test_a_start_other_than_zero_is_kept(odd_videos: Path) -> None:
     assert timeline.timestamps_s[0] == pytest.approx(8.333, abs=1e-3)
 
 
-def test_a_clock_that_starts_beyond_what_a_store_tells_apart_counts_from_the_first_frame(tmp_path: Path) -> None:
+def test_a_clock_that_starts_too_late_for_float32_counts_from_the_first_frame(tmp_path: Path) -> None:
     epoch = 1_700_000_000 * 25
     timeline = read_timeline(str(write_video(tmp_path / "a.mkv", 30, ticks=range(epoch, epoch + 30))))
     stored = timeline.timestamps_s.astype(np.float32)
@@ -62,7 +62,7 @@ def test_a_clock_that_starts_beyond_what_a_store_tells_apart_counts_from_the_fir
     assert timeline.duration_s == pytest.approx(30 / 25)
 
 
-def test_first_pictures_that_lean_on_a_group_cut_away_are_no_frames(tmp_path: Path) -> None:
+def test_first_pictures_that_refer_to_a_group_that_was_cut_off_are_not_frames(tmp_path: Path) -> None:
     options = {"preset": "veryfast", "x265-params": "log-level=none:keyint=16:open-gop=1:bframes=4:b-adapt=0"}
     whole = write_moving_video(tmp_path / "a.mkv", 48, codec="libx265", options=options)
     second_key = int(np.flatnonzero(read_packets(str(whole)).marks & 1)[1])
@@ -83,7 +83,7 @@ def test_every_readable_odd_video_has_the_frames_that_decode(odd_videos: Path) -
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("ending", ["ts", "mkv", "h264"])
-def test_where_the_disk_fails_a_video_is_unreadable_rather_than_short(tmp_path: Path, ending: str) -> None:
+def test_if_the_disk_fails_a_video_is_unreadable_rather_than_short(tmp_path: Path, ending: str) -> None:
     path = write_video(tmp_path / f"a.{ending}", 400, options={"crf": "10"})
     with (
         failing_disk(path, readable_share=0.6) as address,
@@ -95,7 +95,7 @@ def test_where_the_disk_fails_a_video_is_unreadable_rather_than_short(tmp_path: 
 def test_a_stream_that_appears_late_does_not_hide_the_video(tmp_path: Path) -> None:
     path = write_moving_video(tmp_path / "a.ts", 36, codec="mpeg2video", options={"g": "12"})
     content = bytearray(path.read_bytes())
-    # Byte 1 of a transport stream's packets of 188 bytes: the mark that a picture begins, and the stream's number.
+    # Byte 1 of a transport stream's 188-byte packets holds the flag that a picture begins, and the stream's number.
     last_picture = content.rindex(b"\x47\x41\x00")
     assert last_picture % 188 == 0
     content[last_picture + 1] = 0x5E
@@ -103,10 +103,10 @@ def test_a_stream_that_appears_late_does_not_hide_the_video(tmp_path: Path) -> N
     assert read_timeline(str(path)).frame_count == decodable_timeline(str(path)).frame_count == 35
 
 
-def test_a_codec_that_is_not_known_is_unreadable(tmp_path: Path) -> None:
+def test_an_unknown_codec_is_unreadable(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", 5, codec="mjpeg")
     path.write_bytes(path.read_bytes().replace(b"MJPG", b"ZZZZ"))
-    with pytest.raises(VideoError, match=r"unreadable: .*a.avi holds video of a kind that FFmpeg cannot decode"):
+    with pytest.raises(VideoError, match=r"unreadable: .*a.avi has a video codec that FFmpeg cannot decode"):
         read_timeline(str(path))
 
 
@@ -121,6 +121,6 @@ def test_a_text_file_is_unreadable(tmp_path: Path) -> None:
         read_timeline(str(tmp_path / "a.mp4"))
 
 
-def test_sound_alone_is_no_video(odd_videos: Path) -> None:
+def test_a_file_with_only_sound_has_no_video_stream(odd_videos: Path) -> None:
     with pytest.raises(VideoError, match="no_video_stream"):
         read_timeline(str(odd_videos / "torchcodec" / "sine_16ch_s16.wav"))

@@ -37,7 +37,7 @@ def test_a_view_shows_its_part_of_the_frame(view: str, rgb: NDArray[np.uint8], e
     np.testing.assert_array_equal(cut(rgb, view)[0], expected)
 
 
-def test_views_come_in_their_order_and_mirrored_ones_turn_left_and_right() -> None:
+def test_views_come_in_the_given_order_and_mirrored_ones_exchange_left_and_right() -> None:
     assert ALL_VIEWS[4:] == tuple(f"{view}-mirrored" for view in ALL_VIEWS[:4])
     pixels = cut(WIDE, *ALL_VIEWS)
     assert pixels.shape == (8, SIDE_PX, SIDE_PX, 3)
@@ -49,10 +49,10 @@ def test_views_come_in_their_order_and_mirrored_ones_turn_left_and_right() -> No
     ("views", "message"),
     [
         pytest.param(("centre", "top"), "no view 'top'; choose from centre, whole, left", id="unknown"),
-        pytest.param(("left", "left"), "one or more different ones, got left, left", id="twice"),
-        pytest.param((), "one or more different ones, got none", id="none"),
+        pytest.param(("left", "left"), "one or more different names, got left, left", id="twice"),
+        pytest.param((), "one or more different names, got none", id="none"),
     ],
 )
-def test_views_that_cannot_be_are_refused(views: tuple[str, ...], message: str) -> None:
+def test_invalid_views_are_refused(views: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_views(views)

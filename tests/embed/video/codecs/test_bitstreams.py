@@ -1,4 +1,4 @@
-"""Marks of packets, written by hand from the standards; ../test_planning.py reads those of real encoders."""
+"""Marks of packets that are written by hand from the standards; ../test_planning.py tests packets of real encoders."""
 
 import pytest
 
@@ -17,9 +17,9 @@ from embed.video.codecs.bitstreams import (
 )
 
 START = b"\0\0\1"
-# A picture of one macroblock: profile, level, numbers of sets, frame_num of 4 bits, shown as decoded, frames alone.
+# A picture of one macroblock: profile, level, numbers of sets, frame_num of 4 bits, shown in decoding order, no fields.
 SEQUENCE, PICTURE = b"\x67\x42\0\x0a\xdd\xc8", b"\x68\xce\x38\x80"
-FIELD_SEQUENCE = b"\x67\x4d\0\x0a\xdd\x98"  # the same, where pictures may be coded as fields
+FIELD_SEQUENCE = b"\x67\x4d\0\x0a\xdd\x98"  # the same, but pictures may be coded as fields
 I_PICTURE = {"frame": b"\x65\x88\x82", "top": b"\x65\x88\x84", "bottom": b"\x65\x88\x86"}
 
 
@@ -40,7 +40,9 @@ def hevc_unit(kind: int, layer: int = 0) -> bytes:
         ),
         pytest.param("h264", START + b"\x41\x9a\x00", False, 0, id="H.264 reference"),
         pytest.param("h264", START + b"\x01\x9e\x00", False, DISPOSABLE, id="H.264 nal_ref_idc 0"),
-        pytest.param("h264", START + b"\x41\x9a" + START + b"\x01\x9e", False, 0, id="of two fields one is leant on"),
+        pytest.param(
+            "h264", START + b"\x41\x9a" + START + b"\x01\x9e", False, 0, id="one of two fields is a reference"
+        ),
         pytest.param(
             "h264", START + b"\x06\x06\x01\xc0\x80" + START + b"\x41\x88\x80", True, ENTRY | OPEN, id="recovery"
         ),
@@ -57,14 +59,14 @@ def hevc_unit(kind: int, layer: int = 0) -> bytes:
             START + b"\x06\x06\x01\x80\x80" + START + b"\x41\x88\x80",
             True,
             0,
-            id="recovery to much the same, not the exact",
+            id="recovery to approximate pictures, not exact ones",
         ),
         pytest.param(
             "h264",
             START + b"\x06\x00\x03\0\0\3\6\x06\x01\x40\x80" + START + b"\x41\x88\x80",
             True,
             0,
-            id="no recovery where a byte that keeps start codes out is taken for one",
+            id="no recovery if an emulation prevention byte looks like one",
         ),
         pytest.param("h264", START + PICTURE + START + b"\x65\x88", True, UNPROVEN, id="one set without the other"),
         pytest.param("h264", START + b"\x09\x10", False, UNPROVEN, id="H.264 without a picture"),
@@ -83,9 +85,9 @@ def hevc_unit(kind: int, layer: int = 0) -> bytes:
         pytest.param("vp8", b"\x01\0\0", False, HIDDEN, id="VP8 alt-ref frame, never shown"),
         pytest.param("vp9", b"\x82\x49\x83", True, ENTRY, id="VP9 key frame"),
         pytest.param("vp9", b"\x86\0\0", False, 0, id="VP9 shown"),
-        pytest.param("vp9", b"\x84\0\0", False, HIDDEN, id="VP9 not shown and alone"),
+        pytest.param("vp9", b"\x84\0\0", False, HIDDEN, id="VP9 not shown, no superframe"),
         pytest.param("vp9", b"\x84\0\xc0", False, 0, id="VP9 superframe"),
-        pytest.param("vp9", b"\x88\0\0", False, 0, id="VP9 shows an earlier one"),
+        pytest.param("vp9", b"\x88\0\0", False, 0, id="VP9 shows an earlier frame"),
         pytest.param("av1", b"\x12\0\x0a\x01\0\x32\x01\x10", True, ENTRY, id="AV1 shown key frame"),
         pytest.param("av1", b"\x12\0\x32\x01\x10", True, 0, id="AV1 key frame without its sequence header"),
         pytest.param("av1", b"\x12\0\x0a\x01\0\x32\x01\x00", True, 0, id="AV1 key frame not shown"),
@@ -102,13 +104,13 @@ def hevc_unit(kind: int, layer: int = 0) -> bytes:
         pytest.param("mjpeg", b"\xff\xd8\xff\xda", True, UNPROVEN, id="JPEG without tables"),
     ],
 )
-def test_a_packet_is_marked_by_what_its_bytes_say(codec: str, content: bytes, is_key: bool, marks: int) -> None:
+def test_a_packet_is_marked_from_its_bytes(codec: str, content: bytes, is_key: bool, marks: int) -> None:
     rule = rule_for(codec, None)
     assert rule is not None
     assert rule(content, is_key) == marks
 
 
-def test_length_fields_are_read_where_the_header_announces_them() -> None:
+def test_length_fields_are_read_if_the_header_announces_them() -> None:
     rule = rule_for("h264", b"\1\x64\0\x1f\xff")
     assert rule is not None
     assert rule(b"\0\0\0\2\x06\x05\0\0\0\3\x01\x9e\0", False) == DISPOSABLE
@@ -123,7 +125,7 @@ def test_length_fields_are_read_where_the_header_announces_them() -> None:
         pytest.param(["bottom"], UNPROVEN, id="the bottom field"),
     ],
 )
-def test_of_interlaced_h264_only_whole_pictures_are_proven(fields: list[str], marks: int) -> None:
+def test_only_whole_pictures_of_interlaced_h264_are_proven(fields: list[str], marks: int) -> None:
     rule = rule_for("h264", START + FIELD_SEQUENCE + START + PICTURE)
     assert rule is not None
     assert rule(b"".join(START + I_PICTURE[field] for field in fields), True) == marks
@@ -136,21 +138,21 @@ def test_h264_that_cannot_be_read_is_not_proven() -> None:
 
 
 def av1_unit(kind: int, bits: str, *, layer: bytes = b"") -> bytes:
-    """Return an AV1 unit with its size; a trailing 1 bit ends it, as the standard has it."""
+    """Return an AV1 unit with its size; a trailing 1 bit ends it, as the standard requires."""
     whole = bits + "1"
     content = int(whole.ljust(-(-len(whole) // 8) * 8, "0"), 2).to_bytes(-(-len(whole) // 8), "big")
     return bytes([kind << 3 | (4 if layer else 0) | 2]) + layer + bytes([len(content)]) + content
 
 
 def av1_sequence(*, timing: str = "0", screen_content: str = "1", motion: str = "1") -> bytes:
-    """Return a sequence header of one operating point, with order hints of 7 bits."""
+    """Return a sequence header with one operating point and with order hints of 7 bits."""
     start, operating_point = "000" + "0" + "0" + timing, "0" + "00000" + "0" * 12 + "00000"
     size, tools = "0000" * 2 + "00", "0" + "0" * 7
     return av1_unit(1, start + operating_point + size + tools + "1" + "00" + screen_content + motion + "110")
 
 
 def av1_frame(*, kind: str = "01", resilient: str = "0", screen_content: str = "0", slots: str = "0" * 8) -> bytes:
-    """Return a shown frame: a predicted one, unless another kind is asked for, that refreshes these slots."""
+    """Return a shown frame that refreshes these slots; by default, it is predicted from others."""
     start = "0" + kind + "1" + resilient + "0" + screen_content
     return av1_unit(6, start + "0" + "0001010" + ("" if resilient == "1" else "000") + slots)
 
@@ -174,23 +176,23 @@ def av1_frame(*, kind: str = "01", resilient: str = "0", screen_content: str = "
             av1_sequence(screen_content="01", motion="00"),
             av1_frame(screen_content=""),
             DISPOSABLE,
-            id="always, no integers",
+            id="always screen content, no integer motion",
         ),
         pytest.param(av1_sequence(timing="1" + "0" * 64 + "1" + "00101" + "0"), av1_frame(), DISPOSABLE, id="timed"),
         pytest.param(av1_sequence(timing="1" + "0" * 64 + "01"), av1_frame(), 0, id="with a decoder model"),
         pytest.param(av1_sequence(), av1_frame() + av1_frame(), 0, id="two shown frames"),
         pytest.param(av1_sequence(), av1_unit(6, "0010") + av1_frame(), TRAILED, id="after one that is not shown"),
         pytest.param(av1_sequence(), av1_unit(3, "0010") + av1_unit(4, "") + av1_frame(), TRAILED, id="in tiles"),
-        pytest.param(av1_sequence(), av1_frame() + av1_unit(7, ""), 0, id="with its header once more"),
-        pytest.param(av1_sequence(), av1_unit(3, "1" + "000"), 0, id="shows an earlier one"),
-        pytest.param(av1_sequence(), av1_unit(6, "0011000000", layer=b"\0"), 0, id="of a layer"),
+        pytest.param(av1_sequence(), av1_frame() + av1_unit(7, ""), 0, id="with a repeated header"),
+        pytest.param(av1_sequence(), av1_unit(3, "1" + "000"), 0, id="shows an earlier frame"),
+        pytest.param(av1_sequence(), av1_unit(6, "0011000000", layer=b"\0"), 0, id="with a layer"),
         pytest.param(av1_sequence(), av1_unit(6, ""), 0, id="cut short"),
         pytest.param(b"", av1_frame(), 0, id="no sequence header"),
         pytest.param(
             av1_sequence() + av1_unit(6, "0001") + av1_sequence(timing="1" + "0" * 65 + "0"),
             av1_frame(),
             0,
-            id="another one",
+            id="another sequence header",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""B-pictures that nobody needs are found, and what stands in for them keeps all else as it was."""
+"""B-pictures that are not needed are found, and their stand-ins leave all other pictures unchanged."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ PYRAMID_PARAMETERS = "b-pyramid=normal:b-adapt=0"
 
 
 def pyramid(path: Path, references: int, *more: str) -> Packets:
-    """Encode 64 frames: key frames at 0 and 32, and between every fourth two layers of B-pictures."""
+    """Return the packets of 64 frames: key frames are 0 and 32; between every fourth are two layers of B-pictures."""
     options = PYRAMID | {"refs": str(references), "x264-params": ":".join((PYRAMID_PARAMETERS, *more))}
     return read_packets(str(write_moving_video(path, 64, codec="libx264", options=options)))
 
@@ -28,12 +28,12 @@ def replaced_frames(packets: Packets, wanted: list[int]) -> list[int]:
     return sorted(int(packets.frame_of[order]) for run in runs for order in run.stand_ins)
 
 
-def test_b_pictures_that_only_unwanted_ones_lean_on_are_replaced(tmp_path: Path) -> None:
+def test_b_pictures_that_only_unwanted_pictures_refer_to_are_replaced(tmp_path: Path) -> None:
     packets = pyramid(tmp_path / "a.mp4", 1)
     assert replaced_frames(packets, [21]) == [2, 6, 10, 14, 18]
 
 
-def test_a_wanted_b_picture_keeps_the_one_it_leans_on(tmp_path: Path) -> None:
+def test_a_wanted_b_picture_keeps_the_one_it_refers_to(tmp_path: Path) -> None:
     packets = pyramid(tmp_path / "a.mp4", 1)
     assert 6 not in replaced_frames(packets, [5, 20])
     assert 2 in replaced_frames(packets, [5, 20])
@@ -53,7 +53,7 @@ def test_frames_beside_replaced_ones_are_exact(tmp_path: Path, more: str, ending
     assert [index for index in wanted if not np.array_equal(planned[index], in_order[index])] == []
 
 
-def test_where_later_pictures_list_them_b_pictures_stay(tmp_path: Path) -> None:
+def test_b_pictures_that_later_pictures_list_are_not_replaced(tmp_path: Path) -> None:
     assert replaced_frames(pyramid(tmp_path / "a.mp4", 4), [21, 28]) == []
 
 
