@@ -11,14 +11,14 @@ from moto.server import ThreadedMotoServer
 
 @contextmanager
 def bucket(objects: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Run a server with one bucket of these objects, known by the environment as S3 has it; give its address."""
+    """Run a server with one bucket of these objects, set the environment variables of S3, and give its address."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     environment = {"ACCESS_KEY_ID": "me", "SECRET_ACCESS_KEY": "hush", "DEFAULT_REGION": "us-east-1"}
     for name, value in {**environment, "ENDPOINT_URL": f"http://{host}:{port}"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    client, name = boto3.client("s3"), f"bucket-{uuid4()}"  # all servers of a process share what they hold
+    client, name = boto3.client("s3"), f"bucket-{uuid4()}"  # all servers of a process share their content
     client.create_bucket(Bucket=name)
     for key, content in objects.items():
         client.put_object(Bucket=name, Key=key, Body=content)

@@ -13,7 +13,7 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of a small CLIP with random weights."""
+    """Return the checkpoint of a small CLIP with random weights."""
     declare_missing_operators()
     import open_clip
 
@@ -26,7 +26,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def odd_videos() -> Path:
-    """The folder of files that break video readers; skips where it is absent."""
+    """Return the folder of files that break video readers; skip the test if it is absent."""
     folder = SHARED_DATA / "odd_videos"
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent: it holds real files that break video readers, and is not shipped")
@@ -35,7 +35,7 @@ def odd_videos() -> Path:
 
 @pytest.fixture
 def ut_interaction6() -> Path:
-    """The folder of 120 labelled clips; skips where it is absent."""
+    """Return the folder of 120 labelled clips; skip the test if it is absent."""
     folder = SHARED_DATA / "ut_interaction6"
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent: it holds 120 labelled real clips, and is not shipped")

@@ -1,4 +1,4 @@
-"""Videos whose every frame says which one it is, and an encoder that repeats what it sees."""
+"""Videos whose frames show their own numbers, and an encoder whose vectors spell these numbers."""
 
 import mmap
 import struct
@@ -23,7 +23,7 @@ WIDTH_PX, HEIGHT_PX = BLOCK_PX * BIT_COUNT, 64
 
 
 def numbered_frame(number: int) -> NDArray[np.uint8]:
-    """Return an RGB frame with `number` as ten black or white bars, and a red band at its foot."""
+    """Return an RGB frame that shows `number` as ten black or white bars, with a red band at the bottom."""
     bits = [(number >> bit) & 1 for bit in range(BIT_COUNT)]
     frame = np.repeat(np.array(bits, dtype=np.uint8) * 255, BLOCK_PX)[None, :, None].repeat(HEIGHT_PX, 0).repeat(3, 2)
     frame[-BLOCK_PX:] = (220, 30, 30)
@@ -31,7 +31,7 @@ def numbered_frame(number: int) -> NDArray[np.uint8]:
 
 
 def number_of(rgb: NDArray[np.uint8]) -> int:
-    """Read a frame's number back from its (H, W_px, 3) pixels."""
+    """Return a frame's number, read from its (H, W_px, 3) pixels."""
     bars = rgb[8 : HEIGHT_PX - 2 * BLOCK_PX, :, :].mean(axis=(0, 2))
     middles = bars[BLOCK_PX // 2 :: BLOCK_PX]
     return int(sum(1 << bit for bit, level in enumerate(middles) if level > 127))
@@ -48,17 +48,17 @@ def write_video(
     rotation_degrees: int = 0,
     numbers: Sequence[int] | None = None,
 ) -> Path:
-    """Encode numbered frames.
+    """Write a video of numbered frames and return its path.
 
     Args:
-        path: its ending chooses the container.
-        frame_count: frames, numbered from 0.
+        path: its suffix chooses the container.
+        frame_count: number of frames, numbered from 0.
         codec: FFmpeg's name of the encoder.
-        fps: frames a second; the time base is one frame.
+        fps: frames per second; the time base is one frame.
         ticks: the frames' presentation times in units of 1 / fps, for a variable frame rate.
         options: of the encoder; the default makes B-frames and a key frame every 10 frames with H.264.
         rotation_degrees: written to the display matrix.
-        numbers: of the frames, where they are not to count up from 0.
+        numbers: the frames' numbers, if they do not count up from 0.
     """
     default = {"g": "10", "bf": "2"} if codec in ("libx264", "libx265", "mpeg4") else {}
     if codec == "libx265":
@@ -79,7 +79,7 @@ def write_video(
 
 
 def moving_frame(number: int, width_px: int, height_px: int) -> NDArray[np.uint8]:
-    """Return frame `number` of a textured picture that moves, so that a frame with a wrong reference looks wrong."""
+    """Return frame `number` of a moving texture, in which a frame decoded with a wrong reference looks wrong."""
     rng = np.random.default_rng(7)
     coarse = rng.integers(0, 256, (height_px // 8 + 1, width_px // 8 + 1, 3), dtype=np.uint8)
     texture = coarse.repeat(8, 0).repeat(8, 1)[:height_px, :width_px]
@@ -99,14 +99,14 @@ def write_moving_video(
     width_px: int = 128,
     height_px: int = 96,
 ) -> Path:
-    """Encode a moving picture at 25 frames a second; the path's ending chooses the container."""
+    """Write a video of a moving texture at 25 frames per second; the path's suffix chooses the container."""
     pictures = (moving_frame(number, width_px, height_px) for number in range(frame_count))
     frames = (av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures)
     return _encode(frames, path, (width_px, height_px), codec=codec, options=options, pixel_format=pixel_format)
 
 
 def encode_again(source: Path, goal: Path, *, codec: str, options: dict[str, str], pixel_format: str) -> Path:
-    """Encode what a video shows with another codec, at 25 frames a second and an even width and height."""
+    """Write a video again with another codec, at 25 frames per second and with an even width and height."""
     with av.open(str(source)) as reading:
         video = reading.streams.video[0]
         size = (video.width // 2 * 2, video.height // 2 * 2)
@@ -134,13 +134,13 @@ def _encode(
 
 
 def set_edits(path: Path, edits: Sequence[tuple[int, int]]) -> Path:
-    """Have an MP4 file at 25 frames a second show parts of what it holds, one behind another.
+    """Write an edit list into an MP4 file of 25 frames per second, which then shows only these parts, in this order.
 
     Args:
         path: of a file whose index is its last box, as FFmpeg writes it.
-        edits: of each part, its first frame and how many there are, in the order shown.
+        edits: for each part, its first frame and its number of frames, in the order shown.
 
-    Source: ISO/IEC 14496-12, 8.6.6 (elst): count, then of each part its duration, its first moment and its rate.
+    Source: ISO/IEC 14496-12, 8.6.6 (elst): a count, then for each part its duration, its first moment and its rate.
     """
     content = path.read_bytes()
     moov, ticks_per_frame = content.rindex(b"moov"), _media_ticks_per_s(content) // 25
@@ -161,7 +161,9 @@ def set_edits(path: Path, edits: Sequence[tuple[int, int]]) -> Path:
 
 
 def set_display_matrix(path: Path, turn: tuple[int, int, int, int]) -> Path:
-    """Have players of an MP4 file show what is stored at (x, y) at (a x + c y, b x + d y), with `turn` (a, b, c, d).
+    """Write a display matrix into an MP4 file: a pixel at (x, y) is shown at (a x + c y, b x + d y).
+
+    `turn` is (a, b, c, d).
 
     Source: ISO/IEC 14496-12, 8.3.2 (tkhd): a, b, u, c, d, v, x, y, w; u, v, w in 1 / 2**30, the others in 1 / 2**16.
     """
@@ -179,9 +181,9 @@ def _media_ticks_per_s(content: bytes) -> int:
 
 @contextmanager
 def failing_disk(path: Path, *, readable_share: float) -> Iterator[str]:
-    """Give FFmpeg's address of a file of which a disk reads the first bytes and then fails (EIO), as Linux has it.
+    """Give FFmpeg's address of a file on Linux whose first bytes can be read, and whose others fail like a disk (EIO).
 
-    The file is mapped into memory and cut there: reading such memory through /proc fails where the file is gone.
+    The file is mapped into memory and then cut: reading this memory through /proc fails after the file's new end.
     """
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
         start, size = np.frombuffer(memory, dtype=np.uint8).ctypes.data, len(memory)
@@ -190,7 +192,7 @@ def failing_disk(path: Path, *, readable_share: float) -> Iterator[str]:
 
 
 def copy_packets(source: Path, goal: Path, *, first: int) -> Path:
-    """Write a video's packets from the one at `first` on to another file, without encoding them again."""
+    """Write a video's packets, beginning at `first`, to another file, without encoding them again."""
     with av.open(str(source)) as reading, av.open(str(goal), "w") as writing:
         stream = writing.add_stream_from_template(reading.streams.video[0])
         for packet in [packet for packet in reading.demux(video=0) if packet.size][first:]:
@@ -200,7 +202,7 @@ def copy_packets(source: Path, goal: Path, *, first: int) -> Path:
 
 
 def crop_packets(source: Path, goal: Path, *, left_px: int, top_px: int) -> Path:
-    """Tell players of an H.264 file to leave out its left and its top."""
+    """Write an H.264 file again with a header that crops its left and top."""
     with av.open(str(source)) as reading, av.open(str(goal), "w") as writing:
         video = reading.streams.video[0]
         stream = writing.add_stream_from_template(video)
@@ -213,7 +215,7 @@ def crop_packets(source: Path, goal: Path, *, left_px: int, top_px: int) -> Path
 
 
 class BarReader:
-    """An encoder of tests: a vector is the mean level of each of the ten bars, so it spells the frame's number."""
+    """An encoder for tests: a vector holds the mean level of each of the ten bars, so it spells the frame's number."""
 
     def __init__(self, *, weights: str = "one", dimension: int = BIT_COUNT) -> None:
         self.identity = EncoderIdentity(
@@ -239,16 +241,16 @@ class BarReader:
 
 
 def spelled_numbers(vectors: NDArray[np.floating]) -> list[int]:
-    """Read the frames' numbers back from a BarReader's (T, 10) vectors."""
+    """Return the frames' numbers, read from a BarReader's (T, 10) vectors."""
     return [int(sum(1 << bit for bit, level in enumerate(vector) if level > 0.5)) for vector in vectors]
 
 
 def retime_packets(source: Path, goal: Path, ticks: Sequence[int]) -> Path:
-    """Copy a video, its packets at new presentation times in 1/25 s, one each in the order of decoding."""
+    """Write a video's packets with new presentation times, in 1/25 s and in decoding order, to another file."""
     with av.open(str(source)) as reading, av.open(str(goal), "w") as writing:
         stream = writing.add_stream_from_template(reading.streams.video[0])
         packets = [packet for packet in reading.demux(video=0) if packet.size]
-        reached = np.minimum.accumulate(np.array(ticks)[::-1])[::-1]  # none is decoded later than it is shown
+        reached = np.minimum.accumulate(np.array(ticks)[::-1])[::-1]  # no packet is decoded later than it is shown
         for order, (packet, tick) in enumerate(zip(packets, ticks, strict=True)):
             packet.stream, packet.time_base = stream, Fraction(1, 2500)
             packet.pts, packet.dts = 100 * (tick + 1), 100 * (int(reached[order]) - 1) + order % 100
@@ -257,7 +259,7 @@ def retime_packets(source: Path, goal: Path, ticks: Sequence[int]) -> Path:
 
 
 def join_streams(sources: Sequence[Path], goal: Path) -> Path:
-    """Write raw H.264 streams without B-frames' delays one behind another, at 25 frames a second."""
+    """Write raw H.264 streams without B-frame delays end to end into one file, at 25 frames per second."""
     joined = b"".join(source.read_bytes() for source in sources)
     if goal.suffix == ".h264":
         goal.write_bytes(joined)
@@ -272,10 +274,10 @@ def join_streams(sources: Sequence[Path], goal: Path) -> Path:
 
 
 def write_field_video(path: Path, frame_count: int, *, fields_per_packet: int) -> Path:
-    """Write H.264 pictures of 16 x 32 pixels as two fields each, in one packet or in two.
+    """Write H.264 pictures of 16 x 32 pixels, each as two fields in one packet or in two.
 
-    No encoder within reach makes them: the units are written by hand, of uncompressed macroblocks. Source: ITU-T H.264,
-    7.3.2 and 7.3.3.
+    No available encoder makes them, so the units are written by hand with uncompressed macroblocks. Source: ITU-T
+    H.264, 7.3.2 and 7.3.3.
     """
     sequence, parameters = _bits_unit(0x67, f"{77:08b}{0:08b}{10:08b}1101101001100100"), b"\x68\xce\x38\x80"
     with av.open(str(path), "w") as container:
@@ -298,18 +300,18 @@ def field_level(number: int, *, is_bottom: bool) -> int:
 
 
 def _field_unit(number: int, *, is_bottom: bool) -> bytes:
-    """Write a field of one macroblock: the top one opens an IDR picture, the bottom one completes it."""
+    """Return a field of one macroblock: the top field begins an IDR picture, the bottom field completes it."""
     head = "1" + "0001000" + "1" + "0000" + ("11" if is_bottom else "10")  # macroblock 0, I, set 0, frame_num 0, field
     marking = "0" if is_bottom else "00"
     idr_number = "" if is_bottom else ("1", "010")[number % 2]
-    slice_bits = head + idr_number + marking + "1" + "000011010"  # quantiser as it is; uncompressed
+    slice_bits = head + idr_number + marking + "1" + "000011010"  # quantiser unchanged; uncompressed
     slice_bits += "0" * (-len(slice_bits) % 8)
     level = field_level(number, is_bottom=is_bottom)
     return _bits_unit(0x61 if is_bottom else 0x65, slice_bits + f"{level:08b}" * 256 + f"{128:08b}" * 128)
 
 
 def _bits_unit(head: int, bits: str) -> bytes:
-    """Close a unit with its stop bit; its content must hold no start code."""
+    """Return a unit with its stop bit; its content must not contain a start code."""
     bits += "1"
     bits += "0" * (-len(bits) % 8)
     return bytes([head]) + int(bits, 2).to_bytes(len(bits) // 8, "big")

@@ -1,4 +1,4 @@
-"""Damage done to video files of many kinds, the same for the same seed."""
+"""Damages video files of many kinds; the same seed gives the same damage."""
 
 import random
 import struct
@@ -24,7 +24,7 @@ ORIGINALS = {
     "mjpeg.avi": ("mjpeg", {}),
     "pictures.gif": ("gif", {}),
 }
-"""Name -> encoder and its options: 15 kinds of container and codec, 36 frames of 128 x 96 each."""
+"""File name -> encoder and its options: 15 pairs of container and codec, each with 36 frames of 128 x 96 pixels."""
 
 PIXEL_FORMATS = {"mjpeg": "yuvj420p", "gif": "rgb8"}
 BOXES = (b"moov", b"trak", b"mdia", b"stsd", b"stsz", b"stts", b"ctts", b"stsc", b"stco", b"stss", b"elst", b"mdat")
@@ -33,7 +33,7 @@ LARGE = (0, 1, 7, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
 def write_originals(folder: Path) -> list[Path]:
-    """Encode one video of each kind."""
+    """Write one video of each kind."""
     folder.mkdir()
     return [
         write_moving_video(
@@ -44,7 +44,7 @@ def write_originals(folder: Path) -> list[Path]:
 
 
 def write_mutants(folder: Path, originals: Sequence[Path], count: int, *, seed: int) -> None:
-    """Write `count` files, each an original that one to three kinds of damage were done to."""
+    """Write `count` files, each an original with one to three kinds of damage."""
     folder.mkdir()
     contents = [path.read_bytes() for path in originals]
     draw = random.Random(seed)
@@ -66,43 +66,43 @@ def flip_bytes(content: bytearray, draw: random.Random, _: Sequence[bytes]) -> N
 
 
 def flip_header(content: bytearray, draw: random.Random, _: Sequence[bytes]) -> None:
-    """Change up to 20 bytes where most formats describe themselves."""
+    """Change up to 20 bytes at the start, where most formats have their header."""
     for _ in range(draw.choice([1, 4, 20])):
         if content:
             content[draw.randrange(min(1000, len(content)))] = draw.randrange(256)
 
 
 def cut(content: bytearray, draw: random.Random, _: Sequence[bytes]) -> None:
-    """Leave the beginning."""
+    """Keep only the beginning."""
     del content[draw.randrange(len(content) + 1) :]
 
 
 def behead(content: bytearray, draw: random.Random, _: Sequence[bytes]) -> None:
-    """Leave the end."""
+    """Keep only the end."""
     del content[: draw.randrange(len(content) + 1)]
 
 
 def zero_blocks(content: bytearray, draw: random.Random, _: Sequence[bytes]) -> None:
-    """Zero up to eight blocks, as a disk does that lost them."""
+    """Set up to eight blocks to zero, as a disk that lost them does."""
     for _ in range(draw.randint(1, 8)):
         start, size = draw.randrange(len(content) + 1), draw.choice([64, 512, 4096])
         content[start : start + size] = bytes(len(content[start : start + size]))
 
 
 def swap_header(content: bytearray, draw: random.Random, contents: Sequence[bytes]) -> None:
-    """Put the first bytes of another file in place of its own."""
+    """Replace the first bytes with those of another file."""
     size = draw.choice([16, 100, 1000, 4000])
     content[:size] = draw.choice(contents)[:size]
 
 
 def splice(content: bytearray, draw: random.Random, contents: Sequence[bytes]) -> None:
-    """Go on with the end of another file."""
+    """Replace the end with that of another file."""
     other = draw.choice(contents)
     content[draw.randrange(len(content) + 1) :] = other[draw.randrange(len(other)) :]
 
 
 def inflate_boxes(content: bytearray, draw: random.Random, _: Sequence[bytes]) -> None:
-    """Let boxes of MP4 and lists of AVI claim other sizes, and tables in them other counts."""
+    """Write false sizes into boxes of MP4 and lists of AVI, and false counts into their tables."""
     for name in draw.sample(BOXES, 6):
         at = content.find(name)
         if at >= 4:
@@ -111,7 +111,7 @@ def inflate_boxes(content: bytearray, draw: random.Random, _: Sequence[bytes]) -
 
 
 def claim_dimensions(content: bytearray, draw: random.Random, _: Sequence[bytes]) -> None:
-    """Put other numbers where the width or height, 128 and 96, stand as 16 bit."""
+    """Write other numbers in place of the width and height, 128 and 96, if they are stored with 16 bits."""
     for name in (b"\x00\x80\x00\x60", b"\x80\x00\x60\x00", b"\x80\x00\x00\x00\x60\x00\x00\x00"):
         at = content.find(name)
         if at >= 0:
@@ -119,7 +119,7 @@ def claim_dimensions(content: bytearray, draw: random.Random, _: Sequence[bytes]
 
 
 def repeat_block(content: bytearray, draw: random.Random, _: Sequence[bytes]) -> None:
-    """Insert a piece of the file once more, somewhere else."""
+    """Insert a copy of a piece of the file at another place."""
     start = draw.randrange(len(content) + 1)
     at = draw.randrange(len(content) + 1)
     content[at:at] = content[start : start + draw.choice([1, 188, 5000])]

@@ -1,7 +1,7 @@
-"""What a player shows: every frame that FFmpeg's decoder gives, in the order in which it gives them.
+"""What a player shows: every frame that FFmpeg's decoder returns, in the order in which it returns them.
 
-An answer from elsewhere for `embed.video.decoding`: no timeline, no plan and no seeking, and of the project's own code
-only the conversion of a decoded frame to RGB (`embed.video.pictures`).
+It is an independent reference for `embed.video.decoding`: it has no timeline, no plan and no seeking, and the only code
+of this project that it uses is the conversion of a decoded frame to RGB (`embed.video.pictures`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ class Shown:
 
     @property
     def time_s(self) -> float | None:
-        """Its moment, as its decoder has it."""
+        """Its timestamp in seconds, as its decoder states it."""
         return self.frame.time
 
     @property
@@ -43,9 +43,9 @@ class Shown:
 
 
 def play(path: Path) -> Iterator[Shown]:
-    """Decode a file's video from its first packet to its last, passing over packets that cannot be decoded.
+    """Yield a video's frames from its first packet to its last, skipping packets that cannot be decoded.
 
-    On one thread, as in a run: what FFmpeg shows in place of damaged pictures depends on their number.
+    It uses one thread, as a run does: what FFmpeg shows in place of damaged pictures depends on the number of threads.
     """
     with av.open(str(path), metadata_errors="ignore") as container:
         stream = container.streams.best("video")
@@ -58,14 +58,14 @@ def play(path: Path) -> Iterator[Shown]:
 
 
 def middles(available: int, count: int) -> list[int]:
-    """Return the frames in the middle of `count` equal parts; all where there are no more."""
+    """Return the frames in the middle of `count` equal parts; all frames if there are at most `count`."""
     if available <= count:
         return list(range(available))
     return [(2 * part + 1) * available // (2 * count) for part in range(count)]
 
 
 def unlike(path: Path, shown: Sequence[Shown], count: int) -> list[int]:
-    """Return the places at which the frames read are not those in the middles of `count` equal parts of the shown."""
+    """Return the places where the frames read differ from those in the middle of `count` equal parts of the shown."""
     chosen = [shown[place].rgb for place in middles(len(shown), count)]
     read = read_frames(str(path), UniformFrames(count)).rgb[:, 0]
     if len(read) != len(chosen):

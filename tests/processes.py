@@ -1,4 +1,4 @@
-"""Commands whose processes, and theirs, are found again however they were left (Linux)."""
+"""Commands whose processes and child processes can be found again, even if they were abandoned (Linux)."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from uuid import uuid4
 
 @dataclass
 class Traced:
-    """A family of processes, known by a mark in their environment, and of what they leave in shared memory."""
+    """A family of processes, identified by a mark in their environment, and what they leave in shared memory."""
 
     mark: str = field(default_factory=lambda: f"TRACED={uuid4()}")
     shared_before: frozenset[str] = field(default_factory=lambda: shared_memory())
@@ -30,19 +30,19 @@ class Traced:
         )
 
     def running(self) -> list[int]:
-        """Return the processes that are alive, zombies left out."""
+        """Return the ids of the processes that are alive, without zombies."""
         return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if self._is_ours(folder)]
 
     def _is_ours(self, folder: Path) -> bool:
         try:
             return self.mark.encode() in (folder / "environ").read_bytes().split(b"\0")
-        except OSError:  # it ended just now, or is another user's
+        except OSError:  # it has just ended, or belongs to another user
             return False
 
     def leavings(self, patience_s: float = 5.0) -> set[str]:
-        """Return what is there throughout some seconds of patience: processes, and names in shared memory.
+        """Return the processes and the names in shared memory that are still there after some seconds of patience.
 
-        What comes and goes meanwhile is another program's.
+        What comes or goes in the meantime belongs to another program.
         """
         deadline = time.monotonic() + patience_s
         left = self._left()
@@ -55,7 +55,7 @@ class Traced:
         return {f"process {pid}" for pid in self.running()} | self._orphaned_memory()
 
     def _orphaned_memory(self) -> set[str]:
-        """Return the new names in shared memory that no living process has mapped: other programs make names, too."""
+        """Return the new names in shared memory that no live process has mapped; other programs make names, too."""
         new = shared_memory() - self.shared_before
         return {name for name in new if not any(f"/dev/shm/{name}\n" in maps for maps in _all_maps())}
 
@@ -67,9 +67,9 @@ def _all_maps() -> Iterator[str]:
 
 
 def shared_memory() -> frozenset[str]:
-    """Return the names in shared memory, where the system shows them, without the locks of scikit-learn's workers.
+    """Return the names in shared memory, if the system shows them, without the locks of scikit-learn's workers.
 
-    Extraction uses none of these; other programs and tests that are ended leave them behind.
+    Extraction does not use such locks; other programs, and tests that were ended, leave them behind.
     """
     folder = Path("/dev/shm")
     names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()

@@ -1,4 +1,4 @@
-"""Servers on 127.0.0.1 that give files, count what they give, and fail on request."""
+"""Servers on 127.0.0.1 that send files, count what they send, and fail on request."""
 
 import itertools
 import re
@@ -17,15 +17,15 @@ class FaultyServer:
     """A web server over a dict of files.
 
     Args:
-        url: where it answers, without a final slash.
-        files: what it gives, by path.
-        faults: by path, what goes wrong: "503 twice", "403", "cut", "longer", "stall", "trickle", "no length",
-            "no ranges" (whole files for parts), "endless" (no length, and the file again and again), "slow" (80 KB a
-            second). "longer" sends all, and tells that there is more; "cut", "stall" and "trickle" never send more than
-            half, but of a single byte. " inside" behind a fault spares the file's first and last bytes, as in "503
-            inside".
-        requests: how often each path was asked for with GET.
-        bytes_served: of bodies, over all requests.
+        url: its address, without a final slash.
+        files: for each path, the content to send.
+        faults: for each path, what goes wrong: "503", "503 twice", "403", "cut", "longer", "stall", "trickle", "no
+            length", "no ranges" (sends the whole file for a part), "endless" (no length, and the file again and again)
+            or "slow" (80 KB per second). "longer" sends all, and states that there is more; "cut", "stall" and
+            "trickle" never send more than half, except of a single byte. With " inside" after a fault, as in "503
+            inside", only requests that exclude the file's first and last bytes have it.
+        requests: how often each path was requested with GET.
+        bytes_served: the bytes of all bodies sent.
     """
 
     url: str
@@ -86,7 +86,7 @@ class _Answer(BaseHTTPRequestHandler):
         self._give(state, state.files[path], fault, path, has_body=has_body)
 
     def _range(self) -> tuple[int, int] | None:
-        """Return the first byte that is asked for, and one past the last."""
+        """Return the first requested byte, and one past the last."""
         wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         return (int(wanted[1]), int(wanted[2]) + 1) if wanted else None
 
@@ -123,6 +123,6 @@ class _Answer(BaseHTTPRequestHandler):
                     break
             if fault == "stall":
                 state.stopping.wait(30)
-        except OSError:  # the other side hung up, which is what some tests are about
+        except OSError:  # the other side closed the connection, which some tests are about
             pass
         self.close_connection = bool(fault)

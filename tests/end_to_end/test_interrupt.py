@@ -1,4 +1,4 @@
-"""Ctrl-C while the encoder is at work: the command ends within two seconds, and goes on where it was."""
+"""Ctrl-C while the encoder works: the command ends within two seconds, and later continues where it stopped."""
 
 import json
 import os
@@ -12,18 +12,18 @@ from pathlib import Path
 from embed.store.inspection import inspect_embeddings
 from tests.media import write_video
 
-# Tests that run in a shell's background inherit that Ctrl-C is ignored there.
+# Tests that run in the background of a shell inherit its setting to ignore Ctrl-C.
 HEAR_CTRL_C = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
 PROMISED_S = 2.0
-LONGEST_S = 10.0  # what a machine may make of two seconds that is busy with other things
+LONGEST_S = 10.0  # how long the two seconds may take on a busy machine
 TRIES = 4
 
 
-def test_ctrl_c_ends_within_two_seconds_with_a_store_to_go_on_from(tmp_path: Path) -> None:
+def test_ctrl_c_ends_within_two_seconds_with_a_store_to_continue_from(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     for number in range(12):
         write_video(tmp_path / "videos" / f"{number}.mp4", 40)
-    # Other programs make an end late and never early: one in time shows that nothing of ours takes longer.
+    # Other programs can only delay the end: one try in time shows that nothing of ours takes longer.
     for number in range(TRIES):
         store = tmp_path / f"{number}.h5"
         command = [Path(sys.executable).with_name("embed-videos"), tmp_path / "videos", "-o", store]
@@ -42,7 +42,7 @@ def test_ctrl_c_ends_within_two_seconds_with_a_store_to_go_on_from(tmp_path: Pat
 
 
 def seconds_to_end(command: list[str | Path], log: Path) -> float:
-    """Interrupt a command once it has logged a video; return how long it takes to say so and end."""
+    """Interrupt a command once it has logged a video; return how long it takes to report this and end."""
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=HEAR_CTRL_C
     )
@@ -60,10 +60,10 @@ def seconds_to_end(command: list[str | Path], log: Path) -> float:
 def test_ctrl_c_while_stores_are_merged_says_that_nothing_was_stored(tmp_path: Path) -> None:
     (tmp_path / "s.h5.parts").mkdir()
     part = tmp_path / "s.h5.parts" / "00000000-00000000.h5"
-    os.mkfifo(part)  # who opens it waits for ever
+    os.mkfifo(part)  # opening it waits for ever
     command = [Path(sys.executable).with_name("inspect-embeddings"), tmp_path / "s.h5", "--merge", tmp_path / "all.h5"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=HEAR_CTRL_C)
-    with part.open("wb"):  # once the command has opened it, too
+    with part.open("wb"):  # returns once the command has opened it, too
         process.send_signal(signal.SIGINT)
         _, complaints = process.communicate(timeout=60)
     assert process.returncode == 130

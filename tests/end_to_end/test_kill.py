@@ -1,4 +1,4 @@
-"""SIGKILL at random moments, over one growing store: nothing lost, nothing doubled, the same rows in the end."""
+"""SIGKILL at random moments, on one growing store: nothing is lost or doubled, and the final rows are the same."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from embed.store import writing
 from embed import EmbedConfig, embed_videos
 from embed.video.sampling import UniformFrames
 from tests.media import BarReader
-writing._COMMIT_INTERVAL_S = 0.0  # commit every video, so that kills meet as many commits as can be
+writing._COMMIT_INTERVAL_S = 0.0  # commit every video, so that kills meet as many commits as possible
 config = EmbedConfig(sampling=UniformFrames(5), log=sys.argv[3])
 embed_videos([sys.argv[1]], sys.argv[2], config, encoder=BarReader())
 """
@@ -38,7 +38,7 @@ VICTIMS = ("the command", "its process group", "all its processes")
 
 
 class GrowingRun:
-    """One store, started again and again over ever more videos."""
+    """Runs on one store, started again and again with more and more videos."""
 
     def __init__(self, folder: Path, store: Path) -> None:
         self.folder, self.store, self.log = folder, store, folder.with_name(f"{folder.name}.jsonl")
@@ -48,17 +48,17 @@ class GrowingRun:
         self.lines_checked = 0
 
     def add_videos(self) -> None:
-        """Add videos whose frames no other has."""
+        """Add videos whose frames are in no other video."""
         first = len(list(self.folder.iterdir()))
         for number in range(first, first + NEW_VIDEOS):
             write_video(self.folder / f"{number:04}.mp4", 8, numbers=range(number % 1000, number % 1000 + 8))
 
     def start(self) -> "subprocess.Popen[str]":
-        (parts_folder(self.store) / "lock").unlink(missing_ok=True)  # of a run that was killed, and holds it no more
+        (parts_folder(self.store) / "lock").unlink(missing_ok=True)  # left by a killed run, which no longer holds it
         return self.traced.start([sys.executable, "-c", RUN, self.folder, self.store, self.log])
 
     def finish(self) -> tuple[float, float]:
-        """Run to the end; return the seconds until the store is opened for writing, and those after it."""
+        """Run to the end; return the seconds until the store is opened for writing, and the seconds after that."""
         started = time.monotonic()
         run = self.start()
         opened = self.wait_until_writing(run)
@@ -72,7 +72,7 @@ class GrowingRun:
         return time.monotonic()
 
     def kill(self, seconds: float, victim: str, *, is_starting: bool) -> bool:
-        """Kill a run some time after it started, or began to write; say whether it was still running."""
+        """Kill a run some time after it started, or after it began to write; return True if it was still running."""
         run = self.start()
         if not is_starting:
             self.wait_until_writing(run)
@@ -92,15 +92,15 @@ class GrowingRun:
                 os.kill(target, signal.SIGKILL)
 
     def logged(self) -> list[str]:
-        """Return the videos that runs said to have embedded; a killed one's last line may be cut off."""
+        """Return the videos that runs logged as embedded; the last line of a killed run may be cut off."""
         lines = self.log.read_text().split("\n")[:-1] if self.log.exists() else []
         return [json.loads(line)["id"] for line in lines]
 
     def check(self) -> None:
-        """Check the last start: what is on disk is whole and all that was said to be, and nobody lives on."""
+        """Check the last run: the files are whole and hold all that was logged, and no process is left."""
         assert self.traced.leavings() == set()
         logged = self.logged()
-        assert self.stored.isdisjoint(logged[self.lines_checked :])  # what the store held is not embedded anew
+        assert self.stored.isdisjoint(logged[self.lines_checked :])  # what the store held is not embedded again
         self.lines_checked = len(logged)
         if piece_files(self.store):
             with EmbeddingStore(self.store) as store:
@@ -113,7 +113,7 @@ class GrowingRun:
 
 
 def check_each_is_there_once(store: Path) -> None:
-    """Check the files that a finished run left, by h5py alone: no video is there twice, and each row is of one."""
+    """Check a finished run's files with h5py alone: no video is there twice, and each row belongs to one video."""
     ids: list[bytes] = []
     for path in [store] if store.is_file() else sorted(store.glob("*.h5")):
         with h5py.File(path) as file:
@@ -126,7 +126,7 @@ def check_each_is_there_once(store: Path) -> None:
 
 
 def check_equal(one: Path, other: Path) -> None:
-    """Check that two stores hold the same videos: vectors, moments, and what is known of each."""
+    """Check that two stores hold the same videos: vectors, timestamps and records."""
     with EmbeddingStore(one) as killed, EmbeddingStore(other) as whole:
         assert killed.ids == whole.ids
         for video_id in whole.ids:
@@ -137,9 +137,9 @@ def check_equal(one: Path, other: Path) -> None:
 
 
 def check_kills(tmp_path: Path, name: str, count: int) -> None:
-    """Kill a run over one growing store until `count` kills met it alive; compare the store with an unkilled one.
+    """Kill runs on one growing store until `count` kills met a live run; compare the store with an unkilled run's.
 
-    Every third kill falls while the run starts: it imports, lists the videos and opens the store.
+    Every third kill comes while the run starts: it imports, lists the videos and opens the store.
     """
     growing = GrowingRun(tmp_path / "videos", tmp_path / name)
     growing.add_videos()
@@ -154,7 +154,7 @@ def check_kills(tmp_path: Path, name: str, count: int) -> None:
         moment_s = draw.uniform(0, start_s if is_starting else longest_s)
         is_met = growing.kill(moment_s, draw.choice(VICTIMS), is_starting=is_starting)
         if not is_starting:
-            longest_s *= 1.01 if is_met else 0.9  # the machine may be busier now than at the first run, or less
+            longest_s *= 1.01 if is_met else 0.9  # the machine may be more or less busy now than at the first run
         kills += is_met
         growing.check()
         kills_that_kept_some += is_met and growing.stored > stored_before
@@ -175,11 +175,11 @@ def check_kills(tmp_path: Path, name: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["s.h5", "shards"])
-def test_five_kills_end_in_the_rows_of_an_unkilled_run(tmp_path: Path, name: str) -> None:
+def test_after_five_kills_the_rows_are_those_of_an_unkilled_run(tmp_path: Path, name: str) -> None:
     check_kills(tmp_path, name, 5)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", ["s.h5", "shards"])
-def test_200_kills_end_in_the_rows_of_an_unkilled_run(tmp_path: Path, name: str) -> None:
+def test_after_200_kills_the_rows_are_those_of_an_unkilled_run(tmp_path: Path, name: str) -> None:
     check_kills(tmp_path, name, 200)

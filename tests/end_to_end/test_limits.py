@@ -1,4 +1,4 @@
-"""Videos that take too long or too much, or crash, through whole runs: reasons, exit codes, and trying them again."""
+"""Whole runs with videos that take too long or too much memory, or crash: reasons, exit codes, and retries."""
 
 import json
 import os
@@ -25,12 +25,12 @@ def test_a_video_beyond_a_limit_fails_with_its_reason_and_can_be_tried_again(tmp
     small = write_video(tmp_path / "videos" / "small.mp4", 10)
     large = {"pixel_format": "yuvj420p", "width_px": 6000, "height_px": 6000}
     write_moving_video(tmp_path / "videos" / "large.avi", 2, codec="mjpeg", options={}, **large)
-    os.mkfifo(tmp_path / "silent.mp4")  # who opens it waits for ever, as over a dead network disk
+    os.mkfifo(tmp_path / "silent.mp4")  # opening it waits for ever, as on a dead network disk
     store, traced = tmp_path / "s.h5", Traced()
     program = Path(sys.executable).with_name("embed-videos")
     options = ["-o", store, "--model", "efficientnet-lite0", "--frames-count", "2", "--json"]
-    # Where there is a store, no video is decoded before the encoder is loaded: torch's import stops all threads for
-    # seconds, also the one that watches a worker's memory.
+    # If there is a store, no video is decoded before the encoder is loaded: torch's import stops all threads for
+    # seconds, including the one that watches a worker's memory.
     config = EmbedConfig(model="efficientnet-lite0", sampling=UniformFrames(2))
     embed_videos([small], store, config)
     command = [program, tmp_path / "videos", tmp_path / "silent.mp4", *options]
@@ -62,7 +62,7 @@ def test_a_video_beyond_a_limit_fails_with_its_reason_and_can_be_tried_again(tmp
         pytest.param(hostile.take_memory_at_once, "out_of_memory", "takes more than 0.391 GiB", id="takes all at once"),
     ],
 )
-def test_a_video_that_ends_its_process_is_stored_with_its_reason_beside_the_others(
+def test_a_video_that_ends_its_process_is_stored_as_a_failure_and_the_others_are_embedded(
     tmp_path: Path, deed: Callable[[], None], reason: str, detail: str
 ) -> None:
     (tmp_path / "videos").mkdir()

@@ -1,4 +1,4 @@
-"""How much memory a run takes: the chosen frames count, and neither the number of videos nor their length."""
+"""How much memory a run takes: it depends on the chosen frames, and not on the number of videos or their length."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ NOISE_BYTES = 64 << 20
 
 
 def measure(videos: Path, sampling: str) -> tuple[int, int]:
-    """Embed a folder; return how many vectors there are, and the most bytes of the run and its largest worker."""
+    """Embed a folder; return the number of vectors, and the peak bytes of the run plus those of its largest worker."""
     command = [sys.executable, "-c", RUN, videos, videos.with_suffix(".h5"), sampling]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     vectors, peak_bytes = map(int, done.stdout.split())
@@ -58,10 +58,10 @@ def test_ten_times_the_videos_take_no_more_memory(tmp_path: Path) -> None:
     many, many_bytes = measure(linked(video, tmp_path / "many", 400), "uniform")
     assert (few, many) == (40 * 60, 400 * 60)
     assert many * FRAME_BYTES > 1 << 30  # which a run that keeps its frames would take
-    assert many_bytes < few_bytes + WAITING_BYTES + NOISE_BYTES  # on a busy machine fewer may have waited in the first
+    assert many_bytes < few_bytes + WAITING_BYTES + NOISE_BYTES  # on a busy machine fewer may wait in the first
 
 
-def test_twenty_times_the_length_takes_the_memory_of_its_frames_alone(tmp_path: Path) -> None:
+def test_twenty_times_the_length_takes_only_the_memory_of_its_frames(tmp_path: Path) -> None:
     peaks, counts = [], []
     for seconds in (60, 1200):
         folder = tmp_path / f"{seconds}"

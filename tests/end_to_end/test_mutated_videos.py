@@ -1,4 +1,4 @@
-"""Odd files, and hundreds of damaged ones: each gives vectors or a reason, and the run ends as it should."""
+"""Odd files and hundreds of damaged ones: each gives vectors or a reason, and the run ends normally."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ print(json.dumps(summary.to_json()))
 
 
 def embed_mutants(folder: Path, originals: list[Path], count: int, *, limit_s: float) -> Counter[str]:
-    """Embed damaged copies of the originals, and return how many ended how."""
+    """Embed damaged copies of the originals, and return the count of each outcome."""
     write_mutants(folder / "mutants", originals, count, seed=1)
     return embed_checked(folder / "mutants", folder / "s.h5", limit_s=limit_s)
 

@@ -1,4 +1,4 @@
-"""What a person sees: a command that runs on a terminal, made with a pseudo-terminal."""
+"""What a user sees of a command on a terminal, tested with a pseudo-terminal."""
 
 import os
 import pty
@@ -12,7 +12,7 @@ from tests.media import write_video
 
 
 def seen_on_a_terminal(command: list[str | Path]) -> str:
-    """Run a command on a terminal and return all that it wrote, with what it wrote over."""
+    """Run a command on a terminal and return all that it wrote, including what it later wrote over."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (40, 120))
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs):
@@ -21,13 +21,13 @@ def seen_on_a_terminal(command: list[str | Path]) -> str:
         try:
             while part := os.read(ours, 4096):
                 written += part
-        except OSError:  # Linux's way to say that the other side is closed
+        except OSError:  # on Linux this means that the other side is closed
             pass
     os.close(ours)
     return written.decode()
 
 
-def test_a_terminal_shows_the_count_the_failures_the_slowest_stage_and_what_would_help(tmp_path: Path) -> None:
+def test_a_terminal_shows_the_count_the_failures_the_slowest_stage_and_advice(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     for number in range(3):
         write_video(tmp_path / "videos" / f"{number}.mp4", 10)
@@ -46,10 +46,10 @@ def test_a_terminal_shows_the_count_the_failures_the_slowest_stage_and_what_woul
     assert "another time" not in summary
 
 
-def test_a_terminal_shows_that_time_goes_on_while_a_video_takes_long_and_what_may_be_tried_again(
+def test_during_a_slow_video_a_terminal_shows_passing_time_and_then_what_to_retry(
     tmp_path: Path,
 ) -> None:
-    os.mkfifo(tmp_path / "silent.mp4")  # who opens it waits for ever
+    os.mkfifo(tmp_path / "silent.mp4")  # opening it waits for ever
     command = [Path(sys.executable).with_name("embed-videos"), tmp_path / "silent.mp4", "-o", tmp_path / "s.h5"]
     seen = seen_on_a_terminal([*command, "--model", "efficientnet-lite0", "--timeout", "3"])
     bars = re.findall(r"0/1 videos \|[^\r]*\| 00:(\d\d)<\?, 0 frames/s, none embedded yet", seen)

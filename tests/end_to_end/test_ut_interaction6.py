@@ -1,4 +1,4 @@
-"""From a folder of real clips to micro-F1, by the commands that a user types."""
+"""From a folder of real clips to micro-F1, with the commands that a user types."""
 
 import csv
 import json
