@@ -1,17 +1,22 @@
-"""Measure heads, with and without mixup, and what they have to beat, on real clips.
+"""Measure heads, with and without mixup, against baselines on real clips, and print a Markdown table.
 
-usage: benchmark_accuracy.py [FOLDER] [--model NAME] [--views NAMES] [--arch A,B] [--mixup 0,0.4] [--seeds N] ...
+FOLDER holds the clips and a labels.csv with the columns path, label and group.
+It is embedded once, into --store.
 
-FOLDER holds the clips and labels.csv with the columns path, label and group. It is embedded once, into --store. Prints
-a Markdown table. For each seed, folds by group and trainings are drawn anew, and the predictions on all held-out folds
-together give one micro-F1, which is accuracy, since each clip has one label; "mean" and "std" (n - 1) are over the
-seeds. Intervals are of 95%, by bootstrap over groups, all seeds together: "interval" of the micro-F1 itself, "over the
-mean" of the difference to logistic regression on the mean, and "over 8 bins" of that to logistic regression on the mean
-and the differences of 8 time bins at its best, both paired. Where labels.csv has a column `set` of two values, two more
-columns train on one and test on the other, averaged over the seeds. Nothing is chosen by the held-out videos.
+For each seed, new folds by group and new training runs are drawn. The
+predictions on all held-out folds together give one micro-F1, which equals
+accuracy, since each clip has one label. "mean" and "std" (n - 1) are over the
+seeds. Intervals are 95% intervals by bootstrap over groups, all seeds
+together: "interval" is that of the micro-F1 itself. "over the mean" and "over
+8 bins" are paired differences: to logistic regression on the mean, and to the
+best logistic regression on the mean and the differences of 8 time bins. If
+labels.csv has a column `set` with two values, two more columns train on one
+set and test on the other, averaged over the seeds. The held-out videos choose
+nothing.
 
-Baselines see all rows of the first view, or of all views where they say so. Each training has one thread, and as many
-run at once as there are cores; small heads train several folds at once, and "seconds" are a training's share.
+Baselines see all rows of the first view, or of all views if their name says
+so. Each training run has one thread, and --jobs run at the same time. Small
+heads train several folds at once; "seconds" is the share of one training run.
 """
 
 import argparse
@@ -53,7 +58,7 @@ from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
 
 ROOT = Path(__file__).parents[1]
 MEAN, BINS = "logistic regression on the mean", "the same bins, not standardised, C = 10"
-UNSCALED_C = 10.0  # the best of 0.1 to 100 on other seeds: the bins' floor is to be a high one
+UNSCALED_C = 10.0  # the best of 0.1 to 100 on other seeds, so that the bins are a strong baseline
 
 Entry = tuple[str, float]
 """A baseline or a head, and its mixup."""
@@ -81,7 +86,7 @@ def _statistics(views: Rows) -> Rows:
 
 
 def _time_bins(views: Rows) -> Rows:
-    """Return the mean, and the 7 differences between the means of 8 equal parts, one row at least each."""
+    """Return the mean, and the 7 differences between the means of 8 equal parts, each of at least one row."""
     rows = views[0]
     edges = np.arange(9) * len(rows) // 8
     bins = [rows[first : max(first + 1, last)].mean(axis=0) for first, last in pairwise(edges)]
@@ -109,7 +114,7 @@ BASELINES: dict[str, tuple[Learner, Callable[[Rows], Rows]]] = {
     "logistic regression on the mean and 8 time bins": (_LOGISTIC, _time_bins),
     BINS: (_unscaled_logistic_regression, _time_bins),
 }
-"""Name -> how it learns, and what it is given of a video's rows (V, T, D)."""
+"""Name -> the function that learns, and the function that computes its input from a video's rows (V, T, D)."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +122,9 @@ class Bench:
     """What is measured.
 
     Args:
-        plan: store, labels, recipe, and the splits of each seed: by folds, and behind these by set.
-        folds: how many.
-        sets: names of the two sets, of which the first trains first; none where there are no two.
+        plan: store, labels, recipe, and the splits of each seed: those by folds, then those by set.
+        folds: the number of folds.
+        sets: names of the two sets, the one to train on first; empty if there are no two sets.
     """
 
     plan: TrialPlan
@@ -128,23 +133,23 @@ class Bench:
 
     @property
     def ways(self) -> list[str]:
-        """How the trainings by set are called, in the order of `Found.set_scores`."""
+        """Return the names of the training runs by set, in the order of `Found.set_scores`."""
         return [f"{one} to {other}" for one, other in zip(self.sets, reversed(self.sets), strict=True)]
 
     def trials(self, entry: Entry) -> Iterator[Trial]:
-        """Give the trials of a head or baseline."""
+        """Return the trials of a head or baseline."""
         counts = {seed: len(splits) for seed, splits in self.plan.splits.items()}
         return (Trial(*entry, seed, fold) for seed, count in counts.items() for fold in range(count))
 
 
 @dataclass(frozen=True)
 class Found:
-    """What one head or baseline gave.
+    """The results of one head or baseline.
 
     Args:
-        entry: which.
+        entry: the head or baseline.
         predicted: trial -> labels of its test videos, (n, C) bool.
-        seconds: of a training by folds, on the average.
+        seconds: the mean duration of a training run by folds.
     """
 
     entry: Entry
@@ -152,7 +157,7 @@ class Found:
     seconds: float
 
     def by_fold(self, bench: Bench) -> NDArray[np.bool_]:
-        """Put the predictions on all folds together, (S, N, C): each video was held out once a seed."""
+        """Return the predictions on all folds together, (S, N, C): each video was held out once per seed."""
         together = np.zeros((len(bench.plan.splits), *bench.plan.table.targets.shape), dtype=np.bool_)
         for trial, predicted in self.predicted.items():
             if trial.fold < bench.folds:
@@ -164,7 +169,7 @@ class Found:
         return [micro_f1(bench.plan.table.targets, predicted) for predicted in self.by_fold(bench)]
 
     def set_scores(self, bench: Bench) -> list[float]:
-        """Return the micro-F1 on each other set, mean over the seeds."""
+        """Return the micro-F1 on each set when trained on the other, as the mean over the seeds."""
         targets, scores = bench.plan.table.targets, []
         for fold in range(bench.folds, bench.folds + len(bench.sets)):
             own = [(trial, predicted) for trial, predicted in self.predicted.items() if trial.fold == fold]
@@ -191,7 +196,7 @@ def main() -> None:
 
 
 def make_bench(store: Path, labels: Path, folds: int, seeds: int, recipe: TrainConfig) -> Bench:
-    """Split by the column `group` into folds, and by the column `set` where it has two values."""
+    """Return a bench with splits by the column `group` into folds, and by the column `set` if it has two values."""
     config = SplitConfig(validation_size=0, group_by="group")
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels, group_by="group")
@@ -201,7 +206,7 @@ def make_bench(store: Path, labels: Path, folds: int, seeds: int, recipe: TrainC
 
 
 def try_baselines(bench: Bench, names: Sequence[str]) -> list[Found]:
-    """Run baselines on all splits of all seeds."""
+    """Return the results of baselines on all splits of all seeds."""
     plan, found = bench.plan, []
     with EmbeddingStore(plan.store) as store:
         dataset = LabelledSet.read(store, plan.table)
@@ -218,7 +223,7 @@ def try_baselines(bench: Bench, names: Sequence[str]) -> list[Found]:
 
 
 def try_heads(bench: Bench, entries: Sequence[Entry], jobs: int) -> list[Found]:
-    """Train heads on all splits of all seeds."""
+    """Return the results of heads that are trained on all splits of all seeds."""
     trials = [trial for entry in entries for trial in bench.trials(entry)]
     results = {}
     for result in tqdm(run_trials(bench.plan, trials, jobs), total=len(trials), unit="training"):
@@ -242,7 +247,7 @@ def _embed(arguments: argparse.Namespace) -> Path:
 
 
 def _split_by_set(labels: Path, table: LabelTable) -> dict[str, Split]:
-    """Return by the name of the set that trains what tests on the other; nothing where there are no two sets."""
+    """Return, for the name of each set, the split that trains on it and tests on the other; empty without two sets."""
     with labels.open(encoding="utf-8", newline="") as file:
         set_of = {row["path"]: row.get("set", "") for row in csv.DictReader(file)}
     names = sorted({set_of[video_id] for video_id in table.ids})
@@ -253,7 +258,7 @@ def _split_by_set(labels: Path, table: LabelTable) -> dict[str, Split]:
 
 
 def _describe_videos(videos: Videos, describe: Callable[[Rows], Rows]) -> VideoSet:
-    """Make one row of each video."""
+    """Return the videos with one row each."""
     shape = videos.view_count, -1, videos.dimension
     rows = [videos.rows_of(np.array([index])).astype(np.float64).reshape(shape) for index in range(len(videos))]
     return VideoSet(videos.ids, np.stack([describe(views) for views in rows]), np.ones(len(rows), dtype=np.int64))
@@ -279,12 +284,12 @@ def _table(found: Sequence[Found], bench: Bench) -> list[str]:
 def describe_intervals(
     own: NDArray[np.bool_], floors: Sequence[NDArray[np.bool_] | None], table: LabelTable
 ) -> list[str]:
-    """Return the interval of a micro-F1, and the paired difference to each floor with its own; "-" for None.
+    """Return the interval of a micro-F1, and the paired difference to each floor with its interval; "-" for None.
 
     Args:
-        own: (S, N, C), labels given with each seed.
-        floors: likewise.
-        table: what N videos show.
+        own: (S, N, C), labels predicted with each seed.
+        floors: the same for each baseline.
+        table: the true labels of N videos.
     """
     seeds, _, class_count = own.shape
     targets, groups = np.tile(table.targets, (seeds, 1)), (table.groups or table.ids) * seeds
@@ -307,33 +312,36 @@ def _heading(arguments: argparse.Namespace, table: LabelTable) -> str:
     vectors = f"{arguments.model}, {frames}, views {arguments.views.replace(',', ', ')}"
     way = f"{arguments.folds} folds by group x {arguments.seeds} seeds"
     recipe = f"{arguments.epochs} epochs, learning rate {arguments.learning_rate:g}"
-    machine = f"{_processor()}, trainings at once: {arguments.jobs}, torch {torch.__version__}, {date.today()}"
+    machine = f"{_processor()}, parallel training runs: {arguments.jobs}, torch {torch.__version__}, {date.today()}"
     return f"{data}; {vectors}; {way}; {recipe}.\n{machine}."
 
 
 def _processor() -> str:
-    info = Path("/proc/cpuinfo")  # Linux only; elsewhere the architecture must do
+    info = Path("/proc/cpuinfo")  # Linux only; on other systems the architecture is shown
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}"
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=ROOT.parent / "shared" / "data" / "ut_interaction6")
-    parser.add_argument("--model", default="efficientnet-lite0")
-    parser.add_argument("--frames-count", type=int, default=32)
-    parser.add_argument("--views", default="centre", help="of each frame, as embed-videos takes them")
-    parser.add_argument("--arch", default="linear,statistics,motion,transformer,random-frame", help="heads, or all")
-    parser.add_argument("--mixup", default="0,0.4", help="alphas")
-    parser.add_argument("--store", type=Path, help="where the vectors lie, or will; default: below build/")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=TrainConfig().epochs)
-    parser.add_argument("--learning-rate", type=float, default=TrainConfig().learning_rate)
-    parser.add_argument("--max-frames", type=int, help="that heads see of a clip at most")
-    parser.add_argument("--project", type=int, help="principal components that heads see")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trainings at once")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    clips = ROOT.parent / "shared" / "data" / "ut_interaction6"
+    add("folder", nargs="?", type=Path, default=clips, help="the clips; default: UT-Interaction beside the project")
+    add("--model", default="efficientnet-lite0", help="the encoder; default: %(default)s")
+    add("--frames-count", type=int, default=32, help="frames embedded per clip; default: %(default)s")
+    add("--views", default="centre", help="views of each frame, as in embed-videos; default: %(default)s")
+    heads = "linear,statistics,motion,transformer,random-frame"
+    add("--arch", default=heads, help="heads, or all; default: %(default)s")
+    add("--mixup", default="0,0.4", help="mixup alphas, each of which is measured; default: %(default)s")
+    add("--store", type=Path, help="the store of vectors, made if it is absent; default: a file below build/")
+    add("--folds", type=int, default=5, help="folds per seed; default: %(default)s")
+    add("--seeds", type=int, default=5, help="number of seeds; default: %(default)s")
+    add("--epochs", type=int, default=TrainConfig().epochs, help="epochs per training run; default: %(default)s")
+    add("--learning-rate", type=float, default=TrainConfig().learning_rate, help="learning rate; default: %(default)s")
+    add("--max-frames", type=int, help="the maximum number of frames of a clip that heads see; default: all")
+    add("--project", type=int, help="the number of principal components that heads see; default: all dimensions")
+    add("--jobs", type=int, default=os.cpu_count() or 1, help="parallel training runs; default: one per core")
     return parser.parse_args()
 
 

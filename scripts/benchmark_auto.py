@@ -1,10 +1,10 @@
-"""Measure what `train-head --arch auto` chooses against every candidate in hindsight, and logistic regression.
+"""Measure the choice of `train-head --arch auto` against every candidate in hindsight, and logistic regression.
 
-usage: benchmark_auto.py STORE LABELS [--budget S] [--folds N] [--seed N] [--device NAME]
-
-LABELS has the columns path, label and group. Each fold of whole groups tests once what is chosen and trained on the
-others. Then every candidate that some choice had time to test is trained on the same
-folds: the best of them by the held-out videos is what nobody could have known before. Prints a Markdown table.
+LABELS has the columns path, label and group. Each fold of whole groups tests
+once the head that was chosen and trained on the other folds. Then every
+candidate that some choice had time to test is trained on the same folds. The
+best of them on the held-out videos is only known in hindsight. Prints a
+Markdown table.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def _report(dataset: LabelledSet, table: LabelTable, parts: Parts, config: Train
 
 
 def _hindsight(dataset: LabelledSet, parts: Parts, config: TrainConfig, found: Sequence[Selection]) -> list[str]:
-    """Train every candidate that was tested on every fold; the rows of all, the best first."""
+    """Train every tested candidate on every fold; return their rows, the best first."""
     fields = [list_candidates(dataset, train, config) for train, _ in parts]
     rows: list[tuple[str, list[float]]] = []
     chosen = Counter(_name(one.config, len(train)) for one, (train, _) in zip(found, parts, strict=True))
@@ -91,7 +91,7 @@ def _name(recipe: TrainConfig, video_count: int) -> str:
 
 
 def _scores(dataset: LabelledSet, parts: Parts, recipes: Sequence[TrainConfig]) -> list[float]:
-    """Train one recipe a fold; return micro-F1 of its test videos."""
+    """Train one recipe per fold; return the micro-F1 of the test videos of each."""
     nobody = np.array([], dtype=np.int64)
     runs = fit_heads(
         dataset, [TrainJob(train, nobody, recipe) for (train, _), recipe in zip(parts, recipes, strict=True)]
@@ -116,13 +116,13 @@ def _row(name: str, scores: Sequence[float], chosen: str) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("store", type=Path)
-    parser.add_argument("labels", type=Path)
-    parser.add_argument("--budget", type=float, default=BUDGET_S, help="seconds")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0, help="of folds and training")
-    parser.add_argument("--device", default="cpu", help="auto, cpu or cuda")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store", type=Path, help="the store of vectors")
+    parser.add_argument("labels", type=Path, help="the label file")
+    parser.add_argument("--budget", type=float, default=BUDGET_S, help="seconds per choice; default: %(default)s")
+    parser.add_argument("--folds", type=int, default=5, help="number of folds; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="seed of folds and training; default: %(default)s")
+    parser.add_argument("--device", default="cpu", help="auto, cpu or cuda; default: %(default)s")
     return parser.parse_args()
 
 

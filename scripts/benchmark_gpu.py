@@ -1,18 +1,17 @@
-"""Measure whole runs on a machine with an NVIDIA GPU: videos a second, how idle the GPU is, and what NVDEC gains.
+"""Measure whole runs on a machine with an NVIDIA GPU: videos per second, how idle the GPU is, and what NVDEC gains.
 
-usage: benchmark_gpu.py [FOLDER] [--models ViT-B-32 efficientnet-lite0] [--precisions float32 bfloat16]
-                        [--decode-devices cpu cuda] [--workers 4 8 16] [--frames-count 100] [--batch-size 32]
-                        [--rounds 3] [--pretrained FILE] [--videos 32] [--seconds 60] [--height 1080]
-                        [--made FOLDER] [--tiny]
+FOLDER holds videos. Without it two clips are made, one in H.264 and one in
+HEVC, and used under --videos names. Without --pretrained, ViT-B-32 gets random
+weights, which are as fast as any others. The encoder is loaded before the
+clock starts. All ways to run it take turns, so that other load affects them
+equally.
 
-FOLDER holds videos. Without it clips are made, one of H.264 and one of HEVC, and kept under --videos names. Without
---pretrained, ViT-B-32 gets random weights, which are as fast as any others. The encoder is loaded before the clock
-starts. All ways to run it take turns, so that other load meets them alike.
-
-Prints a Markdown table of medians for each encoder. "GPU idle" is the share of the time without a kernel on the first
-GPU, and "NVDEC busy" that of its video engine, as nvidia-smi tells them each second. "cosine" is the smallest between a
-vector and the same one of its model's first row: NVDEC promises the CPU's pixels, bfloat16 does not. Without a GPU all
-runs on the CPU, in float32. --tiny does it all with next to nothing.
+Prints a Markdown table of medians for each encoder. "GPU idle" is the share of
+time without a kernel on the first GPU, and "NVDEC busy" is the share of time
+in which its video engine runs, as nvidia-smi reports them each second.
+"cosine" is the smallest cosine between a vector and the same vector of its
+model's first row: NVDEC gives the CPU's pixels, so only the precision changes
+it. Without a GPU, everything runs on the CPU in float32.
 """
 
 import argparse
@@ -39,14 +38,14 @@ from numpy.typing import NDArray
 
 from embed import EmbedConfig, EmbedSummary, embed_videos
 from embed.encoders import Encoder, begin_encoding, load_encoder
-from embed.machine import slowest
+from embed.machine import counted, slowest
 from embed.run import Batch, encode_batches
 from embed.store import EmbeddingStore, Precision
 from embed.video import UniformFrames, why_no_gpu
 
 CLIP, LITE = "ViT-B-32", "efficientnet-lite0"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-ENCODED_ALONE = 20  # batches, after as many to warm up
+ENCODED_ALONE = 20  # batches, after the same number to warm up
 SAMPLE_INTERVAL_S = 1.0
 
 Vectors = NDArray[np.floating]
@@ -62,7 +61,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Round:
-    """What one run gave: (N, D) vectors in the order of the videos' ids, and shares of the time, NaN where unknown."""
+    """The result of one run: (N, D) vectors in the order of the videos' ids, and shares of time, NaN if unknown."""
 
     summary: EmbedSummary
     vectors: Vectors
@@ -88,7 +87,7 @@ class GpuMeter:
             is_last = self._is_over.wait(SAMPLE_INTERVAL_S)
             command = [program, "-i", "0", query, "--format=csv,noheader,nounits"]
             result = subprocess.run(command, capture_output=True, text=True, check=False)
-            if result.returncode == 0 and "[" not in result.stdout:  # else "[N/A]", or no such query
+            if result.returncode == 0 and "[" not in result.stdout:  # otherwise "[N/A]", or the query is unknown
                 self._samples.append([float(cell) / 100 for cell in result.stdout.split(",")])
 
     def __exit__(self, *_: object) -> None:
@@ -97,12 +96,12 @@ class GpuMeter:
 
     @property
     def idle(self) -> float:
-        """The share of the time in which no kernel ran."""
+        """Return the share of time in which no kernel ran."""
         return 1 - mean(kernels for kernels, _ in self._samples) if self._samples else float("nan")
 
     @property
     def engine(self) -> float:
-        """The share of the time in which the video engine ran."""
+        """Return the share of time in which the video engine ran."""
         return mean(engine for _, engine in self._samples) if self._samples else float("nan")
 
 
@@ -137,21 +136,29 @@ def in_turns(ways: list[Way], videos: Path, encoder: Encoder, options: argparse.
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--models", nargs="+", default=[CLIP, LITE])
     precisions = ["float32", "bfloat16"] if torch.cuda.is_available() else ["float32"]
-    parser.add_argument("--precisions", nargs="+", choices=get_args(Precision), default=precisions)
-    parser.add_argument("--decode-devices", nargs="+", choices=("cpu", "cuda"), default=["cpu", "cuda"])
-    parser.add_argument("--workers", nargs="+", type=int, default=sorted({max(1, CORES // part) for part in (4, 2, 1)}))
-    parser.add_argument("--frames-count", type=int, default=100)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pretrained", help=f"a tag or checkpoint of {CLIP}")
-    parser.add_argument("--made", type=Path, help="where clips and checkpoint are kept for the next time")
-    parser.add_argument("--videos", type=int, default=32)
-    parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--height", type=int, default=1080)
-    parser.add_argument("--tiny", action="store_true")
+    workers = sorted({max(1, CORES // part) for part in (4, 2, 1)})
+    where, add = "where to decode; default: both", parser.add_argument
+    add("folder", nargs="?", type=Path, help="videos to embed; default: clips are made")
+    add("--models", nargs="+", default=[CLIP, LITE], help=f"encoders; default: {CLIP} {LITE}")
+    add(
+        "--precisions",
+        nargs="+",
+        choices=get_args(Precision),
+        default=precisions,
+        help="default: float32, on a GPU also bfloat16",
+    )
+    add("--decode-devices", nargs="+", choices=("cpu", "cuda"), default=["cpu", "cuda"], help=where)
+    add("--workers", nargs="+", type=int, default=workers, help="decoding processes; default: 1/4, 1/2 and all cores")
+    add("--frames-count", type=int, default=100, help="frames embedded per video; default: %(default)s")
+    add("--batch-size", type=int, default=32, help="frames per batch; default: %(default)s")
+    add("--rounds", type=int, default=3, help="how often each way runs; default: %(default)s")
+    add("--pretrained", help=f"a tag or checkpoint of {CLIP}; default: random weights")
+    add("--made", type=Path, help="keep clips and checkpoint here for later runs; default: a temporary folder")
+    add("--videos", type=int, default=32, help="number of videos to make; default: %(default)s")
+    add("--seconds", type=int, default=60, help="length of these videos; default: %(default)s")
+    add("--height", type=int, default=1080, help="height of these videos in pixels; default: %(default)s")
+    add("--tiny", action="store_true", help="run everything once on tiny clips, to see that it works")
     options = parser.parse_args()
     if options.tiny:
         small = {"videos": 3, "seconds": 1, "height": 90, "frames_count": 4, "batch_size": 4, "rounds": 1}
@@ -160,7 +167,7 @@ def parse() -> argparse.Namespace:
 
 
 def make_videos(folder: Path, options: argparse.Namespace) -> Path:
-    """Make two clips, and give them many names."""
+    """Make two clips, link them under many names, and return the folder."""
     clips = [
         make_clip(folder, codec, options.height, 250, options.seconds, default_footage()) for codec in ("h264", "hevc")
     ]
@@ -174,7 +181,7 @@ def make_videos(folder: Path, options: argparse.Namespace) -> Path:
 
 
 def make_checkpoint(folder: Path) -> str:
-    """Save a CLIP with random weights, unless it is there."""
+    """Save a CLIP with random weights, unless the file exists, and return the file."""
     from embed.encoders import declare_missing_operators
 
     path = folder / f"{CLIP}-random.pt"
@@ -190,13 +197,13 @@ def print_machine() -> None:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     print(f"{gpu}; {CORES} cores of {platform.machine()}, torch {torch.__version__}, {date.today()}")
     if not torch.cuda.is_available():
-        print("torch sees no NVIDIA GPU here: what follows are figures of the CPU.")
+        print("torch sees no NVIDIA GPU here: all figures below are those of the CPU.")
     if reason := why_no_gpu():
         print(f"Decoding stays on the CPU: {reason}.")
 
 
 def encoded_alone(encoder: Encoder, batch_size: int) -> float:
-    """Return the frames a second that come out where nothing has to be decoded."""
+    """Return the frames per second that an encoder gives if nothing has to be decoded."""
     side_px = encoder.identity.preprocessing.side_px
     rgb = np.random.default_rng(0).integers(0, 256, (batch_size, 1, side_px, side_px, 3), dtype=np.uint8)
     batches = [Batch(rgb, batch_size, ())] * (ENCODED_ALONE if torch.cuda.is_available() else 2)
@@ -245,7 +252,7 @@ def print_rows(rounds: dict[Way, list[Round]], first: Vectors) -> None:
         for failure in summary.failures:
             print(f"failed: {failure.id}: {failure.detail}", file=sys.stderr)
         for reason, count in summary.decoded_on_cpu.items():
-            print(f"{count} videos of this row were decoded on the CPU: {reason}", file=sys.stderr)
+            print(f"decoded on the CPU in this row: {counted(count, 'video')}: {reason}", file=sys.stderr)
 
 
 def share(values: Iterable[float]) -> str:

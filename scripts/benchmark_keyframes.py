@@ -1,12 +1,12 @@
-"""Measure what `--sampling keyframes` saves in embedding and costs in micro-F1, on real clips.
+"""Measure what `--sampling keyframes` saves in embedding time and costs in micro-F1, on real clips.
 
-usage: benchmark_keyframes.py [FOLDER] [--gop 12 30 ...] [--work FOLDER] [--arch linear,transformer] [--seeds 3] ...
-
-FOLDER holds the clips and labels.csv, as for benchmark_accuracy.py, by whose method micro-F1 is measured: folds by
-group, several seeds, no choice made by the held-out videos. The clips are embedded as they are, and encoded anew in
-H.264 with a key frame every --gop frames, each time with evenly spaced frames and with the key frames nearest to them.
-Stores and clips are made below --work, which must be empty for the seconds to be those of a whole run. Prints a
-Markdown table.
+FOLDER holds the clips and labels.csv, as for benchmark_accuracy.py. Micro-F1
+is measured as there: with folds by group and several seeds, and without a
+choice made by the held-out videos. The clips are embedded as they are, and
+encoded again in H.264 with a key frame every --gop frames; each time with
+evenly spaced frames, and with the key frames nearest to them. Stores and clips
+are made below --work, which must be empty if the seconds are to be those of a
+whole run. Prints a Markdown table.
 """
 
 import argparse
@@ -54,22 +54,24 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", nargs="?", type=Path, default=accuracy.ROOT.parent / "shared/data/ut_interaction6")
-    parser.add_argument("--gop", nargs="*", type=int, default=(12, 30), help="frames between key frames")
-    parser.add_argument("--work", type=Path, default=accuracy.ROOT / "build" / "benchmark-keyframes")
-    parser.add_argument("--model", default="efficientnet-lite0")
-    parser.add_argument("--frames-count", type=int, default=32)
-    parser.add_argument("--arch", default="linear,transformer", help="heads")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trainings at once")
+    clips, work = accuracy.ROOT.parent / "shared/data/ut_interaction6", accuracy.ROOT / "build" / "benchmark-keyframes"
+    add = parser.add_argument
+    add("folder", nargs="?", type=Path, default=clips, help="the clips; default: UT-Interaction beside the project")
+    add("--gop", nargs="*", type=int, default=(12, 30), help="frames from key frame to key frame; default: 12 30")
+    add("--work", type=Path, default=work, help="a folder for stores and clips; default: one below build/")
+    add("--model", default="efficientnet-lite0", help="the encoder; default: %(default)s")
+    add("--frames-count", type=int, default=32, help="the maximum number of frames per clip; default: %(default)s")
+    add("--arch", default="linear,transformer", help="heads; default: %(default)s")
+    add("--folds", type=int, default=5, help="folds per seed; default: %(default)s")
+    add("--seeds", type=int, default=3, help="number of seeds; default: %(default)s")
+    add("--epochs", type=int, default=10, help="epochs per training run; default: %(default)s")
+    add("--learning-rate", type=float, default=1e-3, help="learning rate; default: %(default)s")
+    add("--jobs", type=int, default=os.cpu_count() or 1, help="parallel training runs; default: one per core")
     return parser.parse_args()
 
 
 def clip_sets(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
-    """Yield what the clips are called and where they lie, encoded anew where they are not there yet."""
+    """Yield the name and the folder of each set of clips; sets that do not exist yet are encoded."""
     yield "as they are", arguments.folder
     for gop in arguments.gop:
         folder = arguments.work / f"gop-{gop}"
@@ -79,7 +81,7 @@ def clip_sets(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
 
 
 def encode_anew(source: Path, goal: Path, gop: int) -> None:
-    """Write every clip of a folder in H.264, and then labels.csv."""
+    """Write every clip of a folder again in H.264, and then labels.csv."""
     with (source / "labels.csv").open(encoding="utf-8", newline="") as file:
         labels = list(csv.DictReader(file))
     for row in labels:

@@ -1,10 +1,10 @@
-"""Measure how alike copies of a clip are, and how alike different clips of one scene: what split-videos tells apart.
+"""Measure how similar copies of a clip are, and how similar different clips of one scene are.
 
-usage: benchmark_near_duplicates.py [FOLDER] [--model NAME] [--frames-count N] [--every N] [--work FOLDER]
-
-FOLDER holds the clips. Every fifth is encoded again in several ways. Prints a Markdown table: the cosine similarity of
-each kind of copy to its clip, how many `split-videos --group-near-duplicates` finds, and how alike the most alike two
-different clips are. Clips and copies are embedded once, below --work.
+FOLDER holds the clips. Every fifth clip is encoded again in several ways.
+Prints a Markdown table: the cosine similarity of each kind of copy to its
+clip, the number of copies that `split-videos --group-near-duplicates` finds,
+and the similarity of different clips. Clips and copies are embedded once,
+below --work.
 """
 
 import argparse
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Copy:
-    """A way to encode a clip again with H.264: sides as a share of its own, and x264's crf (23 is usual)."""
+    """A way to encode a clip again with H.264: the factor of its sides, and x264's crf (23 is usual)."""
 
     side: float
     crf: int
@@ -93,12 +93,14 @@ def _row(name: str, values: NDArray[np.float64]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=ROOT.parent / "shared" / "data" / "ut_interaction6")
-    parser.add_argument("--model", default="efficientnet-lite0")
-    parser.add_argument("--frames-count", type=int, default=32)
-    parser.add_argument("--every", type=int, default=5, help="copy every so many clips")
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "near-duplicates")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    clips, work = ROOT.parent / "shared" / "data" / "ut_interaction6", ROOT / "build" / "near-duplicates"
+    add = parser.add_argument
+    add("folder", nargs="?", type=Path, default=clips, help="the clips; default: UT-Interaction beside the project")
+    add("--model", default="efficientnet-lite0", help="the encoder; default: %(default)s")
+    add("--frames-count", type=int, default=32, help="frames embedded per clip; default: %(default)s")
+    add("--every", type=int, default=5, help="copy every n-th clip; default: %(default)s")
+    add("--work", type=Path, default=work, help="a folder for store and copies; default: one below build/")
     return parser.parse_args()
 
 

@@ -1,15 +1,16 @@
-"""Measure heads where a video shows two things, one after the other: which two, and in which order.
+"""Measure heads on videos that show two things in succession: which two things, and in which order.
 
-usage: benchmark_order.py STORE LABELS [--frames-count N] [--arch A,B] [--folds N] [--seeds N] [--work FOLDER] ...
+STORE holds clips that show one thing each. LABELS states it, and the column
+`group` states the recording that a clip was cut from. Every clip is joined, in
+both orders, with every clip of its recording that shows something else. An
+encoder looks at one frame at a time, so the vectors of the joined video are
+those of the two clips in succession. Recordings stay whole in the folds, so no
+clip is both trained on and tested.
 
-STORE holds clips that show one thing each, LABELS says what, and in its column `group` which recording they are cut
-from. Every clip is joined with every other of its recording that shows something else, in both orders. An encoder looks
-at one frame at a time, so the vectors of two clips, one after the other, are those of the joined video. Recordings stay
-whole in the folds, so no clip is trained on and tested.
-
-Two tasks, each a `compare_heads`: which two labels a joined video has; and whether they come in the order of the
-alphabet, of which the mean of the frames says nothing, since it is the same both ways: chance is 0.5. Prints a Markdown
-table. `--resume` goes on.
+There are two tasks, each measured by `compare_heads`: which two labels a
+joined video has, and whether they come in alphabetical order. The mean of the
+frames is the same in both orders, so it shows nothing about the second task:
+chance is 0.5. Prints a Markdown table.
 """
 
 import argparse
@@ -54,13 +55,13 @@ def main() -> None:
 
 
 def join_clips(store: Path, labels: Path, output: Path, frames_count: int) -> None:
-    """Write a store of joined clips, and beside it a label file of each task, two.csv and order.csv.
+    """Write a store of joined clips, and beside it a label file for each task, two.csv and order.csv.
 
     Args:
-        store: the clips.
-        labels: one label and a group for each of them.
+        store: the store of clips.
+        labels: a label and a group for each clip.
         output: the store to write.
-        frames_count: vectors of each clip that are kept, evenly spaced; of several views, those of the first.
+        frames_count: the number of vectors to keep of each clip, evenly spaced; only the first view is used.
     """
     with EmbeddingStore(store) as opened:
         table = read_labels(opened, labels, group_by="group")
@@ -78,14 +79,14 @@ def join_clips(store: Path, labels: Path, output: Path, frames_count: int) -> No
 
 
 def _thin(vectors: np.ndarray, count: int) -> np.ndarray:
-    """Keep `count` vectors (T, D), evenly spaced; all where there are fewer."""
+    """Return `count` evenly spaced vectors of (T, D); all if there are fewer."""
     places = np.linspace(0, len(vectors) - 1, min(count, len(vectors))).round().astype(np.int64)
     kept: np.ndarray = vectors[places]
     return kept
 
 
 def _pairs(table: LabelTable) -> Iterator[tuple[int, int]]:
-    """Yield two clips of one group that show different things, both ways round."""
+    """Yield the pairs of clips in one group that show different things, in both orders."""
     assert table.groups is not None
     shown = table.targets.argmax(axis=1)
     for group in dict.fromkeys(table.groups):
@@ -130,7 +131,7 @@ def _compare(joined: Path, task: str, arguments: argparse.Namespace) -> Comparis
 
 
 def _table(two: Comparison, order: Comparison) -> list[str]:
-    """Return a row a head, those that tell the order best on top."""
+    """Return one row per head; the best at the order comes first."""
     head = ("head", "two labels: micro-F1", "mAP", "order: accuracy")
     found = {contender.name: contender for contender in two.contenders}
     rows = [_row(found[contender.name], contender) for contender in order.contenders]
@@ -160,19 +161,20 @@ def _heading(arguments: argparse.Namespace, joined: Path) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("store", type=Path)
-    parser.add_argument("labels", type=Path)
-    parser.add_argument("--frames-count", type=int, default=8, help="of each clip; fewer train faster")
-    parser.add_argument("--arch", default="all", help="heads, or all")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=TrainConfig().epochs)
-    parser.add_argument("--learning-rate", type=float, default=TrainConfig().learning_rate)
-    parser.add_argument("--project", type=int, default=128, help="principal components kept for heads; 0 keeps all")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="trainings at once")
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "benchmark-order", help="a new folder")
-    parser.add_argument("--resume", action="store_true", help="go on from what lies in --work")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    work, add = ROOT / "build" / "benchmark-order", parser.add_argument
+    add("store", type=Path, help="the store of clips")
+    add("labels", type=Path, help="their label file")
+    add("--frames-count", type=int, default=8, help="frames per clip; fewer train faster; default: %(default)s")
+    add("--arch", default="all", help="heads, or all; default: %(default)s")
+    add("--folds", type=int, default=5, help="folds per seed; default: %(default)s")
+    add("--seeds", type=int, default=3, help="number of seeds; default: %(default)s")
+    add("--epochs", type=int, default=TrainConfig().epochs, help="epochs per training run; default: %(default)s")
+    add("--learning-rate", type=float, default=TrainConfig().learning_rate, help="learning rate; default: %(default)s")
+    add("--project", type=int, default=128, help="principal components that heads see, 0 for all; default: %(default)s")
+    add("--jobs", type=int, default=os.cpu_count() or 1, help="parallel training runs; default: one per core")
+    add("--work", type=Path, default=work, help="a new folder for results; default: one below build/")
+    add("--resume", action="store_true", help="continue with the results in --work")
     return parser.parse_args()
 
 

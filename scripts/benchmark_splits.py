@@ -1,11 +1,13 @@
-"""Measure how well splits of several-label sets keep each class's share, beside what others offer.
+"""Measure how well splits of multi-label sets keep each class's share, compared with other packages.
 
-usage: benchmark_splits.py [--seeds N]
+Prints a Markdown table for synthetic label tables, split into train,
+validation and test as 80:10:10. "off by" is the difference between the number
+of videos that a class has in a part and its exact share: the mean over classes
+and parts, and the largest; both are means over the seeds. "missing" counts the
+times that a class of at least 10 videos has none in validation or test. Other
+packages are left out if they are not installed:
 
-Prints a Markdown table over made label tables, train/validation/test of 80:10:10. "Off by" is how many videos a class
-has in a part beyond, or below, its exact share: the mean over classes and parts, and the largest; both are means over
-the seeds. "Missing" counts classes of 10 videos or more that validation or test has none of. Peers that are not
-installed are left out: pip install scikit-multilearn iterative-stratification.
+    pip install scikit-multilearn iterative-stratification
 """
 
 import argparse
@@ -29,7 +31,7 @@ SHARES = (0.8, 0.1, 0.1)
 
 
 def twelve_classes(seed: int) -> Table:
-    """796 videos, 12 classes of 7 to 172 videos, 14% with several labels: a set of short videos for fine-tuning."""
+    """Return 796 videos with 12 classes of 7 to 172 videos, 14% with several labels, as in a set for fine-tuning."""
     rng = np.random.default_rng(seed)
     wanted = np.array([172, 150, 120, 100, 85, 70, 60, 45, 35, 25, 12, 7])
     first = np.repeat(np.arange(12), np.diff(np.round(np.append(0, wanted.cumsum()) * 796 / wanted.sum()).astype(int)))
@@ -40,12 +42,12 @@ def twelve_classes(seed: int) -> Table:
 
 
 def hashtags(seed: int) -> Table:
-    """3,100 videos, 31 hashtags of about 100 to 300 videos, two a video or so."""
+    """Return 3,100 videos with 31 hashtags of about 100 to 300 videos, about two per video."""
     return _tagged(seed, 3100, np.linspace(0.03, 0.1, 31))
 
 
 def long_tail(seed: int) -> Table:
-    """5,000 videos, 100 labels of 1,000 down to 10 videos, three a video or so."""
+    """Return 5,000 videos with 100 labels of 1,000 down to 10 videos, about three per video."""
     return _tagged(seed, 5000, np.geomspace(0.2, 0.002, 100))
 
 
@@ -73,7 +75,7 @@ def at_random(table: Table, seed: int) -> NDArray[np.int64]:
 def scikit_multilearn(table: Table, seed: int) -> NDArray[np.int64]:
     from skmultilearn.model_selection import IterativeStratification
 
-    np.random.seed(seed)  # noqa: NPY002 - it draws from the global generator
+    np.random.seed(seed)  # noqa: NPY002 - the package uses the global generator
     stratifier = IterativeStratification(n_splits=3, order=1, sample_distribution_per_fold=list(SHARES))
     parts = np.empty(len(table), dtype=np.int64)
     for part, (_, rows) in enumerate(stratifier.split(np.zeros((len(table), 1)), table.astype(int))):
@@ -111,10 +113,10 @@ TABLES: dict[str, Callable[[int], Table]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds; default: %(default)s")
     seeds = range(parser.parse_args().seeds)
-    warnings.simplefilter("ignore")  # of the peers, about NumPy
+    warnings.simplefilter("ignore")  # other packages warn about NumPy
     print(f"80:10:10, {len(seeds)} seeds; {os.cpu_count()} cores, {date.today()}.\n")
     print("| set | splitter | train/validation/test | off by, mean | largest | missing | seconds |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -129,7 +131,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Measured:
-    """One split: its parts' sizes, how far classes are off (mean, largest), classes that are missing, and its time."""
+    """One split: the sizes of its parts, how far classes are off (mean, largest), missing classes, and its seconds."""
 
     sizes: str
     off: float

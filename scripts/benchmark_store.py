@@ -1,11 +1,12 @@
-"""Measure the store at scale: open, read at random, read all and append, against one dataset a video and .npy files.
+"""Measure the store at scale, against one HDF5 dataset per video and against .npy files.
 
-usage: benchmark_store.py [--videos N] [--peer-videos N] [--folder FOLDER]
-
-Every video has 8 vectors of 512 float16, 8 KB. The stores are made in FOLDER, which needs 2 x 8 KB a video (16 GB for
---videos 1000000), and are removed in the end. Prints a Markdown table. One row of it is one layout at one size: one
-dataset a video, and one .npy file a video, get --peer-videos, a size at which they finish. "np.load" is one .npy file
-of all vectors: the speed of the disk, or of its cache.
+It measures opening, reading at random, reading all and appending. Every video
+has 8 vectors of 512 float16, which are 8 KB. The stores are made in --folder,
+which needs 2 x 8 KB per video (16 GB for --videos 1000000), and are removed at
+the end. Prints a Markdown table with one row per layout and size. One dataset
+per video and one .npy file per video are measured with --peer-videos, a size
+at which they finish. "np.load" is one .npy file of all vectors: the speed of
+the disk or of its cache.
 """
 
 import argparse
@@ -39,16 +40,16 @@ PROVENANCE = Provenance(
 
 @dataclass(frozen=True)
 class Timing:
-    """One row of the table; seconds, None where a layout cannot do it.
+    """One row of the table, in seconds; None if a layout cannot do it.
 
     Args:
-        layout: what was measured.
-        videos: at this size.
-        write_s: all videos, from memory.
+        layout: the layout that was measured.
+        videos: the number of videos.
+        write_s: to write all videos from memory.
         open_s: until the first video can be read.
-        random_s: RANDOM_READS videos, one after another, in no order.
-        read_all_s: all videos into one array.
-        append_s: APPENDED videos to what is there, closing included.
+        random_s: to read RANDOM_READS videos, one after another, in random order.
+        read_all_s: to read all videos into one array.
+        append_s: to append APPENDED videos and close the store.
     """
 
     layout: str
@@ -65,12 +66,12 @@ def video_id(number: int) -> str:
 
 
 def make_vectors() -> NDArray[np.float16]:
-    """Return (1024, T, D): videos take them in turn, so that making them costs nothing beside writing them."""
+    """Return (1024, T, D) vectors that videos use in turn, so that the time to make them is negligible."""
     return np.random.default_rng(0).standard_normal((1024, T, D)).astype(np.float16)
 
 
 def measure_store(path: Path, vectors: NDArray[np.float16], count: int) -> Timing:
-    """Measure an `EmbeddingStore`, one file or a folder."""
+    """Measure an `EmbeddingStore`, which is one file or a folder."""
     write_s = seconds(lambda: append(path, vectors, range(count)))
     open_s = median_seconds(lambda: EmbeddingStore(path).close())
     with EmbeddingStore(path) as store:
@@ -91,7 +92,7 @@ def append(path: Path, vectors: NDArray[np.float16], numbers: Sequence[int]) -> 
 
 
 def measure_datasets(path: Path, vectors: NDArray[np.float16], count: int) -> Timing:
-    """Measure one HDF5 dataset a video."""
+    """Measure one HDF5 dataset per video."""
 
     def write(numbers: Sequence[int]) -> None:
         with h5py.File(path, "a") as file:
@@ -108,7 +109,7 @@ def measure_datasets(path: Path, vectors: NDArray[np.float16], count: int) -> Ti
 
 
 def measure_npy_files(folder: Path, vectors: NDArray[np.float16], count: int) -> Timing:
-    """Measure one .npy file a video."""
+    """Measure one .npy file per video."""
 
     def path_of(number: int) -> Path:
         return folder / f"{video_id(number)}.npy"
@@ -127,7 +128,7 @@ def measure_npy_files(folder: Path, vectors: NDArray[np.float16], count: int) ->
 
 
 def measure_one_npy(path: Path, vectors: NDArray[np.float16], count: int) -> Timing:
-    """Measure one .npy file of all vectors: the yardstick of reading all."""
+    """Measure one .npy file of all vectors, the reference for reading all."""
 
     def write() -> None:
         array = np.lib.format.open_memmap(path, "w+", np.float16, (count, T, D))
@@ -154,13 +155,13 @@ def median_seconds(work: Callable[[], object]) -> float:
 
 @contextmanager
 def emptied(path: Path) -> Iterator[Path]:
-    """Give a path in a folder of its own that vanishes, so that the layouts do not lie on the disk together."""
+    """Give a path in a temporary folder of its own, so that the layouts are not on the disk at the same time."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         yield Path(folder) / path.name
 
 
 def table(timings: Sequence[Timing]) -> str:
-    """Write the Markdown table."""
+    """Return the Markdown table."""
     whole = {timing.videos: timing.read_all_s for timing in timings if timing.layout.startswith("np.load")}
     lines = [
         f"{date.today()}, {machine()}; {T} x {D} float16 a video; medians of three for open and read all.",
@@ -187,9 +188,9 @@ def machine() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", type=int, default=100_000)
-    parser.add_argument("--peer-videos", type=int, default=20_000)
-    parser.add_argument("--folder", type=Path, default=Path())
+    parser.add_argument("--videos", type=int, default=100_000, help="videos in a store; default: %(default)s")
+    parser.add_argument("--peer-videos", type=int, default=20_000, help="in the other layouts; default: %(default)s")
+    parser.add_argument("--folder", type=Path, default=Path(), help="where to make the stores; default: here")
     options = parser.parse_args()
     vectors, timings = make_vectors(), []
     peers = (("v.h5", measure_store), ("v.h5", measure_datasets), ("v", measure_npy_files), ("v.npy", measure_one_npy))
@@ -198,7 +199,7 @@ def main() -> None:
         for name, measure in layouts:
             with emptied(options.folder / name) as path:
                 timings.append(measure(path, vectors, count))
-            print(timings[-1], file=sys.stderr, flush=True)  # minutes pass until the table
+            print(timings[-1], file=sys.stderr, flush=True)  # the table comes minutes later
     print(table(timings))
 
 

@@ -1,14 +1,17 @@
-"""Measure training: heads against the plain ways to train them, on made stores, in one run.
+"""Measure the training of heads against the usual ways to train them, on synthetic stores.
 
-usage: benchmark_training.py [--tiny] [--device auto] [--folder FOLDER]
+The set has the size of the project's first experiment: 1,553 videos x 100
+vectors of 512 float16, 4 labels, 10 epochs with batches of 16. Prints Markdown
+tables, whose times are medians. On a GPU they have every head, on a CPU the
+fast ones. "plain" is the usual code: a DataLoader that opens the HDF5 file for
+each item, or torch.nn.TransformerEncoderLayer with Adam.
 
-The set is that of the project's first experiment: 1,553 videos x 100 vectors of 512 float16, 4 labels, 10 epochs of
-batches of 16. Prints Markdown tables, whose times are medians. On a GPU they have every head, on a CPU those that
-finish soon. "plain" is how it is usually written: a DataLoader that opens the HDF5 file for each item, or
-torch.nn.TransformerEncoderLayer under Adam. The transformer trains on fewer videos for one epoch, and its times are
-scaled to the whole; its floor is the arithmetic of its matrix products at the rate at which this machine multiplies
-matrices of that size, measured in turn with it. The large set, 20,000 videos x 30 vectors x 3,862 labels, needs 0.6 GB
-in FOLDER; it is read from disk, each head in a process of its own, whose peak memory is told.
+The transformer trains on fewer videos for one epoch, and its times are scaled
+to the whole set. Its floor is the time of its matrix products at the rate at
+which this machine multiplies matrices of that size, measured in turn with it.
+The large set, 20,000 videos x 30 vectors x 3,862 labels, needs 0.6 GB in
+--folder. It is read from disk, by each head in a process of its own, whose
+peak memory is printed.
 """
 
 import argparse
@@ -54,12 +57,12 @@ class Size:
 
     Args:
         videos: N.
-        frames: T, vectors a video.
+        frames: T, vectors per video.
         dimension: D.
         labels: C.
-        epochs: of the heads that finish soon.
-        sample: videos that the transformer trains on.
-        rounds: measurements whose median is told.
+        epochs: of the fast heads.
+        sample: the number of videos that the transformer trains on.
+        rounds: the number of measurements, whose median is printed.
     """
 
     videos: int
@@ -78,9 +81,9 @@ LARGE_STEPS = 100
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tiny", action="store_true", help="small sizes, to see that it runs")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--folder", type=Path, default=Path())
+    parser.add_argument("--tiny", action="store_true", help="use small sizes, to see that it works")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda; default: %(default)s")
+    parser.add_argument("--folder", type=Path, default=Path(), help="where to make the stores; default: here")
     parser.add_argument("--large-head", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.large_head:
@@ -98,7 +101,7 @@ def main() -> None:
 
 
 def print_heads(store: Path, size: Size, device: str) -> None:
-    """Print what heads that finish soon take, from the store on disk to trained weights."""
+    """Print the time of fast heads, from the store on disk to trained weights."""
     train(store, size, TrainConfig(epochs=1, device=device))  # warms up
     linear = middle(lambda: train(store, size, TrainConfig(epochs=size.epochs, mixup=0, device=device)), size.rounds)
     print(f"| {size.videos:,} videos x {size.frames} x {size.dimension}, {size.epochs} epochs | s | times linear |")
@@ -118,7 +121,7 @@ def print_heads(store: Path, size: Size, device: str) -> None:
 
 
 def print_transformer(store: Path, size: Size, device: str) -> None:
-    """Print what the transformer takes beside its arithmetic and torch's own layer."""
+    """Print the time of the transformer, of its arithmetic alone and of torch's own layer."""
     whole, place = size.videos * 10 / size.sample, find_device(device)
     plain, frames = TrainConfig(arch="transformer", mixup=0, device=device), min(32, size.frames // 2)
     components = size.dimension // 4
@@ -130,7 +133,7 @@ def print_transformer(store: Path, size: Size, device: str) -> None:
         f"transformer, --project {components}": lambda: train_sample(store, size, replace(plain, project=components)),
     }
     found: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(size.rounds):  # in turn, so that all meet the same machine
+    for _ in range(size.rounds):  # in turn, so that other load affects all equally
         for name, way in ways.items():
             found[name].append(way())
     print(f"| {size.sample} videos, one epoch | s | scaled to {size.videos:,} videos, 10 epochs, s | times floor |")
@@ -142,7 +145,7 @@ def print_transformer(store: Path, size: Size, device: str) -> None:
 
 
 def print_large(store: Path, device: str) -> None:
-    """Print time and peak memory of heads of thousands of labels, each in a process of its own."""
+    """Print time and peak memory of heads with thousands of labels, each in a process of its own."""
     print("| many labels, from disk | peak memory, GB | s a step | s before the first step |")
     print("| --- | --: | --: | --: |")
     for arch in ("moe", "nextvlad"):
@@ -151,7 +154,7 @@ def print_large(store: Path, device: str) -> None:
 
 
 def write_store(path: Path, size: Size) -> Path:
-    """Write made videos: noise around their class's own point."""
+    """Write a store of synthetic videos, each of which is noise around a point of its class; return its path."""
     rng = np.random.default_rng(0)
     identity = EncoderIdentity("benchmark", "none", "none", "none", size.dimension, PREPROCESSING)
     noise = rng.standard_normal((64, size.frames, size.dimension)).astype(np.float32)
@@ -165,7 +168,7 @@ def write_store(path: Path, size: Size) -> Path:
 
 
 def write_datasets(store: Path, size: Size) -> None:
-    """Write the videos of a store beside it, one HDF5 dataset a video."""
+    """Write the videos of a store into a file beside it, with one HDF5 dataset per video."""
     with EmbeddingStore(store) as opened, h5py.File(store.with_name(PER_VIDEO), "w") as file:
         for number, video_id in enumerate(opened.ids[: size.videos]):
             file[str(number)] = opened.read(video_id).vectors
@@ -174,20 +177,20 @@ def write_datasets(store: Path, size: Size) -> None:
 def read_set(
     store: EmbeddingStore, label_count: int, *, videos: int | None = None, stream: bool = False
 ) -> LabelledSet:
-    """Give the first videos of a store, or all, with the labels that they were made of."""
+    """Return the first videos of a store, or all, with the labels from which they were made."""
     opened = open_videos(store, store.ids[:videos], stream=stream)
     has_label = (np.arange(len(opened)) % label_count)[:, None] == np.arange(label_count)
     return LabelledSet(opened, tuple(map(str, range(label_count))), has_label)
 
 
 def train(path: Path, size: Size, config: TrainConfig) -> None:
-    """Train one head, reading the store included."""
+    """Train one head, including reading the store."""
     with EmbeddingStore(path) as store:
         fit_head(read_set(store, size.labels), np.arange(size.videos), NOBODY, config)
 
 
 def train_seeds(path: Path, size: Size, device: str) -> None:
-    """Train five linear heads at once, reading the store included."""
+    """Train five linear heads at the same time, including reading the store."""
     configs = [TrainConfig(epochs=size.epochs, seed=seed, device=device) for seed in range(5)]
     with EmbeddingStore(path) as store:
         fit_heads(
@@ -203,7 +206,7 @@ def train_sample(path: Path, size: Size, config: TrainConfig) -> float:
 
 
 class PerItem(Dataset[tuple[Tensor, Tensor]]):
-    """Videos of a file of one dataset a video, opened for each item or once."""
+    """The videos of a file with one dataset per video, which is opened for each item or once."""
 
     def __init__(self, path: Path, size: Size, *, stays_open: bool) -> None:
         self._path, self._size, self._file = path, size, h5py.File(path) if stays_open else None
@@ -230,7 +233,7 @@ def train_plainly(store: Path, size: Size, device: str, *, stays_open: bool) -> 
 
 
 class TorchLayer(nn.Module):
-    """The transformer as torch gives it: positions, dropout, its own encoder layer, mean, linear."""
+    """The transformer with torch's parts: positions, dropout, torch's encoder layer, mean, linear."""
 
     def __init__(self, size: Size) -> None:
         super().__init__()
@@ -239,7 +242,7 @@ class TorchLayer(nn.Module):
         self.linear = nn.Linear(size.dimension, size.labels)
 
     def forward(self, vectors: Tensor, is_padding: Tensor) -> Tensor:
-        """Return logits (B, C) of vectors (B, T, D)."""
+        """Return the (B, C) logits of (B, T, D) vectors."""
         placed = self.dropout(vectors + sinusoidal_positions(vectors))
         encoded = self.layer(placed, src_key_padding_mask=is_padding)
         real = ~is_padding.unsqueeze(-1)
@@ -285,10 +288,10 @@ def floor_s(size: Size, device: torch.device) -> float:
 
 
 def products_a_video(size: Size) -> int:
-    """Count multiplications and additions, forwards and backwards, of one video's matrix products.
+    """Return the multiplications and additions of one video's matrix products, forward and backward.
 
-    A layer's way back has two products as large as its way forward; that of queries, keys and values has one, since
-    nothing learns before it.
+    A layer's backward pass has two products as large as that of its forward pass. That of queries, keys and values has
+    one, since no layer before it learns.
     """
     frames, dimension = size.frames, size.dimension
     inward = 2 * frames * dimension * 3 * dimension
@@ -299,7 +302,7 @@ def products_a_video(size: Size) -> int:
 
 
 def train_large(path: Path, arch: str, device: str) -> str:
-    """Train a head of many labels for some steps; return a row of the table."""
+    """Train a head with many labels for some steps; return its row of the table."""
     ended = [perf_counter()]
     with EmbeddingStore(path) as store:
         label_count = LARGE.labels if len(store) == LARGE.videos else TINY_LARGE.labels
@@ -309,7 +312,7 @@ def train_large(path: Path, arch: str, device: str) -> str:
         fit_head(dataset, videos, NOBODY, config, on_epoch=lambda _: ended.append(perf_counter()))
     first, second = np.diff(ended)
     name = f"{arch}, {len(dataset.videos):,} videos, {label_count:,} labels"
-    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9  # of Linux, which counts in KiB
+    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9  # on Linux, which counts in KiB
     return f"| {name} | {peak_gb:.2f} | {second * BATCH / len(videos):.3f} | {first - second:.1f} |"
 
 
@@ -319,25 +322,25 @@ def row(name: str, taken_s: float, unit_s: float) -> None:
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait for a GPU."""
+    """Wait until a GPU has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return what a piece of work takes."""
+    """Return the seconds that a piece of work takes."""
     started = perf_counter()
     work()
     return perf_counter() - started
 
 
 def middle(work: Callable[[], object], rounds: int) -> float:
-    """Return the median of some rounds."""
+    """Return the median seconds of some rounds of work."""
     return median(seconds(work) for _ in range(rounds))
 
 
 def machine(device: str) -> str:
-    """Say what measures."""
+    """Return a description of this machine."""
     load = f"load {os.getloadavg()[0]:.1f}"
     place = torch.cuda.get_device_name() if find_device(device).type == "cuda" else f"{os.cpu_count()} cores"
     return f"{platform.machine()}, {place}, {load}, torch {torch.__version__}"

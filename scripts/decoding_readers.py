@@ -1,7 +1,7 @@
-"""The readers that benchmark_decoding.py compares, each in its fastest setting that gives the frames asked for.
+"""The readers that benchmark_decoding.py compares, each in its fastest setting that returns the requested frames.
 
-A reader takes a path and ascending frame indices, and gives small RGB pictures by index. All of them, framehead too,
-are told the indices; framehead alone first reads the true timeline, in the time that it is given.
+A reader takes a path and ascending frame indices, and returns small RGB pictures by index. All readers, including
+framehead, get the indices; only framehead first reads the true timeline, and this counts in its time.
 """
 
 import ctypes.util
@@ -31,10 +31,10 @@ Reader = Callable[[str, Sequence[int]], Thumbnails]
 
 @dataclass(frozen=True)
 class ToThumbnail:
-    """Stands where a Preprocessing does, and makes what all readers here make."""
+    """Takes the place of a Preprocessing, and makes the small pictures that all readers here return."""
 
     def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Resize one frame."""
+        """Return one frame, resized."""
         return np.asarray(cv2.resize(rgb, THUMBNAIL, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
@@ -43,16 +43,16 @@ SMALL: Any = ToThumbnail()
 
 @dataclass(frozen=True)
 class FramesAt:
-    """A sampling of given indices."""
+    """A sampling that chooses given indices."""
 
     at: tuple[int, ...]
 
     def indices(self, timeline: Timeline) -> NDArray[np.int64]:  # noqa: ARG002
-        """Return them."""
+        """Return the given indices."""
         return np.array(self.at, dtype=np.int64)[:, None]
 
     def to_json(self) -> dict[str, Any]:
-        """Say so."""
+        """Return a description."""
         return {"name": "given"}
 
 
@@ -135,7 +135,7 @@ READERS: dict[str, Reader] = {
 
 
 def absent_readers() -> dict[str, str]:
-    """Load the other readers' libraries; return those that are absent, and why."""
+    """Load the other readers' libraries; return the reason for each that is absent."""
     absent = {}
     for name, module in (("decord", "decord"), ("torchcodec", "torchcodec.decoders")):
         try:
@@ -148,17 +148,17 @@ def absent_readers() -> dict[str, str]:
 
 
 def ffmpeg_program() -> str | None:
-    """Return the ffmpeg on PATH, else the one that imageio-ffmpeg brings."""
+    """Return the ffmpeg on PATH, or the one that imageio-ffmpeg includes."""
     if importlib.util.find_spec("imageio_ffmpeg") is None:
         return shutil.which("ffmpeg")
     return shutil.which("ffmpeg") or str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
 
 
 def lend_ffmpeg(folder: Path) -> None:
-    """Start this program again with PyAV's FFmpeg libraries in sight, for torchcodec, where the system has none.
+    """Restart this program so that torchcodec finds PyAV's FFmpeg libraries, if the system has none.
 
-    PyAV carries them under names of its own; the loader takes links in `folder` under the names that torchcodec asks
-    for. Returns where nothing is to be done.
+    PyAV includes them under names of its own. Links in `folder` give them the names that torchcodec asks the loader
+    for. If nothing needs to be done, this returns.
     """
     libraries = Path(av.__file__).parents[1] / "av.libs"
     is_lent = str(folder) in os.environ.get("LD_LIBRARY_PATH", "")

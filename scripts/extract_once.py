@@ -1,14 +1,13 @@
-"""Extract frames' vectors of videos once, by one of several systems; benchmark_extraction.py runs this and watches it.
+"""Extract the vectors of videos once with one of several systems; benchmark_extraction.py runs and measures this.
 
-usage: extract_once.py SYSTEM --model MODEL --frames N --stride N --output FOLDER [--pretrained FILE] [--peer PATH]
-                       VIDEO ...
+- "framehead" is `embed_videos` with --frames frames of each video.
+- "loop" reads each video with OpenCV up to the last wanted frame, and encodes
+  the same frames with open_clip or timm, in batches of the same size.
+- "clip-video-encode" takes every n-th frame (--stride), since it has no other
+  choice of frames.
 
-- "framehead" is `embed_videos` with N frames of each video.
-- "loop" reads each video with OpenCV to the last frame that is wanted, and encodes the same frames with open_clip or
-  timm, in batches of the same size.
-- "clip-video-encode" takes every STRIDE-th frame, which is all it can be asked for. PATH is where it is installed.
-
-The last line printed is a JSON object: vectors made, and processor seconds of decoding and encoding where known.
+The last line of output is a JSON object: the number of vectors, and the CPU
+seconds of decoding and encoding if known.
 """
 
 import argparse
@@ -22,22 +21,24 @@ from typing import Any
 import numpy as np
 
 from embed.encoders import declare_missing_operators
+from embed.machine import counted
 
 BATCH_SIZE = 32
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("system", choices=tuple(SYSTEMS))
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--frames", type=int, required=True)
-    parser.add_argument("--stride", type=int, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--pretrained")
-    parser.add_argument("--peer")
-    parser.add_argument("videos", nargs="+")
+    add = parser.add_argument
+    add("system", choices=tuple(SYSTEMS), help="the system to run")
+    add("--model", required=True, help="the encoder")
+    add("--frames", type=int, required=True, help="wanted frames of each video")
+    add("--stride", type=int, required=True, help="the step from frame to frame, for clip-video-encode")
+    add("--output", type=Path, required=True, help="the folder to write to")
+    add("--pretrained", help="a checkpoint file of the encoder")
+    add("--peer", help="the folder in which clip-video-encode is installed")
+    add("videos", nargs="+", metavar="VIDEO", help="videos to embed")
     options = parser.parse_args()
-    declare_missing_operators()  # else other systems cannot import a torchvision that is built for another torch
+    declare_missing_operators()  # otherwise other systems cannot import a torchvision that is built for another torch
     print(json.dumps(SYSTEMS[options.system](options)))
 
 
@@ -52,7 +53,7 @@ def by_framehead(options: argparse.Namespace) -> dict[str, float]:
     )
     summary = embed_videos(options.videos, options.output / "embeddings.h5", config)
     if summary.failed:
-        sys.exit(f"{summary.failed} videos failed, among them {summary.failures[0]}")
+        sys.exit(f"{counted(summary.failed, 'video')} failed, the first of them: {summary.failures[0]}")
     return {
         "vectors": summary.vectors,
         "decode_cpu_s": summary.decode_cpu_seconds,
@@ -85,7 +86,7 @@ def by_loop(options: argparse.Namespace) -> dict[str, float]:
 
 
 def plain_model(model: str, pretrained: str | None) -> tuple[Any, Any]:
-    """Return the network and the preprocessing that its own library gives; timm's with random weights."""
+    """Return a network and the preprocessing from its own library; timm's networks have random weights."""
     if model.startswith("efficientnet"):
         timm: Any = import_module("timm")
 

@@ -1,8 +1,6 @@
-"""Write resources/docs/reference/: every command and every public name, from the code's own help and docstrings.
+"""Write resources/docs/reference/: pages for every command and every public name, from help texts and docstrings.
 
-usage: python scripts/make_reference.py [--check]
-
-With --check it writes nothing, and exits with 1 where a page is not what the code says.
+With --check it writes nothing, and exits with 1 if a page differs from the code.
 """
 
 import argparse
@@ -59,7 +57,7 @@ def program_of(name: str) -> str:
 
 
 def command_page(name: str, command: click.Command) -> str:
-    """Return a command's help, as it prints it on 80 columns."""
+    """Return a page with a command's help, as it prints it at 80 columns."""
     context = command.make_context(program_of(name), ["--help"], resilient_parsing=True, terminal_width=WIDTH)
     text = click.unstyle(command.get_help(context))
     return f"# `{program_of(name)}`\n\n{MADE}\n\n```text\n{text}\n```\n"
@@ -106,7 +104,7 @@ def method_lines(name: str, member: Any) -> list[str]:
 
 
 def signature(name: str, value: Callable[..., object]) -> Iterator[str]:
-    """Yield a call as a code block, one argument a line where it is long."""
+    """Yield a call as a code block, with one argument per line if it is long."""
     try:
         call = inspect.signature(value)
     except ValueError:  # an exception class, whose signature is C's
@@ -148,7 +146,7 @@ def entries(text: str) -> Iterator[str]:
 def main() -> None:
     """Write the pages, or check them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a page is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page is out of date")
     is_checking = parser.parse_args().check
     wanted, present = pages(), {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
     stale = sorted(name for name in wanted.keys() | present if wanted.get(name) != present.get(name))

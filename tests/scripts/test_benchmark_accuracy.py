@@ -1,4 +1,4 @@
-"""The benchmark of accuracy, on next to nothing: bright and dark clips of two sets."""
+"""The benchmark of accuracy on a tiny set: bright and dark clips of two sets."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ TINY = "--frames-count 2 --arch motion --mixup 0.4 --folds 2 --seeds 2 --epochs 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict[str, str]]:
-    """The rows of the table that it prints, by head and mixup."""
+    """Return the rows of the table that it prints, by head and mixup."""
     folder = tmp_path_factory.mktemp("clips")
     lines = ["path,label,group,set"]
     for number in range(8):
@@ -30,7 +30,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict
     return {(row["head"], row["mixup"]): row for row in table}
 
 
-def test_what_is_plain_is_learned_by_folds_and_from_one_set_to_the_other(
+def test_an_easy_difference_is_learned_by_folds_and_from_one_set_to_the_other(
     rows: dict[tuple[str, str], dict[str, str]],
 ) -> None:
     floor = rows["logistic regression on the mean", "-"]
@@ -40,7 +40,9 @@ def test_what_is_plain_is_learned_by_folds_and_from_one_set_to_the_other(
     assert rows["motion", "0.4"]["micro-F1, mean"] == rows["motion", "0.4"]["set0 to set1"] == "1.000"
 
 
-def test_what_guesses_is_below_the_floors_by_what_it_lacks(rows: dict[tuple[str, str], dict[str, str]]) -> None:
+def test_a_guess_is_below_the_baselines_by_the_difference_in_micro_f1(
+    rows: dict[tuple[str, str], dict[str, str]],
+) -> None:
     majority = rows["majority", "-"]
     assert majority["micro-F1, mean"] == "0.500"
     assert majority["over the mean"] == majority["over 8 bins"] == "-0.500 (-0.500 to -0.500)"

@@ -1,4 +1,4 @@
-"""The decoding benchmark runs, and tells right frames from wrong ones."""
+"""The decoding benchmark runs, and distinguishes right frames from wrong ones."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def table(*arguments: str) -> list[list[str]]:
-    """Run the benchmark and return its table's cells."""
+    """Run the benchmark and return the cells of its table."""
     result = subprocess.run(
         [sys.executable, ROOT / "scripts" / "benchmark_decoding.py", "--rounds", "1", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -24,7 +24,7 @@ def table(*arguments: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_every_reader_of_the_house_gives_the_exact_frames_of_a_clip_and_of_its_long_form(tmp_path: Path) -> None:
+def test_every_installed_reader_returns_the_exact_frames_of_a_clip_and_of_a_long_clip(tmp_path: Path) -> None:
     few = ("--codec", "h264", "--size", "90", "--gop", "10", "--seconds", "2", "--frames", "4", "--long-seconds", "6")
     readers = ("framehead", "PyAV sequential", "OpenCV sequential")
     found = table(*few, "--part", "clips", "long", "--folder", str(tmp_path), "--reader", *readers)
@@ -36,7 +36,7 @@ def test_every_reader_of_the_house_gives_the_exact_frames_of_a_clip_and_of_its_l
     assert all(row[6].endswith("%") for row in found if row[1] == "framehead")
 
 
-def test_a_reader_that_counts_frames_wrongly_is_found_out(tmp_path: Path) -> None:
+def test_a_reader_that_counts_frames_wrongly_is_detected(tmp_path: Path) -> None:
     options = {"g": "12", "bf": "2"}
     path = write_moving_video(tmp_path / "a.ts", 60, codec="libx264", options=options)
     reader = ("--reader", "PyAV sequential", "OpenCV seeks")

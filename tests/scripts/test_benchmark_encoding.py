@@ -1,4 +1,4 @@
-"""The encoding benchmark runs on next to nothing."""
+"""The encoding benchmark runs on a tiny batch."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from tests.media import write_video
 SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark_encoding.py"
 
 
-def test_float32_is_its_own_measure_and_a_missing_precision_is_told(tmp_path: Path) -> None:
+def test_float32_is_compared_with_itself_and_a_missing_precision_is_reported(tmp_path: Path) -> None:
     video = write_video(tmp_path / "a.mp4")
     options = ["--models", "efficientnet-lite0", "--precisions", "int8", "--batch-size", "2", "--rounds", "1"]
     result = subprocess.run([sys.executable, SCRIPT, video, *options], capture_output=True, text=True, check=True)

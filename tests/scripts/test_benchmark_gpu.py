@@ -1,4 +1,4 @@
-"""The GPU benchmark runs on next to nothing, and reads what nvidia-smi tells."""
+"""The GPU benchmark runs on tiny clips, and reads what nvidia-smi reports."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark_gpu.py"
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What a tiny run prints on a machine whose nvidia-smi says that kernels run 40% and NVDEC 10% of the time."""
+    """Return what a tiny run prints if nvidia-smi reports that kernels run 40% and NVDEC 10% of the time."""
     folder = tmp_path_factory.mktemp("bin")
     (folder / "nvidia-smi").write_text("#!/bin/sh\necho 40, 10\n")
     (folder / "nvidia-smi").chmod(0o755)
@@ -35,6 +35,6 @@ def test_each_way_to_run_an_encoder_has_a_row_with_the_same_vectors(printed: str
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without an NVIDIA GPU")
-def test_without_a_gpu_it_says_that_the_figures_are_a_cpus(printed: str) -> None:
-    assert "no NVIDIA GPU here: what follows are figures of the CPU" in printed
+def test_without_a_gpu_it_says_that_the_figures_are_those_of_the_cpu(printed: str) -> None:
+    assert "no NVIDIA GPU here: all figures below are those of the CPU" in printed
     assert "Decoding stays on the CPU: FFmpeg finds no NVIDIA GPU" in printed

@@ -1,4 +1,4 @@
-"""The bash front doors: what scripts/install asks pip for, and what scripts/quickstart does on one's own videos."""
+"""The bash scripts: what scripts/install asks pip for, and what scripts/quickstart does with a user's own videos."""
 
 import os
 import shutil
@@ -14,13 +14,13 @@ from tests.media import write_video
 ROOT = Path(__file__).parents[2]
 TORCH = next(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("torch=="))
 
-# Stands for .venv's python: writes down what pip is asked for, and has what the test says it has.
+# Replaces .venv's python: it logs what pip is asked for, and claims to have what the test sets.
 FAKE_PYTHON = """#!/usr/bin/env bash
 case "$*" in
     *sys.version_info*) exit "${IS_OLD:-0}" ;;
     *importlib.metadata*) exit "${LACKS_TORCH:-1}" ;;
     --version) echo Python 3.9.2 ;;
-    *compileall*) exit 1 ;; # as where a package brings examples of what is wrong
+    *compileall*) exit 1 ;; # as if a package included examples of wrong code
     *+cpu*) echo "$*" >>pip.log; exit "${LACKS_CPU_BUILD:-0}" ;;
     *) echo "$*" >>pip.log ;;
 esac
@@ -35,7 +35,7 @@ def write_program(path: Path, text: str) -> None:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A copy of the scripts beside a .venv that is not one."""
+    """A copy of the scripts beside a fake .venv."""
 
     folder: Path
 
@@ -51,14 +51,14 @@ class Checkout:
 
     @property
     def wanted(self) -> list[str]:
-        """What pip was asked for, one entry a call."""
+        """Return what pip was asked for, one entry per call."""
         log = self.folder / "pip.log"
         return [line.split()[-1] for line in log.read_text().splitlines()] if log.exists() else []
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """On a Linux machine without a GPU."""
+    """Return a checkout on a Linux machine without a GPU."""
     for name in ("setup.cfg", "constraints.txt", "scripts/install"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -68,19 +68,19 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-def test_without_a_gpu_the_cpu_build_of_torch_comes_first(checkout: Checkout) -> None:
+def test_without_a_gpu_the_cpu_build_of_torch_is_installed_first(checkout: Checkout) -> None:
     assert checkout.install("test").returncode == 0
     assert checkout.wanted == [f"{TORCH}+cpu", ".[test]"]
 
 
-def test_without_a_cpu_build_pips_own_torch_comes_and_one_reads_how_to_choose(checkout: Checkout) -> None:
+def test_without_a_cpu_build_pips_own_torch_is_installed_and_a_message_says_how_to_choose(checkout: Checkout) -> None:
     result = checkout.install(LACKS_CPU_BUILD="1")
     assert checkout.wanted == [f"{TORCH}+cpu", TORCH, "."]
     assert "no CPU build of torch" in result.stderr
     assert "set PIP_EXTRA_INDEX_URL" in result.stderr
 
 
-def test_with_a_gpu_the_cuda_build_comes(checkout: Checkout) -> None:
+def test_with_a_gpu_the_cuda_build_is_installed(checkout: Checkout) -> None:
     write_program(checkout.folder / "bin" / "nvidia-smi", "#!/bin/sh\nexit 0\n")
     checkout.install()
     assert checkout.wanted == [TORCH, "."]
@@ -106,7 +106,7 @@ def test_new_constraints_install_again(checkout: Checkout) -> None:
     assert checkout.wanted == [".", "."]
 
 
-def test_an_old_python_is_named_with_the_way_out(checkout: Checkout) -> None:
+def test_an_old_python_is_refused_and_the_message_says_what_to_do(checkout: Checkout) -> None:
     result = checkout.install(IS_OLD="1")
     assert result.returncode == 2
     assert "needs Python 3.11 or newer, but .venv/bin/python is Python 3.9.2" in result.stderr
@@ -116,7 +116,7 @@ def test_an_old_python_is_named_with_the_way_out(checkout: Checkout) -> None:
 
 @pytest.fixture
 def quickstart(tmp_path: Path) -> Path:
-    """A copy of the script in a project whose .venv is the one that runs this test."""
+    """Return a copy of the script in a project whose .venv is the one that runs this test."""
     project = tmp_path / "project"
     (project / ".venv" / "bin").parent.mkdir(parents=True)
     (project / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
@@ -133,7 +133,7 @@ def run(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_quickstart_walks_from_a_folder_to_predictions_and_embeds_once(quickstart: Path, tmp_path: Path) -> None:
+def test_quickstart_runs_from_a_folder_to_predictions_and_embeds_once(quickstart: Path, tmp_path: Path) -> None:
     for number in range(8):
         label = ("cooking", "travel by train")[number % 2]
         (tmp_path / "my videos" / label).mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,7 @@ def test_quickstart_explains_wrong_usage(quickstart: Path, arguments: list[str],
     assert message in result.stderr
 
 
-def test_quickstart_stops_where_a_command_fails(quickstart: Path, tmp_path: Path) -> None:
+def test_quickstart_stops_if_a_command_fails(quickstart: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     result = run(quickstart, "empty")
     assert result.returncode == 2
@@ -184,9 +184,9 @@ def test_quickstart_stops_where_a_command_fails(quickstart: Path, tmp_path: Path
     assert "split-videos" not in result.stdout
 
 
-def test_the_training_benchmark_measures_every_row_also_of_a_tiny_set(tmp_path: Path) -> None:
+def test_the_training_benchmark_measures_every_row_of_a_tiny_set(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "scripts" / "benchmark_training.py"), "--tiny", "--folder", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}  # more wait for each other
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}  # more threads wait for each other
 
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
