@@ -123,8 +123,8 @@ class _ExportedHead(nn.Module):
         self.temperature = classifier.temperature
         self.objective = Objective(is_multi_label=classifier.thresholds is not None)
         self.view_count = len(classifier.provenance.views)
-        within = self.standardised.head
-        self.takes = "selected" if hasattr(within, "select") and not hasattr(within, "select_batch") else "all"
+        can = self.standardised.abilities
+        self.takes = "selected" if can.selecting is not None and can.batch_selecting is None else "all"
         self.inputs = ("vectors", "mask", "timestamps_s") if classifier.head.is_timed else ("vectors", "mask")
 
     def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -150,8 +150,8 @@ class _ExportedHead(nn.Module):
             return vectors, mask
         if self.standardised.max_frames is not None:
             vectors, mask = thin_batch(vectors, mask, self.standardised.max_frames)
-        within: Any = self.standardised.head
-        return within.select_batch(vectors, mask) if hasattr(within, "select_batch") else (vectors, mask)
+        selecting = self.standardised.abilities.batch_selecting
+        return (vectors, mask) if selecting is None else selecting.select_batch(vectors, mask)
 
 
 def _part_views(

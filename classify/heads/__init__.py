@@ -2,7 +2,7 @@
 
 In: vectors (B, T, D) float32 and mask (B, T) bool, True where a vector is real.
 Out: logits (B, C), by `torch.nn.Module`s that `build_head` makes by their architecture's name.
-Read first: `registry.py`, which says what a head is; `linear.py` is the shortest one, `blocks/` is what several share.
+Read first: `contract.py`, which says what a head is; `linear.py`, the shortest head; `blocks/`, which heads share.
 """
 
 import lazy_loader

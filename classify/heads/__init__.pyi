@@ -1,9 +1,21 @@
+from .abilities import Abilities as Abilities
 from .blocks import (
     Pooled as Pooled,
     clear_padding as clear_padding,
     pool_mix as pool_mix,
     sinusoidal_positions as sinusoidal_positions,
     thin_batch as thin_batch,
+)
+from .contract import (
+    BatchSelectingHead as BatchSelectingHead,
+    Head as Head,
+    HeadBuilder as HeadBuilder,
+    LinearPoolingHead as LinearPoolingHead,
+    MeanPoolingHead as MeanPoolingHead,
+    PoolingHead as PoolingHead,
+    RowLearningHead as RowLearningHead,
+    SelectingHead as SelectingHead,
+    TimedHead as TimedHead,
 )
 from .registry import HEADS as HEADS, build_head as build_head, list_heads as list_heads, list_options as list_options
 from .standardised import StandardisedHead as StandardisedHead

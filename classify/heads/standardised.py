@@ -9,7 +9,7 @@ projected on the principal components, and then standardised. A timed head's mom
 """
 
 from collections.abc import Iterable
-from typing import cast, final
+from typing import final
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from classify.errors import HeadError
+from classify.heads.abilities import Abilities
 from classify.heads.blocks import Moments, Pooled, bounded_deviation, thin
 
 _ROWS_AT_ONCE = 1024  # few enough for a processor's cache: four times faster than all rows of 64 videos
@@ -47,6 +48,7 @@ class StandardisedHead(nn.Module):
         if project is not None and project > dimension:
             raise HeadError(f"Vectors of {dimension} dimensions have no {project} components. Project on fewer.")
         self.head = head
+        self.abilities = Abilities.of(head)
         self.max_frames = max_frames
         self.register_buffer("components", None if project is None else torch.eye(dimension, project))
         self.register_buffer("mean", torch.zeros(project or dimension))
@@ -55,22 +57,22 @@ class StandardisedHead(nn.Module):
     @property
     def pools(self) -> bool:
         """Whether the head within makes one row of each video, which can be kept: see `pool` and `classify`."""
-        return callable(getattr(self.head, "pool", None))
+        return self.abilities.pooling is not None
 
     @property
     def pools_mean(self) -> bool:
         """Whether that row is the mean of what the head sees."""
-        return self.pools and bool(getattr(self.head, "pools_mean", False))
+        return self.abilities.pools_mean
 
     @property
     def is_linear(self) -> bool:
         """Whether the logits of that row are those of one layer, `head.linear`, which has all the parameters."""
-        return self.pools and bool(getattr(self.head, "is_linear", False))
+        return self.abilities.is_linear
 
     @property
     def is_timed(self) -> bool:
         """Whether the head within is given the moment of each vector."""
-        return bool(getattr(self.head, "is_timed", False))
+        return self.abilities.is_timed
 
     def learn_scale(self, blocks: Iterable[NDArray[np.floating]], *, standardise: bool = True) -> None:
         """Take components, mean and deviation from the training videos' rows.
@@ -103,11 +105,12 @@ class StandardisedHead(nn.Module):
     @property
     def scales_rows(self) -> bool:
         """Whether the head within also standardises the rows that it pools: see `learn_rows`."""
-        return self.pools and callable(getattr(self.head, "learn_rows", None))
+        return self.abilities.row_learning is not None
 
     def learn_rows(self, rows: Tensor) -> None:
         """Have the head within take mean and deviation from the pooled rows (R, D') of the training videos."""
-        self.head.learn_rows(rows)  # type: ignore[operator]
+        assert self.abilities.row_learning is not None, "this head learns nothing from its rows"
+        self.abilities.row_learning.learn_rows(rows)
 
     def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.float32]:
         """Make of one video's vectors (T, D) what the head sees of it, float32."""
@@ -116,8 +119,8 @@ class StandardisedHead(nn.Module):
     def choose(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:
         """Return those of one video's vectors (T, D) that the head looks at, as they are."""
         chosen = vectors if self.max_frames is None else thin(vectors, self.max_frames)
-        choose = getattr(self.head, "select", None)
-        return choose(chosen, video_id) if callable(choose) else chosen
+        selecting = self.abilities.selecting
+        return chosen if selecting is None else selecting.select(chosen, video_id)
 
     def choose_moments(self, timestamps_s: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return those of one video's moments (T,) that go with the chosen vectors, counted from its first vector.
@@ -148,8 +151,10 @@ class StandardisedHead(nn.Module):
 
     def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:
         """Make one row of each video's selected vectors (B, T, D); for heads that pool."""
-        return cast("Pooled", self.head.pool(vectors, mask))  # type: ignore[operator]
+        assert self.abilities.pooling is not None, "this head does not pool"
+        return self.abilities.pooling.pool(vectors, mask)
 
     def classify(self, rows: Tensor) -> Tensor:
         """Return logits (B, C) of pooled rows (B, D'); for heads that pool."""
-        return cast("Tensor", self.head.classify(rows))  # type: ignore[operator]
+        assert self.abilities.pooling is not None, "this head does not pool"
+        return self.abilities.pooling.classify(rows)

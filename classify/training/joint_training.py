@@ -185,10 +185,10 @@ class _Together:
     def __init__(self, fits: Sequence[Fit], sets: Sequence[PooledSet], tell: Callable[[int], bool]) -> None:
         self._fits, self._sets, self._tell = fits, sets, tell
         self._rngs = [np.random.default_rng(fit.config.seed) for fit in fits]
-        self._model = copy.deepcopy(fits[0].head.head)
+        self._model = copy.deepcopy(fits[0].head)
         heads = [fit.head.head for fit in fits]
-        self._layers = _stack_layers(self._model, heads)
-        _stack_buffers(self._model, heads)
+        self._layers = _stack_layers(self._model.head, heads)
+        _stack_buffers(self._model.head, heads)
         config, weights = fits[0].config, fits[0].objective.class_weights
         if weights is not None:
             weights = torch.stack([fit.objective.class_weights for fit in fits])  # type: ignore[misc]
@@ -213,7 +213,7 @@ class _Together:
                 for number, fit in enumerate(self._fits):
                     own = fit.head.head.get_submodule(name)
                     for parameter_name, parameter in own.named_parameters():
-                        parameter.copy_(getattr(layer, parameter_name)[number])
+                        parameter.copy_(layer.get_parameter(parameter_name)[number])
 
     def _train(self, steps: _Steps, tallies: Sequence[Tally]) -> None:
         step = self._step_linear if self._fits[0].head.is_linear else self._step
@@ -230,7 +230,7 @@ class _Together:
 
     def _step(self, rows: Tensor, targets: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
         """Take a step with each head, and return the losses (J,) and the logits (J, B, C) before it."""
-        found = self._model.classify(rows)  # type: ignore[operator]
+        found = self._model.classify(rows)
         loss = (self._objective.losses(found, targets) * shares).sum(dim=1)
         self._descent.step(loss.sum())
         return loss.detach(), found.detach()
@@ -238,7 +238,7 @@ class _Together:
     @torch.no_grad()
     def _step_linear(self, rows: Tensor, targets: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
         """Do the same without autograd."""
-        found = self._model.classify(rows)  # type: ignore[operator]
+        found = self._model.classify(rows)
         slopes = self._objective.slopes(found, targets) * shares.unsqueeze(-1)
         self._descent.step_linear(rows, slopes)
         return (self._objective.losses(found, targets) * shares).sum(dim=1), found

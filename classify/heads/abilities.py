@@ -1,0 +1,51 @@
+"""What a head offers beyond `forward`. This is the only place that asks a head what it is."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from classify.heads.contract import (
+    BatchSelectingHead,
+    LinearPoolingHead,
+    MeanPoolingHead,
+    PoolingHead,
+    RowLearningHead,
+    SelectingHead,
+    TimedHead,
+)
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """A head by what it offers. Each of the first four fields is the head itself, or None if it lacks the methods.
+
+    Args:
+        selecting: looks at some of a video's vectors.
+        batch_selecting: makes the same choice for a batch.
+        pooling: turns each video into one row.
+        row_learning: learns from the training videos' rows.
+        is_timed: is called with timestamps.
+        pools_mean: its rows are means.
+        is_linear: is one linear layer on its rows.
+    """
+
+    selecting: SelectingHead | None
+    batch_selecting: BatchSelectingHead | None
+    pooling: PoolingHead | None
+    row_learning: RowLearningHead | None
+    is_timed: bool
+    pools_mean: bool
+    is_linear: bool
+
+    @classmethod
+    def of(cls, head: nn.Module) -> "Abilities":
+        """Find what a head offers. Ask once for each head: `isinstance` with a protocol takes microseconds."""
+        return cls(
+            selecting=head if isinstance(head, SelectingHead) else None,
+            batch_selecting=head if isinstance(head, BatchSelectingHead) else None,
+            pooling=head if isinstance(head, PoolingHead) else None,
+            row_learning=head if isinstance(head, RowLearningHead) else None,
+            is_timed=isinstance(head, TimedHead) and head.is_timed,
+            pools_mean=isinstance(head, MeanPoolingHead) and head.pools_mean,
+            is_linear=isinstance(head, LinearPoolingHead) and head.is_linear,
+        )
