@@ -1,7 +1,7 @@
-"""Heads: from the vectors of a video to one logit a class. One file an architecture.
+"""Heads turn the vectors of a video into one logit for each class. Each architecture has a file.
 
 In: vectors (B, T, D) float32 and mask (B, T) bool, True where a vector is real.
-Out: logits (B, C), by `torch.nn.Module`s that `build_head` makes by their architecture's name.
+Out: logits (B, C). `build_head` builds the `torch.nn.Module` of an architecture by its name.
 Read first: `contract.py`, which says what a head is; `linear.py`, the shortest head; `blocks/`, which heads share.
 """
 

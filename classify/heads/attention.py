@@ -1,12 +1,12 @@
-"""One learned query looks at a video's vectors: the attentive probe.
+"""The attentive probe: one learned query attends to a video's vectors.
 
-Multi-head cross-attention with a single query can be computed without keys and values of every vector: each head's
-query, taken through the key projection, is one weight vector, and the value projection of a weighted mean is the
-weighted mean of the value projections. That is D / 8 times less arithmetic, and the same result. The norm's own scale
-and shift, too, are applied to queries and means, so that no gradient passes through anything as large as the vectors.
+Multi-head cross-attention with a single query needs no keys and values of every vector. The query of each attention
+head, multiplied by the key projection, is one weight vector, and the value projection of a weighted mean is the
+weighted mean of the value projections. The result is the same, with D / 8 times less arithmetic. The norm's own scale
+and shift are also applied to queries and means, so that no gradient passes through anything as large as the vectors.
 
 Source: the attentive probe of V-JEPA (Bardes et al. 2024), https://arxiv.org/abs/2404.08471, section 4: its attention,
-without the network behind it.
+without the network that follows it.
 """
 
 import math
@@ -20,14 +20,14 @@ from classify.heads.transformer import ATTENTION_HEADS, refuse_indivisible
 
 
 class AttentionHead(nn.Module):
-    """Classify a video by those of its vectors that a learned query attends to.
+    """Classify a video by the vectors that a learned query attends to.
 
     Args:
         dimension: D, the length of one vector; a multiple of the 8 attention heads.
         class_count: C.
 
     Raises:
-        HeadError: the attention heads cannot share D out.
+        HeadError: D is not a multiple of the attention heads.
     """
 
     def __init__(self, dimension: int, class_count: int) -> None:
@@ -43,7 +43,7 @@ class AttentionHead(nn.Module):
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
         normed = functional.layer_norm(clear_padding(vectors, mask), vectors.shape[-1:], eps=self.norm.eps)
-        # The shift changes all scores of a query alike, which changes no weight.
+        # The shift adds the same number to all scores of a query, which changes no weight.
         scores = (normed @ (self.query * self.norm.weight).T).masked_fill(~mask.unsqueeze(-1), float("-inf"))
         seen = scores.softmax(dim=1).transpose(1, 2) @ normed * self.norm.weight + self.norm.bias
         values = (seen.transpose(0, 1) @ self.values).transpose(0, 1)  # (B, 8, D / 8): each head's own projection

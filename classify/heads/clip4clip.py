@@ -1,6 +1,6 @@
-"""CLIP4Clip's sequential transformer: four pre-norm layers, added to their input, then the mean.
+"""CLIP4Clip's sequential transformer: four pre-norm layers, whose output is added to their input, then the mean.
 
-Positions are learned, unless other ones are asked for (`classify.heads.blocks.positions`).
+Positions are learned by default (other kinds: `classify.heads.blocks.positions`).
 
 Source: seqTransf of CLIP4Clip (Luo et al. 2021), https://arxiv.org/abs/2104.08860, section 3.3; its code's transformer
 is CLIP's: pre-norm, QuickGELU (x * sigmoid(1.702 x)), a feed-forward of 4 D, 8 heads.
@@ -16,7 +16,7 @@ LAYERS = 4
 
 
 class Clip4ClipHead(nn.Module):
-    """Classify a video by its vectors and their order, starting near the mean of its vectors.
+    """Classify a video by its vectors and their order. Fresh weights start near the mean of the vectors.
 
     Args:
         dimension: D, the length of one vector; a multiple of the 8 attention heads.
@@ -24,7 +24,7 @@ class Clip4ClipHead(nn.Module):
         positions: one of `classify.heads.blocks.positions.POSITIONS`.
 
     Raises:
-        HeadError: the attention heads cannot share D out, or there are no such positions.
+        HeadError: D is not a multiple of the attention heads, or the kind of positions is unknown.
     """
 
     def __init__(self, dimension: int, class_count: int, *, positions: str = "learned") -> None:
@@ -36,7 +36,7 @@ class Clip4ClipHead(nn.Module):
         self.linear = nn.Linear(dimension, class_count)
 
     def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> Tensor:
-        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True; `timestamps_s` (B, T) where timed."""
+        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True. A timed head needs `timestamps_s`."""
         real = clear_padding(vectors, mask)
         states = real + self.positions(real, mask, timestamps_s)
         for layer in self.layers:
@@ -61,12 +61,12 @@ class PreNormLayer(nn.Module):
         self.feed_forward_in = nn.Linear(dimension, 4 * dimension)
         self.feed_forward_out = nn.Linear(4 * dimension, dimension)
         nn.init.normal_(self.attention_in.weight, std=dimension**-0.5)
-        # CLIP's own start: small outputs, so that a fresh layer hardly changes its input.
+        # CLIP's own initialisation: small outputs, so that a fresh layer hardly changes its input.
         for out in (self.attention_out, self.feed_forward_out):
             nn.init.normal_(out.weight, std=dimension**-0.5 * (2 * LAYERS) ** -0.5)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Return (B, T, D); rows where `mask` (B, T) is False mean nothing."""
+        """Return (B, T, D). Rows where `mask` (B, T) is False have no meaning."""
         states = states + self.attention_out(attend(self.attention_in(self.attention_norm(states)), mask))
         inner = self.feed_forward_in(self.feed_forward_norm(states))
         widened: Tensor = states + self.feed_forward_out(inner * torch.sigmoid(1.702 * inner))

@@ -1,4 +1,4 @@
-"""Deep bag of frames: each of 30 vectors is laid on 8,192 clusters, and the strongest answer of each cluster counts."""
+"""Deep bag of frames: 30 vectors are projected on 8,192 clusters, and the maximum of each cluster is kept."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +14,18 @@ HIDDEN = 1024
 
 
 class DbofHead(nn.Module):
-    """Classify a video by which clusters its vectors fall into, whatever their order.
+    """Classify a video by the clusters that its vectors fall into, in any order.
 
     Args:
         dimension: D, the length of one vector.
         class_count: C.
 
     Source: DbofModel of https://github.com/google/youtube-8m, frame_level_models.py, with its default sizes;
-    Abu-El-Haija et al. 2016, https://arxiv.org/abs/1609.08675, section 5.1.2. The 30 frames are evenly spaced, not
-    drawn anew each time, so that a video has one prediction. Of its three batch norms, that of the clusters is here,
-    over real vectors alone; that of the input is left to `StandardisedHead`, and that of the hidden layer is a layer
-    norm, since a batch has one row a video there: few to take a deviation from, and none where one video is left.
+    Abu-El-Haija et al. 2016, https://arxiv.org/abs/1609.08675, section 5.1.2. Here the 30 frames are evenly spaced and
+    not drawn at random, so that a video has one prediction. Of the original's three batch norms, the one after the
+    clusters is kept and sees real vectors only. `StandardisedHead` replaces the one of the input. The one of the hidden
+    layer is a layer norm, because a batch has only one row for each video there: too few for a deviation, and a batch
+    of one video has none.
     """
 
     def __init__(self, dimension: int, class_count: int) -> None:
@@ -36,11 +37,11 @@ class DbofHead(nn.Module):
         self.mixture = MixtureOfExperts(HIDDEN, class_count)
 
     def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:  # noqa: ARG002
-        """Keep at most 30 vectors, those at the centres of equal parts."""
+        """Return at most 30 vectors: those at the centres of equal parts."""
         return thin(vectors, FRAMES)
 
     def select_batch(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Make the same choice in vectors (B, T, D) where `mask` (B, T) is True; return both of what is kept."""
+        """Return the same choice of vectors (B, T, D) where `mask` (B, T) is True, and its mask."""
         return thin_batch(vectors, mask, FRAMES)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:

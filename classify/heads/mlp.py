@@ -9,12 +9,12 @@ DROPOUT = 0.5
 
 
 class MlpHead(nn.Module):
-    """Classify a video by the mean of its vectors, not linearly.
+    """Classify a video by the mean of its vectors, with one hidden layer.
 
     Args:
         dimension: D, the length of one vector.
         class_count: C.
-        dropout: share of the hidden layer that is dropped in training.
+        dropout: share of the hidden units that are dropped in training.
 
     Source: the one-hidden-layer baseline of YouTube-8M's 2017 challenge on video-level means.
     """

@@ -10,7 +10,7 @@ EXPERTS = 2
 
 
 class MoeHead(nn.Module):
-    """Classify a video by the mean of its vectors with a mixture of experts a class.
+    """Classify a video by the mean of its vectors, with a mixture of experts for each class.
 
     Args:
         dimension: D, the length of one vector.
@@ -38,7 +38,7 @@ class MoeHead(nn.Module):
 
 
 class MixtureOfExperts(nn.Module):
-    """For each class two logistic experts and a dummy that always says no, weighted by a softmax gate.
+    """Two logistic experts for each class, and a dummy that always says no, weighted by a softmax gate.
 
     Args:
         dimension: length of the input.
@@ -54,10 +54,10 @@ class MixtureOfExperts(nn.Module):
         self.experts = nn.Linear(dimension, class_count * EXPERTS)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return logits (..., C) of features (..., dimension): those whose sigmoid is the mixture's probability."""
+        """Return logits (..., C) of features (..., dimension). Their sigmoid is the probability of the mixture."""
         gates = self.gates(features).unflatten(-1, (-1, EXPERTS + 1)).log_softmax(dim=-1)
         experts = self.experts(features).unflatten(-1, (-1, EXPERTS))
-        # In logarithms, so that a probability near 0 or 1 keeps its digits: log p of yes, and of no.
+        # In logarithms, so that a probability near 0 or 1 keeps its digits: log p of yes, and log p of no.
         yes = torch.logsumexp(gates[..., :EXPERTS] + F.logsigmoid(experts), dim=-1)
         no_by_experts = gates[..., :EXPERTS] + F.logsigmoid(-experts)
         no = torch.logsumexp(torch.cat([no_by_experts, gates[..., EXPERTS:]], dim=-1), dim=-1)

@@ -1,17 +1,17 @@
-"""How a video's vectors move, and a little of where they stand, then one linear layer: for actions.
+"""How a video's vectors move, and their mean, then one linear layer: for actions.
 
-Clips of one place share their mean vector whatever happens in them, and a head that is given little else learns the
-place. Here the mean is one part of fifteen. The others are the same for a video whose vectors all are moved alike, as
-by another place or light. For each dimension there are:
+Clips of the same place have nearly the same mean vector, whatever happens in them, so a head that sees little else
+learns the place. Here the mean is one part of fifteen. The other parts stay the same if all vectors of a video are
+shifted by the same amount, as another place or light does. For each dimension the parts are:
 
 - the mean;
-- in each of 8 bins of time, how far the bin's mean is from the video's: what comes first, and what last;
+- for each of 8 bins of time, the difference between the bin's mean and the video's mean: what comes first and last;
 - the standard deviation over time;
-- the mean absolute difference from one vector to the next, of the whole and of each quarter: how fast, and when.
+- the mean absolute difference between neighbouring vectors, of the video and of each quarter: how fast, and when.
 
-Of each the signed square root is taken, so that a few dimensions that leap do not drown the many that stir. Then each
-is brought to mean 0 and deviation 1 over the training videos: a deviation is never negative, and what is common to all
-of them would have to be unlearned.
+The signed square root is taken of each part, so that a few dimensions with large changes do not hide many with small
+ones. Then each is standardised to mean 0 and deviation 1 over the training videos, because some parts are never
+negative: otherwise training would first have to unlearn what all videos have in common.
 
 Source of the square root: power normalisation, Perronnin, Sanchez, Mensink 2010, Improving the Fisher Kernel for
 Large-Scale Image Classification, ECCV, section 3.2.
@@ -25,7 +25,7 @@ from classify.heads.blocks import Moments, Pooled, bounded_deviation, clear_padd
 _BINS = 8
 _QUARTERS = 4
 _PARTS = 1 + _BINS + 2 + _QUARTERS
-_SMALLEST = 1e-8  # the square root's slope is infinite at 0, where videos of one vector stand
+_SMALLEST = 1e-8  # the slope of the square root is infinite at 0, the value of videos of one vector
 
 
 class MotionHead(nn.Module):
@@ -34,7 +34,7 @@ class MotionHead(nn.Module):
     Args:
         dimension: D, the length of one vector.
         class_count: C.
-        dropout: share of what describes a video that is dropped in training.
+        dropout: share of the numbers that describe a video which is dropped in training.
     """
 
     mean: Tensor
@@ -52,19 +52,19 @@ class MotionHead(nn.Module):
         return self.classify(self.pool(vectors, mask).rows)
 
     def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:
-        """Return each video's motion. A mix of two videos is the mix of these, and not those of mixed vectors."""
+        """Return each video's motion. Two videos are mixed by mixing these rows, not by mixing their vectors."""
         described = describe_motion(vectors, mask)
         return Pooled(described, torch.ones_like(described[:, 0]))
 
     def classify(self, rows: Tensor) -> Tensor:
         """Return logits (B, C) of pooled rows (B, 15 D)."""
-        # Adam moves every weight by as much, so that a step moves a logit by the sum of what it weighs: with fifteen
-        # parts, fifteen times as far as with one. Divided by them, one learning rate fits this head and others.
+        # A step of Adam moves every weight by about the same amount, so it moves a logit by the sum of the inputs:
+        # fifteen times as far with fifteen parts as with one. After the division, one learning rate fits all heads.
         logits: Tensor = self.linear(self.dropout((rows - self.mean) / (self.deviation * _PARTS)))
         return logits
 
     def learn_rows(self, rows: Tensor) -> None:
-        """Take mean and deviation from the pooled rows (R, 15 D) of the training videos."""
+        """Learn mean and deviation from the pooled rows (R, 15 D) of the training videos."""
         moments = Moments()
         moments.add(rows)
         self.mean.copy_(moments.mean)
@@ -72,7 +72,7 @@ class MotionHead(nn.Module):
 
 
 def describe_motion(vectors: Tensor, mask: Tensor) -> Tensor:
-    """Return mean, bins, deviation and differences in time side by side, (B, 15 D); one vector has its mean alone.
+    """Return mean, bins, deviation and differences, concatenated: (B, 15 D). One vector has 0 beside its mean.
 
     >>> rising = torch.arange(16.0).reshape(1, 16, 1)
     >>> described = describe_motion(rising, torch.ones(1, 16, dtype=torch.bool))
@@ -94,14 +94,14 @@ def describe_motion(vectors: Tensor, mask: Tensor) -> Tensor:
 
 
 def _root(numbers: Tensor) -> Tensor:
-    """Return the signed square root; of 0 it is 0, and so is its slope."""
+    """Return the signed square root. At 0, both the value and the slope are 0."""
     return numbers.sign() * numbers.abs().clamp_min(_SMALLEST).sqrt()
 
 
 def _mean_in_bins(rows: Tensor, count: Tensor, bins: int) -> Tensor:
-    """Average the first `count` rows of each video in equal bins of time: (B, T, D) -> (B, bins, D).
+    """Return the mean of the first `count` rows of each video in equal bins of time: (B, T, D) -> (B, bins, D).
 
-    A row lasts as long as any other, and counts in each bin by how much of it lies there.
+    All rows last equally long. A row counts in each bin with the share of it that lies there.
     """
     width = (count.to(rows.dtype) / bins)[:, None, None]
     first = torch.arange(bins, device=rows.device, dtype=rows.dtype)[:, None] * width

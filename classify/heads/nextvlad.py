@@ -1,9 +1,9 @@
-"""NeXtVLAD: vectors are split into groups, and summed up by how far each lies from learned centres.
+"""NeXtVLAD: vectors are split into groups, and their residuals to learned centres are summed.
 
-Source: Lin, Xiao, Fan 2018, NeXtVLAD, https://arxiv.org/abs/1811.05014, sections 3.2 and 3.3; the third place of
-YouTube-8M's 2018 challenge. Where the authors' code (https://github.com/linrongc/solution_youtube8m_v3, nextvlad.py)
-has batch norms of assignments, descriptors, hidden layer and gate, this has a layer norm and a ReLU after the hidden
-layer alone, so that in training, too, a video's logits depend on no other video and on no padding.
+Source: Lin, Xiao, Fan 2018, NeXtVLAD, https://arxiv.org/abs/1811.05014, sections 3.2 and 3.3; third place in
+YouTube-8M's 2018 challenge. The authors' code (https://github.com/linrongc/solution_youtube8m_v3, nextvlad.py) has
+batch norms after assignments, descriptors, hidden layer and gate. This head only has a layer norm and a ReLU after the
+hidden layer, so that a video's logits depend on no other video and on no padding, in training too.
 """
 
 import torch
@@ -21,18 +21,18 @@ _GATE_REDUCTION = 8
 
 
 class NextvladHead(nn.Module):
-    """Classify a video by the residuals of its vectors to 64 centres, in 8 groups, then through a gated layer.
+    """Classify a video by the residuals of its vectors to 64 centres, in 8 groups, and a gated layer.
 
     Args:
         dimension: D, the length of one vector.
         class_count: C.
-        dropout: share of the descriptors that is dropped in training.
+        dropout: share of the descriptor that is dropped in training.
     """
 
     def __init__(self, dimension: int, class_count: int, *, dropout: float = DROPOUT) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        # Rounded up, so that any dimension falls into whole groups.
+        # Rounded up, so that any dimension divides into whole groups.
         self.group_size = -(-EXPANSION * dimension // GROUPS)
         expanded = GROUPS * self.group_size
         self.expand = nn.Linear(dimension, expanded)
@@ -57,7 +57,7 @@ class NextvladHead(nn.Module):
         return logits
 
     def _aggregate(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return the VLAD descriptors (B, clusters x group size), normalised in each cluster."""
+        """Return the VLAD descriptors (B, clusters x group size), normalised within each cluster."""
         expanded = self.expand(vectors)
         attention = self.group_attention(expanded).sigmoid() * mask.unsqueeze(-1)
         weights = self.assignment(expanded).unflatten(2, (GROUPS, CLUSTERS)).softmax(dim=3) * attention.unsqueeze(-1)

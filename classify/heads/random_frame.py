@@ -1,4 +1,4 @@
-"""One frame of a video, chosen by its id, then one linear layer: what a head knows that sees no time at all."""
+"""One frame of a video, chosen by the video's id, then one linear layer: a baseline that sees no time at all."""
 
 from hashlib import sha256
 
@@ -10,7 +10,7 @@ from classify.heads.blocks import Pooled, pool_mean_once
 
 
 class RandomFrameHead(nn.Module):
-    """Classify a video by one of its vectors, the same one in every epoch and every run.
+    """Classify a video by one of its vectors: the same one in every epoch and every run.
 
     Args:
         dimension: D, the length of one vector.
@@ -25,12 +25,12 @@ class RandomFrameHead(nn.Module):
         self.linear = nn.Linear(dimension, class_count)
 
     def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:
-        """Keep one vector, (1, D), the one at `choose_row`."""
+        """Return one vector, (1, D): the row that `choose_row` returns."""
         row = choose_row(video_id, len(vectors))
         return vectors[row : row + 1]
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return logits (B, C) of selected vectors (B, T, D), where `mask` (B, T) is True in one place a video."""
+        """Return logits (B, C) of selected vectors (B, T, D). `mask` (B, T) is True at one place of each video."""
         return self.classify(self.pool(vectors, mask).rows)
 
     def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:
@@ -44,10 +44,10 @@ class RandomFrameHead(nn.Module):
 
 
 def choose_row(video_id: str, row_count: int) -> int:
-    """Choose the row of a video by its id alone: sha256 of the id, as an exact integer, mod the row count.
+    """Return the row of a video, chosen by its id only: sha256 of the id, as an exact integer, mod the row count.
 
     >>> choose_row("food/0001.mp4", 100)
     84
     """
-    # Python's hash() of a string changes from process to process, and a float of the digest would lose its last digits.
+    # Python's hash() of a string differs between processes, and a float of the digest would lose its last digits.
     return int(sha256(video_id.encode()).hexdigest(), 16) % row_count

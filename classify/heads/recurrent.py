@@ -1,6 +1,6 @@
 """Heads that read a video's vectors one after another: rnn, lstm and cnn-lstm.
 
-All run forwards only, so what stands behind a video's last real vector cannot reach it.
+All run forwards only, so the padding behind a video's last real vector cannot change its state.
 """
 
 from itertools import pairwise
@@ -16,13 +16,13 @@ FALLING_UNITS = (512, 256, 128)
 
 
 class RnnHead(nn.Module):
-    """Two layers of simple recurrence of 64 units, the last state, then one linear layer.
+    """Two simple recurrent layers of 64 units, the last state, then one linear layer.
 
     Args:
         dimension: D, the length of one vector.
         class_count: C.
 
-    The size is that of a classifier of personal videos on YouTube-8M's features, beside which `cnn-lstm` stood.
+    The size is that of a classifier of personal videos on YouTube-8M's features, which was compared with `cnn-lstm`.
     """
 
     def __init__(self, dimension: int, class_count: int) -> None:
@@ -60,7 +60,7 @@ class LstmHead(nn.Module):
 
 
 class CnnLstmHead(nn.Module):
-    """Three convolutions in time beside three LSTM layers (512, 256, 128), joined by two layers of 128 and 64.
+    """Three convolutions in time, beside three LSTM layers (512, 256, 128), joined by two layers of 128 and 64.
 
     Args:
         dimension: D, the length of one vector.
@@ -91,7 +91,7 @@ class CnnLstmHead(nn.Module):
         real = clear_padding(vectors, mask)
         local = states = real
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            # Cleared each time: a kernel of 5 would carry a bias back from the padding.
+            # Clear padding each time: a kernel of 5 would bring the bias back from the padding.
             filtered = convolution(clear_padding(local, mask).transpose(1, 2)).transpose(1, 2)
             local = F.leaky_relu(norm(filtered, mask), 0.1)
         for lstm in self.lstms:

@@ -1,4 +1,4 @@
-"""The heads by name: this package's, and those of installed packages. What a head is, contract.py says."""
+"""The heads by name: those of this package, then those of installed packages. contract.py says what a head is."""
 
 import inspect
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ HEADS: dict[str, HeadBuilder] = {
     "dbof": DbofHead,
     "nextvlad": NextvladHead,
 }
-"""Architecture -> what builds its head for (dimension, class_count) and options by name."""
+"""Architecture -> the builder of its head, for (dimension, class_count) and options by name."""
 
 # What these heads offer beyond `forward`. The type checker names the method that one of them lacks.
 _MEAN_POOLING: tuple[type[MeanPoolingHead], ...] = (LinearHead, MlpHead, MoeHead, RandomFrameHead)
@@ -63,7 +63,7 @@ _TIMED: tuple[type[TimedHead], ...] = (TransformerHead, Clip4ClipHead)
 
 
 def list_heads() -> list[str]:
-    """Return the names of all heads: this package's, then those of installed packages."""
+    """Return the names of all heads: those of this package, then those of installed packages."""
     return [*HEADS, *list_plugins()]
 
 
@@ -76,7 +76,7 @@ def build_head(
     max_frames: int | None = None,
     options: Mapping[str, Any] = {},
 ) -> StandardisedHead:
-    """Build a head with fresh weights, drawn from torch's random generator.
+    """Return a head with fresh weights, which are drawn from torch's random generator.
 
     Args:
         arch: one of `list_heads`.
@@ -84,10 +84,10 @@ def build_head(
         class_count: C.
         project: as in `StandardisedHead`.
         max_frames: as in `StandardisedHead`.
-        options: what the head itself takes besides, such as its dropout.
+        options: options of the head itself, such as its dropout.
 
     Raises:
-        HeadError: no head has that name, it lacks an option, it cannot take such vectors, or it is another package's
+        HeadError: no head has that name, it has no such option, it cannot take such vectors, or it is another package's
             and breaks the contract.
     """
     lacking = sorted(set(options) - list_options(arch))

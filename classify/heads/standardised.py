@@ -1,11 +1,12 @@
-"""Any head, on vectors of which each dimension has mean 0 and deviation 1 over the training videos.
+"""A head on standardised vectors: each dimension has mean 0 and deviation 1 over the training videos.
 
-One learning rate then fits every encoder: CLIP's vectors and EfficientNet's differ ten times in scale. Measured on
-ut_interaction6 (EfficientNet-Lite0, 32 frames, 5 folds by group, 3 seeds), row A's recipe gives the linear head a
-micro-F1 of 0.73 with it and 0.57 without (mixup 0.4), 0.72 and 0.68 (no mixup).
+One learning rate then fits every encoder: the scales of CLIP's and EfficientNet's vectors differ by a factor of ten.
+Measured on ut_interaction6 (EfficientNet-Lite0, 32 frames, 5 folds by group, 3 seeds) with row A's recipe, the linear
+head has a micro-F1 of 0.73 with standardisation and 0.57 without (mixup 0.4), or 0.72 and 0.68 (no mixup).
 
-What a head sees of a video is made in this order: its vectors are thinned, the head's own choice is taken, these are
-projected on the principal components, and then standardised. A timed head's moments are thinned as the vectors are.
+The input of a head is made of a video's vectors in this order: they are thinned, the head selects some of them, these
+are projected on the principal components, and then standardised. The timestamps of a timed head are thinned like the
+vectors.
 """
 
 from collections.abc import Iterable
@@ -20,21 +21,21 @@ from classify.errors import HeadError
 from classify.heads.abilities import Abilities
 from classify.heads.blocks import Moments, Pooled, bounded_deviation, thin
 
-_ROWS_AT_ONCE = 1024  # few enough for a processor's cache: four times faster than all rows of 64 videos
+_ROWS_AT_ONCE = 1024  # they fit a processor's cache: four times faster than all rows of 64 videos at once
 
 
 @final
 class StandardisedHead(nn.Module):
-    """Wrap a head: what it sees of a video is made once. Fresh ones change nothing.
+    """A head, and how its input is made of a video's vectors. Until `learn_scale`, vectors stay as they are.
 
     Args:
-        head: the head within; it takes vectors of `project` dimensions, or of D.
+        head: the inner head. It takes vectors of `project` dimensions, or of D if that is None.
         dimension: D.
-        project: principal components that vectors are projected on, at most D; None projects on nothing.
-        max_frames: vectors that are taken of a video at most, evenly spaced; None takes all.
+        project: number of principal components that vectors are projected on, at most D; None does not project.
+        max_frames: largest number of vectors that are taken from a video, evenly spaced; None takes all.
 
     Raises:
-        HeadError: there are more components than dimensions.
+        HeadError: `project` is larger than D.
     """
 
     mean: Tensor
@@ -46,7 +47,9 @@ class StandardisedHead(nn.Module):
     ) -> None:
         super().__init__()
         if project is not None and project > dimension:
-            raise HeadError(f"Vectors of {dimension} dimensions have no {project} components. Project on fewer.")
+            raise HeadError(
+                f"Vectors of {dimension} dimensions do not have {project} components. Project on {dimension} or fewer."
+            )
         self.head = head
         self.abilities = Abilities.of(head)
         self.max_frames = max_frames
@@ -56,30 +59,30 @@ class StandardisedHead(nn.Module):
 
     @property
     def pools(self) -> bool:
-        """Whether the head within makes one row of each video, which can be kept: see `pool` and `classify`."""
+        """True if the inner head turns each video into one row, which can be kept: see `pool` and `classify`."""
         return self.abilities.pooling is not None
 
     @property
     def pools_mean(self) -> bool:
-        """Whether that row is the mean of what the head sees."""
+        """True if that row is the mean of the head's input."""
         return self.abilities.pools_mean
 
     @property
     def is_linear(self) -> bool:
-        """Whether the logits of that row are those of one layer, `head.linear`, which has all the parameters."""
+        """True if the logits of that row are those of one linear layer, which has all parameters."""
         return self.abilities.is_linear
 
     @property
     def is_timed(self) -> bool:
-        """Whether the head within is given the moment of each vector."""
+        """True if the inner head is called with timestamps."""
         return self.abilities.is_timed
 
     def learn_scale(self, blocks: Iterable[NDArray[np.floating]], *, standardise: bool = True) -> None:
-        """Take components, mean and deviation from the training videos' rows.
+        """Learn components, mean and deviation from the rows of the training videos.
 
         Args:
-            blocks: the rows, (R, D) each. The same blocks give the same bits.
-            standardise: learn mean and deviation; otherwise the components alone.
+            blocks: rows, (R, D) each. The same blocks give the same bits.
+            standardise: also learn mean and deviation; otherwise only the components.
         """
         moments = Moments(with_covariance=self.components is not None)
         for block in blocks:
@@ -90,50 +93,50 @@ class StandardisedHead(nn.Module):
             variance, components = moments.principal(self.components.shape[1])
             self.components.copy_(components)
             mean = mean @ components
-            # One deviation for all components, since small ones are noise. On ut_interaction6, 128 of 1,280 dimensions,
-            # row A's recipe: linear 0.42 with it, 0.36 with one each; statistics 0.55 and 0.45.
+            # One deviation for all components, because small components are noise. On ut_interaction6 with 128 of 1,280
+            # dimensions and row A's recipe: linear 0.42 with one, 0.36 with one each; statistics 0.55 and 0.45.
             variance = variance.mean().expand_as(variance)
         if standardise:
             self.mean.copy_(mean)
             self.deviation.copy_(bounded_deviation(variance))
 
     def copy_scale(self, other: "StandardisedHead") -> None:
-        """Take what another head has learned of the same rows."""
+        """Copy what another head has learned from the same rows."""
         for own, found in zip(self.buffers(recurse=False), other.buffers(recurse=False), strict=True):
             own.copy_(found)
 
     @property
     def scales_rows(self) -> bool:
-        """Whether the head within also standardises the rows that it pools: see `learn_rows`."""
+        """True if the inner head also standardises the rows that it pools: see `learn_rows`."""
         return self.abilities.row_learning is not None
 
     def learn_rows(self, rows: Tensor) -> None:
-        """Have the head within take mean and deviation from the pooled rows (R, D') of the training videos."""
-        assert self.abilities.row_learning is not None, "this head learns nothing from its rows"
+        """Let the inner head learn mean and deviation from the pooled rows (R, D') of the training videos."""
+        assert self.abilities.row_learning is not None, "this head does not learn from rows"
         self.abilities.row_learning.learn_rows(rows)
 
     def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.float32]:
-        """Make of one video's vectors (T, D) what the head sees of it, float32."""
+        """Return the head's input, float32, made of one video's vectors (T, D)."""
         return self.scale(self.choose(vectors, video_id))
 
     def choose(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.floating]:
-        """Return those of one video's vectors (T, D) that the head looks at, as they are."""
+        """Return those of one video's vectors (T, D) that the head uses, unchanged."""
         chosen = vectors if self.max_frames is None else thin(vectors, self.max_frames)
         selecting = self.abilities.selecting
         return chosen if selecting is None else selecting.select(chosen, video_id)
 
     def choose_moments(self, timestamps_s: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return those of one video's moments (T,) that go with the chosen vectors, counted from its first vector.
+        """Return the timestamps of the chosen vectors, in seconds since the first of one video's timestamps (T,).
 
-        A file's own clock need not start at 0; for heads that are timed.
+        For timed heads. The clock of a file does not always start at 0.
         """
         elapsed_s = timestamps_s - timestamps_s[0]
         return elapsed_s if self.max_frames is None else thin(elapsed_s, self.max_frames)
 
     def scale(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Project vectors (T, D), and standardise them: float32."""
-        # By torch, whose threads this process has chosen: NumPy's own take all cores, and wait for each other by
-        # turning in circles where other processes are at work, for minutes.
+        """Return vectors (T, D) projected and standardised, float32."""
+        # By torch, whose number of threads this process has set: NumPy's threads take all cores, and busy-wait for each
+        # other for minutes if other processes use the cores.
         rows = torch.from_numpy(vectors).to(torch.float32, copy=True)
         if self.components is not None:
             rows = rows @ self.components.cpu()
@@ -143,18 +146,18 @@ class StandardisedHead(nn.Module):
     def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> Tensor:
         """Return logits (B, C) of selected vectors (B, T, D) where `mask` (B, T) is True.
 
-        A timed head is given their `timestamps_s` (B, T), as `choose_moments` makes them; the others none.
+        A timed head needs `timestamps_s` (B, T), as `choose_moments` returns them; other heads take none.
         """
         given = (vectors, mask) if timestamps_s is None else (vectors, mask, timestamps_s)
         logits: Tensor = self.head(*given)
         return logits
 
     def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:
-        """Make one row of each video's selected vectors (B, T, D); for heads that pool."""
+        """Return one row for each video, of its selected vectors (B, T, D). For heads that pool."""
         assert self.abilities.pooling is not None, "this head does not pool"
         return self.abilities.pooling.pool(vectors, mask)
 
     def classify(self, rows: Tensor) -> Tensor:
-        """Return logits (B, C) of pooled rows (B, D'); for heads that pool."""
+        """Return logits (..., B, C) of pooled rows (..., B, D'). For heads that pool."""
         assert self.abilities.pooling is not None, "this head does not pool"
         return self.abilities.pooling.classify(rows)

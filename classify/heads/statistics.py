@@ -1,7 +1,7 @@
-"""Mean, deviation and mean change of a video's vectors, then one linear layer: motion at the price of a mean.
+"""Mean, deviation and mean change of a video's vectors, then one linear layer: motion at the cost of a mean.
 
-The mean says what is there, the deviation how much it varies, and the mean absolute difference from one vector to the
-next how fast. The last sees order, as the first two do not.
+The mean says what is in the video, the deviation how much it varies, and the mean absolute difference between
+neighbouring vectors how fast it varies. Only the last depends on the order of vectors.
 """
 
 import torch
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from classify.heads.blocks import Pooled, clear_padding, pool_mean
 
-_SMALLEST_VARIANCE = 1e-8  # the square root's slope is infinite at 0, where videos of one vector stand
+_SMALLEST_VARIANCE = 1e-8  # the slope of the square root is infinite at 0, the value of videos of one vector
 
 
 class StatisticsHead(nn.Module):
-    """Classify a video by how its vectors are spread and how they change.
+    """Classify a video by the mean, spread and change of its vectors.
 
     Args:
         dimension: D, the length of one vector.
@@ -31,7 +31,7 @@ class StatisticsHead(nn.Module):
         return self.classify(self.pool(vectors, mask).rows)
 
     def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:
-        """Return each video's statistics. A mix of two videos is the mix of these, and not those of mixed vectors."""
+        """Return each video's statistics. Two videos are mixed by mixing these rows, not by mixing their vectors."""
         described = describe(vectors, mask)
         return Pooled(described, torch.ones_like(described[:, 0]))
 
@@ -42,7 +42,7 @@ class StatisticsHead(nn.Module):
 
 
 def describe(vectors: Tensor, mask: Tensor) -> Tensor:
-    """Return mean, standard deviation and mean absolute difference in time, side by side: (B, 3D).
+    """Return mean, standard deviation and mean absolute difference in time, concatenated: (B, 3 D).
 
     >>> describe(torch.tensor([[[1.0], [3.0], [1.0], [3.0]]]), torch.ones(1, 4, dtype=torch.bool))
     tensor([[2., 1., 2.]])

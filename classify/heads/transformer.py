@@ -1,9 +1,9 @@
 """One transformer encoder layer over a video's vectors, their mean, then one linear layer.
 
-The layer is that of Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762): post-norm, ReLU. It equals
-torch.nn.TransformerEncoderLayer with the same weights, and is written out for its speed in training and because
-attention here takes `mask` as it is: True where a vector is real. Positions are sinusoidal, unless other ones are asked
-for (`classify.heads.blocks.positions`).
+The layer is that of Vaswani et al. 2017 (https://arxiv.org/abs/1706.03762): post-norm, ReLU. It returns the same as
+torch.nn.TransformerEncoderLayer with the same weights. It is written out here because it trains faster, and because its
+attention takes `mask` as it is: True where a vector is real. Positions are sinusoidal by default (other kinds:
+`classify.heads.blocks.positions`).
 """
 
 import math
@@ -26,11 +26,11 @@ class TransformerHead(nn.Module):
     Args:
         dimension: D, the length of one vector; a multiple of the 8 attention heads.
         class_count: C.
-        dropout: share that is dropped in training: of the input, the attention, and what each part gives.
+        dropout: share that is dropped in training: of the input, of the attention, and of the output of each part.
         positions: one of `classify.heads.blocks.positions.POSITIONS`.
 
     Raises:
-        HeadError: the attention heads cannot share D out, or there are no such positions.
+        HeadError: D is not a multiple of the attention heads, or the kind of positions is unknown.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class TransformerHead(nn.Module):
         self.linear = nn.Linear(dimension, class_count)
 
     def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> Tensor:
-        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True; `timestamps_s` (B, T) where timed."""
-        # Padding takes part in nothing, but a nan in it would spread through the attention's products with 0.
+        """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True. A timed head needs `timestamps_s`."""
+        # Padding has weight 0 in attention, but 0 x NaN is NaN.
         real = clear_padding(vectors, mask)
         placed = drop(real + self.positions(real, mask, timestamps_s), self.dropout, training=self.training)
         logits: Tensor = self.linear(pool_mean(self.layer(placed, mask), mask))
@@ -70,15 +70,15 @@ class EncoderLayer(nn.Module):
         self.feed_forward_in = nn.Linear(dimension, FEED_FORWARD)
         self.feed_forward_out = nn.Linear(FEED_FORWARD, dimension)
         self.feed_forward_norm = nn.LayerNorm(dimension)
-        # As torch.nn.MultiheadAttention starts.
+        # The initialisation of torch.nn.MultiheadAttention.
         nn.init.xavier_uniform_(self.attention_in.weight)
         nn.init.zeros_(self.attention_in.bias)
         nn.init.zeros_(self.attention_out.bias)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return (B, T, D); rows where `mask` (B, T) is False mean nothing."""
+        """Return (B, T, D). Rows where `mask` (B, T) is False have no meaning."""
         attended = self.attention_norm(vectors + self._drop(self._attend(vectors, mask))).flatten(0, 1)
-        # Of rows (B T, D) a linear layer's result is no view, which autograd would copy where it is overwritten.
+        # For rows (B T, D) the result of a linear layer is not a view. Autograd would copy a view that is overwritten.
         inner = relu_and_drop(self.feed_forward_in(attended), self.dropout, training=self.training)
         normed: Tensor = self.feed_forward_norm(attended + self._drop(self.feed_forward_out(inner)))
         return normed.view_as(vectors)
@@ -93,10 +93,10 @@ class EncoderLayer(nn.Module):
 
 
 def attend(projected: Tensor, mask: Tensor, *, dropout: float = 0.0) -> Tensor:
-    """Let each vector of a video look at all its real ones, in 8 heads.
+    """Return what each vector of a video attends to among its real vectors, with 8 attention heads.
 
     Args:
-        projected: (B, T, 3 D), queries, keys and values side by side.
+        projected: (B, T, 3 D), queries, keys and values, concatenated.
         mask: (B, T) bool, True where a vector is real.
         dropout: share of the attention that is dropped.
 
@@ -106,11 +106,11 @@ def attend(projected: Tensor, mask: Tensor, *, dropout: float = 0.0) -> Tensor:
     batch, time, tripled = projected.shape
     size = tripled // 3 // ATTENTION_HEADS
     queries, keys, values = projected.view(batch, time, 3, ATTENTION_HEADS, size).permute(2, 0, 3, 1, 4)
-    # Added to each score: nothing, or what leaves a vector out.
+    # Added to each score: 0, or -inf, which leaves a vector out.
     attn_mask = torch.zeros_like(mask, dtype=projected.dtype).masked_fill_(~mask, float("-inf"))[:, None, None, :]
     if not dropout or projected.device.type != "cpu":
         attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=attn_mask, dropout_p=dropout)
-    else:  # which torch computes step by step too, with dearer random numbers
+    else:  # torch computes this step by step too, with slower random numbers
         scores = (queries / math.sqrt(size)) @ keys.transpose(2, 3)
         weights = scores.add_(attn_mask).softmax(dim=3)
         attended = drop(weights, dropout, training=True) @ values
@@ -118,9 +118,9 @@ def attend(projected: Tensor, mask: Tensor, *, dropout: float = 0.0) -> Tensor:
 
 
 def refuse_indivisible(dimension: int) -> None:
-    """Raise HeadError where 8 attention heads cannot share out vectors of `dimension`."""
+    """Raise HeadError if `dimension` is not a multiple of the 8 attention heads."""
     if dimension % ATTENTION_HEADS:
         raise HeadError(
-            f"The {ATTENTION_HEADS} attention heads cannot share out vectors of {dimension} dimensions. "
-            f"Give a multiple of {ATTENTION_HEADS} as --project, or another --arch."
+            f"{ATTENTION_HEADS} attention heads cannot share {dimension} dimensions evenly. Set --project to a "
+            f"multiple of {ATTENTION_HEADS}, or choose another --arch."
         )

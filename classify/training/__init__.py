@@ -1,8 +1,8 @@
-"""Vectors and labels -> a trained head, alone or many at once.
+"""Training: from vectors and labels to a trained head, or to several heads that train at once.
 
 In: `LabelledSet` (videos of a store with targets), a head, and a `TrainConfig`.
-Out: `TrainingRun`: the head with its best weights, temperature, thresholds and history.
-Read first: `training.py`; `recipe.py` has what can be set, `batches.py` how videos become batches.
+Out: `TrainingRun`: the trained head with its thresholds and history.
+Read first: `training.py`; `recipe.py` lists the settings, `batches.py` shows how videos become batches.
 """
 
 import lazy_loader

@@ -1,10 +1,10 @@
-"""Sets of videos, in memory or on disk, and what a batch of them is.
+"""Sets of videos, in memory or on disk, and batches of them.
 
-`VideoSet` holds a set as NumPy arrays, as a store does: rows of all videos one after another, without padding.
-`StoredVideos` leaves them in the store, and reads those that are asked for. Both are `Videos`.
+`VideoSet` holds a set as NumPy arrays, laid out as in a store: rows of all videos one after another, without padding.
+`StoredVideos` leaves the rows in the store, and reads them when they are needed. Both are `Videos`.
 
-Where a store holds V views of each frame, a video's rows are all of its first view, then all of its second, and so on.
-Training and prediction look at one view at a time: `each_view` gives each as a video of its own.
+If a store holds V views of each frame, a video's rows are all rows of its first view, then all of its second, etc.
+Training and prediction use one view at a time: `each_view` returns each view as a video of its own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,10 +23,10 @@ from classify.training.devices import find_device, has_room
 from embed.store import EmbeddingStore
 
 BLOCK_VIDEOS = 64
-"""Videos that are read at once where all are: few enough for any memory, and the same blocks for every kind of set."""
+"""Videos in a block, where all are read: few enough for any memory, and the same blocks for every kind of set."""
 
-_BYTES_A_NUMBER = 6  # float16 as read, and float32 as trained on
-_BYTES_ON_A_GPU = 4  # float32 alone
+_BYTES_A_NUMBER = 6  # float16 as it is read, and float32 for training
+_BYTES_ON_A_GPU = 4  # float32 only
 
 
 class Videos(Protocol):
@@ -38,7 +38,7 @@ class Videos(Protocol):
 
     @property
     def row_counts(self) -> NDArray[np.int64]:
-        """(N,) rows of each video, 1 or more."""
+        """(N,) number of rows of each video, 1 or more."""
 
     @property
     def dimension(self) -> int:
@@ -46,7 +46,7 @@ class Videos(Protocol):
 
     @property
     def view_count(self) -> int:
-        """V, the views of each video, which share its rows evenly."""
+        """V, the number of views of each video. Each has the same number of the video's rows."""
 
     def __len__(self) -> int: ...
 
@@ -54,14 +54,14 @@ class Videos(Protocol):
         """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
 
     def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the moments (R,) of these rows, in seconds on each video's own clock.
+        """Return the timestamps (R,) of these rows, in seconds on each video's own clock.
 
         Raises:
-            ClassifyError: nothing is known of them.
+            ClassifyError: the videos have no timestamps.
         """
 
     def each_view(self) -> "Videos":
-        """Give N x V videos of one view: view v of video n stands at n x V + v."""
+        """Return N x V videos of one view: view v of video n has the index n x V + v."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class VideoSet:
     Args:
         ids: (N,) ids.
         vectors: (R, D) float16 or float32, rows of all videos one after another.
-        row_counts: (N,) int, rows of each video, 1 or more.
-        view_count: V, of which each video has as many rows.
-        read_timestamps: gives the moments (R,) float32 of the rows; called once where a head asks for them, else never.
+        row_counts: (N,) int, number of rows of each video, 1 or more.
+        view_count: V; all views of a video have the same number of rows.
+        read_timestamps: returns the timestamps (R,) float32 of the rows; called once, and for timed heads only.
     """
 
     ids: tuple[str, ...]
@@ -86,8 +86,9 @@ class VideoSet:
         _refuse_uneven_views(self)
         if len(self.ids) != len(self.row_counts) or self.row_counts.sum() != len(self.vectors):
             raise ClassifyError(
-                f"{len(self.ids)} ids, {len(self.row_counts)} row counts with sum {self.row_counts.sum()} and "
-                f"{len(self.vectors)} rows do not fit. Give one id and one row count a video."
+                f"The numbers of ids ({len(self.ids)}), row counts ({len(self.row_counts)}, with sum "
+                f"{self.row_counts.sum()}) and rows ({len(self.vectors)}) do not fit together. Pass one id and one row "
+                "count for each video."
             )
         if len(self.ids) and self.row_counts.min() < 1:
             empty = self.ids[int(self.row_counts.argmin())]
@@ -106,22 +107,22 @@ class VideoSet:
         return self.vectors[self._places_of(indices)]
 
     def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the moments (R,) of these rows.
+        """Return the timestamps (R,) of these rows.
 
         Raises:
-            ClassifyError: nothing is known of them.
+            ClassifyError: the videos have no timestamps.
         """
         return self._timestamps_s[self._places_of(indices)]
 
     def each_view(self) -> "VideoSet":
-        """Give N x V videos of one view: view v of video n stands at n x V + v."""
+        """Return N x V videos of one view: view v of video n has the index n x V + v."""
         ids = tuple(video_id for video_id in self.ids for _ in range(self.view_count))
         counts = np.repeat(self.row_counts // self.view_count, self.view_count)
         return VideoSet(ids, self.vectors, counts, read_timestamps=lambda: self._timestamps_s)
 
     @classmethod
     def read(cls, store: EmbeddingStore, ids: Sequence[str]) -> "VideoSet":
-        """Read the vectors of some videos of a store into memory; their moments when a head asks for them."""
+        """Read the vectors of some videos of a store into memory. Timestamps are read when a timed head needs them."""
         vectors, row_counts = store.read_many(ids)
         return cls(tuple(ids), vectors, row_counts, len(store.provenance.views), partial(store.read_timestamps, ids))
 
@@ -129,18 +130,20 @@ class VideoSet:
     def _timestamps_s(self) -> NDArray[np.float32]:
         if self.read_timestamps is None:
             raise ClassifyError(
-                "These videos came without timestamps, by which the head sees time (positions: timestamps). Train on a "
-                "store, which has them, with train_head; or choose sinusoidal or learned positions."
+                "These videos came without timestamps, which this head needs (positions: timestamps). Train on a "
+                "store, which has timestamps, with train_head, or choose sinusoidal or learned positions."
             )
         found = self.read_timestamps()
         if found.shape != (len(self.vectors),):
-            raise ClassifyError(f"There are {found.shape} timestamps for {len(self.vectors)} rows. Give one a row.")
+            raise ClassifyError(
+                f"The timestamps have shape {found.shape}, but there are {len(self.vectors)} rows. Return one each."
+            )
         return found
 
     def _places_of(self, indices: NDArray[np.int64]) -> slice | NDArray[np.int64]:
-        """Return where the rows of the videos at `indices` lie."""
+        """Return the places of the rows of the videos at `indices`."""
         counts = self.row_counts[indices]
-        if len(indices) and (np.diff(indices) == 1).all():  # neighbours lie together
+        if len(indices) and (np.diff(indices) == 1).all():  # rows of neighbours are contiguous
             first = int(self.row_counts[: indices[0]].sum())
             return slice(first, first + int(counts.sum()))
         shifts = self.row_counts.cumsum()[indices] - counts.cumsum()
@@ -149,11 +152,11 @@ class VideoSet:
 
 @final
 class StoredVideos:
-    """Videos whose vectors stay in a store, which is open as long as this is used.
+    """Videos whose vectors stay in a store. The store must stay open while they are used.
 
     Args:
-        store: open.
-        ids: of videos in it.
+        store: an open store.
+        ids: ids of videos in the store.
     """
 
     def __init__(self, store: EmbeddingStore, ids: Sequence[str]) -> None:
@@ -174,17 +177,17 @@ class StoredVideos:
         return vectors
 
     def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the moments (R,) of these rows."""
+        """Return the timestamps (R,) of these rows."""
         return self._store.read_timestamps([self.ids[index] for index in indices.tolist()])
 
     def each_view(self) -> "Videos":
-        """Give N x V videos of one view: view v of video n stands at n x V + v."""
+        """Return N x V videos of one view: view v of video n has the index n x V + v."""
         return StoredViews(self) if self.view_count > 1 else self
 
 
 @final
 class StoredViews:
-    """The N x V views of videos in a store. All views of a video are read for one of them.
+    """The N x V views of videos in a store. To read one view of a video, all of its views are read.
 
     Args:
         videos: N videos of V views.
@@ -208,16 +211,16 @@ class StoredViews:
         return self._videos.rows_of(whole)[places]
 
     def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the moments (R,) of these rows."""
+        """Return the timestamps (R,) of these rows."""
         whole, places = self._places_of(indices)
         return self._videos.timestamps_of(whole)[places]
 
     def each_view(self) -> "StoredViews":
-        """Give these."""
+        """Return these views."""
         return self
 
     def _places_of(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the videos that the views at `indices` are of, and where the views lie among the rows of these."""
+        """Return the videos of the views at `indices`, and the places of the views among the rows of these videos."""
         whole, own = np.unique(indices // self._views, return_inverse=True)
         counts = self.row_counts[indices]
         firsts = (self._videos.row_counts[whole].cumsum() - self._videos.row_counts[whole])[own]
@@ -229,26 +232,26 @@ def _refuse_uneven_views(videos: Videos) -> None:
     uneven = np.flatnonzero(videos.row_counts % videos.view_count)
     if len(uneven):
         raise ClassifyError(
-            f"The video {videos.ids[uneven[0]]!r} has {videos.row_counts[uneven[0]]} rows, which {videos.view_count} "
-            "views cannot share. Embed it again."
+            f"The number of rows of the video {videos.ids[uneven[0]]!r} is {videos.row_counts[uneven[0]]}, not a "
+            f"multiple of its {videos.view_count} views. Embed it again."
         )
 
 
 def open_videos(
     store: EmbeddingStore, ids: Sequence[str], *, stream: bool | None = None, device: str = "auto", shared_by: int = 1
 ) -> VideoSet | StoredVideos:
-    """Give videos of a store, in memory or on disk.
+    """Return videos of a store, in memory or on disk.
 
     Args:
-        store: stays open where the videos stay on disk, and for heads that ask for moments.
-        ids: of videos in it.
-        stream: leave them on disk; None does so where training on them takes more than half of the machine's memory, or
-            of what a GPU that trains has free.
-        device: that a head trains or predicts on, as in `TrainConfig`.
-        shared_by: processes that open them at once, each for itself.
+        store: must stay open if the videos stay on disk, and for timed heads.
+        ids: ids of videos in the store.
+        stream: True leaves the vectors on disk. None does so if training needs more than half of the machine's memory,
+            or more than half of the free memory of the GPU that trains.
+        device: where a head trains or predicts, as in `TrainConfig`.
+        shared_by: number of processes that open the videos at the same time, each for itself.
 
     Raises:
-        TrainError: there is no such device here.
+        TrainError: this machine does not have the device.
     """
     stored = StoredVideos(store, ids)
     if stream is None:
@@ -266,20 +269,20 @@ def take_videos(videos: Videos, indices: NDArray[np.int64]) -> VideoSet:
 
 
 def blocks_of(indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Part (n,) indices into blocks that are small enough to be read at once."""
+    """Yield (n,) indices in blocks that are small enough to be read at once."""
     for start in range(0, len(indices), BLOCK_VIDEOS):
         yield indices[start : start + BLOCK_VIDEOS]
 
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Videos and what they show: all that training needs, without a file.
+    """Videos and their labels: all that training needs, without a file.
 
     Args:
         videos: N videos.
         names: (C,) label names.
         targets: (N, C) bool, True where the video has the label.
-        allows_several: whether videos may have several labels, or none; None says that they may where one has.
+        allows_several: True if videos may have several labels, or none; None: True if any video has.
     """
 
     videos: Videos
@@ -291,22 +294,22 @@ class LabelledSet:
         expected = (len(self.videos), len(self.names))
         if self.targets.shape != expected or self.targets.dtype != np.bool_:
             raise ClassifyError(
-                f"Targets are {self.targets.dtype} {self.targets.shape}, but the videos and names say bool {expected}."
+                f"Targets are {self.targets.dtype} {self.targets.shape}, but videos and names need bool {expected}."
             )
 
     @property
     def is_multi_label(self) -> bool:
-        """Whether heads learn to give several labels, or none.
+        """True if heads learn to predict several labels for a video, or none.
 
-        A property of the label table: all of its videos tell, whatever part they are in, so that all parts and folds
-        agree. It is one bit, and all that a test video's labels say to a training.
+        This is a property of the label table. All of its videos decide, in whatever part they are, so that all parts
+        and folds agree. This one bit is all that a training run learns from the labels of test videos.
         """
         if self.allows_several is None:
             return not (self.targets.sum(axis=1) == 1).all()
         return self.allows_several
 
     def take(self, indices: NDArray[np.int64]) -> "LabelledSet":
-        """Read the videos at `indices` into memory, in that order; the kind of their labels stays that of the whole."""
+        """Read the videos at `indices` into memory, in that order. `is_multi_label` stays that of the whole set."""
         return LabelledSet(take_videos(self.videos, indices), self.names, self.targets[indices], self.is_multi_label)
 
     @classmethod
@@ -319,21 +322,21 @@ class LabelledSet:
         device: str = "auto",
         shared_by: int = 1,
     ) -> "LabelledSet":
-        """Give the labelled videos of a store; the other arguments are those of `open_videos`."""
+        """Return the labelled videos of a store. The other arguments are those of `open_videos`."""
         videos = open_videos(store, table.ids, stream=stream, device=device, shared_by=shared_by)
         return cls(videos, table.names, table.targets)
 
 
 @dataclass(frozen=True)
 class VideoBatch:
-    """B videos, padded to the longest of them, or as one row each where a head pools.
+    """B videos, padded to the longest of them. For a head that pools, one row for each video.
 
     Args:
         vectors: (B, T, D) float32, zeros where `mask` is False; or pooled rows (B, D).
-        mask: (B, T) bool, True where the vector is real; None with pooled rows.
-        targets: (B, C) float32, shares of each label; those of one video sum to 1 where it has one label.
-        timestamps_s: (B, T) float32, counted from each video's first vector, 0 where `mask` is False; None where the
-            head is not timed.
+        mask: (B, T) bool, True where the vector is real; None for pooled rows.
+        targets: (B, C) float32, share of each label. With one label for each video, the shares of a video sum to 1.
+        timestamps_s: (B, T) float32, seconds since each video's first vector, 0 where `mask` is False; None if the head
+            is not timed.
     """
 
     vectors: Tensor

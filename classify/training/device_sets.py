@@ -1,8 +1,8 @@
-"""Videos as a head sees them, on the device that trains, batch by batch.
+"""The input of a head, on the device that trains, batch by batch.
 
-- `PooledSet`: for heads that pool, one row a video, made once.
-- `DeviceSet`: for the others, all rows one after another, without padding; a batch is one gather.
-- `StreamedSet`: the same batches, bit by bit, read from disk ahead of the step that needs them.
+- `PooledSet`: for heads that pool. One row for each video, computed once.
+- `DeviceSet`: for other heads. All rows one after another, without padding; a batch is one gather.
+- `StreamedSet`: the same batches, bit by bit, read from disk before the step that needs them.
 """
 
 from collections import deque
@@ -22,32 +22,32 @@ from classify.training.batches import BLOCK_VIDEOS, StoredVideos, VideoBatch, Vi
 from classify.training.devices import on_one_thread
 from classify.training.mixup import Step, mix_batches
 
-_STEPS_AT_ONCE = 64  # of pooled rows; bounds memory where there are thousands of labels
-_STEPS_AHEAD = 4  # of a streamed set
-_ROWS_AT_ONCE = 8192  # padding included: of a prediction
-_NUMBERS_AT_ONCE = 1 << 24  # padding included: of videos that are pooled; 64 MB
+_STEPS_AT_ONCE = 64  # of pooled rows; bounds the memory for thousands of labels
+_STEPS_AHEAD = 4  # that a streamed set reads before they are needed
+_ROWS_AT_ONCE = 8192  # of a prediction, with padding
+_NUMBERS_AT_ONCE = 1 << 24  # of videos that are pooled, with padding; 64 MB
 
 
 class BatchSource(Protocol):
-    """N videos that come as batches."""
+    """N videos, as batches."""
 
     def batches(self, steps: Sequence[Step]) -> Iterator[VideoBatch]:
-        """Give one batch a step."""
+        """Yield one batch for each step."""
 
     def blocks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        """Part (n,) indices into steps of bounded memory: a long video stands among few others."""
+        """Yield (n,) indices in steps of bounded memory: a long video has few others beside it."""
 
 
 def place_videos(
     videos: Videos, head: StandardisedHead, device: torch.device, *, targets: NDArray[np.bool_] | None = None
 ) -> BatchSource:
-    """Put videos where a head trains on them or labels them. Batches are of the views that `Videos.each_view` gives.
+    """Return videos as batches for a head that trains or predicts. Their indices are those of `Videos.each_view`.
 
     Args:
         videos: N videos of V views, 1 or more.
         head: chooses and standardises the vectors of each video, once.
-        device: where the tensors lie.
-        targets: (N, C) bool; None leaves batches with targets (B, 0).
+        device: the device of the tensors.
+        targets: (N, C) bool; None makes batches with targets (B, 0).
     """
     labels = np.zeros((len(videos), 0), dtype=np.bool_) if targets is None else targets
     labels, views = labels.repeat(videos.view_count, axis=0), videos.each_view()
@@ -64,8 +64,8 @@ class Rows:
 
     Args:
         vectors: (R, D) float32.
-        counts: (B,) int64, rows of each video.
-        timestamps_s: (R,) float32, counted from each video's first vector; None where the head is not timed.
+        counts: (B,) int64, number of rows of each video.
+        timestamps_s: (R,) float32, seconds since each video's first vector; None if the head is not timed.
     """
 
     vectors: NDArray[np.float32]
@@ -73,14 +73,14 @@ class Rows:
     timestamps_s: NDArray[np.float32] | None = None
 
     def padded(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return vectors (B, T, D), zeros where a video has ended, the mask (B, T), and moments (B, T) likewise."""
+        """Return vectors (B, T, D), the mask (B, T) and timestamps (B, T). Padding is 0."""
         flat = _Flat.place(self, device)
         return flat.pad(torch.arange(len(self.counts), device=device), int(self.counts.max()))
 
 
 @dataclass(frozen=True)
 class _Flat:
-    """Rows on a device: tensors of what `Rows` holds, and the first row of each video."""
+    """Rows on a device: the fields of `Rows` as tensors, and the first row of each video."""
 
     vectors: Tensor
     counts: Tensor
@@ -94,32 +94,32 @@ class _Flat:
         return cls(torch.from_numpy(rows.vectors).to(device), counts, counts.cumsum(0) - counts, timestamps_s)
 
     def pad(self, videos: Tensor, longest: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Gather the videos at indices (B,), the longest of which has so many rows: as `Rows.padded`."""
+        """Return the videos at indices (B,) as `Rows.padded` does. The longest of them has `longest` rows."""
         places = torch.arange(longest, device=videos.device)
         mask = places < self.counts[videos].unsqueeze(1)
-        # Places beyond a video's end read its first row, which the mask then clears.
+        # Places after a video's end read its first row, which the mask then clears.
         rows = self.first_rows[videos].unsqueeze(1) + places * mask
         timestamps_s = None if self.timestamps_s is None else self.timestamps_s[rows].masked_fill(~mask, 0)
         return clear_padding(self.vectors[rows], mask), mask, timestamps_s
 
 
 def select_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64]) -> Rows:
-    """Read the videos at `indices`, and make of each what the head sees."""
-    # Video by video: what a product gives a row may depend, in its last digits, on how many rows there are.
+    """Read the videos at `indices` and return the head's input of each."""
+    # One video at a time: the last digits of a product may depend on the number of rows.
     chosen = [head.scale(rows) for rows in _choose_rows(videos, head, indices)]
     counts = np.array([len(rows) for rows in chosen], dtype=np.int64)
     return Rows(np.concatenate(chosen), counts, _choose_moments(videos, head, indices) if head.is_timed else None)
 
 
 def _choose_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64]) -> list[NDArray[np.floating]]:
-    """Read the videos at `indices`, and keep of each the vectors that the head looks at."""
+    """Read the videos at `indices` and return the vectors of each that the head uses."""
     pieces = np.split(videos.rows_of(indices), videos.row_counts[indices].cumsum()[:-1])
     names = [videos.ids[index] for index in indices.tolist()]
     return [head.choose(piece, name) for name, piece in zip(names, pieces, strict=True)]
 
 
 def _choose_moments(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Read the moments of these vectors, one video after another."""
+    """Read the timestamps of these vectors, one video after another."""
     pieces = np.split(videos.timestamps_of(indices), videos.row_counts[indices].cumsum()[:-1])
     return np.concatenate([head.choose_moments(piece) for piece in pieces])
 
@@ -127,9 +127,9 @@ def _choose_moments(videos: Videos, head: StandardisedHead, indices: NDArray[np.
 def bounded_blocks(
     indices: NDArray[np.int64], row_counts: NDArray[np.int64], most_rows: int
 ) -> Iterator[NDArray[np.int64]]:
-    """Part (n,) indices into blocks of 64 videos and `most_rows` rows at most, where all are as long as the longest.
+    """Yield (n,) indices in blocks of at most 64 videos and `most_rows` rows, padded to the longest video.
 
-    A video that has more by itself stands alone.
+    A video with more rows is a block of its own.
 
     >>> [block.tolist() for block in bounded_blocks(np.arange(5), np.array([1, 2, 9, 20, 1]), 18)]
     [[0, 1], [2], [3], [4]]
@@ -144,13 +144,13 @@ def bounded_blocks(
 
 
 def _bound_rows(videos: Videos, head: StandardisedHead) -> NDArray[np.int64]:
-    """Return how many rows of each video the head looks at, at most: (N,)."""
+    """Return the largest number of rows of each video that the head uses: (N,)."""
     return videos.row_counts if head.max_frames is None else np.minimum(videos.row_counts, head.max_frames)
 
 
 @torch.no_grad()
 def pool_videos(videos: Videos, head: StandardisedHead, device: torch.device) -> Pooled:
-    """Make one row of each video, (N, D)."""
+    """Return one row for each video: rows (N, D)."""
     everyone = np.arange(len(videos))
     if head.pools_mean:
         blocks = [_pool_means(videos, head, block, device) for block in blocks_of(everyone)]
@@ -169,9 +169,9 @@ def _pool_rows(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64
 
 
 def _pool_means(videos: Videos, head: StandardisedHead, indices: NDArray[np.int64], device: torch.device) -> Pooled:
-    """Standardise the means, of which there are fewer than vectors."""
+    """Standardise the means, which are fewer than the vectors."""
     chosen = _choose_rows(videos, head, indices)
-    with on_one_thread():  # torch turns float16 into float32 several times faster than NumPy
+    with on_one_thread():  # torch converts float16 to float32 several times faster than NumPy
         means = torch.stack([torch.from_numpy(rows).float().mean(dim=0) for rows in chosen]).numpy()
     weights = torch.tensor([len(rows) for rows in chosen], dtype=torch.float32, device=device)
     return Pooled(torch.from_numpy(head.scale(means)).to(device), weights)
@@ -179,7 +179,7 @@ def _pool_means(videos: Videos, head: StandardisedHead, indices: NDArray[np.int6
 
 @final
 class PooledSet:
-    """Videos as one row each.
+    """Videos, as one row each.
 
     Args:
         pooled: N rows.
@@ -191,7 +191,7 @@ class PooledSet:
         self._targets = targets
 
     def batches(self, steps: Sequence[Step]) -> Iterator[VideoBatch]:
-        """Give one batch a step; many are gathered and mixed at once."""
+        """Yield one batch for each step. The rows of many steps are gathered and mixed at once."""
         for start in range(0, len(steps), _STEPS_AT_ONCE):
             several = steps[start : start + _STEPS_AT_ONCE]
             rows, targets = self.gather(several)
@@ -200,11 +200,11 @@ class PooledSet:
                 yield VideoBatch(some_rows, None, some_targets)
 
     def blocks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        """Part (n,) indices into steps."""
+        """Yield (n,) indices in steps."""
         return blocks_of(indices)
 
     def gather(self, steps: Sequence[Step]) -> tuple[Tensor, Tensor]:
-        """Return rows and targets of the steps, one after another."""
+        """Return rows and targets of the steps, one step after another."""
         first, first_targets = self._take([step.first for step in steps])
         seconds = [step.second for step in steps if step.second is not None]
         if not seconds:
@@ -223,12 +223,12 @@ class PooledSet:
 
 @final
 class DeviceSet:
-    """Videos on a device, all their selected rows one after another.
+    """Videos on a device: all their selected rows, one video after another.
 
     Args:
         videos: N videos.
         head: chooses the vectors of each video, once.
-        device: where the tensors lie.
+        device: the device of the tensors.
         targets: (N, C) bool.
     """
 
@@ -242,12 +242,12 @@ class DeviceSet:
         self._targets = torch.from_numpy(targets).to(device)
 
     def batches(self, steps: Sequence[Step]) -> Iterator[VideoBatch]:
-        """Give one batch a step."""
+        """Yield one batch for each step."""
         for step in steps:
             yield _mixed(self._batch(step.first), None if step.second is None else self._batch(step.second), step)
 
     def blocks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        """Part (n,) indices into steps of bounded memory."""
+        """Yield (n,) indices in steps of bounded memory."""
         return bounded_blocks(indices, self._bounds, _ROWS_AT_ONCE)
 
     def _batch(self, indices: NDArray[np.int64]) -> VideoBatch:
@@ -258,12 +258,12 @@ class DeviceSet:
 
 @final
 class StreamedSet:
-    """Videos on disk, of which a few batches are read ahead in a thread.
+    """Videos on disk. A thread reads a few batches before they are needed.
 
     Args:
         videos: N videos.
-        head: chooses the vectors of each video, each time.
-        device: where the batches go.
+        head: chooses the vectors of a video each time it is read.
+        device: the device of the batches.
         targets: (N, C) bool.
     """
 
@@ -277,7 +277,7 @@ class StreamedSet:
         self._targets = torch.from_numpy(targets).to(device)
 
     def batches(self, steps: Sequence[Step]) -> Iterator[VideoBatch]:
-        """Give one batch a step, as soon as it has been read."""
+        """Yield one batch for each step, as soon as it is read."""
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-batches") as reader:
             ahead = (reader.submit(self._read, step) for step in steps)
             waiting = deque(islice(ahead, _STEPS_AHEAD))
@@ -291,7 +291,7 @@ class StreamedSet:
                 )
 
     def blocks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        """Part (n,) indices into steps of bounded memory."""
+        """Yield (n,) indices in steps of bounded memory."""
         return bounded_blocks(indices, self._bounds, _ROWS_AT_ONCE)
 
     def _read(self, step: Step) -> tuple[Rows, Rows | None]:
@@ -305,12 +305,12 @@ class StreamedSet:
 
 
 def _select_all(videos: Videos, head: StandardisedHead) -> Rows:
-    """Select the rows of all videos, into one array that is made once: they may take half of the memory."""
+    """Select the rows of all videos into one array, which is allocated once: it may take half of the memory."""
     vectors = np.empty((0, 0), dtype=np.float32)
     moments, counts, used = [], [], 0
     for block in blocks_of(np.arange(len(videos))):
         rows = select_rows(videos, head, block)
-        if not used:  # as many rows as there can be; pages that are never written cost nothing
+        if not used:  # for all rows, the most there can be; pages that are never written cost nothing
             vectors = np.empty((int(videos.row_counts.sum()), rows.vectors.shape[1]), dtype=np.float32)
         vectors[used : used + len(rows.vectors)] = rows.vectors
         used += len(rows.vectors)

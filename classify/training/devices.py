@@ -11,16 +11,16 @@ import torch
 
 from classify.errors import TrainError
 
-_ALLOCATOR = "DefaultCPUAllocator"  # what torch says has no memory left, in an error without a class of its own
-_LARGEST_SHARE = 0.5  # of the memory: heads, gradients and other programs take some too
+_ALLOCATOR = "DefaultCPUAllocator"  # torch names it in the error for full memory, which has no class of its own
+_LARGEST_SHARE = 0.5  # of the memory: heads, gradients and other programs need some too
 _MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device of a name: "cpu", "cuda", or "auto" for a GPU where there is one.
+    """Return the device of a name: "cpu", "cuda", or "auto", which is a GPU if there is one.
 
     Raises:
-        TrainError: there is no such device here.
+        TrainError: this machine does not have the device.
     """
     has_gpu = torch.cuda.is_available()
     if name == "auto":
@@ -31,7 +31,7 @@ def find_device(name: str) -> torch.device:
 
 
 def has_room(device: torch.device, byte_count: int) -> bool:
-    """Say whether so many bytes fill half of the memory that there is at most; of a GPU, half of what is free."""
+    """Return True if a number of bytes is at most half of the machine's memory, or half of the GPU's free memory."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return byte_count <= _LARGEST_SHARE * free
@@ -39,12 +39,12 @@ def has_room(device: torch.device, byte_count: int) -> bool:
 
 
 def memory_bytes(limit_files: Sequence[Path] = _MEMORY_LIMITS) -> int:
-    """Return the bytes that this process may use: the machine's memory, or what a container may take of it.
+    """Return the bytes that this process may use: the machine's memory, or the limit of its container.
 
     Args:
-        limit_files: where Linux says that, in cgroups of version 2 and 1: bytes, or "max".
+        limit_files: files of cgroups versions 2 and 1 that hold the limit on Linux: bytes, or "max".
 
-    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, memory.max; cgroup-v1/memory.html beside it.
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, memory.max, and cgroup-v1/memory.html.
     """
     found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     for file in limit_files:
@@ -55,10 +55,10 @@ def memory_bytes(limit_files: Sequence[Path] = _MEMORY_LIMITS) -> int:
 
 @contextmanager
 def explained_memory() -> Iterator[None]:
-    """Say what to do where memory does not suffice.
+    """Turn errors of full memory into one that says what to do.
 
     Raises:
-        TrainError: it does not.
+        TrainError: the memory is full.
     """
     try:
         yield
@@ -66,15 +66,16 @@ def explained_memory() -> Iterator[None]:
         is_gpu = isinstance(error, torch.OutOfMemoryError)
         if not (is_gpu or isinstance(error, MemoryError) or _ALLOCATOR in str(error)):
             raise
+        smaller = "a smaller --batch-size, or --device cpu" if is_gpu else "or a smaller --batch-size"
         raise TrainError(
-            f"The {'GPU' if is_gpu else 'machine'}'s memory is full. Read vectors from disk with --stream, take fewer "
-            f"of a video's with --max-frames, a smaller --batch-size{', or --device cpu' if is_gpu else ''}. ({error})"
+            f"The {'GPU' if is_gpu else 'machine'}'s memory is full. Read vectors from disk with --stream, use fewer "
+            f"vectors of each video with --max-frames, {smaller}. ({error})"
         ) from error
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global random generators, and put them back afterwards."""
+    """Seed torch's global random generators, and restore their state afterwards."""
     gpus = [torch.cuda.current_device()] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=gpus):
         torch.manual_seed(seed)
@@ -83,7 +84,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 @final
 class _OneThread:
-    """Counts who wants torch to compute on one thread, since several threads of a program may at once."""
+    """Counts the users of one-threaded torch, because several threads of a program may ask for it at the same time."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -92,7 +93,7 @@ class _OneThread:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Have torch compute on one thread: small operations take less time than threads take to meet."""
+        """Let torch compute on one thread: small operations take less time than threads need to synchronise."""
         with self._lock:
             if not self._users:
                 self._before = torch.get_num_threads()
@@ -103,7 +104,7 @@ class _OneThread:
         finally:
             with self._lock:
                 self._users -= 1
-                torch.set_num_threads(self._before)  # each thread for itself: OpenMP keeps a count for each
+                torch.set_num_threads(self._before)  # in each thread: OpenMP keeps a number for each
 
 
 on_one_thread = _OneThread().hold

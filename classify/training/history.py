@@ -1,4 +1,4 @@
-"""What became of a head, epoch by epoch, and which epoch was its best."""
+"""The history of a training run, epoch by epoch, and its best epoch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,20 +11,20 @@ from torch import Tensor
 from classify.errors import TrainError
 from classify.training.recipe import TrainConfig
 
-_NUMBERS_AT_ONCE = 1 << 22  # of logits that wait to be counted: 16 MB
+_NUMBERS_AT_ONCE = 1 << 22  # logits that wait to be counted: 16 MB
 
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """Figures at the end of one epoch, or where it was cut.
+    """Figures at the end of an epoch, or at the step where it was cut.
 
     Args:
-        epoch: from 1.
-        step: batches seen so far.
-        train_loss: mean over the epoch's batches, as they were seen: mixed, smoothed, weighted, and with dropout.
-        train_f1: micro-F1 over the same batches, a mixed video counted for the labels that have half its weight
-            or, with one label a video, the most.
-        validation_loss: cross-entropy alone; None without validation videos.
+        epoch: number of the epoch; the first is 1.
+        step: number of batches so far.
+        train_loss: mean over the epoch's batches as training sees them: mixed, smoothed, weighted, with dropout.
+        train_f1: micro-F1 over the same batches. A mixed video counts for the labels with at least half of its weight
+            or, with one label for each video, for the label with the most.
+        validation_loss: plain cross-entropy; None without validation videos.
         validation_f1: micro-F1; None without validation videos.
     """
 
@@ -38,10 +38,10 @@ class EpochRecord:
 
 @final
 class Tally:
-    """Mean loss and micro-F1 of batches, counted as they come: of thousands of labels no epoch's logits are kept.
+    """Mean loss and micro-F1 of batches. It keeps no epoch's logits, which are many with thousands of labels.
 
     Args:
-        is_multi_label: a label is given from a probability of 0.5 on; otherwise the likeliest.
+        is_multi_label: predicts labels with a probability of 0.5 or more; otherwise the most probable label.
     """
 
     def __init__(self, *, is_multi_label: bool) -> None:
@@ -52,7 +52,7 @@ class Tally:
         self._hits = self._size = 0
 
     def add(self, losses: Tensor, logits: Tensor, targets: Tensor) -> None:
-        """Count one batch: its mean loss (), or several batches' (S,), logits (n, C), and shares of labels (n, C)."""
+        """Count a batch: mean loss (), or those (S,) of several batches, logits (n, C), and shares of labels (n, C)."""
         self._losses.append(losses.detach().reshape(-1))
         self._waiting.append((logits.detach(), targets))
         self._numbers_waiting += logits.numel()
@@ -61,7 +61,7 @@ class Tally:
 
     @property
     def loss(self) -> float:
-        """Mean over the batches."""
+        """Mean loss over the batches."""
         return float(torch.cat(self._losses).mean())
 
     @property
@@ -86,10 +86,10 @@ class Tally:
 
 @final
 class Course:
-    """The records of one training, and with `patience` its best epoch's weights.
+    """The records of one training run and, with `patience`, the weights of its best epoch.
 
     Args:
-        config: as asked.
+        config: how to train.
     """
 
     def __init__(self, config: TrainConfig) -> None:
@@ -102,28 +102,28 @@ class Course:
 
     @property
     def is_over(self) -> bool:
-        """Whether the epochs are done, patience is at its end, or the last one was cut."""
+        """True if all epochs are done, patience is used up, or the last epoch was cut."""
         done, patience = len(self.records), self._config.patience
         is_spent = patience is not None and done - self.best_epoch >= patience
         return done == self._config.epochs or is_spent or self.is_cut
 
     def cut(self) -> None:
-        """End with the epoch that has begun, which is noted as far as it went."""
+        """End with the current epoch, which is noted up to the present step."""
         self.is_cut = True
 
     def note(
         self, train: Tally, validation: Tally | None, step: int, weights: Callable[[], Mapping[str, Tensor]]
     ) -> EpochRecord:
-        """Write down an epoch, and keep its weights where they are the ones to keep.
+        """Return the record of an epoch, and keep its weights if they are the best so far.
 
         Raises:
-            TrainError: the loss has left the numbers.
+            TrainError: the loss is not finite.
         """
         epoch, loss = len(self.records) + 1, train.loss
         if not np.isfinite(loss):
             raise TrainError(
                 f"The loss is {loss} in epoch {epoch}. Lower learning_rate ({self._config.learning_rate}), or look for "
-                "vectors that are not finite with inspect-embeddings --verify."
+                "vectors with NaN or infinity with inspect-embeddings --verify."
             )
         record = EpochRecord(epoch, step, loss, train.f1)
         if validation is not None:
@@ -133,7 +133,7 @@ class Course:
         return record
 
     def _keep_best(self, record: EpochRecord, weights: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Keep the weights of the highest validation micro-F1, and of these the lowest loss; without patience none."""
+        """Keep the weights of the highest validation micro-F1, then the lowest loss. Without patience, keep none."""
         if self._config.patience is None or record.validation_f1 is None or record.validation_loss is None:
             self.best_epoch = record.epoch
             return

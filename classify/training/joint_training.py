@@ -1,10 +1,10 @@
-"""Train many heads: those that are small and alike at once, as one batched model, and the others one after another.
+"""Train many heads: small heads of one kind at once, as one batched model, and the others one after another.
 
-Heads can train at once where they pool (see `classify.heads`), drop nothing out, have all their weights in
-torch.nn.Linear, multiply in float32, and differ in their seed and their videos alone, with as many steps an epoch.
-Their weights and buffers lie side by side in tensors with a first dimension of J heads, and one step is one for all.
-Each has its own fresh weights, order, mixes and scale, the same as alone: its weights then differ from those that
-`fit_head` gives in their last digits only, since sums are taken in another order.
+Heads can train at once if they pool (`classify.heads.contract.PoolingHead`), use no dropout, have all their weights in
+torch.nn.Linear, multiply in float32, have the same number of steps in an epoch, and differ only in seed and videos.
+Their weights and buffers are stacked in tensors with a first dimension of J heads, and one step is a step of all heads.
+Each head has the same fresh weights, order, mixes and scale as if it trained alone. Its weights differ from those of
+`fit_head` only in their last digits, because sums are computed in another order.
 """
 
 import copy
@@ -38,12 +38,12 @@ from classify.training.training import (
     with_fitting_threads,
 )
 
-_STEPS_AT_ONCE = 64  # whose rows are gathered together
+_STEPS_AT_ONCE = 64  # steps whose rows are gathered together
 
 
 @dataclass(frozen=True)
 class TrainJob:
-    """One head to train: what `fit_head` takes beside the dataset.
+    """One head to train: the arguments of `fit_head` beside the dataset.
 
     Args:
         train: (n,) indices into the dataset.
@@ -57,7 +57,7 @@ class TrainJob:
 
     @property
     def steps_an_epoch(self) -> int:
-        """Batches that an epoch has."""
+        """Number of batches in an epoch."""
         return -(-len(self.train) // self.config.batch_size)
 
 
@@ -72,8 +72,8 @@ def fit_heads(
     Args:
         dataset: videos and labels.
         jobs: seeds, folds and recipes, in any order.
-        on_step: called after each step with how many steps of all heads are done, and of how many; one step of heads
-            that train at once is one of each. What it raises ends all trainings.
+        on_step: called after each step with the number of steps done and the number of all steps, over all heads. A
+            step of heads that train at once counts once for each. An exception that it raises ends all training runs.
 
     Raises:
         TrainError: as in `fit_head`.
@@ -93,7 +93,7 @@ def fit_heads(
 
 
 def _teller(jobs: Sequence[TrainJob], on_step: Callable[[int, int], None] | None) -> Callable[[int], bool]:
-    """Give what counts further steps, tells of them, and never calls it late."""
+    """Return a function that counts further steps, calls `on_step`, and returns False: it is never late."""
     done, total = 0, sum(job.config.epochs * job.steps_an_epoch for job in jobs)
 
     def tell(more: int) -> bool:
@@ -107,7 +107,7 @@ def _teller(jobs: Sequence[TrainJob], on_step: Callable[[int, int], None] | None
 
 
 def _alike(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> Iterator[list[int]]:
-    """Give the numbers of jobs that can train at once, each job once."""
+    """Yield the indices of jobs that can train at once. Each job occurs once."""
     groups: dict[object, list[int]] = defaultdict(list)
     for number, job in enumerate(jobs):
         refuse_untrainable(dataset.targets, job.train, job.validation, job.config)
@@ -137,7 +137,7 @@ def _fit_together(dataset: LabelledSet, jobs: Sequence[TrainJob], tell: Callable
 
 
 def _prepare(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> tuple[list[Fit], list[PooledSet]]:
-    """Build each job's head and its rows; jobs of the same training videos share scale and rows."""
+    """Build the head and the rows of each job. Jobs with the same training videos share scale and rows."""
     fits: list[Fit] = []
     sets: list[PooledSet] = []
     first_of: dict[bytes, tuple[StandardisedHead, Pooled]] = {}
@@ -159,12 +159,12 @@ def _prepare(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> tuple[list[Fit],
 
 @dataclass(frozen=True)
 class _Steps:
-    """What J heads see in S steps of B videos.
+    """The input of J heads in S steps of B videos.
 
     Args:
         rows: (S, J, B, D).
         targets: (S, J, B, C).
-        shares: (S, J, B) of each video in the step's loss; 0 where the last step of an epoch has none.
+        shares: (S, J, B) share of each video in the step's loss; 0 for the places that the last step does not fill.
     """
 
     rows: Tensor
@@ -177,9 +177,9 @@ class _Together:
     """J heads as one batched model.
 
     Args:
-        fits: of the same architecture and steps.
-        sets: the rows of each.
-        tell: is told how many steps were taken.
+        fits: heads of the same architecture, with the same number of steps.
+        sets: the rows of each head.
+        tell: called with the number of steps that were taken.
     """
 
     def __init__(self, fits: Sequence[Fit], sets: Sequence[PooledSet], tell: Callable[[int], bool]) -> None:
@@ -197,7 +197,7 @@ class _Together:
         self._descent = Descent(list(self._model.parameters()), config, step_count, are_stacked=True)
 
     def train_epoch(self) -> list[Tally]:
-        """Step once over the training videos of each head; count what they saw."""
+        """Train each head for one epoch, and return the tally of each."""
         plans = [fit.plan_epoch(rng) for fit, rng in zip(self._fits, self._rngs, strict=True)]
         tallies = [Tally(is_multi_label=self._objective.is_multi_label) for _ in self._fits]
         for start in range(0, len(plans[0]), _STEPS_AT_ONCE):
@@ -207,7 +207,7 @@ class _Together:
         return tallies
 
     def unstack(self) -> None:
-        """Bring the weights into the heads that they belong to."""
+        """Copy the weights into the heads that they belong to."""
         with torch.no_grad():
             for name, layer in self._layers.items():
                 for number, fit in enumerate(self._fits):
@@ -229,7 +229,7 @@ class _Together:
             tally.add(loss_of[:, number], logits_of[:, number][is_real], steps.targets[:, number][is_real])
 
     def _step(self, rows: Tensor, targets: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Take a step with each head, and return the losses (J,) and the logits (J, B, C) before it."""
+        """Take a step with each head. Return the losses (J,) and the logits (J, B, C) from before the step."""
         found = self._model.classify(rows)
         loss = (self._objective.losses(found, targets) * shares).sum(dim=1)
         self._descent.step(loss.sum())
@@ -237,7 +237,7 @@ class _Together:
 
     @torch.no_grad()
     def _step_linear(self, rows: Tensor, targets: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Do the same without autograd."""
+        """Take the same step without autograd."""
         found = self._model.classify(rows)
         slopes = self._objective.slopes(found, targets) * shares.unsqueeze(-1)
         self._descent.step_linear(rows, slopes)
@@ -246,7 +246,7 @@ class _Together:
 
 @final
 class _StackedLinear(nn.Module):
-    """J linear layers, each on its own rows."""
+    """J linear layers, each applied to its own rows."""
 
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
         super().__init__()
@@ -259,7 +259,7 @@ class _StackedLinear(nn.Module):
 
 
 def _stack_layers(model: nn.Module, heads: Sequence[nn.Module]) -> dict[str, _StackedLinear]:
-    """Put in the place of each linear layer of a model those of J heads."""
+    """Replace each linear layer of a model by those of J heads, and return the new layers by name."""
     names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     stacked = {name: _StackedLinear([cast("nn.Linear", head.get_submodule(name)) for head in heads]) for name in names}
     for name, layer in stacked.items():
@@ -269,7 +269,7 @@ def _stack_layers(model: nn.Module, heads: Sequence[nn.Module]) -> dict[str, _St
 
 
 def _stack_buffers(model: nn.Module, heads: Sequence[nn.Module]) -> None:
-    """Put in the place of each buffer (D,) of a model those of J heads, (J, 1, D): what its rows are scaled by."""
+    """Replace each buffer (D,) of a model, which scales its rows, by those of J heads, (J, 1, D)."""
     for name in [name for name, _ in model.named_buffers()]:
         parent, _, own = name.rpartition(".")
         stacked = torch.stack([head.get_buffer(name) for head in heads])
@@ -277,7 +277,7 @@ def _stack_buffers(model: nn.Module, heads: Sequence[nn.Module]) -> None:
 
 
 def _can_join(head: StandardisedHead) -> bool:
-    """Say whether several such heads can be one model: see above."""
+    """Return True if several heads of this kind can be one model: see the top of this file."""
     drops = any(isinstance(module, nn.Dropout) and module.p > 0 for module in head.modules())
     layers = [module for module in head.modules() if isinstance(module, nn.Linear) and module.bias is not None]
     stackable = sum(parameter.numel() for layer in layers for parameter in layer.parameters())
@@ -285,7 +285,7 @@ def _can_join(head: StandardisedHead) -> bool:
 
 
 def _side_by_side(heads: Sequence[tuple[Tensor, Tensor]], step_count: int, batch_size: int) -> _Steps:
-    """Stack rows (n, D) and targets (n, C) of each head; where n falls short of the steps' places, zeros follow."""
+    """Stack rows (n, D) and targets (n, C) of each head, padded with zeros to `step_count` full batches."""
     size = step_count * batch_size
 
     def stack(tensors: Sequence[Tensor]) -> Tensor:

@@ -1,6 +1,6 @@
-"""From a head and videos to logits and probabilities, without dropout.
+"""Logits and probabilities of videos, without dropout.
 
-Where videos have several views, probabilities are the mean over all of them.
+If videos have several views, probabilities are the mean over all views.
 """
 
 import numpy as np
@@ -23,17 +23,17 @@ def predict_probabilities(
     """Return the probability of each label for each video.
 
     Args:
-        head: predicts on the device, and lies afterwards where it lay before.
+        head: moved to the device, and back afterwards.
         videos: N videos, 1 or more.
-        thresholds: as in `TrainingRun`: None means one label a video, so that probabilities sum to 1.
+        thresholds: as in `TrainingRun`. None means one label for each video, so probabilities sum to 1.
         device: as in `TrainConfig`.
 
     Returns:
         (N, C) float32.
 
     Raises:
-        ClassifyError: a video's vectors hold what is no finite number, so that its logits do.
-        TrainError: there is no such device here, or its memory does not suffice.
+        ClassifyError: the logits of a video are not finite, because its vectors are not.
+        TrainError: this machine does not have the device, or the memory is full.
     """
     place, before = find_device(device), head.mean.device
     objective, indices = Objective(thresholds is not None), np.arange(len(videos))
@@ -48,7 +48,7 @@ def predict_probabilities(
 
 
 def head_logits(head: StandardisedHead, batch: VideoBatch) -> Tensor:
-    """Return a head's logits (B, C) of a batch."""
+    """Return the logits (B, C) of a batch."""
     if batch.mask is None:
         return head.classify(batch.vectors)
     logits: Tensor = head(batch.vectors, batch.mask, batch.timestamps_s)
@@ -64,18 +64,18 @@ def view_logits(
 
 
 def views_of(indices: NDArray[np.int64], view_count: int) -> NDArray[np.int64]:
-    """Return the places of all views of the videos at the indices."""
+    """Return the indices of all views of the videos at the indices."""
     return np.asarray((indices[:, None] * view_count + np.arange(view_count)).ravel())
 
 
 def _refuse_infinite(logits: Tensor, videos: Videos) -> None:
-    """Raise ClassifyError where a view's logits (N x V, C) are no finite numbers: probabilities hide infinite ones."""
+    """Raise ClassifyError if logits (N x V, C) are not finite. Probabilities would hide infinite ones."""
     broken = ~logits.isfinite().all(dim=1)
     if broken.any():
         video_id = videos.ids[int(broken.nonzero()[0]) // videos.view_count]
         raise ClassifyError(
-            f"The head gives no finite logits for the video {video_id!r}: its vectors hold NaN or infinity, or the "
-            "head's weights do. Embed the video again or leave it out; where all videos are so, train the head again."
+            f"The head returns no finite logits for the video {video_id!r}: its vectors contain NaN or infinity, or "
+            "the head's weights do. Embed the video again or leave it out. If all videos fail, train the head again."
         )
 
 

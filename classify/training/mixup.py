@@ -1,6 +1,6 @@
-"""Mixup on embeddings: train on weighted sums of two videos and of their labels.
+"""Mixup on embeddings: training on weighted sums of two videos and of their labels.
 
-An epoch is planned before it runs (`plan_epoch`), so that its batches can be made ahead.
+An epoch is planned before it runs (`plan_epoch`), so that its batches can be prepared in advance.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from classify.training.batches import VideoBatch
 
 @dataclass(frozen=True)
 class Step:
-    """Which videos one step trains on.
+    """The videos of one training step.
 
     Args:
         first: (B,) indices.
-        second: (B,) indices of the videos that are mixed with them; None mixes nothing.
-        weight: of the first videos, in [0, 1]; the second have the rest.
+        second: (B,) indices of the videos that are mixed with the first; None does not mix.
+        weight: weight of the first videos, in [0, 1]; the second have the rest.
     """
 
     first: NDArray[np.int64]
@@ -30,7 +30,7 @@ class Step:
 
 
 def plan_epoch(videos: NDArray[np.int64], batch_size: int, alpha: float, rng: np.random.Generator) -> list[Step]:
-    """Give each video once, in random order, mixed with a second random order where alpha is above 0."""
+    """Return steps with each video once, in random order, mixed with a second random order if alpha is above 0."""
     firsts = _shuffle(videos, batch_size, rng)
     if not alpha:
         return [Step(first) for first in firsts]
@@ -39,7 +39,7 @@ def plan_epoch(videos: NDArray[np.int64], batch_size: int, alpha: float, rng: np
 
 
 def draw_views(step: Step, view_count: int, rng: np.random.Generator) -> Step:
-    """Choose one of the V views of each of a step's videos: the step's indices are then those of `Videos.each_view`."""
+    """Return the step with a random view of each video. Its indices are those of `Videos.each_view`."""
     if view_count == 1:
         return step
 
@@ -55,7 +55,7 @@ def _shuffle(videos: NDArray[np.int64], batch_size: int, rng: np.random.Generato
 
 
 def draw_weight(alpha: float, rng: np.random.Generator) -> float:
-    """Draw the first batch's weight from Beta(alpha, alpha).
+    """Return the weight of the first videos, drawn from Beta(alpha, alpha).
 
     Source: Zhang et al. 2018, mixup, https://arxiv.org/abs/1710.09412, section 2.
     """
@@ -63,17 +63,17 @@ def draw_weight(alpha: float, rng: np.random.Generator) -> float:
 
 
 def mix_batches(first: VideoBatch, second: VideoBatch, weight: float) -> VideoBatch:
-    """Mix two batches of equally many videos, video by video.
+    """Return the mix of two batches of B videos, video by video.
 
-    The shorter batch is padded with zeros to the longer. A place is real where either video has a vector, so where a
-    video has ended the other goes on alone, at its weight. Moments are mixed as vectors are where both videos have one;
-    where one has ended, the other keeps its own. A batch of weight 0 takes no part: weight 1 gives back the first
-    batch, and weight 0 the second.
+    The shorter batch is padded with zeros to the length of the longer. A place is real if either video has a vector
+    there: after the end of one video, the other continues alone, multiplied by its weight. Where both videos have a
+    vector, their timestamps are mixed like the vectors; elsewhere the longer video keeps its own. A batch of weight 0
+    takes no part: weight 1 returns the first batch, and weight 0 the second.
 
     Args:
         first: B videos.
         second: B videos.
-        weight: of the first batch, in [0, 1]; the second has the rest.
+        weight: weight of the first batch, in [0, 1]; the second has the rest.
     """
     if weight in (0, 1):
         return first if weight == 1 else second
@@ -91,16 +91,16 @@ def mix_batches(first: VideoBatch, second: VideoBatch, weight: float) -> VideoBa
 
 
 def _mix_moments(first: VideoBatch, second: VideoBatch, weight: float, *, are_both_real: Tensor) -> Tensor | None:
-    """Mix the moments (B, T) of two batches; None where a head asks for none."""
+    """Return the mixed timestamps (B, T) of two batches, or None if the head is not timed."""
     if first.timestamps_s is None or second.timestamps_s is None:
         return None
     own, other = (_pad(moments, are_both_real.shape[1]) for moments in (first.timestamps_s, second.timestamps_s))
-    # Where a video has ended its moment is 0, so that the sum is the other's.
+    # The timestamps of padding are 0, so the sum is that of the longer video.
     return torch.where(are_both_real, weight * own + (1 - weight) * other, own + other)
 
 
 def _pad(places: Tensor, time: int) -> Tensor:
-    """Lengthen a mask or moments, (B, T)."""
+    """Return a mask or timestamps (B, T), padded to `time`."""
     return F.pad(places, (0, time - places.shape[1]))
 
 

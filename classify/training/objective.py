@@ -1,7 +1,7 @@
-"""What training makes small: cross-entropy between logits and shares of labels.
+"""The loss that training minimises: cross-entropy between logits and shares of labels.
 
-One label a video: a softmax over the classes. Several, or none: a sigmoid a class. Shapes: logits and targets
-(..., n, C), with any dimensions before those of the n videos; losses (..., n).
+With one label for each video it is a softmax over the classes. With several labels, or none, it is a sigmoid for each
+class. Shapes: logits and targets (..., n, C), with any dimensions before n, the number of videos; losses (..., n).
 """
 
 import math
@@ -19,10 +19,10 @@ class Objective:
     """The loss of a video.
 
     Args:
-        is_multi_label: a sigmoid a class, and not one softmax.
+        is_multi_label: a sigmoid for each class, instead of one softmax.
         label_smoothing: share of each label that is spread evenly: over all classes, or over yes and no.
-        class_weights: (..., 1, C) how much each label counts: its own term of a softmax's loss, or the videos that have
-            it beside those that do not; None counts all alike.
+        class_weights: (..., 1, C) weight of each label. With a softmax it multiplies the label's own term; with
+            sigmoids it multiplies the videos that have the label. None weights all labels equally.
 
     Source of the smoothing: Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, section 7.
     """
@@ -40,7 +40,7 @@ class Objective:
         return -(wanted * logits.log_softmax(dim=-1)).sum(dim=-1)
 
     def slopes(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return by how much the loss of each video changes with each of its logits: (..., n, C)."""
+        """Return the derivative of the loss of each video by each of its logits: (..., n, C)."""
         wanted = self._wanted(targets)
         if not self.is_multi_label:
             return logits.softmax(dim=-1) * wanted.sum(dim=-1, keepdim=True) - wanted
@@ -48,7 +48,7 @@ class Objective:
         return (logits.sigmoid() * (yes + 1 - wanted) - yes) / logits.shape[-1]
 
     def _wanted(self, targets: Tensor) -> Tensor:
-        """Return the shares that logits are held to: smoothed, and those of a softmax weighted."""
+        """Return the targets after smoothing and, with a softmax, class weights."""
         wanted = targets
         if self.label_smoothing:
             count = 2 if self.is_multi_label else targets.shape[-1]
@@ -63,7 +63,7 @@ class Objective:
         return np.asarray(found.cpu().numpy(), dtype=np.float32)
 
     def average(self, logits: Tensor, count: int) -> Tensor:
-        """Return the logits (n, C) of the mean probabilities of each `count` neighbours among logits (n x count, C).
+        """Return the logits (n, C) of mean probabilities, over groups of `count` neighbours of logits (n x count, C).
 
         >>> Objective(is_multi_label=True).average(torch.tensor([[100.0], [-100.0]]), 2)
         tensor([[0.]])
@@ -71,19 +71,19 @@ class Objective:
         if count == 1:
             return logits
         several = logits.view(-1, count, logits.shape[-1])
-        if self.is_multi_label:  # log p - log(1 - p), where both are sums
+        if self.is_multi_label:  # log p - log(1 - p), both as sums
             yes, no = F.logsigmoid(several), F.logsigmoid(-several)
             return yes.logsumexp(dim=1) - no.logsumexp(dim=1)
         return several.log_softmax(dim=-1).logsumexp(dim=1) - math.log(count)
 
 
 def balance_classes(targets: NDArray[np.bool_], *, is_multi_label: bool) -> Tensor:
-    """Return (1, C) weights that let rare labels count as much as common ones; labels without a video get 1.
+    """Return (1, C) weights with which rare labels count as much as common ones. Labels without a video get 1.
 
     Args:
         targets: (n, C) labels of the training videos.
-        is_multi_label: videos without the label over videos with it; otherwise all videos over C times those with it,
-            as scikit-learn's `class_weight="balanced"`.
+        is_multi_label: the weight is the number of videos without the label over that with it. Otherwise it is the
+            number of all videos over C times that with the label, as scikit-learn's `class_weight="balanced"`.
 
     >>> balance_classes(np.array([[1, 0], [1, 0], [1, 0], [0, 1]], dtype=bool), is_multi_label=False)
     tensor([[0.6667, 2.0000]])

@@ -1,4 +1,4 @@
-"""From a loss to the next weights: optimizer, learning rate over the steps, and the longest gradient."""
+"""From a loss to the next weights: optimizer, learning rate schedule, and gradient clipping."""
 
 import math
 from collections.abc import Sequence
@@ -11,21 +11,21 @@ from torch.optim.adamw import adamw
 
 from classify.training.recipe import TrainConfig
 
-# As functions: torch's classes take three times as long for the parameters of a small head.
+# Functions, because torch's optimizer classes take three times as long for a small head.
 _OPTIMIZERS = {"adam": adam, "adamw": adamw}
-_DECAYS = 0.9, 0.999  # of Adam's two moments, as torch has them
+_DECAYS = 0.9, 0.999  # of Adam's two moments, torch's defaults
 _EPSILON = 1e-8
 
 
 @final
 class Descent:
-    """Takes one step after another.
+    """Gradient descent, step by step.
 
     Args:
-        parameters: of one head; or of several that train at once, each tensor with a first dimension of heads.
-        config: how to step.
-        step_count: of the whole training.
-        are_stacked: the parameters are those of several heads: each has a gradient's length of its own.
+        parameters: of one head, or of several that train at once; then each tensor has a first dimension of heads.
+        config: how to train.
+        step_count: number of steps of the whole training run.
+        are_stacked: the parameters are those of several heads, and each head's gradient is clipped by itself.
 
     Source: Adam, Kingma and Ba 2015, https://arxiv.org/abs/1412.6980; AdamW, Loshchilov and Hutter 2019,
     https://arxiv.org/abs/1711.05101.
@@ -44,18 +44,18 @@ class Descent:
         self._counts = [torch.zeros((), device=parameter.device) for parameter in self._parameters]
 
     def step(self, loss: Tensor) -> None:
-        """Step down the slope of a loss."""
+        """Take a step along the gradient of a loss."""
         loss.backward()  # type: ignore[no-untyped-call]
         self._update()
 
     def step_linear(self, rows: Tensor, slopes: Tensor) -> None:
-        """Step where the parameters are a linear layer's weight (..., C, D) and bias (..., C).
+        """Take a step of the weight (..., C, D) and bias (..., C) of a linear layer.
 
-        Their gradients are written down here, so that rows need no graph.
+        The gradients are computed here by their formula, without autograd.
 
         Args:
-            rows: (..., B, D) that the layer was given.
-            slopes: (..., B, C) by how much the loss changes with each of its logits.
+            rows: (..., B, D) input of the layer.
+            slopes: (..., B, C) derivative of the loss by each logit.
         """
         weight, bias = self._parameters
         weight.grad, bias.grad = slopes.mT @ rows, slopes.sum(dim=-2)
@@ -87,12 +87,12 @@ class Descent:
         self._steps_done += 1
 
     def _with_gradient(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Return those of one tensor a parameter whose parameters took part in the loss."""
+        """Return the tensors, one for each parameter, whose parameter has a gradient."""
         return [own for own, parameter in zip(tensors, self._parameters, strict=True) if parameter.grad is not None]
 
 
 def learning_rate_at(step: int, step_count: int, config: TrainConfig) -> float:
-    """Return the learning rate of a step, from 0: it rises to the largest while warming up, then stays or falls.
+    """Return the learning rate of a step, counted from 0. It rises during warm-up, then stays or falls.
 
     >>> config = TrainConfig(learning_rate=1.0, warm_up=0.4, schedule="cosine")
     >>> [round(learning_rate_at(step, 10, config), 2) for step in range(10)]
@@ -109,12 +109,12 @@ def learning_rate_at(step: int, step_count: int, config: TrainConfig) -> float:
 
 
 def shorten_gradients(parameters: Sequence[Tensor], longest: float, *, are_stacked: bool = False) -> None:
-    """Scale the gradients down in place where they are longer than `longest` all together.
+    """Scale the gradients down in place if their joint norm is larger than `longest`.
 
     Args:
-        parameters: with gradients; those without one take no part.
-        longest: Euclidean length.
-        are_stacked: the first dimension of each tensor is one of heads, and each head has its own length.
+        parameters: parameters; those without a gradient take no part.
+        longest: largest Euclidean norm.
+        are_stacked: the first dimension of each tensor is one of heads, and each head has its own norm.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     start = 1 if are_stacked else 0

@@ -1,12 +1,12 @@
 """Train a head on videos in memory or on disk.
 
-A video has one label: softmax and cross-entropy with soft targets. Some video has several (or none): a sigmoid a class
-and binary cross-entropy. The whole label table chooses (`LabelledSet.is_multi_label`), as it does the classes.
-Validation videos choose nothing but, where that is asked for, the epoch whose weights are kept (`patience`) and the
-thresholds; nothing here sees a test video.
+If each video has one label, the loss is a softmax and cross-entropy with soft targets. If some video has several, or
+none, it is a sigmoid for each class and binary cross-entropy. The whole label table decides this
+(`LabelledSet.is_multi_label`), as it decides the classes. Validation videos only decide, if that is set, which epoch's
+weights are kept (`patience`) and the thresholds. Nothing here sees a test video.
 
-Mixed precision is that of the steps: validation and prediction multiply in float32, as a saved head does.
-Where videos have several views, each epoch draws one of each video.
+Mixed precision is used in training steps only: validation and prediction multiply in float32, as a saved head does.
+If videos have several views, each epoch draws one view of each video.
 """
 
 import time
@@ -32,22 +32,22 @@ from classify.training.objective import Objective, balance_classes
 from classify.training.optimisation import Descent
 from classify.training.recipe import TrainConfig
 
-_PRODUCTS_OF_ONE_THREAD = 10_000_000  # a step's; a tenth of a millisecond
+_PRODUCTS_OF_ONE_THREAD = 10_000_000  # of a step; they take a tenth of a millisecond
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A trained head and how it came about.
+    """A trained head and its history.
 
     Args:
         head: on the CPU, in evaluation mode.
-        thresholds: (C,) lowest probability at which each label is given, where a video may have several; None where it
-            has one, the likeliest.
-        config: as asked.
-        history: one record an epoch.
-        best_epoch: the epoch whose weights the head has: the last, or with `patience` the best on validation.
-        seconds: wall time of the training; an equal share of it where several heads trained at once.
-        is_cut: whether time ended it before the last step.
+        thresholds: (C,) lowest probability at which each label is predicted, if videos may have several; None if each
+            video has one label, the most probable.
+        config: how it was trained.
+        history: one record for each epoch.
+        best_epoch: the epoch of the head's weights: the last one or, with `patience`, the best on validation videos.
+        seconds: wall time of training; an equal share of it if several heads trained at once.
+        is_cut: True if `is_late` ended training before the last step.
     """
 
     head: StandardisedHead
@@ -68,24 +68,24 @@ def fit_head(
     on_epoch: Callable[[EpochRecord], None] | None = None,
     is_late: Callable[[], bool] = lambda: False,
 ) -> TrainingRun:
-    """Train a head on the videos at `train`, and follow it on those at `validation`.
+    """Train a head on the videos at `train`, and measure each epoch on those at `validation`.
 
-    The same arguments on the same machine's CPU give the same weights, bit by bit, whether videos are in memory or on
-    disk; on a GPU, as far as torch's own kernels repeat themselves. torch's global random generator draws fresh weights
-    and dropout, since its modules take no other; it is seeded here and restored afterwards.
+    The same arguments on the same CPU give the same weights, bit by bit, whether videos are in memory or on disk. On a
+    GPU this holds as far as torch's kernels are deterministic. torch's global random generator draws fresh weights and
+    dropout, because torch's modules take no other generator. It is seeded here and restored afterwards.
 
     Args:
-        dataset: videos and labels. No other videos than those at the indices are looked at, and of their labels nothing
-            but whether there may be several.
+        dataset: videos and labels. Only the videos at the indices are used. Of the labels of other videos, only
+            `LabelledSet.is_multi_label` is used.
         train: (n,) indices into the dataset.
         validation: (m,) indices into the dataset; may be empty.
         config: how to train.
-        on_epoch: called with each epoch's record.
-        is_late: asked after each step; where it says so, the training ends there, with the weights that it has.
+        on_epoch: called with the record of each epoch.
+        is_late: called after each step. If it returns True, training ends there, with the present weights.
 
     Raises:
-        TrainError: there is nothing to train on, or to validate on though that is asked for; the device is absent,
-            its memory does not suffice, or the loss leaves the numbers.
+        TrainError: there is nothing to train on, or no validation videos though the configuration needs them; the
+            device is absent, its memory is full, or the loss is not finite.
         HeadError: there is no such head, or it cannot take such vectors or options.
     """
     started = time.perf_counter()
@@ -105,17 +105,17 @@ def fit_head(
 
 @dataclass(frozen=True)
 class Fit:
-    """A head before its training, and what it trains on.
+    """A head before training, and all that it trains with.
 
     Args:
-        head: fresh, on the device.
-        objective: its loss.
-        train: (n,) indices of its training videos.
-        validation: (m,) indices; may be empty.
+        head: with fresh weights, on the device.
+        objective: the loss.
+        train: (n,) indices of training videos.
+        validation: (m,) indices of validation videos; may be empty.
         class_count: C.
-        config: as asked.
+        config: how to train.
         device: where it trains.
-        view_count: V, of each video.
+        view_count: V, the number of views of each video.
     """
 
     head: StandardisedHead
@@ -129,23 +129,23 @@ class Fit:
 
     @property
     def steps_an_epoch(self) -> int:
-        """Batches that an epoch has."""
+        """Number of batches in an epoch."""
         return -(-len(self.train) // self.config.batch_size)
 
     def learn_scale(self, videos: Videos) -> None:
-        """Have the head learn from its training videos' rows what its configuration asks for."""
+        """Let the head learn scale and components from the rows of its training videos, as configured."""
         if self.config.standardise or self.config.project:
             blocks = map(videos.rows_of, blocks_of(np.sort(self.train)))
             with nullcontext() if self.config.project else on_one_thread():  # no products: blocks are small
                 self.head.learn_scale(blocks, standardise=self.config.standardise)
 
     def learn_rows(self, data: BatchSource) -> None:
-        """Have a head that scales pooled rows learn from those of its training videos, all their views."""
+        """Let a head that scales pooled rows learn from those of its training videos, of all their views."""
         if self.config.standardise and self.head.scales_rows and isinstance(data, PooledSet):
             self.head.learn_rows(data.gather([Step(views_of(np.sort(self.train), self.view_count))])[0])
 
     def plan_epoch(self, rng: np.random.Generator) -> list[Step]:
-        """Draw the order and the mixes of the next epoch."""
+        """Return the steps of the next epoch, with random order, mixes and views."""
         steps = plan_epoch(self.train, self.config.batch_size, self.config.mixup, rng)
         return [draw_views(step, self.view_count, rng) for step in steps]
 
@@ -157,7 +157,7 @@ class Fit:
 def prepare_fit(
     dataset: LabelledSet, train: NDArray[np.int64], validation: NDArray[np.int64], config: TrainConfig
 ) -> Fit:
-    """Build a head and its objective, with weights drawn from torch's global random generator.
+    """Return a head and its objective, with weights drawn from torch's global random generator.
 
     Raises:
         TrainError: as in `fit_head`.
@@ -174,7 +174,7 @@ def prepare_fit(
 
 
 def with_head(config: TrainConfig, arch: str) -> TrainConfig:
-    """Return a configuration with another head, without options that this head does not take.
+    """Return the configuration with another head. Options that this head does not take are reset.
 
     Raises:
         HeadError: no head has that name.
@@ -184,7 +184,7 @@ def with_head(config: TrainConfig, arch: str) -> TrainConfig:
 
 
 def configure_head(config: TrainConfig, dimension: int, class_count: int) -> StandardisedHead:
-    """Build the head that a configuration asks for.
+    """Return a fresh head, as configured.
 
     Raises:
         HeadError: as in `build_head`.
@@ -200,7 +200,7 @@ def configure_head(config: TrainConfig, dimension: int, class_count: int) -> Sta
 
 
 def finish_fit(fit: Fit, data: BatchSource, course: Course, seconds: float) -> TrainingRun:
-    """Take the best epoch's weights and choose the thresholds."""
+    """Return the run, with the weights of the best epoch and the thresholds."""
     if course.best_weights:
         fit.head.load_state_dict(course.best_weights)
     thresholds = _choose_thresholds(fit, data)
@@ -209,7 +209,7 @@ def finish_fit(fit: Fit, data: BatchSource, course: Course, seconds: float) -> T
 
 
 def validate(fit: Fit, data: BatchSource) -> Tally | None:
-    """Measure the head on its validation videos, without dropout; None where there are none."""
+    """Return the head's figures on its validation videos, without dropout, or None if there are none."""
     if not len(fit.validation):
         return None
     logits, targets = fit.logits(data, fit.validation)
@@ -219,10 +219,10 @@ def validate(fit: Fit, data: BatchSource) -> Tally | None:
 
 
 def with_fitting_threads(head: StandardisedHead, batch_size: int) -> AbstractContextManager[None]:
-    """Let a small head that pools train on one thread.
+    """Return a context in which a small head that pools trains on one thread.
 
-    Measured with the linear head on 1,553 x 512 means, on two cores that other programs were using too: two threads
-    took 30 to 47 s, most of it waiting for each other.
+    Measured with the linear head on 1,553 x 512 means, on two cores that other programs used as well: two threads took
+    30 to 47 s, most of which they waited for each other.
     """
     products = batch_size * sum(parameter.numel() for parameter in head.parameters())
     return on_one_thread() if head.pools and products < _PRODUCTS_OF_ONE_THREAD else nullcontext()
@@ -247,7 +247,7 @@ def _epochs(fit: Fit, data: BatchSource, course: Course, is_late: Callable[[], b
 
 
 def _step(fit: Fit, descent: Descent, batch: VideoBatch) -> tuple[Tensor, Tensor]:
-    """Take a step, and return the loss () and the logits (B, C) before it."""
+    """Take a step. Return the loss () and the logits (B, C) from before the step."""
     logits = _forward(fit, batch)
     loss = fit.objective.losses(logits, batch.targets).mean()
     descent.step(loss)
@@ -256,7 +256,7 @@ def _step(fit: Fit, descent: Descent, batch: VideoBatch) -> tuple[Tensor, Tensor
 
 @torch.no_grad()
 def _step_linear(fit: Fit, descent: Descent, batch: VideoBatch) -> tuple[Tensor, Tensor]:
-    """Do the same without autograd, in a third of the time."""
+    """Take the same step without autograd, in a third of the time."""
     logits = head_logits(fit.head, batch)
     slopes = fit.objective.slopes(logits, batch.targets) / len(logits)
     descent.step_linear(batch.vectors, slopes)
@@ -271,7 +271,7 @@ def _forward(fit: Fit, batch: VideoBatch) -> Tensor:
 
 
 def _choose_thresholds(fit: Fit, data: BatchSource) -> tuple[float, ...] | None:
-    """Return None where every video has one label, and otherwise a threshold for each label."""
+    """Return a threshold for each label, or None if every video has one label."""
     if not fit.objective.is_multi_label:
         return None
     if fit.config.thresholds == "half":
@@ -283,17 +283,17 @@ def _choose_thresholds(fit: Fit, data: BatchSource) -> tuple[float, ...] | None:
 def refuse_untrainable(
     targets: NDArray[np.bool_], train: NDArray[np.int64], validation: NDArray[np.int64], config: TrainConfig
 ) -> None:
-    """Raise TrainError where there is too little to train or validate on, or no device for it."""
+    """Raise TrainError if there is too little to train or validate on, or no device for it."""
     present = int(targets[train].any(axis=0).sum())
     if present < 2:
         raise TrainError(
-            f"The {len(train)} training videos show {present} of {targets.shape[1]} labels. "
-            "Give videos of two labels at least."
+            f"The {len(train)} training video{'s show' if len(train) != 1 else ' shows'} {present} of "
+            f"{targets.shape[1]} labels. Train on videos of at least two labels."
         )
     if config.mixed_precision and find_device(config.device).type != "cuda":
         raise TrainError("Mixed precision needs an NVIDIA GPU. Leave it out.")
     if not len(validation) and (config.patience is not None or config.thresholds != "half"):
         raise TrainError(
-            "There are no validation videos to choose an epoch or thresholds by. Split with a --validation-size above "
-            "0, or leave out patience and thresholds."
+            "There are no validation videos to choose an epoch or thresholds with. Split with a --validation-size "
+            "above 0, or leave out patience and thresholds."
         )

@@ -1,4 +1,4 @@
-"""Sets of videos whose answer is known, and stores of them."""
+"""Sets of videos with known answers, and stores that hold them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,18 +23,18 @@ DIMENSION = 16
 CLASSES = ("hug", "kick", "wave")
 
 Moments = Callable[[int], NDArray[np.floating]]
-"""Makes the moments (T,), in seconds, of T vectors."""
+"""Returns the timestamps (T,), in seconds, of T vectors."""
 
 
 def labelled(vectors: NDArray[np.floating], classes: NDArray[np.int64]) -> LabelledSet:
-    """Make a set of videos (N, T, D) of two classes."""
+    """Return a set of videos (N, T, D) of two classes."""
     ids = tuple(f"{index:03d}.mp4" for index in range(len(vectors)))
     rows, counts = vectors.reshape(-1, vectors.shape[2]).astype(np.float32), np.full(len(vectors), vectors.shape[1])
     return LabelledSet(VideoSet(ids, rows, counts), ("a", "b"), classes[:, None] == np.arange(2))
 
 
 def logits_of(head: StandardisedHead, videos: VideoSet) -> Tensor:
-    """Return the logits (N, C) that a head gives N videos."""
+    """Return the logits (N, C) of N videos."""
     data = place_videos(videos, head, torch.device("cpu"))
     (batch,) = data.batches([Step(np.arange(len(videos)))])
     return head_logits(head, batch).detach()
@@ -48,7 +48,7 @@ def _one_thread() -> None:
 
 @pytest.fixture
 def provenance() -> Provenance:
-    """What made the vectors of the stores here."""
+    """The provenance of the stores' vectors."""
     preprocessing = Preprocessing(224, 224, "shortest", "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     encoder = EncoderIdentity("open_clip", "toy-encoder", "toy.pt", "0" * 64, DIMENSION, preprocessing)
     return Provenance(encoder, {"name": "uniform", "count": 8})
@@ -56,7 +56,7 @@ def provenance() -> Provenance:
 
 @pytest.fixture
 def make_store(tmp_path: Path, provenance: Provenance) -> Callable[..., Path]:
-    """Write a store: id -> vectors (T, D), and perhaps failures, another provenance, and moments made of T."""
+    """Write a store of id -> vectors (T, D), with failures, another provenance, and timestamps as a function of T."""
 
     def make(
         videos: Mapping[str, NDArray[np.float32]],
@@ -79,7 +79,7 @@ def make_store(tmp_path: Path, provenance: Provenance) -> Callable[..., Path]:
 
 @pytest.fixture
 def toy_store(make_store: Callable[..., Path]) -> Path:
-    """Three classes x 20 videos of 3 to 8 vectors around their class's own point; a class is a folder."""
+    """Three classes of 20 videos with 3 to 8 vectors around a point of their class. The folder is the class."""
     rng = np.random.default_rng(0)
     centres = np.eye(len(CLASSES), DIMENSION) * 3
     ids = [f"{name}/{index:02d}.mp4" for name in CLASSES for index in range(20)]
@@ -94,7 +94,7 @@ def toy_store(make_store: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def random_store(make_store: Callable[..., Path]) -> Path:
-    """Two classes x 30 videos whose vectors say nothing of their class."""
+    """Two classes of 30 videos whose vectors do not depend on the class."""
     rng = np.random.default_rng(2)
     ids = [f"{name}/{index:02d}.mp4" for name in ("hug", "kick") for index in range(30)]
     return make_store({video_id: rng.standard_normal((4, DIMENSION)).astype(np.float32) for video_id in ids})
@@ -102,7 +102,7 @@ def random_store(make_store: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def clip_store(make_store: Callable[..., Path], checkpoint: Path) -> Path:
-    """Two classes x 15 videos of 2 to 5 vectors of a small CLIP, which have many lengths and say nothing."""
+    """Two classes of 15 videos with 2 to 5 vectors of a small CLIP, random and of random lengths."""
     identity = load_encoder(SMALL_CLIP, pretrained=str(checkpoint), device="cpu").identity
     rng = np.random.default_rng(0)
     ids = [f"{name}/{index:02d}.mp4" for name in ("hand_shake", "kick") for index in range(15)]
@@ -115,7 +115,7 @@ def clip_store(make_store: Callable[..., Path], checkpoint: Path) -> Path:
 
 @pytest.fixture
 def separable() -> LabelledSet:
-    """Three classes x 40 videos of 2 to 6 vectors that pass their class's own point in its own direction."""
+    """Three classes of 40 videos with 2 to 6 vectors, which pass a point of the class in a direction of the class."""
     rng = np.random.default_rng(0)
     classes = np.arange(120) % 3
     counts = rng.integers(2, 7, size=120)
@@ -133,7 +133,7 @@ def separable() -> LabelledSet:
 
 @pytest.fixture
 def several_labels() -> LabelledSet:
-    """240 videos with any of 3 labels, none and all included; each label adds its own point, and a move past it."""
+    """240 videos with any of 3 labels, also none or all. Each label adds a point of its own and a movement past it."""
     rng = np.random.default_rng(0)
     targets = rng.random((240, 3)) < 0.5
     points, moves = np.eye(3, 16) * 3, np.eye(3, 16, 3) * 3
@@ -145,14 +145,14 @@ def several_labels() -> LabelledSet:
 
 @pytest.fixture
 def noisy() -> LabelledSet:
-    """300 videos of 4 vectors of two classes, which overlap."""
+    """300 videos with 4 vectors, of two classes that overlap."""
     rng, classes = np.random.default_rng(0), np.arange(300) % 2
     return labelled(classes[:, None, None] * 0.25 + rng.normal(size=(300, 4, 16)), classes)
 
 
 @pytest.fixture
 def small_heads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Build the heads of millions of weights with fewer: their steps take long (test_heads.py has them whole)."""
+    """Build heads of millions of weights with fewer, because their steps take long (test_registry.py has full ones)."""
     monkeypatch.setattr("classify.heads.recurrent.UNITS", 64)
     monkeypatch.setattr("classify.heads.recurrent.FALLING_UNITS", (64, 32, 32))
     monkeypatch.setattr("classify.heads.dbof.CLUSTERS", 256)
@@ -161,7 +161,7 @@ def small_heads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run a command in the folder where the store lies."""
+    """Run a command in the folder of the store."""
     monkeypatch.chdir(tmp_path)
 
     def call(command: str, *arguments: object) -> Result:
@@ -172,7 +172,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
 
 @pytest.fixture
 def trained(run: Callable[..., Result], toy_store: Path) -> Callable[..., Result]:
-    """Split the toy store and train a head on it, in their default places."""
+    """Split the toy store and train a head on it, in the default folders."""
     assert run("split_videos", toy_store).exit_code == 0
     result = run("train_head", toy_store, "--split", "split.csv", "--learning-rate", "0.02")
     assert result.exit_code == 0, result.output

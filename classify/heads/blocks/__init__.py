@@ -1,7 +1,7 @@
-"""What several heads are built of: pooling, positions, dropout, norms that know of a mask.
+"""Parts that several heads share: pooling, positions, dropout, masked norms.
 
 In: vectors (B, T, D) and mask (B, T), True where a vector is real.
-Out: functions and `torch.nn` modules that change nothing where the mask is False.
+Out: functions and `torch.nn` modules whose results do not depend on rows where the mask is False.
 Read first: `pooling.py`.
 """
 

@@ -1,8 +1,8 @@
-"""Dropout whose random numbers are cheap on a CPU.
+"""Dropout with random numbers that are fast on a CPU.
 
-torch draws one Bernoulli number after another there, which took 15% of a transformer's training. Here one draw of 64
-bits decides over four values, each by 16 bits: a share of 0.1 becomes 6,554 / 65,536. The bits are NumPy's, drawn twice
-as fast as torch's, from a seed that torch's global generator gives. On a GPU dropout is torch's own.
+There, torch draws one Bernoulli number after another, which took 15% of a transformer's training time. Here one draw of
+64 bits decides about four values, with 16 bits each: a share of 0.1 becomes 6,554 / 65,536. NumPy draws the bits twice
+as fast as torch does, from a seed that torch's global generator draws. On a GPU, dropout is torch's own.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ _LEVELS = 1 << 16
 
 
 def drop(values: Tensor, share: float, *, training: bool) -> Tensor:
-    """Set a random share of the values to 0 and scale the others up, in training only.
+    """Return the values with a random share set to 0 and the others scaled up, in training only.
 
     Source: Srivastava et al. 2014, Dropout, Journal of Machine Learning Research 15.
     """
@@ -29,7 +29,7 @@ def drop(values: Tensor, share: float, *, training: bool) -> Tensor:
 
 
 def relu_and_drop(values: Tensor, share: float, *, training: bool) -> Tensor:
-    """Return `drop(relu(values))`. On a CPU in training `values` is overwritten, so nothing else may need it."""
+    """Return `drop(relu(values))`. In training on a CPU this overwrites `values`, so nothing else may use them."""
     if not training or share == 0 or values.device.type != "cpu":
         return drop(F.relu(values), share, training=training)
     dropped: Tensor = _ReluDrop.apply(values, share)  # type: ignore[no-untyped-call]
@@ -37,12 +37,12 @@ def relu_and_drop(values: Tensor, share: float, *, training: bool) -> Tensor:
 
 
 def _draw_factors(values: Tensor, share: float) -> tuple[Tensor, float]:
-    """Return by what each value is multiplied, float32: 0, or the factor that makes up for those; and that factor."""
+    """Return the factor of each value, float32, which is 0 or scales up for the dropped ones, and the latter factor."""
     dropped_levels = round(share * _LEVELS)
     factor = _LEVELS / (_LEVELS - dropped_levels)
     bits = np.random.SFC64(int(torch.randint(2**62, ()))).random_raw(-(-values.numel() // 4))
     levels = torch.from_numpy(bits.view(np.int16))[: values.numel()].view(values.shape)
-    # As float32 from the start: a product of floats and bools first makes floats of the bools, at four times the cost.
+    # As float32 at once: a product of floats and bools first converts the bools to floats, at four times the cost.
     is_kept = torch.ge(levels, dropped_levels - _LEVELS // 2, out=torch.empty(values.shape))
     return is_kept.mul_(factor), factor
 
@@ -61,7 +61,7 @@ class _Drop(torch.autograd.Function):
 
 
 class _ReluDrop(torch.autograd.Function):
-    """What stays above 0 was kept and was above 0: the result itself is the mask of the way back."""
+    """ReLU and dropout. A result above 0 was kept and was above 0, so the result is the mask of the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, share: float) -> Tensor:

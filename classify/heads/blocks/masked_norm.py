@@ -1,4 +1,4 @@
-"""Batch norm that knows which vectors are real."""
+"""Batch norm over real vectors only."""
 
 import torch
 from torch import Tensor, nn
@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 class MaskedBatchNorm(nn.Module):
-    """Batch norm over the real vectors of a batch, as if there were no padding.
+    """Batch norm over the real vectors of a batch. Padding does not count.
 
     Args:
         dimension: D.
@@ -17,8 +17,8 @@ class MaskedBatchNorm(nn.Module):
         self.norm = nn.BatchNorm1d(dimension)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Return (B, T, D); rows where `mask` (B, T) is False mean nothing."""
-        # One row alone has no variance to learn from.
+        """Return (B, T, D). Rows where `mask` (B, T) is False have no meaning."""
+        # A single row has no variance.
         if self.training and int(mask.sum()) > 1:
             normed = torch.zeros_like(vectors)
             normed[mask] = self.norm(vectors[mask])

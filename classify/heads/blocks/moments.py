@@ -1,16 +1,16 @@
-"""Mean, variance and principal components of rows that come in blocks, since all may not fit into memory."""
+"""Mean, variance and principal components of rows that come in blocks, because all rows may not fit into memory."""
 
 from typing import final
 
 import torch
 from torch import Tensor
 
-# A dimension that hardly changes in training would swamp all others in the first video where it does.
+# Otherwise a dimension that hardly changes in training would outweigh all others in the first video where it does.
 _SMALLEST_SHARE = 0.1  # of the root mean square deviation of all dimensions
 
 
 def bounded_deviation(variance: Tensor) -> Tensor:
-    """Return what to divide by, of variances (D,): the deviation, where it is not far below that of the others."""
+    """Return deviations (D,) to divide by, of variances (D,). None is far below those of the other dimensions."""
     deviation = variance.sqrt()
     smallest = _SMALLEST_SHARE * deviation.square().mean().sqrt()
     return deviation.clamp_min(smallest.clamp_min(torch.finfo(torch.float32).tiny))
@@ -18,10 +18,10 @@ def bounded_deviation(variance: Tensor) -> Tensor:
 
 @final
 class Moments:
-    """The first two moments of the rows added so far, in float64.
+    """The first two moments of the rows that were added, in float64.
 
     Args:
-        with_covariance: keep all of it, for `principal`, and not its diagonal alone.
+        with_covariance: keep the whole covariance, for `principal`, and not only its diagonal.
 
     Source: Chan, Golub, LeVeque 1979, Updating formulae and a pairwise algorithm for computing sample variances.
     """
@@ -33,7 +33,7 @@ class Moments:
         self._scatter = torch.zeros((), dtype=torch.float64)
 
     def add(self, rows: Tensor) -> None:
-        """Count in rows (R, D)."""
+        """Add rows (R, D)."""
         mean = rows.mean(dim=0)
         centred = rows - mean
         scatter = centred.T @ centred if self._with_covariance else centred.square_().sum(dim=0)
@@ -46,19 +46,19 @@ class Moments:
 
     @property
     def mean(self) -> Tensor:
-        """(D,) float32."""
+        """Mean of each dimension: (D,) float32."""
         return self._mean.float()
 
     @property
     def variance(self) -> Tensor:
-        """(D,) float32, of each dimension."""
+        """Variance of each dimension: (D,) float32."""
         scatter = self._scatter.diagonal() if self._with_covariance else self._scatter
         return (scatter / self._count).float()
 
     def principal(self, count: int) -> tuple[Tensor, Tensor]:
-        """Return the largest variances (count,) along any directions, and those directions (D, count), both float32.
+        """Return the largest variances (count,) along orthogonal directions, and these directions (D, count), float32.
 
-        A direction points where its largest entry is positive, so that it is the same on every machine.
+        The largest entry of a direction is positive, so that it is the same on every machine.
         """
         variances, directions = torch.linalg.eigh(self._scatter / self._count)
         variances, directions = variances.flip(0)[:count], directions.flip(1)[:, :count]

@@ -1,16 +1,17 @@
-"""What tells a head when each vector stands: marks that are added to a video's vectors.
+"""Position encodings: numbers that are added to a video's vectors, by which a head sees when each vector occurs.
 
-Three kinds, and what each does with videos that go on beyond those that the head has learned from:
+There are three kinds. They differ in videos that are longer than those of training:
 
-- `sinusoidal`: sines and cosines of a vector's index in its video. They go on without end, by the same formula, though
-  the head has not learned from such places.
-- `learned`: one of 128 learned marks, by the index. Those of places that no training video reached stay as they were
-  drawn. A video of more than 128 vectors spreads all 128 over its length, so that none of it is left without.
-- `timestamps`: the same sines and cosines of a vector's moment in seconds, counted from the video's first vector, since
-  a file's clock starts anywhere. Videos of other lengths and frame rates, and vectors that are not evenly spaced, are
-  seen in their real time. Later moments than any that the head has learned from go on as with `sinusoidal`.
+- `sinusoidal`: sines and cosines of a vector's index in its video. The same formula continues without end, but the head
+  has not learned from such indices.
+- `learned`: one of 128 learned encodings, by the index. Those of places that no training video reached stay random. A
+  video of more than 128 vectors spreads all 128 over its length, so that each of its vectors has one.
+- `timestamps`: the same sines and cosines, of a vector's time in seconds since the video's first vector, because the
+  clock of a file may start anywhere. So the head sees real time in videos of other lengths and frame rates, and in
+  vectors that are not evenly spaced. Later times than those of training continue as with `sinusoidal`.
 
-Each is a module called with vectors (B, T, D), mask (B, T) and timestamps_s (B, T), which only `timestamps` looks at.
+Each kind is a module that is called with vectors (B, T, D), mask (B, T) and timestamps_s (B, T). Only `timestamps` uses
+the last.
 """
 
 import math
@@ -23,23 +24,23 @@ from classify.errors import HeadError
 
 PLACES = 128
 PLACE_S = 0.1
-"""Seconds that count as one index: the waves then last 0.63 s to 1.7 hours. So frames of a thirtieth of a second still
-differ, and an hour has no two moments that look alike."""
+"""Seconds that count as one index. The periods of the waves are then 0.63 s to 1.7 hours. So frames a thirtieth of a
+second apart still differ, and no two times of an hour look the same."""
 
 _BASE = 10_000.0  # Vaswani et al. 2017, section 3.5
-_LEARNED_DEVIATION = 0.1  # beside standardised vectors; at CLIP's 0.01 clip4clip did not learn the order in 40 epochs
+_LEARNED_DEVIATION = 0.1  # for standardised vectors; with CLIP's 0.01, clip4clip did not learn the order in 40 epochs
 
 
 class SinusoidalPositions(nn.Module):
-    """Mark vectors by their index."""
+    """Sines and cosines of the index."""
 
     def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> Tensor:  # noqa: ARG002
-        """Return (T, D), the same for all videos."""
+        """Return encodings (T, D), the same for all videos."""
         return sinusoidal_positions(vectors)
 
 
 class LearnedPositions(nn.Module):
-    """Mark vectors by what is learned for each of 128 places.
+    """A learned encoding for each of 128 places.
 
     Args:
         dimension: D.
@@ -50,17 +51,17 @@ class LearnedPositions(nn.Module):
         self.marks = nn.Parameter(torch.randn(PLACES, dimension) * _LEARNED_DEVIATION)
 
     def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> Tensor:  # noqa: ARG002
-        """Return (B, T, D)."""
+        """Return encodings (B, T, D)."""
         return self.marks[spread_places(mask)]
 
 
 class TimestampPositions(nn.Module):
-    """Mark vectors by their moment."""
+    """Sines and cosines of the time in seconds."""
 
     def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> Tensor:
-        """Return (B, T, D); where `mask` (B, T) is False `timestamps_s` (B, T) may hold anything."""
+        """Return encodings (B, T, D). Where `mask` (B, T) is False, `timestamps_s` (B, T) may hold anything."""
         assert timestamps_s is not None, "a timed head is called with timestamps_s"
-        # Padding takes part in nothing, but a nan in it would spread through the attention's products with 0.
+        # Padding has weight 0 in attention, but 0 x NaN is NaN.
         return _waves(timestamps_s.masked_fill(~mask, 0) / PLACE_S, vectors.shape[2])
 
 
@@ -69,17 +70,17 @@ POSITIONS: dict[str, Callable[[int], nn.Module]] = {
     "learned": LearnedPositions,
     "timestamps": lambda _: TimestampPositions(),
 }
-"""Kind -> what builds its module for D."""
+"""Kind -> the builder of its module, for D."""
 
 TIMED = "timestamps"
-"""The kind that needs each vector's moment."""
+"""The kind that needs timestamps."""
 
 
 def build_positions(kind: str, dimension: int) -> nn.Module:
-    """Build what marks vectors of `dimension`.
+    """Return a position encoding for vectors of `dimension`.
 
     Raises:
-        HeadError: there is no such kind.
+        HeadError: the kind is unknown.
     """
     if kind not in POSITIONS:
         raise HeadError(f"There are no positions called {kind!r}. Choose one of: {', '.join(POSITIONS)}.")
@@ -87,7 +88,7 @@ def build_positions(kind: str, dimension: int) -> nn.Module:
 
 
 def sinusoidal_positions(vectors: Tensor) -> Tensor:
-    """Return what marks the places of vectors (B, T, D) in time: (T, D), sines and cosines in turn.
+    """Return encodings (T, D) of the indices of vectors (B, T, D): sines and cosines in turn.
 
     >>> sinusoidal_positions(torch.zeros(1, 2, 4))
     tensor([[0.0000, 1.0000, 0.0000, 1.0000],
@@ -100,7 +101,7 @@ def sinusoidal_positions(vectors: Tensor) -> Tensor:
 
 
 def spread_places(mask: Tensor) -> Tensor:
-    """Return which of 128 places each vector takes, (B, T): its own index, or its share of a longer video.
+    """Return the place of each vector among 128, (B, T): its own index, or its share of a longer video.
 
     >>> spread_places(torch.ones(1, 256, dtype=torch.bool))[0, [0, 1, 2, 3, 255]].tolist()
     [0, 0, 1, 1, 127]

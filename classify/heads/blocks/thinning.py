@@ -1,4 +1,4 @@
-"""Fewer vectors of a video."""
+"""Thinning: some of a video's vectors, evenly spaced."""
 
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ _Number = TypeVar("_Number", bound=np.floating)
 
 
 def thin(vectors: NDArray[_Number], count: int) -> NDArray[_Number]:
-    """Keep at most `count` of T vectors (T, D), or of their moments (T,): those at the centres of equal parts.
+    """Return at most `count` of T vectors (T, D), or of their timestamps (T,): those at the centres of equal parts.
 
     >>> thin(np.arange(10).reshape(10, 1), 3).ravel()
     array([1, 5, 8])
@@ -22,15 +22,15 @@ def thin(vectors: NDArray[_Number], count: int) -> NDArray[_Number]:
 
 
 def thin_batch(vectors: Tensor, mask: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Thin each video of a batch as `thin` does, whatever its length.
+    """Return the vectors that `thin` keeps of each video of a batch.
 
     Args:
         vectors: (B, T, D).
         mask: (B, T) bool, True where a vector is real; each video's real vectors come first.
-        count: vectors that are kept at most.
+        count: largest number of vectors that are kept.
 
     Returns:
-        (B, count, D), and the mask (B, count) of it.
+        Vectors (B, count, D), and their mask (B, count).
 
     >>> vectors, mask = torch.arange(10.0).reshape(1, 10, 1), torch.ones(1, 10, dtype=torch.bool)
     >>> thin_batch(vectors, mask, 3)[0].flatten()

@@ -62,7 +62,7 @@ def test_a_video_of_one_vector_does_not_move() -> None:
     assert not describe(rows_of(1), padding=2)[1:].any()
 
 
-def test_where_a_video_stands_moves_its_mean_alone() -> None:
+def test_a_shift_of_all_vectors_changes_the_mean_only() -> None:
     rows, shift = rows_of(13), rows_of(1) * 5
 
     found, before = describe(rows + shift), describe(rows)
@@ -81,7 +81,7 @@ def test_what_does_not_move_has_a_gradient_all_the_same() -> None:
     assert still.grad.isfinite().all()
 
 
-def test_rows_are_standardised_as_scikit_learn_does() -> None:
+def test_rows_are_standardised_as_by_scikit_learn() -> None:
     rows = np.random.default_rng(0).gamma(2.0, size=(30, 15 * 4)).astype(np.float32)
     head = MotionHead(4, 3)
     head.learn_rows(torch.from_numpy(rows))

@@ -36,7 +36,7 @@ def make_batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def logits_of(head: StandardisedHead, vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Call a head; a timed one with moments that are not evenly spaced."""
+    """Call a head; a timed one with timestamps that are not evenly spaced."""
     moments = torch.arange(mask.shape[1]) ** 1.5 * mask
     logits: torch.Tensor = head(vectors, mask, moments if head.is_timed else None)
     return logits

@@ -29,7 +29,7 @@ def test_a_dimension_that_never_changes_becomes_zero_and_not_nan() -> None:
     assert head.select(np.full((4, D), 7, dtype=np.float16), "a.mp4").tolist() == np.zeros((4, D)).tolist()
 
 
-def test_a_dimension_that_hardly_changes_is_not_blown_up() -> None:
+def test_a_dimension_that_hardly_changes_is_not_scaled_up_without_bound() -> None:
     rows = np.random.default_rng(0).normal(0, [1, 1, 1, 1, 1, 1e-5], (200, D))
     head = StandardisedHead(LinearHead(D, C), D)
     head.learn_scale([rows])
@@ -71,11 +71,11 @@ def test_projected_vectors_have_mean_0_deviation_1_over_all_and_no_correlation()
 
 
 def test_more_components_than_dimensions_are_refused() -> None:
-    with pytest.raises(HeadError, match=r"Vectors of 6 dimensions have no 7 components. Project on fewer"):
+    with pytest.raises(HeadError, match=r"Vectors of 6 dimensions do not have 7 components. Project on 6 or fewer"):
         build_head("linear", D, C, project=7)
 
 
-def test_a_video_is_thinned_before_its_head_chooses() -> None:
+def test_a_video_is_thinned_before_its_head_selects() -> None:
     vectors = np.arange(100 * D, dtype=np.float32).reshape(100, D)
     head = build_head("random-frame", D, C, max_frames=4)
 

@@ -89,6 +89,6 @@ def test_dropout_acts_in_training_only() -> None:
 def test_a_dimension_that_8_attention_heads_cannot_share_is_refused() -> None:
     with pytest.raises(
         HeadError,
-        match=r"cannot share out vectors of 12 dimensions\. Give a multiple of 8 as --project, or another --arch",
+        match=r"heads cannot share 12 dimensions evenly\. Set --project to a multiple of 8, or choose another",
     ):
         TransformerHead(12, 3)

@@ -23,7 +23,7 @@ def test_rows_come_in_the_order_asked_for(videos: VideoSet) -> None:
     assert videos.rows_of(np.array([2, 0]))[:, 0].tolist() == [8, 10, 0]
 
 
-def test_taken_videos_keep_their_order_views_and_moments() -> None:
+def test_taken_videos_keep_their_order_views_and_timestamps() -> None:
     rows, moments = np.arange(12, dtype=np.float16)[:, None], np.arange(12, dtype=np.float32) / 4
     videos = VideoSet(("a", "b", "c"), rows, np.array([2, 4, 6]), view_count=2, read_timestamps=lambda: moments)
 
@@ -65,7 +65,9 @@ def test_each_view_of_a_video_comes_as_a_video(
 
 
 def test_rows_that_views_cannot_share_are_refused() -> None:
-    with pytest.raises(ClassifyError, match=r"'b' has 3 rows, which 2 views cannot share. Embed it again"):
+    with pytest.raises(
+        ClassifyError, match=r"rows of the video 'b' is 3, not a multiple of its 2 views. Embed it again"
+    ):
         VideoSet(("a", "b"), np.zeros((7, 2), dtype=np.float32), np.array([4, 3]), view_count=2)
 
 
@@ -108,14 +110,16 @@ def test_a_store_that_would_fill_more_than_half_of_a_gpus_free_memory_stays_on_d
 
 
 def test_row_counts_that_do_not_fit_the_rows_are_refused() -> None:
-    with pytest.raises(ClassifyError, match=r"with sum 5 and 6 rows do not fit.*one row count a video"):
+    with pytest.raises(
+        ClassifyError, match=r"with sum 5\) and rows \(6\) do not fit together.*one row count for each video"
+    ):
         VideoSet(("a", "b"), np.zeros((6, 2), dtype=np.float32), np.array([2, 3]))
 
 
 def test_timestamps_that_do_not_fit_the_rows_are_refused() -> None:
     short = VideoSet(("a",), np.zeros((3, 2)), np.array([3]), read_timestamps=lambda: np.zeros(2, dtype=np.float32))
 
-    with pytest.raises(ClassifyError, match=r"There are \(2,\) timestamps for 3 rows. Give one a row"):
+    with pytest.raises(ClassifyError, match=r"timestamps have shape \(2,\), but there are 3 rows. Return one each"):
         short.timestamps_of(np.array([0]))
 
 
@@ -136,5 +140,5 @@ def test_one_video_of_two_labels_makes_the_task_that_of_the_whole_set_and_its_pa
 
 
 def test_targets_of_another_shape_are_refused(videos: VideoSet) -> None:
-    with pytest.raises(ClassifyError, match=r"bool \(2, 2\), but the videos and names say bool \(3, 2\)"):
+    with pytest.raises(ClassifyError, match=r"bool \(2, 2\), but videos and names need bool \(3, 2\)"):
         LabelledSet(videos, ("x", "y"), np.zeros((2, 2), dtype=np.bool_))

@@ -48,7 +48,7 @@ def test_a_batch_is_float32_whatever_the_store_holds(videos: VideoSet) -> None:
     assert frames_of(videos, [1]).vectors.dtype == torch.float32
 
 
-def test_a_head_that_selects_is_given_what_it_selected(videos: VideoSet) -> None:
+def test_a_selecting_head_gets_the_vectors_that_it_selected(videos: VideoSet) -> None:
     data = place_videos(videos, build_head("random-frame", 2, 2), CPU)
 
     batch = next(data.batches([Step(np.array([0, 1, 2]))]))
@@ -57,7 +57,7 @@ def test_a_head_that_selects_is_given_what_it_selected(videos: VideoSet) -> None
     assert batch.vectors.tolist() == videos.vectors[rows].tolist()
 
 
-def test_a_head_that_pools_is_given_one_row_a_video(videos: VideoSet) -> None:
+def test_a_pooling_head_gets_one_row_for_each_video(videos: VideoSet) -> None:
     data = place_videos(videos, build_head("linear", 2, 2), CPU)
 
     batch = next(data.batches([Step(np.array([2, 1]))]))

@@ -1,4 +1,4 @@
-"""Devices, as training and prediction use them; what needs a GPU is skipped without one."""
+"""Devices of training and prediction. Tests that need a GPU are skipped without one."""
 
 from pathlib import Path
 from threading import Barrier, Thread
@@ -44,7 +44,7 @@ def test_a_gpu_that_is_full_is_said_with_what_to_do(
     run = fit_head(separable, np.arange(80), NOBODY, TrainConfig(arch=arch, epochs=1))
     monkeypatch.setattr(torch.nn.functional, "linear", run_out_of_memory)
 
-    with pytest.raises(TrainError, match=r"The GPU's memory is full\..*--stream, take fewer .* --max-frames"):
+    with pytest.raises(TrainError, match=r"The GPU's memory is full\..*--stream, use fewer .* --max-frames"):
         fit_head(separable, np.arange(80), NOBODY, TrainConfig(arch=arch, epochs=1))
     with pytest.raises(TrainError, match=r"The GPU's memory is full\..*a smaller --batch-size, or --device cpu"):
         predict_probabilities(run.head, separable.videos, run.thresholds)
@@ -64,7 +64,7 @@ def run_out_of_memory(*_: object) -> None:
 )
 def test_a_machine_that_is_full_is_said_with_what_to_do(error: Exception) -> None:
     with (
-        pytest.raises(TrainError, match=r"The machine's memory is full\..*, a smaller --batch-size\."),
+        pytest.raises(TrainError, match=r"The machine's memory is full\..*, or a smaller --batch-size\."),
         explained_memory(),
     ):
         raise error

@@ -38,7 +38,7 @@ def fit_at_once(dataset: LabelledSet, jobs: list[TrainJob]) -> list[TrainingRun]
 
 @pytest.mark.parametrize("config", JOINING)
 @pytest.mark.parametrize("mixup", [0.0, 0.4], ids=["plain", "mixup"])
-def test_seeds_that_train_at_once_give_the_heads_they_give_alone(
+def test_seeds_that_train_at_once_return_the_same_heads_as_alone(
     separable: LabelledSet, config: TrainConfig, mixup: float
 ) -> None:
     train, validation = np.arange(90), np.arange(90, 120)  # 90 = 5 x 16 + 10: the last step is a short one
@@ -61,7 +61,7 @@ def test_seeds_that_train_at_once_give_the_heads_they_give_alone(
     ],
     ids=lambda setting: "-".join(setting),
 )
-def test_folds_that_train_at_once_have_each_their_own_scale_weights_and_length(
+def test_folds_that_train_at_once_each_have_their_own_scale_weights_and_length(
     separable: LabelledSet, setting: dict[str, float | str]
 ) -> None:
     rare = replace(separable, targets=np.eye(3, dtype=np.bool_)[[0] * 70 + [1] * 30 + [2] * 20])
@@ -75,7 +75,7 @@ def test_folds_that_train_at_once_have_each_their_own_scale_weights_and_length(
         assert_same(run, fit_head(rare, job.train, job.validation, job.config))
 
 
-def test_each_of_several_heads_ends_where_its_own_patience_does(separable: LabelledSet) -> None:
+def test_each_of_several_heads_ends_with_its_own_patience(separable: LabelledSet) -> None:
     shuffled = replace(separable, targets=np.random.default_rng(1).permutation(separable.targets))
     config = TrainConfig(mixup=0, learning_rate=0.03, epochs=30, patience=2)
     jobs = [TrainJob(np.arange(80), np.arange(80, 120), replace(config, seed=seed)) for seed in range(3)]
@@ -119,7 +119,7 @@ def test_folds_agree_on_the_kind_of_labels_also_where_one_lacks_the_videos_of_se
     assert [run.thresholds for run in runs] == [(0.5, 0.5, 0.5)] * 2
 
 
-def test_how_many_labels_a_test_video_has_says_only_that_videos_may_have_several(separable: LabelledSet) -> None:
+def test_the_number_of_labels_of_a_test_video_only_decides_that_videos_may_have_several(separable: LabelledSet) -> None:
     twice, thrice = separable.targets.copy(), separable.targets.copy()
     twice[100, :2], thrice[110] = True, True
 
@@ -130,7 +130,7 @@ def test_how_many_labels_a_test_video_has_says_only_that_videos_may_have_several
     assert one.thresholds == other.thresholds == (0.5, 0.5, 0.5)
 
 
-def test_what_is_raised_between_two_steps_ends_all_trainings(separable: LabelledSet) -> None:
+def test_an_exception_between_two_steps_ends_all_training_runs(separable: LabelledSet) -> None:
     def stop(done: int, _: int) -> None:
         if done > 6:
             raise KeyboardInterrupt
@@ -160,7 +160,7 @@ def test_training_at_once_leaves_the_global_random_generator_as_it_was(separable
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_gpu_that_is_full_is_said_where_heads_train_at_once(
+def test_a_full_gpu_is_reported_when_heads_train_at_once(
     separable: LabelledSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run_out_of_memory(*_: object) -> None:

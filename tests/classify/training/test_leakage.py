@@ -29,14 +29,14 @@ from classify.heads.registry import HEADS
 from tests.classify.training.test_joint_training import JOINING, POOLING, fit_at_once
 
 AMPLE_S = 1e6
-FOLD = 1  # whose test videos are poisoned: of three, others stand before it and behind it
+FOLD = 1  # its test videos are poisoned; of three folds, one comes before it and one after it
 
 TrainTwice = Callable[..., tuple[TrainingReport, TrainingReport]]
 WriteSet = Callable[..., tuple[Path, Path]]
 
 
 def poison(dataset: LabelledSet, test: NDArray[np.int64]) -> LabelledSet:
-    """Give the videos at `test` other labels, and vectors a hundred times as long."""
+    """Return the videos with other labels, and vectors a hundred times as long, at `test`."""
     targets, lengths = dataset.targets.copy(), np.ones(len(dataset.videos), dtype=np.float32)
     targets[test] = np.roll(targets[test], 1, axis=1)
     lengths[test] = 100

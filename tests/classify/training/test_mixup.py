@@ -77,7 +77,7 @@ def test_labels_are_mixed_as_the_vectors_are(short: VideoBatch, long: VideoBatch
         pytest.param([0.0], [0.0, 8.0], [0.0, 8.0], id="one vector"),
     ],
 )
-def test_moments_are_mixed_where_both_videos_last_and_kept_where_one_has_ended(
+def test_timestamps_are_mixed_where_both_videos_last_and_kept_where_one_has_ended(
     moments_1: list[float], moments_2: list[float], mixed: list[float]
 ) -> None:
     one, other = (
@@ -91,7 +91,7 @@ def test_moments_are_mixed_where_both_videos_last_and_kept_where_one_has_ended(
     assert found.tolist() == [mixed]
 
 
-def test_a_mix_of_batches_without_moments_has_none(short: VideoBatch, long: VideoBatch) -> None:
+def test_a_mix_of_batches_without_timestamps_has_none(short: VideoBatch, long: VideoBatch) -> None:
     untimed = [replace(batch, timestamps_s=None) for batch in (short, long)]
 
     assert mix_batches(*untimed, 0.25).timestamps_s is None
@@ -105,7 +105,7 @@ def test_the_order_of_batches_does_not_matter(short: VideoBatch, long: VideoBatc
     assert torch.equal(one.mask, other.mask)
 
 
-def test_weight_1_gives_back_the_first_batch(short: VideoBatch, long: VideoBatch) -> None:
+def test_weight_1_returns_the_first_batch(short: VideoBatch, long: VideoBatch) -> None:
     mixed = mix_batches(short, long, 1.0)
 
     assert torch.equal(mixed.vectors, short.vectors)
@@ -113,7 +113,7 @@ def test_weight_1_gives_back_the_first_batch(short: VideoBatch, long: VideoBatch
     assert torch.equal(mixed.targets, short.targets)
 
 
-def test_weight_0_gives_back_the_second_batch(short: VideoBatch, long: VideoBatch) -> None:
+def test_weight_0_returns_the_second_batch(short: VideoBatch, long: VideoBatch) -> None:
     mixed = mix_batches(short, long, 0.0)
 
     assert torch.equal(mixed.vectors, long.vectors)

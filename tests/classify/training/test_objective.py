@@ -91,4 +91,4 @@ def test_balanced_weights_of_several_labels_are_videos_without_over_videos_with_
 
     weights = balance_classes(targets, is_multi_label=True)
 
-    np.testing.assert_allclose(weights[0], [3, 1 / 3, 1, 1], rtol=1e-6)  # a label that nobody has weighs 1
+    np.testing.assert_allclose(weights[0], [3, 1 / 3, 1, 1], rtol=1e-6)  # a label without videos has weight 1

@@ -80,7 +80,7 @@ def test_a_videos_probabilities_are_the_mean_of_its_views(two_views: LabelledSet
 
 
 @pytest.mark.parametrize("arch", ["linear", "attention"])
-def test_views_on_disk_give_the_head_that_views_in_memory_give(store: Path, two_views: LabelledSet, arch: str) -> None:
+def test_views_on_disk_train_the_same_head_as_views_in_memory(store: Path, two_views: LabelledSet, arch: str) -> None:
     config = TrainConfig(arch=arch, epochs=2)
     with EmbeddingStore(store) as opened:
         streamed = replace(two_views, videos=open_videos(opened, two_views.videos.ids, stream=True))

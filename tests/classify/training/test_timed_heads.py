@@ -1,4 +1,4 @@
-"""Heads with positions that are not their own, and what those see that are told the moment of each vector."""
+"""Heads with positions other than their default, and heads that get timestamps."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -56,12 +56,12 @@ def spacing_only() -> LabelledSet:
 
 
 @with_other_positions
-def test_classes_that_can_be_told_apart_are_learned(separable: LabelledSet, arch: str, positions: str) -> None:
+def test_separable_classes_are_learned(separable: LabelledSet, arch: str, positions: str) -> None:
     assert share_right(separable, TrainConfig(arch=arch, positions=positions, epochs=20)) == 1.0
 
 
 @with_other_positions
-def test_nothing_is_learned_of_shuffled_labels(separable: LabelledSet, arch: str, positions: str) -> None:
+def test_nothing_is_learned_from_shuffled_labels(separable: LabelledSet, arch: str, positions: str) -> None:
     shuffled = replace(separable, targets=np.random.default_rng(1).permutation(separable.targets))
 
     figure = share_right(shuffled, TrainConfig(arch=arch, positions=positions, epochs=3))
@@ -70,13 +70,13 @@ def test_nothing_is_learned_of_shuffled_labels(separable: LabelledSet, arch: str
 
 
 @pytest.mark.parametrize("arch", ["transformer", "clip4clip"])
-def test_what_only_the_spacing_in_time_tells_is_learned_by_timestamps(spacing_only: LabelledSet, arch: str) -> None:
+def test_classes_that_differ_only_in_spacing_are_learned_with_timestamps(spacing_only: LabelledSet, arch: str) -> None:
     assert share_right(spacing_only, TrainConfig(arch=arch, positions="timestamps", epochs=15)) > 0.95
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
 @pytest.mark.parametrize("arch", ["transformer", "clip4clip"])
-def test_what_only_the_spacing_in_time_tells_is_chance_by_the_index(
+def test_classes_that_differ_only_in_spacing_are_chance_with_the_index(
     spacing_only: LabelledSet, arch: str, positions: str
 ) -> None:
     figure = share_right(spacing_only, TrainConfig(arch=arch, positions=positions, epochs=5))
@@ -84,7 +84,7 @@ def test_what_only_the_spacing_in_time_tells_is_chance_by_the_index(
     assert figure == pytest.approx(0.5, abs=0.2)  # of 60 videos, 0.065 its standard error
 
 
-def test_training_from_disk_gives_the_bytes_of_training_from_memory(toy_store: Path) -> None:
+def test_training_from_disk_gives_the_same_bytes_as_from_memory(toy_store: Path) -> None:
     with EmbeddingStore(toy_store) as store:
         targets = np.array([[video_id.startswith(name) for name in CLASSES] for video_id in store.ids])
         weights = [
@@ -102,16 +102,16 @@ def test_training_from_disk_gives_the_bytes_of_training_from_memory(toy_store: P
     assert weights[0] == weights[1]
 
 
-def test_no_moments_are_read_for_heads_that_do_not_ask(separable: LabelledSet) -> None:
+def test_no_timestamps_are_read_for_heads_that_are_not_timed(separable: LabelledSet) -> None:
     def refuse() -> NDArray[np.float32]:
-        raise AssertionError("nobody asked")
+        raise AssertionError("read for a head that is not timed")
 
     unreadable = replace(separable.videos, read_timestamps=refuse)  # type: ignore[type-var]
 
     share_right(replace(separable, videos=unreadable), TrainConfig(arch="transformer", epochs=1))
 
 
-def test_moments_count_from_the_first_vector_and_are_thinned_as_vectors_are() -> None:
+def test_timestamps_count_from_the_first_vector_and_are_thinned_like_the_vectors() -> None:
     vectors, clock = np.arange(100, dtype=np.float32)[:, None], 50 + np.arange(100, dtype=np.float32) / 4
     head = build_head("transformer", 8, 2, max_frames=4, options={"positions": "timestamps"})
 
@@ -123,7 +123,7 @@ def test_moments_count_from_the_first_vector_and_are_thinned_as_vectors_are() ->
 
 @pytest.fixture
 def make_shifted(make_store: Callable[..., Path], toy_store: Path) -> Callable[[str, Moments], Path]:
-    """Write the toy store's vectors once more, at moments that a function makes of theirs."""
+    """Write the toy store's vectors again, with timestamps that a function makes of the number of vectors."""
 
     def make(name: str, shift: Moments) -> Path:
         with EmbeddingStore(toy_store) as store:
@@ -185,7 +185,7 @@ def test_a_saved_head_is_timed_when_it_is_loaded(
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["in memory", "on disk"])
-def test_each_view_has_the_moments_of_its_video(
+def test_each_view_has_the_timestamps_of_its_video(
     make_store: Callable[..., Path], provenance: Provenance, stream: bool
 ) -> None:
     lengths = {"a.mp4": 6, "b.mp4": 4}
@@ -201,7 +201,7 @@ def test_each_view_has_the_moments_of_its_video(
         assert views.timestamps_of(np.array([3, 0, 3])).tolist() == [0, 0.5, 1, 0, 0.5, 0, 0.5, 1]
 
 
-def test_a_comparison_gives_timed_heads_the_moments_of_the_store(toy_store: Path) -> None:
+def test_a_comparison_passes_the_timestamps_of_the_store_to_timed_heads(toy_store: Path) -> None:
     with EmbeddingStore(toy_store) as store:
         dataset = LabelledSet.read(
             store,
@@ -221,7 +221,7 @@ def test_a_comparison_gives_timed_heads_the_moments_of_the_store(toy_store: Path
     np.testing.assert_array_equal(result.predicted.argmax(axis=1), found.argmax(axis=1))
 
 
-def test_where_the_head_is_chosen_those_that_take_positions_get_what_is_asked_for(separable: LabelledSet) -> None:
+def test_with_auto_only_heads_that_take_positions_get_the_configured_ones(separable: LabelledSet) -> None:
     found = list_candidates(separable, np.arange(120), TrainConfig(positions="timestamps"))
 
     assert {recipe.arch for recipe in found} == set(list_heads())

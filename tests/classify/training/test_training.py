@@ -94,10 +94,10 @@ def test_nothing_is_learned_of_shuffled_labels(separable: LabelledSet, arch: str
 @mixup_on_and_off
 @pytest.mark.parametrize(
     ("arch", "floor"),
-    # clip4clip's four layers learn these 240 videos by heart; chance is 0.5, and 0.046 its standard error.
+    # clip4clip's four layers memorise these 240 videos; chance is 0.5, and 0.046 its standard error.
     [("transformer", 0.95), ("rnn", 0.95), ("cnn-lstm", 0.95), ("motion", 0.95), ("clip4clip", 0.75)],
 )
-def test_heads_with_a_sense_of_time_learn_what_only_the_order_tells(
+def test_heads_that_see_order_learn_classes_that_differ_only_in_order(
     order_only: LabelledSet, arch: str, floor: float, mixup: float
 ) -> None:
     config = TrainConfig(arch=arch, mixup=mixup, epochs=20)
@@ -107,7 +107,7 @@ def test_heads_with_a_sense_of_time_learn_what_only_the_order_tells(
 
 @mixup_on_and_off
 @pytest.mark.parametrize("arch", ["linear", "mlp", "attention", "statistics", "moe", "dbof", "nextvlad"])
-def test_heads_without_one_stay_at_chance_where_only_the_order_tells(
+def test_other_heads_stay_at_chance_if_classes_differ_only_in_order(
     order_only: LabelledSet, arch: str, mixup: float
 ) -> None:
     figure = held_out_f1(order_only, TrainConfig(arch=arch, mixup=mixup, epochs=5))
@@ -126,7 +126,7 @@ def test_the_same_seed_gives_the_same_bytes(separable: LabelledSet, arch: str) -
     assert weights_of(first) == weights_of(second)
 
 
-def test_another_seed_gives_another_head(separable: LabelledSet) -> None:
+def test_another_seed_trains_another_head(separable: LabelledSet) -> None:
     first, second = (fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=1, seed=seed)) for seed in (0, 1))
 
     assert weights_of(first) != weights_of(second)
@@ -205,7 +205,7 @@ def test_the_first_losses_are_those_of_a_hand_calculation() -> None:
     assert run.history[0].validation_loss == pytest.approx(expected, rel=1e-5)
 
 
-def test_without_validation_videos_the_history_says_nothing_of_them(separable: LabelledSet) -> None:
+def test_without_validation_videos_the_history_has_no_validation_figures(separable: LabelledSet) -> None:
     run = fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=1))
 
     assert run.history[0].validation_loss is None
@@ -214,11 +214,11 @@ def test_without_validation_videos_the_history_says_nothing_of_them(separable: L
 
 @pytest.mark.parametrize("train", [NOBODY, np.array([0, 3])], ids=["nobody", "one-label"])
 def test_training_videos_of_fewer_than_two_labels_are_refused(separable: LabelledSet, train: NDArray[np.int64]) -> None:
-    with pytest.raises(TrainError, match=r"training videos show [01] of 3 labels. Give videos of two labels"):
+    with pytest.raises(TrainError, match=r"videos show [01] of 3 labels. Train on videos of at least two labels"):
         fit_head(separable, train, NOBODY)
 
 
-def test_a_loss_that_leaves_the_numbers_is_refused(separable: LabelledSet) -> None:
+def test_a_loss_that_is_not_finite_is_refused(separable: LabelledSet) -> None:
     vectors = np.full_like(separable.videos.vectors, np.nan)
     broken = replace(separable, videos=replace(separable.videos, vectors=vectors))
 
@@ -277,7 +277,7 @@ def test_each_setting_changes_the_weights(separable: LabelledSet, setting: dict[
 @pytest.mark.parametrize("arch", ["linear", "random-frame", "statistics"])
 @pytest.mark.parametrize("labels", ["separable", "several_labels"])
 @pytest.mark.parametrize("job_count", [1, 2], ids=["alone", "two at once"])
-def test_written_steps_give_the_head_that_autograd_gives(
+def test_steps_without_autograd_train_the_same_head_as_steps_with_it(
     arch: str, labels: str, job_count: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = request.getfixturevalue(labels)
@@ -331,7 +331,7 @@ def test_what_validation_would_choose_is_refused_without_it(
 
 
 @every_head
-def test_training_from_disk_gives_the_bytes_of_training_from_memory(toy_store: Path, arch: str) -> None:
+def test_training_from_disk_gives_the_same_bytes_as_from_memory(toy_store: Path, arch: str) -> None:
     config = TrainConfig(arch=arch, epochs=2, project=8)
     with EmbeddingStore(toy_store) as store:
         targets = np.array([[video_id.startswith(name) for name in CLASSES] for video_id in store.ids])
