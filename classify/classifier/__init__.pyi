@@ -9,3 +9,4 @@ from .prediction import (
     grab_frames as grab_frames,
     predict_videos as predict_videos,
 )
+from .prediction_texts import count_text as count_text, predictions_text as predictions_text

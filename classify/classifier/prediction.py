@@ -1,8 +1,15 @@
-"""Labels for new videos, or for those of a store; and what an encoder makes of the labels' words.
+"""Labels for new videos, or for those of a store; and vectors of the labels' words.
 
-New videos are decoded, sampled and embedded as the head's own store was. A predictions file is a CSV with the columns
-id, labels (`|` between several, none where no label reached its threshold), probability (of each of these labels, in
-their order), then one column probability_{label} for each label that the head knows.
+New videos are decoded, sampled and embedded as the head's own store was. A predictions file is a CSV with one row a
+video, first those that have predictions, then those that failed. Its columns:
+
+    id                     the video's id
+    path                   where the video lies: an absolute path or an address; empty where a store does not know it
+    labels                 the labels given to it, likeliest first, with `|` between them; empty where no label reached
+                           its threshold, and where the video failed
+    probability            of each of these labels, in their order, with `|` between them
+    error                  empty, except where the video failed: the reason's code, a colon, and what happened
+    probability_{label}    one column for each label that the head knows; empty where the video failed
 """
 
 import csv
@@ -10,6 +17,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from heapq import nlargest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, final
@@ -37,13 +45,13 @@ from embed.store import EmbeddingStore, Failure, is_store
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """How new videos are embedded and labelled; none of it changes the result but in its last digits.
+    """How new videos are embedded and labelled. The settings change no more than the last digits of the result.
 
     Args:
         device: of encoder and head: "cpu", "cuda", or "auto" for a GPU where there is one.
-        pretrained: checkpoint file of the encoder, where it has moved since the head was trained.
+        pretrained: checkpoint file of the encoder, if it has moved since the head was trained.
         batch_size: frames that the encoder takes at once.
-        store: where to keep the embeddings, so that the next run need not make them again; None keeps none.
+        store: the store that keeps the embeddings, so that the next run can reuse them; None keeps none.
     """
 
     device: str = "auto"
@@ -60,11 +68,21 @@ class Prediction:
         video_id: its id.
         labels: the labels given to it, likeliest first; none where no label reached its threshold.
         probabilities: label -> probability, for every label that the head knows.
+        location: where it lies, an absolute path or an address; empty where the store does not know it.
     """
 
     video_id: str
     labels: tuple[str, ...]
     probabilities: Mapping[str, float]
+    location: str = ""
+
+    def likeliest(self, count: int) -> list[tuple[str, float]]:
+        """Return the labels with the highest probabilities, and these, highest first.
+
+        >>> Prediction("a.mp4", (), {"hug": 0.1, "kick": 0.7, "wave": 0.2}).likeliest(2)
+        [('kick', 0.7), ('wave', 0.2)]
+        """
+        return nlargest(count, self.probabilities.items(), key=lambda entry: entry[1])
 
 
 @dataclass(frozen=True)
@@ -73,8 +91,8 @@ class Predictions:
 
     Args:
         names: (C,) labels that the head knows.
-        videos: one prediction a video: those of stores first, then those that were embedded, each in the order of the
-            sources.
+        videos: one prediction for each video: first those of stores, then those that were embedded, each in the order
+            of the sources.
         failures: the videos that could not be embedded, and why.
     """
 
@@ -83,14 +101,20 @@ class Predictions:
     failures: tuple[Failure, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the predictions JSON-ready."""
+        """Return the predictions JSON-ready, with what a predictions file says."""
         return {
             "videos": [
-                {"id": video.video_id, "labels": video.labels, "probabilities": {**video.probabilities}}
+                {
+                    "id": video.video_id,
+                    "path": video.location,
+                    "labels": video.labels,
+                    "probabilities": {**video.probabilities},
+                }
                 for video in self.videos
             ],
             "failures": [
-                {"id": failure.id, "reason": failure.reason, "detail": failure.detail} for failure in self.failures
+                {"id": failure.id, "path": failure.location, "reason": failure.reason, "detail": failure.detail}
+                for failure in self.failures
             ],
         }
 
@@ -98,11 +122,15 @@ class Predictions:
         """Return the text of a predictions file."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["id", "labels", "probability", *(f"probability_{name}" for name in self.names)])
+        columns = ["id", "path", "labels", "probability", "error", *(f"probability_{name}" for name in self.names)]
+        writer.writerow(columns)
         for video in self.videos:
-            shown = SEPARATOR.join(f"{video.probabilities[label]:.4f}" for label in video.labels)
-            figures = [f"{video.probabilities[name]:.4f}" for name in self.names]
-            writer.writerow([video.video_id, SEPARATOR.join(video.labels), shown, *figures])
+            given = SEPARATOR.join(f"{video.probabilities[label]:.4f}" for label in video.labels)
+            every = [f"{video.probabilities[name]:.4f}" for name in self.names]
+            writer.writerow([video.video_id, video.location, SEPARATOR.join(video.labels), given, "", *every])
+        for failure in self.failures:
+            row = [failure.id, failure.location, "", "", f"{failure.reason}: {failure.detail}"]
+            writer.writerow(row + [""] * len(self.names))
         return text.getvalue()
 
 
@@ -118,7 +146,7 @@ def predict_videos(
 
     Args:
         head: the head's folder.
-        sources: stores, which are read as they are, and whatever else `embed_videos` takes.
+        sources: stores, which are read as they are, and any other source of `embed_videos`.
         output: predictions file to write; None writes none.
         config: how videos are embedded and labelled.
         on_progress: handed to `embed_videos`.
@@ -126,8 +154,8 @@ def predict_videos(
     Raises:
         HeadError: there is no head in that folder.
         TrainError: there is no such device here.
-        EncoderMismatch: a store was not made as the vectors that the head learned from.
-        EmbedError: a source is absent, or the head's encoder cannot be had.
+        EncoderMismatch: the vectors of a store were not made as those that the head learned from.
+        EmbedError: a source is absent, or the head's encoder cannot be loaded.
     """
     classifier = VideoClassifier.load(head)
     stores = [source for source in sources if is_store(source)]
@@ -146,7 +174,7 @@ def predict_videos(
 
 
 def grab_frames(location: str) -> list[NDArray[np.uint8]]:
-    """Read three frames of a local video, (H, W_px, 3) RGB; none where it is gone, or cannot be read any more."""
+    """Read three frames of a local video, (H, W_px, 3) RGB; none if it is gone or can no longer be read."""
     if not Path(location).is_file():
         return []
     try:
@@ -163,10 +191,10 @@ def embed_labels(
     pretrained: str | None = None,
     device: str = "auto",
 ) -> dict[str, NDArray[np.float32]]:
-    """Put the labels of a store's videos among their vectors, by words alone.
+    """Return a vector for each label of a store's videos, made of its words alone.
 
     Args:
-        store: the store's path; its encoder must know words, as all of open_clip's do.
+        store: the store's path; its encoder must encode texts too, as all of open_clip's do.
         labels: as for `split_videos`.
         prompts: a prompts file; None makes prompts of the labels' names.
         pretrained: checkpoint file of the store's encoder, if it has moved.
@@ -177,7 +205,7 @@ def embed_labels(
 
     Raises:
         LabelError: labels or prompts cannot be read, or do not fit.
-        EmbedError: the store's encoder knows no words or cannot be had, or the weights here are others.
+        EmbedError: the store's encoder does not encode texts, cannot be loaded, or has other weights here.
     """
     with EmbeddingStore(store) as opened:
         names, identity = read_labels(opened, labels).names, opened.provenance.encoder
@@ -201,7 +229,7 @@ def _label_videos(
     config: PredictConfig,
     on_progress: Callable[[Any], None] | None,
 ) -> Predictions:
-    """Embed videos as the head's own were, and label those that could be."""
+    """Embed videos as the head's own were embedded, and label those that did not fail."""
     embedding = EmbedConfig.from_provenance(
         classifier.provenance,
         pretrained=config.pretrained,
@@ -224,7 +252,7 @@ def _label_videos(
 
 
 def _label(classifier: VideoClassifier, store: EmbeddingStore, ids: Sequence[str], device: str) -> Predictions:
-    """Label the videos at the ids that have vectors, and list the failures of the others."""
+    """Label the videos of these ids that have vectors, and list the failures of the others."""
     videos = open_videos(store, [video_id for video_id in ids if video_id in store], device=device)
     probabilities = classifier.predict_probabilities(videos, device=device)
     decided = classifier.decide(probabilities)
@@ -232,7 +260,12 @@ def _label(classifier: VideoClassifier, store: EmbeddingStore, ids: Sequence[str
     return Predictions(
         names=classifier.names,
         videos=tuple(
-            Prediction(video_id, _list_given(classifier.names, row, given), _Probabilities(place_of, row))
+            Prediction(
+                video_id,
+                _list_given(classifier.names, row, given),
+                _Probabilities(place_of, row),
+                store.video(video_id).location,
+            )
             for video_id, row, given in zip(videos.ids, probabilities, decided, strict=True)
         ),
         failures=tuple(failure for failure in store.failures if failure.id in asked),
@@ -247,7 +280,7 @@ def _list_given(names: Sequence[str], probabilities: NDArray[np.floating], given
 
 @final
 class _Probabilities(Mapping[str, float]):
-    """Label -> probability, read from a row (C,) of all videos' array: a dict each takes 16 times its memory."""
+    """Label -> probability, read from a row (C,) of all videos' array, since dicts take 16 times its memory."""
 
     def __init__(self, place_of: Mapping[str, int], row: NDArray[np.floating]) -> None:
         self._place_of, self._row = place_of, row

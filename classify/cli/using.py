@@ -1,54 +1,117 @@
 """`predict-videos` and `export-head`."""
 
 import json
+import shlex
+import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from embed.cli import Command, ProgressBar, option, output_options, print_failures
+from classify.cli.typed import given_options
+from embed.cli import Command, ProgressBar, option, output_options, print_failures, show_next
+
+if TYPE_CHECKING:
+    from classify import Predictions
+
+_STDOUT = "-"
+_EMBEDDING = "Embedding new videos"
+_MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
 
 
-@click.command(cls=Command, guide="heads.md")
+@click.command(cls=Command, guide="start.md")
 @click.argument("head", type=click.Path())
 @click.argument("sources", nargs=-1, required=True, type=click.Path())
-@option("-o", "--output", help="Predictions file (CSV) to write.  [default: print it]")
-@option("--store", type=click.Path(path_type=Path), help="Keep the embeddings in this store, for next time.")
-@option("--pretrained", help="Checkpoint file of the head's encoder, if it has moved.")
-@option("--device", default="auto", show_default=True, help="Of encoder and head: auto, cpu or cuda.")
-@option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Frames encoded at once.")
+@option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write the predictions to this CSV file; - is stdout.  [default: a table on a terminal, else CSV on stdout]",
+)
+@option(
+    "--store",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Keep the embeddings of new videos in this store, and reuse those that it has.",
+)
+@option("--device", group=_EMBEDDING, default="auto", show_default=True, metavar="NAME", help="auto, cpu or cuda.")
+@option(
+    "--batch-size",
+    group=_EMBEDDING,
+    default=32,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Frames that the encoder takes at once.",
+)
+@option(
+    "--pretrained",
+    group=_EMBEDDING,
+    metavar="FILE",
+    help="The checkpoint file of the head's encoder, if it has moved since the head was trained.",
+)
 @output_options
 def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_json: bool, **config: Any) -> None:
-    """Label SOURCES with the trained HEAD: stores, or folders, video files and CSV or TXT lists.
+    """Label SOURCES with the trained HEAD. SOURCES are stores, folders, video files, or CSV or TXT lists.
 
     New videos are decoded and embedded exactly as those that the head learned from.
+
+    The CSV has the columns id, path, labels, probability, error and one probability_... for each label. A video that
+    failed has a row too: its error is not empty. Exit 1 if a video failed.
 
     \b
     predict-videos head/ new_videos/
     predict-videos head/ embeddings.h5 -o predictions.csv
+    predict-videos head/ new_videos/ --store new.h5 -o - | grep cooking
     """  # noqa: D301 (click wants a real backspace)
     import classify
 
-    settings = classify.PredictConfig(**config)
+    if as_json and output == _STDOUT:
+        raise click.UsageError("--json and -o - both write to stdout. Leave one of them out.")
+    settings, file = classify.PredictConfig(**config), None if output == _STDOUT else output
     with ProgressBar() as bar:
-        predictions = classify.predict_videos(head, sources, output, config=settings, on_progress=bar.show)
+        predictions = classify.predict_videos(head, sources, file, config=settings, on_progress=bar.show)
     if as_json:
         click.echo(json.dumps(predictions.to_json(), indent=2))
-    elif output is None:
-        click.echo(predictions.to_csv(), nl=False)
     else:
-        click.echo(f"{len(predictions.videos)} videos labelled, {len(predictions.failures)} failed -> {output}")
-    print_failures(predictions.failures)
+        _show(predictions, output)
+    _list_failures(predictions)
+    if output is None and not as_json and sys.stdout.isatty() and len(sources) <= _MOST_SOURCES:
+        given = given_options("store", "device", "batch_size", "pretrained")
+        show_next(shlex.join(["predict-videos", head, *sources, *given, "-o", "predictions.csv"]))
     sys.exit(1 if predictions.failures else 0)
+
+
+def _show(predictions: "Predictions", output: str | None) -> None:
+    """Print a table on a terminal, else the CSV, and how many videos were labelled."""
+    from classify.classifier import count_text, predictions_text
+
+    counts = count_text(predictions)
+    if output not in (None, _STDOUT):
+        click.echo(f"{counts} -> {output}")
+    elif output is None and sys.stdout.isatty():
+        table = predictions_text(predictions, shutil.get_terminal_size().columns)
+        click.echo(f"{table}\n\n{counts}" if table else counts)
+    else:
+        click.echo(predictions.to_csv(), nl=False)
+        click.echo(counts, err=True)
+
+
+def _list_failures(predictions: "Predictions") -> None:
+    """List on stderr which videos failed, and why."""
+    print_failures(predictions.failures[:_MOST_FAILURES])
+    more = len(predictions.failures) - _MOST_FAILURES
+    if more > 0:
+        click.echo(f"  ... and {more:,} more: the CSV has a row for each", err=True)
 
 
 @click.command(cls=Command, guide="onnx.md")
 @click.argument("head", type=click.Path())
-@option("-o", "--output", default="head.onnx", show_default=True, help="The ONNX file to write.")
+@option("-o", "--output", default="head.onnx", show_default=True, metavar="FILE", help="The ONNX file to write.")
 @output_options
 def export_head(head: str, output: str, as_json: bool) -> None:
-    """Write the trained HEAD as an ONNX model, checked against the head on random videos.
+    """Write the trained HEAD as an ONNX model, and check it against the head on random videos.
 
     \b
     export-head head/ -o head.onnx

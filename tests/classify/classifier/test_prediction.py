@@ -1,4 +1,5 @@
 import csv
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from classify import (
     split_videos,
     train_head,
 )
+from classify.data.label_files import read_label_file
 from embed import EmbedConfig, EmbeddingStore, Failure, Provenance, UniformFrames, embed_videos
 from tests.media import write_video
 
@@ -120,19 +122,51 @@ def test_an_absent_head_is_refused(toy_store: Path, tmp_path: Path) -> None:
         predict_videos(tmp_path / "nothing", [toy_store])
 
 
-def test_a_predictions_file_has_a_column_a_label() -> None:
-    videos = (
-        Prediction("a.mp4", ("kick", "hug"), {"hug": 0.6, "kick": 0.9}),
+PREDICTED = Predictions(
+    ("hug", "kick"),
+    (
+        Prediction("a.mp4", ("kick", "hug"), {"hug": 0.6, "kick": 0.9}, "/videos/a.mp4"),
         Prediction("b.mp4", (), {"hug": 0.1, "kick": 0.25}),
+    ),
+    (Failure("c.mp4", "/videos/c.mp4", "unreadable", "no moov, no frames"),),
+)
+
+
+def test_a_predictions_file_has_a_row_for_each_video_and_a_column_for_each_label() -> None:
+    assert PREDICTED.to_csv() == (
+        "id,path,labels,probability,error,probability_hug,probability_kick\n"
+        "a.mp4,/videos/a.mp4,kick|hug,0.9000|0.6000,,0.6000,0.9000\n"
+        "b.mp4,,,,,0.1000,0.2500\n"
+        'c.mp4,/videos/c.mp4,,,"unreadable: no moov, no frames",,\n'
     )
 
-    text = Predictions(("hug", "kick"), videos, ()).to_csv()
 
-    assert text == (
-        "id,labels,probability,probability_hug,probability_kick\n"
-        "a.mp4,kick|hug,0.9000|0.6000,0.6000,0.9000\n"
-        "b.mp4,,,0.1000,0.2500\n"
-    )
+def test_only_failed_rows_of_a_predictions_file_have_an_error() -> None:
+    rows = list(csv.DictReader(io.StringIO(PREDICTED.to_csv())))
+
+    assert [row["id"] for row in rows if row["error"]] == ["c.mp4"]
+
+
+def test_json_says_what_a_predictions_file_says() -> None:
+    found = PREDICTED.to_json()
+
+    assert found["videos"][0] == {
+        "id": "a.mp4",
+        "path": "/videos/a.mp4",
+        "labels": ("kick", "hug"),
+        "probabilities": {"hug": 0.6, "kick": 0.9},
+    }
+    assert found["failures"] == [
+        {"id": "c.mp4", "path": "/videos/c.mp4", "reason": "unreadable", "detail": "no moov, no frames"}
+    ]
+
+
+def test_a_predictions_file_serves_as_a_label_file_in_which_failed_videos_have_no_label(tmp_path: Path) -> None:
+    (tmp_path / "predictions.csv").write_text(PREDICTED.to_csv())
+
+    rows = read_label_file(tmp_path / "predictions.csv").rows
+
+    assert {row.key: row.labels for row in rows} == {"a.mp4": {"kick", "hug"}, "b.mp4": set(), "c.mp4": set()}
 
 
 def test_new_videos_are_embedded_as_the_heads_own_were(walk: Path) -> None:
@@ -180,7 +214,11 @@ def test_an_unseen_video_gets_its_label_and_a_broken_one_a_reason(walk: Path, tm
     assert [(video.video_id, video.labels) for video in predictions.videos] == [("unseen.avi", ("red",))]
     assert [failure.id for failure in predictions.failures] == ["broken.avi"]
     with (tmp_path / "predictions.csv").open() as file:
-        assert [row["labels"] for row in csv.DictReader(file)] == ["red"]
+        rows = [(row["path"], row["labels"], row["error"].split(":")[0]) for row in csv.DictReader(file)]
+    assert rows == [
+        (str(walk / "new" / "unseen.avi"), "red", ""),
+        (str(walk / "new" / "broken.avi"), "", "unreadable"),
+    ]
 
 
 def test_embeddings_are_kept_where_a_store_is_named(walk: Path, tmp_path: Path) -> None:

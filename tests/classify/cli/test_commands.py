@@ -115,8 +115,8 @@ def test_predict_videos_prints_a_csv(trained: Callable[..., Result], toy_store: 
 
     lines = result.stdout.splitlines()
     assert result.exit_code == 0
-    assert lines[0] == "id,labels,probability,probability_hug,probability_kick,probability_wave"
-    assert lines[1].startswith("hug/00.mp4,hug,0.")
+    assert lines[0] == "id,path,labels,probability,error,probability_hug,probability_kick,probability_wave"
+    assert lines[1].startswith(f"hug/00.mp4,{toy_store.parent}/videos/hug/00.mp4,hug,0.")
     assert len(lines) == 61
 
 
@@ -148,7 +148,7 @@ def test_predict_videos_lists_failures_and_exits_with_1(
 
     assert result.exit_code == 1
     assert "broken.mp4  no_frames: it is empty" in result.stderr
-    assert result.stdout.splitlines()[1].startswith("a.mp4,hug,")
+    assert [line[:6] for line in result.stdout.splitlines()[1:]] == ["a.mp4,", "broken"]
 
 
 def test_predict_videos_refuses_a_store_of_another_encoder(
