@@ -1,26 +1,33 @@
 """`describe-dataset` and `split-videos`."""
 
 import json
+import shlex
+from pathlib import Path
 from typing import Any
 
 import click
 
 from classify.cli.options import group_options, label_options, refuse_idle, take_grouping, take_labels
-from embed.cli import Command, option, output_options, show_notes
+from classify.cli.typed import given_options
+from embed.cli import Command, option, output_options, show_next, show_notes
+
+_LABELS = ("labels", "min_count", "vocabulary")  # what the next command must be given as well
+_OTHER_SPLITS = "Other splits"
 
 
 @click.command(cls=Command, guide="labels-and-splits.md")
 @click.argument("store", type=click.Path())
 @label_options
-@option("--split", type=click.Path(), help="Split file; counts each of its parts as well.")
-@option("-o", "--output", help="Folder for pictures (PNG) and dataset.json.  [default: none are made]")
+@option("--split", metavar="FILE", type=click.Path(), help="Split file; its parts are counted as well.")
+@option("-o", "--output", metavar="FOLDER", help="Write pictures (PNG) and dataset.json there.  [default: none]")
 @output_options
 def describe_dataset(store: str, output: str | None, split: str | None, as_json: bool, **options: Any) -> None:
     """Describe the labelled videos of STORE: classes, labels, durations, resolutions.
 
     \b
     describe-dataset embeddings.h5
-    describe-dataset embeddings.h5 --labels labels.csv --split split.csv -o dataset/
+    describe-dataset embeddings.h5 --split split.csv
+    describe-dataset embeddings.h5 --labels labels.csv -o dataset/
     """  # noqa: D301 (click wants a real backspace)
     import classify
     from classify.report import description_text
@@ -30,23 +37,58 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
     click.echo(json.dumps(description.to_json(), indent=2) if as_json else description_text(description))
     if output is not None:
         click.echo(f"-> {output}", err=as_json)
+    if not as_json:
+        known = [store, *given_options(*_LABELS)]
+        show_next(
+            shlex.join(["split-videos", *known] if split is None else ["train-head", *known, "--split", str(split)])
+        )
 
 
 @click.command(cls=Command, guide="labels-and-splits.md")
 @click.argument("store", type=click.Path())
 @label_options
-@option("--test-size", default=0.1, show_default=True, help="Share that tests; not with --folds or --by-folder.")
-@option("--validation-size", default=0.1, show_default=True, help="Share that validates; may be 0.")
 @group_options
-@option("--seed", default=0, show_default=True, help="Chooses between equally good splits.")
-@option("--by-folder", is_flag=True, help="Follow the folders train/, val/ and test/ that the videos lie in.")
-@option("--folds", type=click.IntRange(2), help="Write a split for each of so many folds: split-1.csv, ...")
-@option("-o", "--output", default="split.csv", show_default=True, help="The split file to write.")
+@option(
+    "--test-size",
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the videos for the test part; not with --folds or --by-folder.",
+)
+@option(
+    "--validation-size",
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the videos for the validation part; 0 leaves it empty.",
+)
+@option("-o", "--output", default="split.csv", show_default=True, metavar="FILE", help="The split file to write.")
+@option(
+    "--folds",
+    group=_OTHER_SPLITS,
+    type=click.IntRange(2),
+    metavar="N",
+    help="Write N splits, split-1.csv and so on; each video is in the test part of one.",
+)
+@option(
+    "--by-folder",
+    group=_OTHER_SPLITS,
+    is_flag=True,
+    help="Take the parts from the folders train/, val/ and test/ that the videos lie in.",
+)
+@option(
+    "--seed",
+    group=_OTHER_SPLITS,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Another seed draws another split that is as good.",
+)
 @output_options
 def split_videos(store: str, output: str, folds: int | None, as_json: bool, **options: Any) -> None:
     """Split the labelled videos of STORE into train, validation and test.
 
-    The parts are stratified by label, also where a video has several, and keep groups whole.
+    The parts are stratified by label, also if videos have several, and keep groups whole.
 
     \b
     split-videos embeddings.h5
@@ -58,7 +100,7 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
 
     labels, grouping = take_labels(options), take_grouping(options)
     if folds is not None:
-        refuse_idle("test_size", f"with --folds {folds}, of which each tests an equal share. Leave it out")
+        refuse_idle("test_size", f"with --folds {folds}: each fold tests an equal share. Leave it out")
     elif options["by_folder"]:
         refuse_idle("test_size", "with --by-folder: the folders say which videos test. Leave it out")
     config = classify.SplitConfig(**options, **grouping)
@@ -71,3 +113,17 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
         notes = tuple(dict.fromkeys(note for found in summaries for note in found.notes))
     show_notes(notes)
     click.echo(json.dumps(figures, indent=2) if as_json else text)
+    if not as_json:
+        _show_training(store, output, folds)
+
+
+def _show_training(store: str, output: str, folds: int | None) -> None:
+    """Show the command that trains on a split, or on the splits of all folds."""
+    command = shlex.join(["train-head", store, *given_options(*_LABELS)])
+    if folds is None:
+        show_next(f"{command} --split {shlex.quote(output)}")
+    else:
+        path = Path(output)
+        first, last = shlex.quote(str(path.with_name(f"{path.stem}-"))), shlex.quote(path.suffix)
+        numbers = " ".join(map(str, range(1, folds + 1)))
+        show_next(f"for n in {numbers}; do {command} --split {first}$n{last if path.suffix else ''} -o head-$n; done")

@@ -22,19 +22,41 @@ def _join(*options: _Option) -> _Option:
     return lambda command: reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
 
 
+_LABELS, _COPIES = "Labels", "Near duplicates"
+
 label_options = _join(
-    option("--labels", type=click.Path(), help="Label file: CSV or JSON lines.  [default: the folders' names]"),
-    option("--min-count", default=1, show_default=True, help="Drop labels of fewer videos than this."),
+    option(
+        "--labels", metavar="FILE", type=click.Path(), help="Label file: CSV or JSON lines.  [default: folders' names]"
+    ),
+    option(
+        "--min-count",
+        group=_LABELS,
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Drop labels that fewer videos have than this.",
+    ),
     option(
         "--vocabulary",
+        group=_LABELS,
+        metavar="FILE",
         type=click.Path(),
-        help="Labels that keep their places, new ones behind them: an earlier head's folder, or a text file.",
+        help="Labels that keep their order; new ones follow. A text file, or the folder of an earlier head.",
     ),
 )
 group_options = _join(
-    option("--group-by", help="Column of the label file; its groups stay whole."),
-    option("--group-near-duplicates", is_flag=True, help="Keep copies of one video (re-uploads) in one part."),
-    option("--similarity", default=0.93, show_default=True, help="Cosine from which two videos count as copies."),
+    option("--group-by", metavar="COLUMN", help="Column of the label file; videos of one group stay in one part."),
+    option(
+        "--group-near-duplicates", group=_COPIES, is_flag=True, help="Keep copies of a video (re-uploads) in one part."
+    ),
+    option(
+        "--similarity",
+        group=_COPIES,
+        default=0.93,
+        show_default=True,
+        metavar="COSINE",
+        help="Videos that are at least so similar count as copies.",
+    ),
 )
 
 
