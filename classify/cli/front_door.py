@@ -1,15 +1,15 @@
-"""`framehead`: all commands behind one name, in the order of their use."""
+"""`framehead`: all commands behind one name, in the order in which they are used."""
 
 import click
 
 from embed.cli import CommandGroup
 
 COMMANDS = {
-    "learn": ("classify.cli", "All of it at once, for a folder of class folders."),
-    "embed-videos": ("embed.cli", "Embed videos once: vectors of their frames, into one store."),
+    "learn": ("classify.cli", "Do it all: from a folder of class folders to a head."),
+    "embed-videos": ("embed.cli", "Embed videos once: vectors of their frames, in a store."),
     "inspect-embeddings": ("embed.cli", "Show what is in a store; verify, merge or repair it."),
-    "describe-dataset": ("classify.cli", "Show what a labelled set consists of."),
-    "split-videos": ("classify.cli", "Share the videos out: train, validation, test."),
+    "describe-dataset": ("classify.cli", "Show labels, durations and resolutions of the videos."),
+    "split-videos": ("classify.cli", "Split the videos into train, validation and test."),
     "train-head": ("classify.cli", "Train a head in seconds, and measure it."),
     "compare-heads": ("classify.cli", "Compare heads, and tell differences from noise."),
     "predict-videos": ("classify.cli", "Label new videos with a trained head."),
@@ -22,7 +22,7 @@ framehead = click.version_option(package_name="framehead", help="Show the versio
         "framehead",
         COMMANDS,
         help="Embed videos once, train a classifier on them in seconds.\n\n"
-        "Each command is also a program of its own: `framehead train-head` and `train-head` do the same.",
+        "Each command but learn is also a program: `framehead train-head` and `train-head` do the same.",
         epilog="`framehead COMMAND -h` explains a command. Guides: resources/docs/ in framehead's folder.",
     )
 )

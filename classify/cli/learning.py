@@ -1,17 +1,35 @@
-"""`framehead learn`: embed, split, choose and report, each by the command that one would type."""
+"""`framehead learn`: embed, split, choose and report, each by the command that one would type.
 
+Its folder holds what these commands write, and two files of its own:
+
+    videos-learned/
+      learned.json     which folder it was learned from, relative to this one
+      embeddings.h5    the store, of embed-videos
+      labels.csv       labels of the videos that are still in the folder; written if the store has others, too
+      split.csv        of split-videos
+      head/            of train-head
+"""
+
+import csv
+import io
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from classify.cli.data import split_videos
+from classify.cli.learning_plan import LearningPlan, claim_output, default_output, plan_learning, refuse_output
 from classify.cli.training import train_head
+from classify.cli.typed import type_option
 from classify.errors import ClassifyError
-from embed.cli import Command, embed_videos, inspect_embeddings, option, show_next, show_notes
+from embed.cli import STEP, Command, embed_videos, option, show_next, show_notes
+from embed.machine import counted
 
-_SHOWN = {command.name: command for command in (embed_videos, inspect_embeddings, split_videos, train_head)}
+_STEPS = {command.name: command for command in (embed_videos, split_videos, train_head)}
+_EMBEDDING, _SPLIT = "Embedding", "Split"
 
 
 @click.command(cls=Command, guide="start.md")
@@ -19,12 +37,8 @@ _SHOWN = {command.name: command for command in (embed_videos, inspect_embeddings
 @option(
     "--model", default="ViT-B-32", show_default=True, metavar="NAME", help="Encoder; efficientnet-lite0 is bundled."
 )
-@option("--pretrained", metavar="WEIGHTS", help="The encoder's weights: a tag, or a checkpoint file.")
-@option("--frames-count", default=32, show_default=True, type=click.IntRange(1), metavar="N", help="Frames a video.")
 @option("--labels", metavar="FILE", type=click.Path(), help="Label file.  [default: each folder's name is a label]")
-@option("--group-by", metavar="COLUMN", help="Column of the label file; videos of one group stay in one part.")
-@option("--test-size", default=0.2, show_default=True, metavar="SHARE", help="Share of the videos that tests.")
-@option("--budget", default=60.0, show_default=True, metavar="SECONDS", help="Time for choosing and training a head.")
+@option("--budget", default=60.0, show_default="60", metavar="SECONDS", help="Time to choose and train a head.")
 @option(
     "-o",
     "--output",
@@ -32,55 +46,136 @@ _SHOWN = {command.name: command for command in (embed_videos, inspect_embeddings
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the store, the split and the head.  [default: FOLDER-learned, beside FOLDER]",
 )
+@option(
+    "--frames-count",
+    group=_EMBEDDING,
+    default=32,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Frames of each video.",
+)
+@option(
+    "--pretrained", group=_EMBEDDING, metavar="WEIGHTS", help="Weights of the encoder: a tag, or a checkpoint file."
+)
+@option(
+    "--test-size",
+    group=_SPLIT,
+    default=0.2,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the videos for the test part. If FOLDER has train/ and val/ or test/, these are the parts instead.",
+)
+@option(
+    "--group-by",
+    group=_SPLIT,
+    metavar="COLUMN",
+    help="Column of the label file; videos of one group stay in one part.",
+)
 @click.version_option(package_name="framehead", help="Show the version.")
-def learn(videos: Path, output: Path | None, **options: str | float | None) -> None:
+def learn(videos: Path, output: Path | None, **options: Any) -> None:
     """Learn to classify: from a FOLDER with a subfolder of videos for each class to a trained head and its report.
 
     Runs embed-videos, split-videos and train-head --arch auto, and shows each command before it runs. Running it again
-    embeds only what is new.
+    embeds only what is new. Exit 1 if videos failed: the head has then learned from the others.
 
     \b
     framehead learn videos/
     framehead learn videos/ --model efficientnet-lite0 --budget 20 -o learned/
     """  # noqa: D301 (click wants a real backspace)
+    import classify
+
+    output = output or default_output(videos)
+    refuse_output(output, videos)
+    split = classify.SplitConfig(options["test_size"], 0, options["group_by"])
+    is_sized = click.get_current_context().get_parameter_source("test_size") is not ParameterSource.DEFAULT
+    plan = plan_learning(videos, options["labels"], split, is_sized=is_sized)
+    click.echo(plan)
+    claim_output(output, videos)
+    has_failures = _take_steps(plan, output, options)
+    if has_failures:
+        show_notes(("Some videos failed and are listed above. The head has learned from the others.",))
+    show_next(shlex.join(["predict-videos", str(output / "head"), "NEW_VIDEOS"]))
+    sys.exit(1 if has_failures else 0)
+
+
+def _take_steps(plan: LearningPlan, output: Path, options: dict[str, Any]) -> bool:
+    """Run the commands one after another; return True if videos failed."""
+    store, split, head = (str(output / name) for name in ("embeddings.h5", "split.csv", "head"))
+    encoder = _typed(options, "model", "pretrained", "frames_count")
+    has_failures = _run("embed-videos", str(plan.videos.path), *encoder, "-o", store)
+    labels = _typed({"labels": _current_labels(plan, output, options["labels"])}, "labels")
+    parts = ["--by-folder"] if plan.split.by_folder else type_option("--test-size", plan.split.test_size)
+    groups = _typed(options, "group_by")
+    _run("split-videos", store, *labels, *groups, *parts, "--validation-size", "0", "-o", split)
+    chosen = ["--arch", "auto", *_typed(options, "budget"), *_page_option()]
+    _run("train-head", store, *labels, "--split", split, *chosen, "-o", head)
+    return has_failures
+
+
+def _current_labels(plan: LearningPlan, output: Path, labels: str | None) -> str | None:
+    """Return the label file for a store: the given one; or, if the store has videos that are gone, one without them.
+
+    Raises:
+        ClassifyError: no video could be embedded.
+    """
+    from classify.files import write_whole
+    from embed.store import EmbeddingStore
+
+    with EmbeddingStore(output / "embeddings.h5") as store:
+        gone = [video_id for video_id in store.ids if video_id not in plan.videos]
+        if not len(store):
+            raise ClassifyError(f"No video of {plan.videos.path} could be embedded; the reasons are above.")
+    if not gone:
+        return labels
+    path = output / "labels.csv"
+    write_whole(path, _label_file(plan))
+    what = f"The store has {counted(len(gone), 'video')} that {plan.videos.path} no longer has, such as {gone[0]!r}."
+    show_notes((f"{what} {path} labels the others.",))
+    return str(path)
+
+
+def _label_file(plan: LearningPlan) -> str:
+    """Return the text of a label file of the videos that are in the folder."""
+    text, table, group_by = io.StringIO(), plan.table, plan.split.group_by
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", "labels", *([group_by] if group_by else [])])
+    for index, video_id in enumerate(table.ids):
+        writer.writerow([video_id, table.labels_of(index), *([table.groups[index]] if table.groups else [])])
+    return text.getvalue()
+
+
+def _page_option() -> list[str]:
+    """Return the option for report.html, if what it needs is installed."""
     from classify.report import check_page_packages
 
-    here = output or videos.resolve().with_name(f"{videos.resolve().name}-learned")
-    store, split, head = (str(here / name) for name in ("embeddings.h5", "split.csv", "head"))
-    here.mkdir(parents=True, exist_ok=True)
-    labels = _given(options, "labels")
-    encoder = _given(options, "model", "pretrained", "frames_count")
-    _run("embed-videos", str(videos), *encoder, "-o", store)
-    part = _given(options, "test_size", "group_by")
-    _run("split-videos", store, *labels, *part, "--validation-size", "0", "-o", split)
-    budget, page = _given(options, "budget"), ["--html"]
     try:
         check_page_packages()
     except ClassifyError as error:
-        page = []
         show_notes((f"No report.html is written. {error}",))
-    _run("train-head", store, *labels, "--split", split, "--arch", "auto", *budget, *page, "-o", head)
-    show_next(f"predict-videos {shlex.quote(head)} NEW_VIDEOS")
+        return []
+    return ["--html"]
 
 
-def _given(options: dict[str, str | float | None], *names: str) -> list[str]:
+def _typed(options: dict[str, Any], *names: str) -> list[str]:
     """Return options as they are typed, those that have a value."""
-    typed: list[str] = []
-    for name in names:
-        value = options[name]
-        if value is not None:
-            typed += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
-    return typed
+    given = (type_option(f"--{name.replace('_', '-')}", options[name]) for name in names if options[name] is not None)
+    return [word for words in given for word in words]
 
 
-def _run(name: str, *arguments: str) -> None:
-    """Show a command as one would type it, and run it. Where it fails, stop with its exit code."""
+def _run(name: str, *arguments: str) -> bool:
+    """Show a command as one would type it, and run it; return True if videos failed. If it fails itself, exit."""
     click.secho(f"\n$ {shlex.join([name, *arguments])}", bold=True)
     try:
-        code = _SHOWN[name].main([*arguments], prog_name=name, standalone_mode=False)
+        code = _STEPS[name].main([*arguments], prog_name=name, standalone_mode=False, obj=STEP)
     except SystemExit as end:
         code = end.code
-    # 1 of embed-videos: some videos failed, and were named; the others do.
+    # 1 of embed-videos: some videos failed and are listed; the others do.
     if code and not (name == "embed-videos" and code == 1):
-        click.echo(f"\n{name} failed, as said above. Mend that and run this again: what is done stays done.", err=True)
+        click.echo(
+            f"\n{name} failed; its message is above. Fix the cause and run the same command again: "
+            "finished steps are kept.",
+            err=True,
+        )
         sys.exit(code)
+    return bool(code)

@@ -8,7 +8,14 @@ from .label_errors import (
     find_label_errors as find_label_errors,
 )
 from .label_files import SEPARATOR as SEPARATOR, compose as compose
-from .labels import LabelConfig as LabelConfig, Labels as Labels, LabelTable as LabelTable, read_labels as read_labels
+from .labels import (
+    LabelConfig as LabelConfig,
+    Labels as Labels,
+    LabelTable as LabelTable,
+    VideoListing as VideoListing,
+    list_first as list_first,
+    read_labels as read_labels,
+)
 from .near_duplicates import SIMILARITY as SIMILARITY, find_near_duplicates as find_near_duplicates
 from .split_files import (
     PARTS as PARTS,
@@ -21,6 +28,8 @@ from .splits import (
     SplitConfig as SplitConfig,
     fold_table as fold_table,
     fold_videos as fold_videos,
+    has_part_folders as has_part_folders,
+    make_split as make_split,
     read_table as read_table,
     split_folds as split_folds,
     split_table as split_table,

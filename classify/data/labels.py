@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.data.label_files import SEPARATOR, LabelFile, LabelRow, compose, read_label_file
 from classify.errors import LabelError
-from embed.store import EmbeddingStore
+from embed.store import Failure
 
 _LISTED = 10  # names spelled out in a message before "and 7 more"
 
@@ -39,6 +39,36 @@ class LabelConfig:
     def __post_init__(self) -> None:
         if self.min_count < 1:
             raise LabelError(f"min_count is {self.min_count}. Give a whole number of videos from 1.")
+
+
+class Located(Protocol):
+    """Something that lies in a place."""
+
+    @property
+    def location(self) -> str:
+        """An absolute path, or an address."""
+
+
+class VideoListing(Protocol):
+    """Videos that labels are read for: an `EmbeddingStore`, or what will be embedded into one."""
+
+    @property
+    def path(self) -> Path:
+        """Where the store or the folder is; messages name it."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Ids of the videos, in their order."""
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """Videos that could not be embedded."""
+
+    def __contains__(self, video_id: object) -> bool:
+        """Return True if a video has this id."""
+
+    def video(self, video_id: str) -> Located:
+        """Return what is known of the video of this id."""
 
 
 Labels = str | Path | LabelConfig | None
@@ -125,7 +155,7 @@ class LabelTable:
         return cls(ids, names, targets, found, tuple(notes))
 
 
-def read_labels(store: EmbeddingStore, labels: Labels = None, *, group_by: str | None = None) -> LabelTable:
+def read_labels(store: VideoListing, labels: Labels = None, *, group_by: str | None = None) -> LabelTable:
     """Read what the videos of a store show.
 
     Args:
@@ -191,7 +221,7 @@ class _Found:
     dropped: frozenset[str] = frozenset()
 
 
-def _folder_labels(store: EmbeddingStore) -> _Found:
+def _folder_labels(store: VideoListing) -> _Found:
     folders = {video_id: compose(PurePosixPath(video_id).parent.name) for video_id in store.ids}
     labels = {video_id: frozenset({folder}) for video_id, folder in folders.items() if folder}
     if not labels:
@@ -202,7 +232,7 @@ def _folder_labels(store: EmbeddingStore) -> _Found:
     return _Found(labels, {}, _note("without a label (their ids name no folder)", folders, labels))
 
 
-def _file_labels(store: EmbeddingStore, path: Path, group_by: str | None) -> _Found:
+def _file_labels(store: VideoListing, path: Path, group_by: str | None) -> _Found:
     file = read_label_file(path, group_by)
     ids = _ids_of(file.rows, store, path)
     found = _merge(file, ids)
@@ -247,7 +277,7 @@ def _drop_rare(found: _Found, min_count: int, vocabulary: Sequence[str]) -> _Fou
     return _Found(kept, found.groups, notes, frozenset(rare))
 
 
-def _ids_of(rows: Sequence[LabelRow], store: EmbeddingStore, path: Path) -> dict[str, str]:
+def _ids_of(rows: Sequence[LabelRow], store: VideoListing, path: Path) -> dict[str, str]:
     """Map each row's key to the id of the video it means; a key that fits no video stands for itself."""
     known = {*store.ids, *(failure.id for failure in store.failures)}
     if all(row.key in known for row in rows):

@@ -81,7 +81,7 @@ def split_videos(
         SplitError: there are too few videos or groups for the parts, or the folders tear a group apart.
     """
     table = read_table(store, labels, config)
-    split, notes = _split_by_folder(table, config) if config.by_folder else (split_table(table, config), ())
+    split, notes = make_split(table, config)
     write_split(Path(output), split, table)
     return summarise_split(Path(output), split, table, notes)
 
@@ -114,6 +114,25 @@ def split_folds(
         write_split(path, split, table)
         summaries.append(summarise_split(path, split, table))
     return tuple(summaries)
+
+
+def make_split(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str, ...]]:
+    """Return the split of labelled videos, by their folders or by shares, and notes on it.
+
+    Raises:
+        SplitError: there are too few videos or groups for the parts, or the folders tear a group apart.
+    """
+    return _split_by_folder(table, config) if config.by_folder else (split_table(table, config), ())
+
+
+def has_part_folders(ids: Sequence[str]) -> bool:
+    """Return True if the folders in all ids say which videos train and which do not.
+
+    >>> has_part_folders(["train/hug/a.mp4", "val/hug/b.mp4"]), has_part_folders(["train/hug/a.mp4", "hug/b.mp4"])
+    (True, False)
+    """
+    found = {_folder_part(video_id) for video_id in ids}
+    return None not in found and "train" in found and len(found) > 1
 
 
 def split_table(table: LabelTable, config: SplitConfig) -> Split:
@@ -190,7 +209,7 @@ def read_table(store: str | Path, labels: Labels, config: SplitConfig) -> LabelT
 def _split_by_folder(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str, ...]]:
     """Split as the folders in the ids say; also return what is to be known of it."""
     found = [_folder_part(video_id) for video_id in table.ids]
-    if None in found or "train" not in found or len(set(found)) == 1:
+    if not has_part_folders(table.ids):
         example = table.ids[found.index(None)] if None in found else table.ids[0]
         raise SplitError(
             f"The ids do not say which videos train and which test, e.g. {example!r}. Embed a folder that holds "
