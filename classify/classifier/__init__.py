@@ -1,8 +1,8 @@
-"""A trained head that is used: saved, loaded, predicting, exported.
+"""Trained heads in use: saved, loaded, predicting, exported.
 
 In: a head folder, and new videos or a store.
-Out: `VideoClassifier`, `Predictions`, an ONNX file; `VideoHeadClassifier` for arrays, as scikit-learn has it.
-Read first: `classifier.py`, which says what a head folder holds; then `prediction.py`.
+Out: `VideoClassifier`, `Predictions`, an ONNX file; `VideoHeadClassifier`, an estimator of scikit-learn for arrays.
+Read first: `classifier.py`, which lists the files of a head folder; then `prediction.py`.
 """
 
 import lazy_loader

@@ -1,10 +1,10 @@
-"""A trained head with all it needs to be used, and the folder it lives in.
+"""A trained head with everything that predictions need, and its folder.
 
     head/
       head.safetensors   the weights
       head.json          architecture, label names in order, thresholds, temperature, provenance of the vectors, config,
                          metrics, versions, and the sha256 of head.safetensors
-      history.csv        one row an epoch               (written by `train_head`)
+      history.csv        one row for each epoch         (written by `train_head`)
       report.json        figures of every part          (written by `train_head`)
       report.html        the same as a page to look at  (written by `write_page`)
 
@@ -41,16 +41,16 @@ _UNFINISHED = ".new-"  # begins the folder of what is being written, which a kil
 
 @dataclass(frozen=True)
 class VideoClassifier:
-    """Labels videos by their vectors.
+    """A head that labels videos by their vectors.
 
     Args:
-        head: trained, on the CPU.
+        head: a trained head on the CPU.
         names: (C,) label names, in the order of the head's logits.
         thresholds: (C,) lowest probability at which a label is given; None gives each video its likeliest label.
-        provenance: how the vectors were made that the head learned from. It takes no others.
+        provenance: how the vectors that the head learned from were made. It takes no others.
         config: how the head was trained.
         metrics: figures to show with the head, JSON-ready.
-        temperature: what divides the logits, so that probabilities are calibrated; thresholds are meant after it.
+        temperature: divides the logits, which calibrates the probabilities; thresholds hold for calibrated ones.
     """
 
     head: StandardisedHead
@@ -69,15 +69,15 @@ class VideoClassifier:
         return calibrate(found, self.temperature, is_single_label=self.thresholds is None)
 
     def decide(self, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Turn probabilities (N, C) into labels, bool (N, C)."""
+        """Return the labels for probabilities (N, C), as bool (N, C)."""
         return decide_labels(probabilities, self.thresholds)
 
     def check(self, provenance: Provenance, name: str) -> None:
-        """Refuse vectors that were made otherwise than those that the head learned from.
+        """Raise EncoderMismatch if vectors were not made in the same way as those that the head learned from.
 
         Args:
-            provenance: what makes the vectors.
-            name: what to call their source in the message.
+            provenance: how the vectors were made.
+            name: the name of their source, for the message.
 
         Raises:
             EncoderMismatch: encoder, weights, preprocessing or sampling differ.
@@ -86,27 +86,27 @@ class VideoClassifier:
         if difference is not None:
             encoder = self.provenance.encoder
             raise EncoderMismatch(
-                f"{name} does not give the vectors that this head learned from: its {difference}. Label the videos "
-                f"themselves with the head's own encoder ({encoder.model}, weights {encoder.pretrained}), or train a "
-                "head on such vectors."
+                f"{name} does not give vectors of the kind that this head learned from: its {difference}. Label the "
+                f"videos themselves with the head's own encoder ({encoder.model}, weights {encoder.pretrained}), or "
+                "train a head on these vectors."
             )
 
     def save(self, folder: str | Path, *, reports: Mapping[str, str] | None = None) -> None:
-        """Write the head's folder; an older head there is replaced, or stays where the new one cannot be written.
+        """Write the head's folder. An older head there is replaced, but only once the new one is written.
 
         Args:
-            folder: where the head will lie.
-            reports: name -> text of further files beside it: history.csv, report.json.
+            folder: the folder to write.
+            reports: name -> text of further files in it: history.csv, report.json.
 
         Raises:
-            HeadError: something other than a head lies there, or the disk does not take it.
+            HeadError: the folder holds something other than a head, or cannot be written.
         """
         folder = Path(folder)
         refuse_output_folder(folder)
         weights = safetensors.torch.save({name: t.contiguous() for name, t in self.head.state_dict().items()})
         description = json.dumps(self._describe(weights), indent=2) + "\n"
         try:
-            # The description last: without it, a folder is no head.
+            # The description comes last: a folder without it is not a head.
             _fill_folder(folder, {**(reports or {}), WEIGHTS_FILE: weights, DESCRIPTION_FILE: description})
         except OSError as error:
             raise _unwritable(folder, error) from error
@@ -116,7 +116,7 @@ class VideoClassifier:
         """Read a head's folder.
 
         Raises:
-            HeadError: it holds no head, a damaged one, or one of an architecture that is not installed.
+            HeadError: the folder holds no head, a damaged one, or one of an architecture that is not installed.
         """
         folder = Path(folder)
         description = _read_description(folder)
@@ -124,7 +124,7 @@ class VideoClassifier:
             return cls._from_description(description, _read_weights(folder, description))
         except HeadError:
             raise
-        # RuntimeError: torch, of sizes that no tensor has.
+        # torch raises RuntimeError for sizes that no tensor has.
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ClassifyError) as error:
             raise HeadError(
                 f"{folder / DESCRIPTION_FILE} does not describe a head: {type(error).__name__}: {error}. "
@@ -163,14 +163,14 @@ class VideoClassifier:
 
 
 def refuse_output_folder(folder: Path) -> None:
-    """Raise HeadError where no head can be written: a file, a folder that holds other things, or a read-only place."""
+    """Raise HeadError if no head can be written there: it is a file, holds other things, or is read-only."""
     if folder.is_file():
         raise HeadError(f"{folder} is a file. Name a folder for the head.")
     found = {path.name for path in folder.iterdir()} if folder.exists() else set()
     foreign = sorted(name for name in found - _OWN_FILES if not name.startswith(_UNFINISHED))
     if foreign:
         raise HeadError(
-            f"{folder} holds {foreign[0]!r}, which is no part of a head, and would be lost. Name another folder."
+            f"{folder} holds {foreign[0]!r}, which is not part of a head and would be lost. Name another folder."
         )
     try:
         with tempfile.TemporaryFile(
@@ -182,13 +182,15 @@ def refuse_output_folder(folder: Path) -> None:
 
 
 def _unwritable(folder: Path, error: OSError) -> HeadError:
-    return HeadError(f"{folder} cannot be written: {error.strerror}. Make room or allow it, or name another folder.")
+    return HeadError(
+        f"{folder} cannot be written: {error.strerror}. Free disk space, make it writable, or name another folder."
+    )
 
 
 def _fill_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
-    """Write the files of a head in their order; its other files go.
+    """Write the files of a head in their order, and delete its other files.
 
-    The folder itself stays, since one that is mounted cannot be renamed. Nothing takes its place before all is on disk.
+    The folder itself stays, since a mounted one cannot be renamed. No file is replaced before all are on disk.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder) as beside:
@@ -205,7 +207,9 @@ def _read_description(folder: Path) -> dict[str, Any]:
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise HeadError(f"{folder} holds no {DESCRIPTION_FILE}, so it is no head. Make one with train-head.") from error
+        raise HeadError(
+            f"{folder} holds no {DESCRIPTION_FILE}, so it is not a head. Make one with train-head."
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise HeadError(f"{path} cannot be read as JSON: {error}. Train the head again.") from error
     found = description.get("format") if isinstance(description, dict) else None
@@ -229,7 +233,7 @@ def _read_weights(folder: Path, description: Mapping[str, Any]) -> dict[str, tor
 def _fill_head(
     config: TrainConfig, dimension: int, class_count: int, weights: Mapping[str, torch.Tensor]
 ) -> StandardisedHead:
-    """Build a head around weights whose names, shapes and types are checked before any memory is taken."""
+    """Return a head with these weights. Their names, shapes and types are checked before memory is allocated."""
     with torch.device("meta"):
         head = configure_head(config, dimension, class_count)
     expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in head.state_dict().items()}

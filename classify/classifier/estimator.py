@@ -1,9 +1,9 @@
-"""Heads as scikit-learn's estimators: in pipelines, cross-validation and grid searches, on arrays instead of stores.
+"""Heads as estimators of scikit-learn, for pipelines, cross-validation and grid searches on arrays instead of stores.
 
     VideoHeadClassifier(arch="transformer", mixup=0.4).fit(X, y).predict(X)
 
-X is (N, T, D), or a list of N arrays (T_i, D); an array (N, D) counts as videos of one vector each. y has a label a
-video, or is an indicator matrix (N, C) of 0 and 1 where videos have several.
+X is (N, T, D), or a list of N arrays (T_i, D); an array (N, D) counts as videos of one vector each. y has one label
+for each video or, if videos have several, is an indicator matrix (N, C) of 0 and 1.
 
 Source of the contract: https://scikit-learn.org/stable/developers/develop.html; its own checks pass with (N, D).
 """
@@ -32,16 +32,17 @@ from classify.training import (
     predict_probabilities,
     take_videos,
 )
+from embed.machine import counted
 
-_ROUND_NUMBER = 64  # of videos predicted at once, so that no probability depends on how many others there are
+_ROUND_NUMBER = 64  # videos are predicted in multiples of it, so that their number changes no probability
 
 
 class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """A head that trains on arrays.
 
-    The parameters are those of `TrainConfig`, where each is explained, but for `random_state`: its seed, or what each
-    `fit` draws one from, as in scikit-learn. They stand here one by one since scikit-learn reads them from the
-    signature. What needs validation videos is left out: scikit-learn chooses by cross-validation.
+    The parameters are those of `TrainConfig`, which explains each, except `random_state`: it is the seed, or each `fit`
+    draws a seed from it, as in scikit-learn. They are listed one by one because scikit-learn reads them from the
+    signature. Settings that need validation videos are left out: scikit-learn chooses by cross-validation.
 
     Attributes:
         classes_: (C,) labels; 0 to C - 1 where y was an indicator matrix.
@@ -49,9 +50,9 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         run_: the `TrainingRun`, with the head and its history.
 
     Raises:
-        ValueError: X or y are not as described above; with other dimensions than in training, too.
+        ValueError: X or y are not as described above, or X has other dimensions than in training.
         TrainError: a parameter is out of its range.
-        HeadError: there is no such head, or it cannot take such vectors or options.
+        HeadError: there is no such head, or it does not take these vectors or options.
         ClassifyError: the positions are timestamps, which arrays do not have.
     """
 
@@ -109,7 +110,7 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         videos = self._read(X, y, is_training=True)
         targets = self._read_targets(y, len(videos))
-        # Not by what these videos happen to show: the folds of a cross-validation would train different things.
+        # The type of y decides, not what these videos happen to show: folds would train different objectives.
         dataset = LabelledSet(videos, tuple(map(str, self.classes_)), targets, allows_several=self._is_indicator)
         nobody = np.array([], dtype=np.int64)
         self.run_: TrainingRun = fit_head(dataset, np.arange(len(videos)), nobody, self._config())
@@ -143,7 +144,7 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return TrainConfig(seed=_draw_seed(settings.pop("random_state")), **settings)
 
     def _read(self, X: Any, y: Any = "no_validation", *, is_training: bool) -> VideoSet:
-        """Check X, and lay its videos one after another."""
+        """Check X, and return its videos as one set."""
         sequences = _sequences(X)
         if sequences is None:
             if is_training:
@@ -153,10 +154,10 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             sequences = [row[None] for row in X]
         else:
             if not sequences:
-                raise ValueError("X has 0 videos. Give one at least.")
+                raise ValueError("X has 0 videos. Pass at least one.")
             sequences = [check_array(video, dtype=np.float32) for video in sequences]
             self._check_dimension({video.shape[1] for video in sequences}, is_training=is_training)
-        # Named by its content, a video keeps its random frame wherever it stands.
+        # A video is named by its content, so that its random frame does not depend on its place in X.
         ids = tuple(sha256(video.tobytes()).hexdigest() for video in sequences)
         return VideoSet(ids, np.concatenate(sequences), np.array([len(video) for video in sequences]))
 
@@ -180,17 +181,20 @@ class VideoHeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.classes_, places = np.unique(column_or_1d(y, warn=True), return_inverse=True)
             targets = places[:, None] == np.arange(len(self.classes_))
         if len(targets) != video_count:
-            raise ValueError(f"X has {video_count} videos, y labels of {len(targets)}. Give one row of y a video.")
+            raise ValueError(
+                f"X has {counted(video_count, 'video')}, but y has {counted(len(targets), 'row')}. Pass one row of y "
+                "for each video."
+            )
         if targets.any(axis=0).sum() < 2:
-            raise ValueError("y has one class only, or 1 class in all videos. Give videos of two at least.")
+            raise ValueError("y has one class only, or 1 class in all videos. Pass videos of at least two classes.")
         return targets
 
 
 def _draw_seed(random_state: Any) -> int:
-    """Return a whole number as it is; draw from what else scikit-learn takes, its global generator for None.
+    """Return an integer as it is; draw one from a generator, for None from the global one, as scikit-learn does.
 
     Raises:
-        ValueError: it takes no such thing.
+        ValueError: scikit-learn does not accept it.
     """
     if isinstance(random_state, Integral):
         return int(random_state)
@@ -198,14 +202,14 @@ def _draw_seed(random_state: Any) -> int:
 
 
 def _sequences(X: Any) -> list[Any] | None:
-    """Return the videos of (N, T, D) or of a list of (T_i, D), which may be empty; None where X is something else."""
+    """Return the videos of (N, T, D), or of a list of (T_i, D), which may be empty; None if X is something else."""
     is_list = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
     is_many = len(X) == 0 or np.ndim(X[0]) == 2 if is_list else isinstance(X, np.ndarray) and X.ndim == 3
     return list(X) if is_many else None
 
 
 def _fill_up(videos: VideoSet) -> VideoSet:
-    """Repeat the last video until the number of videos is a round one."""
+    """Repeat the last video until the number of videos is a multiple of `_ROUND_NUMBER`."""
     extra = -len(videos) % _ROUND_NUMBER
     last = np.repeat(len(videos) - 1, extra)
     indices = np.concatenate([np.arange(len(videos)), last])

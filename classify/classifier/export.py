@@ -1,21 +1,21 @@
-"""A trained head as one ONNX file, which runs where neither torch nor this package is.
+"""A trained head as one ONNX file, which runs without torch and without this package.
 
-The model takes the vectors of B videos as a store holds them, and does all that the head does with them: it thins
-them to `max_frames`, projects and standardises them, and divides the logits by the temperature. Of a store with several
-views it takes a video's rows as they are, view after view, and averages the views' probabilities.
+The model takes the vectors of B videos as a store holds them, and does everything that the head does with them: it
+thins them to `max_frames`, projects and standardises them, and divides the logits by the temperature. If a store has
+several views, the model takes the rows of a video as they are, view after view, and averages the views' probabilities.
 
     inputs    vectors        (B, T, D) float32  any B and T; rows where the mask is False may hold anything
               mask           (B, T) bool        True where a vector is real; each video's real vectors come first
-              timestamps_s   (B, T) float32     of a timed head alone (positions: timestamps): each vector's moment on
+              timestamps_s   (B, T) float32     only for a timed head (positions: timestamps): each vector's moment on
                                                 its video's own clock, as a store has it; anything where mask is False
     outputs   logits         (B, C) float32     after the temperature
-              probabilities  (B, C) float32     their softmax, or their sigmoid where videos have several labels
+              probabilities  (B, C) float32     their softmax, or their sigmoid if videos have several labels
 
-Its metadata are texts: `labels`, a JSON list of C names; `thresholds`, a JSON list of C probabilities from which a
-label is given, or null where the likeliest is; `temperature`; `provenance`, a JSON object of how vectors are made for
-it; and `vectors`, which is "all" or, for a head that chooses a video's vectors by its id as random-frame does,
-"selected": such a model takes the chosen vectors, (B, 1, D) for random-frame, and so does what
-`StandardisedHead.choose` returns.
+Its metadata are texts: `labels`, a JSON list of C names; `thresholds`, a JSON list of C probabilities at which a label
+is given, or null if each video gets its likeliest; `temperature`; `provenance`, a JSON object that says how its vectors
+are made; and `vectors`, which is "all" or "selected". A "selected" model is made of a head that chooses the vectors of
+a video by its id, as random-frame does. It takes the chosen vectors, as `StandardisedHead.choose` returns them:
+(B, 1, D) for random-frame.
 """
 
 import copy
@@ -38,9 +38,9 @@ from classify.heads import clear_padding, thin_batch
 from classify.training import Objective, VideoSet, select_rows
 
 TOLERANCE = 1e-4
-"""How far the model's probabilities may be from torch's, and its logits as a share of the largest logit above 1."""
+"""Largest difference from torch's probabilities, and from its logits as a share of the largest logit above 1."""
 
-_CHECKED = ((1, 1), (3, 7), (4, 150))  # videos and vectors; 150 is beyond every head's own number of places
+_CHECKED = ((1, 1), (3, 7), (4, 150))  # videos and vectors; 150 is more than any head has places for
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class ExportSummary:
         path: the ONNX file.
         names: (C,) label names, in the order of the outputs.
         dimension: D, the length of one vector.
-        inputs: their names: "vectors", "mask" and, of a timed head, "timestamps_s".
+        inputs: names of the inputs: "vectors", "mask" and, for a timed head, "timestamps_s".
         takes: "all" vectors of a video, or those "selected" by its id.
-        checked_videos: videos of random vectors that the model and torch were compared on.
-        largest_difference: between their outputs, as `TOLERANCE` counts it.
+        checked_videos: number of videos of random vectors on which the model and torch were compared.
+        largest_difference: between their outputs, measured as `TOLERANCE` is.
     """
 
     path: str
@@ -71,16 +71,17 @@ class ExportSummary:
 
 
 def export_head(head: str | Path, output: str | Path) -> ExportSummary:
-    """Write a head as an ONNX model, once it gives what the head gives.
+    """Write a head as an ONNX model, and return what it takes and gives.
 
-    Both are run on random vectors and masks; where they differ by more than `TOLERANCE`, nothing is written.
+    The model and the head run on the same random vectors and masks first. If their outputs differ by more than
+    `TOLERANCE`, nothing is written.
 
     Args:
         head: the head's folder.
         output: the ONNX file to write.
 
     Raises:
-        HeadError: there is no head in that folder, ONNX lacks what it computes, or its model computes something else.
+        HeadError: the folder holds no head, ONNX lacks an operator that it needs, or the model's outputs differ.
         ClassifyError: the packages that exporting needs are not installed, or torch is older than 2.8.
     """
     try:
@@ -110,10 +111,10 @@ def export_head(head: str | Path, output: str | Path) -> ExportSummary:
 
 @final
 class _ExportedHead(nn.Module):
-    """All that happens to the vectors of a batch, in torch.
+    """Everything that happens to the vectors of a batch, in torch.
 
     Args:
-        classifier: stays as it is.
+        classifier: the head and its settings; it is not changed.
     """
 
     def __init__(self, classifier: VideoClassifier) -> None:
@@ -139,7 +140,7 @@ class _ExportedHead(nn.Module):
         return logits, logits.sigmoid() if self.objective.is_multi_label else logits.softmax(dim=1)
 
     def _choose_moments(self, timestamps_s: Tensor, mask: Tensor) -> Tensor:
-        """Make of moments (B, T) what `StandardisedHead.choose_moments` does."""
+        """Return moments (B, T) as `StandardisedHead.choose_moments` makes them."""
         elapsed_s = timestamps_s - timestamps_s[:, :1]
         if self.standardised.max_frames is None:
             return elapsed_s
@@ -157,7 +158,7 @@ class _ExportedHead(nn.Module):
 def _part_views(
     vectors: Tensor, timestamps_s: Tensor | None, mask: Tensor, view_count: int
 ) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Make B x V videos of one view each of B videos whose real rows are view after view, as a store has them."""
+    """Turn B videos, whose real rows are view after view as in a store, into B x V videos of one view each."""
     if view_count == 1:
         return vectors, timestamps_s, mask
     counts = mask.sum(dim=1, keepdim=True) // view_count
@@ -165,7 +166,7 @@ def _part_views(
     places = torch.arange(longest, device=mask.device)
     is_real = places < counts
     firsts = counts * torch.arange(view_count, device=mask.device)
-    # Places beyond a view's end read the first row, which its mask leaves out.
+    # Places beyond the end of a view read the first row; the mask leaves them out.
     rows = (firsts.unsqueeze(2) + places).masked_fill(~is_real.unsqueeze(1), 0).flatten(1)
     parted = vectors.gather(1, rows.unsqueeze(2).expand(-1, -1, vectors.shape[2]))
     moments = None if timestamps_s is None else timestamps_s.gather(1, rows).view(-1, longest)
@@ -177,11 +178,11 @@ def _to_onnx(model: _ExportedHead, classifier: VideoClassifier) -> bytes:
     shape = (2, 8 * model.view_count)
     inputs = torch.zeros(*shape, classifier.provenance.encoder.dimension), torch.ones(shape, dtype=torch.bool)
     example = (*inputs, torch.zeros(shape))[: len(model.inputs)]
-    # Two vectors a view are fewest to torch, which else takes a view's length for 1; the model runs with one as well.
+    # torch must see at least two vectors a view, or it takes the length of a view for 1; the model also runs with one.
     least = 2 * model.view_count if model.view_count > 1 else None
     axes = {0: torch.export.Dim("videos"), 1: torch.export.Dim("time", min=least)}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.export's words to its own developers
+        warnings.simplefilter("ignore")  # torch.export warns its own developers
         try:
             program = torch.onnx.export(
                 model,
@@ -203,7 +204,7 @@ def _to_onnx(model: _ExportedHead, classifier: VideoClassifier) -> bytes:
 def _cannot_be_exported(classifier: VideoClassifier, error: Exception) -> HeadError:
     return HeadError(
         f"The {classifier.config.arch} head cannot be written as ONNX for videos of any length: "
-        f"{str(error).strip().splitlines()[0]}. Predict with the head itself, by predict-videos."
+        f"{str(error).strip().splitlines()[0]}. Predict with the head itself: predict-videos."
     )
 
 
@@ -218,10 +219,10 @@ def _metadata(model: _ExportedHead, classifier: VideoClassifier) -> dict[str, st
 
 
 def _largest_difference(content: bytes, classifier: VideoClassifier) -> float:
-    """Return how far the model's outputs are from torch's at most, on random videos.
+    """Return the largest difference between the model's outputs and torch's, on random videos.
 
     Raises:
-        HeadError: too far, or the model does not run.
+        HeadError: it is too large, or the model does not run.
     """
     import onnxruntime
     from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
@@ -235,14 +236,14 @@ def _largest_difference(content: bytes, classifier: VideoClassifier) -> float:
         raise _cannot_be_exported(classifier, error) from error
     if largest > TOLERANCE:
         raise HeadError(
-            f"The exported model of this {classifier.config.arch} head gives outputs that are {largest:.2g} from "
-            f"torch's, more than {TOLERANCE}. Nothing was written. Predict with the head itself, by predict-videos."
+            f"The outputs of the exported {classifier.config.arch} head differ from torch's by {largest:.2g}, more "
+            f"than {TOLERANCE}. Nothing was written. Predict with the head itself: predict-videos."
         )
     return largest
 
 
 def _difference(session: Any, classifier: VideoClassifier, videos: VideoSet) -> float:
-    """Return the largest difference: of probabilities, and of logits as a share of the largest logit above 1."""
+    """Return the largest difference of probabilities, or of logits as a share of the largest logit above 1."""
     logits = _torch_logits(classifier, videos)
     found = session.run(["logits", "probabilities"], _inputs(session, classifier, videos))
     differences = (
@@ -253,7 +254,7 @@ def _difference(session: Any, classifier: VideoClassifier, videos: VideoSet) -> 
 
 
 def _torch_logits(classifier: VideoClassifier, videos: VideoSet) -> NDArray[np.float32]:
-    """Return the head's logits (B, C) after the temperature, of each view alone and without padding."""
+    """Return the head's logits (B, C) after the temperature; each view is computed alone, without padding."""
     views, objective = videos.each_view(), Objective(is_multi_label=classifier.thresholds is not None)
     alone = [select_rows(views, classifier.head, np.array([index])) for index in range(len(views))]
     with torch.inference_mode():
@@ -263,7 +264,7 @@ def _torch_logits(classifier: VideoClassifier, videos: VideoSet) -> NDArray[np.f
 
 
 def _draw_videos(classifier: VideoClassifier, rng: np.random.Generator, count: int, time: int) -> VideoSet:
-    """Draw videos of 1 to `time` vectors a view, spread as those that the head learned from; the first is full."""
+    """Return random videos of 1 to `time` vectors a view, distributed as in training; the first has `time`."""
     head, view_count = classifier.head, len(classifier.provenance.views)
     lengths = rng.integers(1, time + 1, size=count) * view_count
     lengths[0] = time * view_count
@@ -271,14 +272,14 @@ def _draw_videos(classifier: VideoClassifier, rng: np.random.Generator, count: i
     vectors = scores * head.deviation + head.mean
     if head.components is not None:
         vectors = vectors @ head.components.T
-    # Of all videos together, so that their clocks start anywhere.
+    # One running sum over all videos, so that their clocks start at any moment.
     timestamps_s = rng.uniform(0, 2, int(lengths.sum())).cumsum().astype(np.float32)
     ids = tuple(f"{number}.mp4" for number in range(count))
     return VideoSet(ids, vectors.numpy(), lengths, view_count, read_timestamps=lambda: timestamps_s)
 
 
 def _inputs(session: Any, classifier: VideoClassifier, videos: VideoSet) -> dict[str, NDArray[Any]]:
-    """Return what a model takes of videos, by name, with what is no number in the padding."""
+    """Return the inputs of a model for videos, by name; padding is NaN."""
     views = videos.each_view()
     rows = np.split(videos.vectors, views.row_counts.cumsum()[:-1])
     if session.get_modelmeta().custom_metadata_map["vectors"] == "selected":

@@ -1,21 +1,21 @@
-"""Recurrences as ONNX has them, for videos of any length."""
+"""Recurrences as operators of ONNX, for videos of any length."""
 
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
-OPSET = 20  # of 2023: ONNX Runtime 1.17 and newer run it
+OPSET = 20  # from 2023: ONNX Runtime 1.17 and newer run it
 
 
 @final
 class OnnxRecurrence(nn.Module):
-    """An RNN or LSTM as ONNX's operator of that name: torch's own export unrolls it, for one length alone.
+    """An RNN or LSTM as ONNX's operator of that name. torch's own export unrolls it, for one length only.
 
     Args:
-        recurrence: one that `_has_operator`.
+        recurrence: one for which `_has_operator` is True.
 
-    Source: https://onnx.ai/onnx/operators/onnx__LSTM.html and onnx__RNN.html, on the order of gates.
+    Source: https://onnx.ai/onnx/operators/onnx__LSTM.html and onnx__RNN.html, for the order of the gates.
     """
 
     def __init__(self, recurrence: nn.RNN | nn.LSTM) -> None:
@@ -42,13 +42,13 @@ class OnnxRecurrence(nn.Module):
         return states.transpose(0, 1), None
 
     def _layer(self, recurrence: nn.RNN | nn.LSTM, number: int) -> list[Tensor]:
-        """Return one layer's weights of the input and of the state, and both biases in a row, as ONNX takes them."""
+        """Return one layer's weights of the input, those of the state, and both biases in a row, as ONNX takes them."""
         names = (f"{kind}_l{number}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
         inward, onward, *biases = (self._order_gates(getattr(recurrence, name).detach()) for name in names)
         return [inward.unsqueeze(0), onward.unsqueeze(0), torch.cat(biases).unsqueeze(0)]
 
     def _order_gates(self, weights: Tensor) -> Tensor:
-        """Turn torch's input, forget, cell, output gates into ONNX's input, output, forget, cell."""
+        """Reorder torch's gates (input, forget, cell, output) as ONNX has them (input, output, forget, cell)."""
         if self.operator == "RNN":
             return weights
         gates = weights.chunk(4)
@@ -56,7 +56,7 @@ class OnnxRecurrence(nn.Module):
 
 
 def replace_recurrences(module: nn.Module) -> None:
-    """Put operators that take any length in place of a head's recurrences."""
+    """Replace the recurrences of a head by operators that take any length."""
     for name, child in module.named_children():
         if isinstance(child, nn.RNN | nn.LSTM) and _has_operator(child):
             setattr(module, name, OnnxRecurrence(child))
@@ -65,6 +65,6 @@ def replace_recurrences(module: nn.Module) -> None:
 
 
 def _has_operator(recurrence: nn.RNN | nn.LSTM) -> bool:
-    """Whether it is plain: forwards only, batch first, with biases, without projections, and with tanh in an RNN."""
+    """Return True if it is plain: one direction, batch first, with biases, no projections, and tanh in an RNN."""
     is_plain = recurrence.batch_first and recurrence.bias and not recurrence.bidirectional and not recurrence.proj_size
     return is_plain and recurrence.mode in ("RNN_TANH", "LSTM")

@@ -220,7 +220,7 @@ def test_a_split_without_test_videos_is_refused(toy_store: Path, split: Path, tm
 
 
 def test_an_output_that_is_no_head_is_refused_before_the_training(toy_store: Path, split: Path) -> None:
-    with pytest.raises(HeadError, match=r"no part of a head.*Name another folder"):
+    with pytest.raises(HeadError, match=r"not part of a head.*Name another folder"):
         train_head(toy_store, split, toy_store.parent)
 
 

@@ -128,7 +128,7 @@ def test_a_head_that_the_disk_does_not_take_leaves_the_older_one(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # as a full disk: no file may grow longer
     try:
-        with pytest.raises(HeadError, match=r"head cannot be written: File too large\. Make room or allow it"):
+        with pytest.raises(HeadError, match=r"head cannot be written: File too large\. Free disk space"):
             make_classifier("random-frame").save(folder)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -142,7 +142,7 @@ def test_a_folder_with_other_files_is_not_replaced(
 ) -> None:
     (folder / "thesis.txt").write_text("years of work")
 
-    with pytest.raises(HeadError, match=r"holds 'thesis.txt', which is no part of a head.*Name another folder"):
+    with pytest.raises(HeadError, match=r"holds 'thesis.txt', which is not part of a head.*Name another folder"):
         make_classifier().save(folder)
 
     assert (folder / "thesis.txt").read_text() == "years of work"
@@ -236,7 +236,7 @@ def test_weights_of_another_head_are_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("head.json", r"holds no head.json, so it is no head. Make one"),
+        ("head.json", r"holds no head.json, so it is not a head. Make one"),
         ("head.safetensors", r"cannot be read: .*No such"),
     ],
 )

@@ -146,9 +146,9 @@ def test_a_random_state_of_another_kind_is_refused(
 
 @pytest.mark.parametrize("videos", [np.zeros((0, 5, 8)), []], ids=["array", "list"])
 def test_no_videos_are_refused(videos: Any, ragged: tuple[list[NDArray[np.float32]], NDArray[np.str_]]) -> None:
-    with pytest.raises(ValueError, match=r"X has 0 videos\. Give one at least"):
+    with pytest.raises(ValueError, match=r"X has 0 videos\. Pass at least one"):
         clone(QUICK).fit(videos, [])
-    with pytest.raises(ValueError, match=r"X has 0 videos\. Give one at least"):
+    with pytest.raises(ValueError, match=r"X has 0 videos\. Pass at least one"):
         clone(QUICK).fit(*ragged).predict(videos)
 
 
@@ -173,7 +173,7 @@ def test_videos_of_other_dimensions_are_refused(ragged: tuple[list[NDArray[np.fl
 def test_each_video_needs_its_label(ragged: tuple[list[NDArray[np.float32]], NDArray[np.str_]]) -> None:
     videos, labels = ragged
 
-    with pytest.raises(ValueError, match="X has 60 videos, y labels of 59"):
+    with pytest.raises(ValueError, match="X has 60 videos, but y has 59 rows"):
         clone(QUICK).fit(videos, labels[1:])
 
 
