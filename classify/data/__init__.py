@@ -1,6 +1,6 @@
-"""What is learned from: labels of videos, and their split into train, validation and test.
+"""What heads learn from: labels of videos, and their split into train, validation and test.
 
-In: a store's ids, label files (CSV, JSON lines), and vectors where near duplicates are looked for.
+In: a store's ids, label files (CSV, JSON lines), and vectors if near duplicates are to be found.
 Out: `LabelTable`, `Split`, and the files that hold them.
 Read first: `labels.py`, then `splits.py`.
 """

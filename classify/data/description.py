@@ -1,6 +1,6 @@
-"""What a labelled set consists of: videos of each class, labels of each video, durations, resolutions.
+"""Figures of a labelled set: videos of each class, labels of each video, durations, resolutions.
 
-Everything is counted for the whole set ("all") and, where it is split, for each part that has videos.
+Everything is counted for the whole set ("all") and, if it is split, for each part that has videos.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ WHOLE = "all"
 
 @dataclass(frozen=True)
 class Spread:
-    """Durations of some videos, in seconds: their number, sum, quartiles and ends; zeros where there is no video."""
+    """Durations of some videos in seconds: number, sum, quartiles, shortest and longest; zeros without a video."""
 
     videos: int
     sum_s: float
@@ -39,9 +39,9 @@ class DatasetDescription:
         table: ids, label names, targets.
         part_of: (N,) "train", "validation" or "test"; None without a split.
         durations_s: (N,) duration of each video.
-        sizes_px: (N, 2) width and height of each video, as stored; zeros where the store does not know them.
-        failure_count: videos of the store that gave no vectors.
-        notes: sentences about videos and classes that were left out or say little.
+        sizes_px: (N, 2) width and height of each video, as stored; zeros if the store does not know them.
+        failure_count: videos of the store that have no vectors.
+        notes: sentences about videos and classes that were left out or are too few.
     """
 
     store: str
@@ -54,7 +54,7 @@ class DatasetDescription:
 
     @property
     def rows(self) -> dict[str, NDArray[np.int64]]:
-        """Where the videos of the whole set, and of each part that has some, stand among the N."""
+        """The places of the videos among the N, for the whole set and for each part that has some."""
         found = {WHOLE: np.arange(len(self.table.ids))}
         for part in PARTS if self.part_of is not None else ():
             found[part] = np.flatnonzero(np.array(self.part_of) == part)
@@ -62,18 +62,18 @@ class DatasetDescription:
 
     @property
     def class_counts(self) -> dict[str, NDArray[np.int64]]:
-        """The (C,) videos of each class, for the whole set and each part."""
+        """The number of videos of each class, (C,), for the whole set and each part."""
         return {part: self.table.targets[rows].sum(axis=0) for part, rows in self.rows.items()}
 
     @property
     def label_counts(self) -> dict[str, dict[int, int]]:
-        """How many videos have one label, two and so on, for the whole set and each part."""
+        """Number of labels -> videos that have so many, for the whole set and each part."""
         per_video = self.table.targets.sum(axis=1)
         return {part: dict(sorted(Counter(per_video[rows].tolist()).items())) for part, rows in self.rows.items()}
 
     @property
     def shared_counts(self) -> NDArray[np.int64]:
-        """(C, C) videos that have both labels; on the diagonal, videos that have the one."""
+        """The number of videos that have both labels, (C, C); on the diagonal, those that have the one."""
         labels = sparse.csr_matrix(self.table.targets.astype(np.int64))
         return np.asarray((labels.T @ labels).toarray())
 
@@ -90,13 +90,13 @@ class DatasetDescription:
 
     @property
     def resolutions(self) -> dict[tuple[int, int], int]:
-        """(width, height) in pixels -> videos, most first; without those that the store does not know."""
+        """(width, height) in pixels -> videos, most frequent first; sizes that the store does not know are left out."""
         sizes = ((width, height) for width, height in self.sizes_px.tolist() if width and height)
         return dict(sorted(Counter(sizes).items(), key=lambda entry: (-entry[1], entry[0])))
 
     @property
     def pairs(self) -> list[tuple[str, str, int]]:
-        """Labels that some video has both of, and how many have, most first."""
+        """Pairs of labels that videos have together, and the number of these videos, most frequent first."""
         shared, names = np.triu(self.shared_counts, k=1), self.table.names
         found = [(names[one], names[other], int(shared[one, other])) for one, other in np.argwhere(shared).tolist()]
         return sorted(found, key=lambda pair: (-pair[2], pair[:2]))
@@ -119,7 +119,7 @@ class DatasetDescription:
 
 
 def spread(durations_s: NDArray[np.float64]) -> Spread:
-    """Summarise durations.
+    """Return a summary of durations.
 
     >>> spread(np.array([1.0, 2.0, 6.0])).median_s
     2.0

@@ -1,17 +1,17 @@
-"""Label files -> rows: which video, what it shows, which group it belongs to.
+"""Label files -> rows: a video, its labels and its group.
 
 A file is a CSV, or JSON lines: one object a line. One column names the video: `id` (its id in the store), or `path`,
-`link` or `url` (its id, or its place, relative to the file's folder). What it shows stands in the first of these that
-the file has:
+`link` or `url` (its id, or its location, relative to the file's folder). The labels are in the first of these columns
+that the file has:
 
     label                       one label a row, so several rows for several labels; or several with `|` between them
     labels, category            all labels of the video, with `|` between them; in JSON perhaps a list
     hashtags                    words, with or without #
-    description, text, caption, title    every #tag in them, if there is one in the whole file; small letters
-    columns of 0 and 1          one a label; blank is 0
+    description, text, caption, title    every #tag in them, in lower case, if the file has any
+    columns of 0 and 1          one column for each label; blank is 0
 
-Any other column can serve to group videos. Labels and groups are brought to NFC, in which an accent is one however it
-was typed; ids stay as they are written.
+Any other column can group videos. Labels and groups are normalised to NFC, so that an accent is the same however it was
+typed; ids stay as they are written.
 """
 
 import csv
@@ -28,17 +28,17 @@ from pathlib import Path
 from classify.errors import LabelError
 
 SEPARATOR = "|"
-"""Stands between several labels of one video, in label files, split files and predictions."""
+"""Separates several labels of one video in label files, split files and predictions."""
 
 KEY_COLUMNS = ("id", "path", "link", "url")
 TEXT_COLUMNS = ("description", "text", "caption", "title")
 
-_HASH = re.compile(r"(?<!&)[#\uFE5F\uFF03]")  # that of an entity (&#x27;) opens no tag; the others are wide or small
+_HASH = re.compile(r"(?<!&)[#\uFE5F\uFF03]")  # the # of an entity (&#x27;) opens no tag; the others are wide or small
 _WORD_CATEGORIES = frozenset("LMN")  # letters, marks (vowels of Hindi and Thai, accents), numbers
-_JOINERS = "\u200c\u200d"  # without a shape; between letters they are part of how Persian or Sinhala is written
-_ONE = frozenset({"1", "1.0"})  # pandas writes 1.0 where a column has blanks
+_JOINERS = "\u200c\u200d"  # invisible; between letters they are part of how Persian or Sinhala is written
+_ONE = frozenset({"1", "1.0"})  # pandas writes 1.0 if a column has blanks
 _ZERO_OR_ONE = _ONE | {"0", "0.0", ""}
-_LISTED = 5  # columns that an error shows the values of
+_LISTED = 5  # an error shows values of so many columns
 
 Cells = Mapping[str, str]
 _ReadLabels = Callable[[Cells], frozenset[str]]
@@ -46,13 +46,13 @@ _ReadLabels = Callable[[Cells], frozenset[str]]
 
 @dataclass(frozen=True)
 class LabelRow:
-    """What one row says.
+    """One row of a label file.
 
     Args:
-        line: where it stands, counted from 1 as editors do.
+        line: its line number, counted from 1 as in editors.
         key: the video, as the file names it.
-        labels: what it shows; may be empty.
-        group: its group; "" where none was asked for.
+        labels: the labels of the video; may be empty.
+        group: its group; "" if none was asked for.
     """
 
     line: int
@@ -63,13 +63,13 @@ class LabelRow:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """What a label file says.
+    """The content of a label file.
 
     Args:
         path: the file.
-        rows: one or more, in its order.
-        is_long: True where each row gives one label, so that rows of one video add up.
-        notes: what was taken for labels, where the names of the columns leave it open.
+        rows: one or more rows, in the order of the file.
+        is_long: True if each row gives one label, so that the rows of one video add up.
+        notes: which columns were taken for labels, if their names do not decide it.
     """
 
     path: Path
@@ -82,10 +82,10 @@ def read_label_file(path: Path, group_by: str | None = None) -> LabelFile:
     """Read a label file of any of the shapes above.
 
     Raises:
-        LabelError: it cannot be read, or has no column of videos, of labels, or to group by.
+        LabelError: it cannot be read, or lacks a column of videos or labels, or the column to group by.
     """
     try:
-        # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
+        # utf-8-sig: spreadsheets write a byte order mark before the name of the first column.
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise LabelError(f"{path} cannot be read: {error.strerror}. Name a CSV or JSON lines file.") from error
@@ -95,22 +95,22 @@ def read_label_file(path: Path, group_by: str | None = None) -> LabelFile:
     columns = list(dict.fromkeys(name for _, cells in records for name in cells))
     filled = [(line, cells) for line, cells in records if any(cells.values())]
     if columns and not filled:
-        raise LabelError(f"{path} has no rows below its header. Write one row a video.")
+        raise LabelError(f"{path} has no rows below its header. Write one row for each video.")
     key, read, notes = _choose_columns(path, columns, filled, group_by)
     rows = tuple(_row(path, line, cells, (key, read, group_by)) for line, cells in filled)
     return LabelFile(path, rows, "label" in columns, notes)
 
 
 def compose(name: str) -> str:
-    """Return a label in NFC, in which an accent is one however it was typed."""
+    """Return a label in NFC, so that an accent is the same however it was typed."""
     return unicodedata.normalize("NFC", name)
 
 
 def find_hashtags(text: str) -> frozenset[str]:
-    """Return the #tags of a text, in small letters (NFC) and without the #; figures alone (#1) are none.
+    """Return the #tags of a text, in lower case (NFC) and without the #; digits alone (#1) are not a tag.
 
     Source: Unicode UAX #31, https://www.unicode.org/reports/tr31/, R8: a # of any width, then letters, marks, numbers
-    and connectors (_). Emoji, which it lets in, end a tag here, as in https://github.com/twitter/twitter-text.
+    and connectors (_). Emoji, which it allows, end a tag here, as in https://github.com/twitter/twitter-text.
 
     >>> sorted(find_hashtags("Best #Ramen in town! #food#Tokyo2024 #1 it&#x27;s"))
     ['food', 'ramen', 'tokyo2024']
@@ -125,7 +125,7 @@ def _fold(text: str) -> str:
 
 
 def _cut_words(text: str) -> Iterator[str]:
-    """Yield the words of a text; what begins with a mark, such as the sign of an emoji, is none."""
+    """Yield the words of a text. What begins with a mark, such as the sign of an emoji, is not a word."""
     for is_inside, run in groupby(text, _is_inside_word):
         word = "".join(run).strip(_JOINERS)
         if is_inside and word and unicodedata.category(word[0])[0] != "M":
@@ -142,9 +142,9 @@ def _csv_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
         _refuse_repeated(path, reader.fieldnames)
-        yield reader.line_num, dict.fromkeys(reader.fieldnames, "")  # so that a file of a header alone has columns
+        yield reader.line_num, dict.fromkeys(reader.fieldnames, "")  # so that a file with only a header has columns
         for cells in reader:
-            if None in cells:  # DictReader's key for what stands beyond the header's last column
+            if None in cells:  # DictReader's key for cells beyond the last column of the header
                 raise LabelError(
                     f"{path}, line {reader.line_num}, has more cells than the header. Quote cells that hold a comma."
                 )
@@ -154,12 +154,12 @@ def _csv_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _refuse_repeated(path: Path, columns: Sequence[str]) -> None:
-    """Refuse a name that several columns have; those without a name are not read."""
+    """Raise LabelError if several columns have one name; columns without a name are not read."""
     twice = next((name for name, count in Counter(columns).items() if name and count > 1), None)
     if twice is not None:
         raise LabelError(
-            f"{path} has several columns called {twice!r}, so that all but one would be lost. Give each its own name; "
-            f"several labels of a video may stand in one column, with {SEPARATOR!r} between them."
+            f"{path} has several columns called {twice!r}; all but one would be lost. Give each its own name. Several "
+            f"labels of a video can share one column, with {SEPARATOR!r} between them."
         )
 
 
@@ -170,14 +170,14 @@ def _json_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]
         try:
             record = json.loads(written)
         except (ValueError, RecursionError) as error:
-            raise LabelError(f"{path}, line {line}, is no JSON: {error}. Write one object a line.") from error
+            raise LabelError(f"{path}, line {line}, is not JSON: {error}. Write one object a line.") from error
         if not isinstance(record, dict):
-            raise LabelError(f'{path}, line {line}, is no JSON object. Write one a line, such as {{"id": ...}}.')
+            raise LabelError(f'{path}, line {line}, is not a JSON object. Write one a line, such as {{"id": ...}}.')
         yield line, {name: _text_of(value) for name, value in record.items()}
 
 
 def _text_of(value: object) -> str:
-    """Return a JSON value as the cell of a CSV would have it."""
+    """Return a JSON value as a cell of a CSV file."""
     if value is None or isinstance(value, bool):
         return str(int(value)) if value is not None else ""
     if isinstance(value, list):
@@ -188,7 +188,7 @@ def _text_of(value: object) -> str:
 def _choose_columns(
     path: Path, columns: Sequence[str], records: Sequence[tuple[int, Cells]], group_by: str | None
 ) -> tuple[str, _ReadLabels, tuple[str, ...]]:
-    """Return the column that names the videos, what reads the labels of a row, and notes on the choice."""
+    """Return the column that names the videos, a function that reads the labels of a row, and notes on the choice."""
     key = next((name for name in KEY_COLUMNS if name in columns), None)
     listed, odd, remedy = ", ".join(columns) or "(none)", "", "Rename the columns in its first line"
     if group_by is not None and group_by not in columns:
@@ -234,7 +234,7 @@ def _wide_columns(columns: Sequence[str], records: Sequence[tuple[int, Cells]]) 
         return None
     notes = [
         f"The labels are the columns of 0 and 1: {', '.join(names)}.",
-        f"No labels, having other values: {_show_odd(odd)}.",
+        f"Not labels, since they have other values: {_show_odd(odd)}.",
     ]
     return lambda cells: frozenset(name for name in names if cells.get(name) in _ONE), tuple(
         notes if odd else notes[:1]
@@ -242,13 +242,13 @@ def _wide_columns(columns: Sequence[str], records: Sequence[tuple[int, Cells]]) 
 
 
 def _find_odd(columns: Sequence[str], records: Sequence[tuple[int, Cells]]) -> dict[str, str]:
-    """Say where columns first hold something other than 0, 1 or nothing, for those that do."""
+    """Return column -> its first value other than 0, 1 or nothing, for the columns that have one."""
     found = ((name, _first_odd(name, records)) for name in columns)
     return {name: odd for name, odd in found if odd is not None}
 
 
 def _first_odd(name: str, records: Sequence[tuple[int, Cells]]) -> str | None:
-    """Say where a column first holds something other than 0, 1 or nothing; None where it never does."""
+    """Return the first value of a column other than 0, 1 or nothing, and its line; None if there is none."""
     odd = ((line, cells[name]) for line, cells in records if cells.get(name, "") not in _ZERO_OR_ONE)
     return next((f"{value!r} in line {line}" for line, value in odd), None)
 
@@ -279,5 +279,7 @@ def _row(path: Path, line: int, cells: Cells, columns: tuple[str, _ReadLabels, s
         raise LabelError(f"{path}, line {line}, names no video: its {key} is blank. Fill it in.")
     group = compose(cells.get(group_by, "")) if group_by else ""
     if group_by and not group:
-        raise LabelError(f"{path}, line {line}, has no {group_by}. Give every video a group, if only its own.")
+        raise LabelError(
+            f"{path}, line {line}, has no {group_by}. Write a group for every video, or one of its own if it has none."
+        )
     return LabelRow(line, cells[key], frozenset(map(compose, read(cells))), group)

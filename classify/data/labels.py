@@ -1,7 +1,7 @@
-"""What each video shows: a label file, or the folders' names, as a table in the store's order.
+"""The labels of each video, from a label file or the names of folders, as a table in the store's order.
 
-`classify.data.label_files` has the shapes of label files. Without one, a video shows what the folder it lies in is
-called.
+`classify.data.label_files` describes label files. Without one, the label of a video is the name of the folder that it
+lies in.
 """
 
 import json
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from classify.data.label_files import SEPARATOR, LabelFile, LabelRow, compose, read_label_file
 from classify.errors import LabelError
+from embed.machine import counted
 from embed.store import Failure
 
-_LISTED = 10  # names spelled out in a message before "and 7 more"
+_LISTED = 10  # a message lists so many names before "and 7 more"
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class LabelConfig:
 
     Args:
         path: a label file; None takes the name of the folder that each id lies in.
-        min_count: labels of fewer videos than this are dropped, unless the vocabulary has them.
-        vocabulary: labels that keep their places, whatever is found; new ones are appended, sorted. A text file of one
-            a line, a JSON list, or the folder of a head that was trained earlier.
+        min_count: labels that fewer videos have are dropped, unless the vocabulary has them.
+        vocabulary: labels that come first, in this order, also if no video has them; others follow, sorted. A text file
+            of one label a line, a JSON list, or the folder of a head that was trained earlier.
     """
 
     path: str | Path | None = None
@@ -38,7 +39,7 @@ class LabelConfig:
 
     def __post_init__(self) -> None:
         if self.min_count < 1:
-            raise LabelError(f"min_count is {self.min_count}. Give a whole number of videos from 1.")
+            raise LabelError(f"min_count is {self.min_count}. Use a whole number of 1 or more.")
 
 
 class Located(Protocol):
@@ -72,7 +73,7 @@ class VideoListing(Protocol):
 
 
 Labels = str | Path | LabelConfig | None
-"""What library functions take for labels: a `LabelConfig`, or the path alone."""
+"""The type of `labels` in library functions: a `LabelConfig`, or only its path."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,13 @@ class LabelTable:
 
     Args:
         ids: (N,) ids of the videos, in the order of the store.
-        names: (C,) names of the labels, a vocabulary's first and the others sorted; every array of classes has their
-            order.
+        names: (C,) names of the labels, first those of a vocabulary, then the others, sorted; every array of classes
+            has their order.
         targets: (N, C) bool, True where the video has the label. A video may have none, though `read_labels` leaves
-            such out; a label of the vocabulary may have no video.
-        groups: (N,) what the videos are grouped by, or None.
-        notes: sentences about what was left out and why, for people.
-        dropped: labels that were left out, since too few videos show them.
+            out such videos; a label of the vocabulary may have no video.
+        groups: (N,) the group of each video, or None.
+        notes: sentences for people about what was left out and why.
+        dropped: labels that were left out, since too few videos have them.
     """
 
     ids: tuple[str, ...]
@@ -101,19 +102,21 @@ class LabelTable:
         expected = (len(self.ids), len(self.names))
         if self.targets.shape != expected or self.targets.dtype != np.bool_:
             raise LabelError(
-                f"Targets are {self.targets.dtype} {self.targets.shape}, but the ids and names say bool {expected}."
+                f"Targets are {self.targets.dtype} {self.targets.shape}, but the ids and names need bool {expected}."
             )
         joined = next((name for name in self.names if SEPARATOR in name), None)
         if joined is not None:
             raise LabelError(
-                f"The label {joined!r} has a {SEPARATOR!r} in its name, which stands between labels in split files and "
-                "predictions. Rename the folder or column that it comes from; after a folder, embed again."
+                f"The label {joined!r} has a {SEPARATOR!r} in its name, which separates labels in split files and "
+                "predictions. Rename the folder or column that it comes from; if it was a folder, embed again."
             )
         if self.groups is not None and len(self.groups) != len(self.ids):
-            raise LabelError(f"There are {len(self.groups)} groups for {len(self.ids)} videos. Give one a video.")
+            raise LabelError(
+                f"There are {len(self.groups)} groups for {counted(len(self.ids), 'video')}. Pass one for each video."
+            )
 
     def labels_of(self, index: int) -> str:
-        """Return the labels of one video as a label file would write them."""
+        """Return the labels of one video as a label file writes them."""
         return SEPARATOR.join(self.names[place] for place in np.flatnonzero(self.targets[index]))
 
     def take(self, rows: NDArray[np.int64]) -> "LabelTable":
@@ -130,13 +133,13 @@ class LabelTable:
         vocabulary: Sequence[str] = (),
         notes: Sequence[str] = (),
     ) -> "LabelTable":
-        """Make a table of what each video shows.
+        """Return a table of the labels of each video.
 
         Args:
             labels: id -> the video's labels.
             groups: id -> its group.
             vocabulary: the first names, in this order.
-            notes: kept with the table.
+            notes: notes of the table.
 
         >>> table = LabelTable.from_labels({"b.mp4": ["hug"], "a.mp4": ["kick", "hug"]})
         >>> table.ids, table.names
@@ -156,16 +159,16 @@ class LabelTable:
 
 
 def read_labels(store: VideoListing, labels: Labels = None, *, group_by: str | None = None) -> LabelTable:
-    """Read what the videos of a store show.
+    """Read the labels of the videos of a store.
 
     Args:
         store: the videos. Those without a label are left out, with a note.
-        labels: which labels to take; a path means a label file, None the folders' names.
+        labels: which labels to take; a path is a label file, None takes the folders' names.
         group_by: the label file's column to group videos by.
 
     Raises:
-        LabelError: a file cannot be read, says two things about one video, or fits no video of the store; or too few
-            videos show any label.
+        LabelError: a file cannot be read, contradicts itself about a video, or names no video of the store; or too few
+            videos have any label.
     """
     config = labels if isinstance(labels, LabelConfig) else LabelConfig(labels)
     if group_by is not None and config.path is None:
@@ -179,10 +182,10 @@ def read_labels(store: VideoListing, labels: Labels = None, *, group_by: str | N
 
 
 def read_vocabulary(path: Path) -> tuple[str, ...]:
-    """Read label names in their order: of a head's folder, a JSON list, or a text file of one a line.
+    """Read label names in their order from a head's folder, a JSON list, or a text file of one a line.
 
     Raises:
-        LabelError: there are none, one stands twice, or they cannot be read.
+        LabelError: there are none, one is there twice, or they cannot be read.
     """
     source = path / "head.json" if path.is_dir() else path
     try:
@@ -191,18 +194,18 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
         names = list(found["label_names"] if isinstance(found, dict) else found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LabelError(
-            f"{source} gives no vocabulary: {type(error).__name__}: {error}. Name a head's folder, or a file of one "
+            f"{source} is not a vocabulary: {type(error).__name__}: {error}. Name a head's folder, or a file of one "
             "label a line."
         ) from error
     vocabulary = tuple(filter(None, (compose(str(name)).strip() for name in names)))
     twice = next((name for name, count in Counter(vocabulary).items() if count > 1), None)
     if not vocabulary or twice is not None:
-        raise LabelError(f"{source} has {f'the label {twice!r} twice' if twice else 'no label'}. Give each once.")
+        raise LabelError(f"{source} has {f'the label {twice!r} twice' if twice else 'no label'}. Write each once.")
     return vocabulary
 
 
 def list_first(names: Sequence[str]) -> str:
-    """Join names with commas; of many, the first ten.
+    """Return names with commas between them; of many, the first ten.
 
     >>> list_first("abcdefghijklm")
     'a, b, c, d, e, f, g, h, i, j and 3 more'
@@ -213,7 +216,7 @@ def list_first(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _Found:
-    """Labels of videos that are in the store: id -> labels, id -> group; and the rare ones that were dropped."""
+    """Labels of videos in the store: id -> labels and id -> group; and the rare labels that were dropped."""
 
     labels: Mapping[str, frozenset[str]]
     groups: Mapping[str, str]
@@ -240,16 +243,16 @@ def _file_labels(store: VideoListing, path: Path, group_by: str | None) -> _Foun
     known = {video_id: row for video_id, row in found.items() if video_id in store and row.labels}
     if not known:
         raise LabelError(
-            f"{path} labels no video of {store.path}: it names e.g. {file.rows[0].key!r}, the store holds e.g. "
-            f"{store.ids[0] if store.ids else '(nothing)'!r}. Write the store's ids into a column `id`, or paths that "
-            "are relative to the label file into a column `path`."
+            f"{path} labels no video of {store.path}: it names e.g. {file.rows[0].key!r}, but the ids are e.g. "
+            f"{store.ids[0] if store.ids else '(none)'!r}. Write these ids into a column `id`, or paths relative to "
+            "the label file into a column `path`."
         )
     unlabelled = [video_id for video_id, row in found.items() if not row.labels]
     absent = [video_id for video_id, row in found.items() if row.labels and video_id not in store]
     notes = (
         *file.notes,
-        *_note(f"shown by several rows of {path.name}, whose labels add up", _added_up(file, ids), ()),
-        *_note("labelled but not embedded, since they failed", absent, set(absent) - failed),
+        *_note(f"with several rows in {path.name}, whose labels add up", _added_up(file, ids), ()),
+        *_note("labelled but not embedded (inspect-embeddings lists the reasons)", absent, set(absent) - failed),
         *_note("labelled but not in the store", absent, failed),
         *_note(f"without a label in {path.name}", [*unlabelled, *store.ids], known),
     )
@@ -258,7 +261,7 @@ def _file_labels(store: VideoListing, path: Path, group_by: str | None) -> _Foun
 
 
 def _drop_rare(found: _Found, min_count: int, vocabulary: Sequence[str]) -> _Found:
-    """Drop labels that too few videos show, and videos that are left without one; say which."""
+    """Return the labels without those that too few videos have, and without videos that have no other; note both."""
     counts = Counter(name for names in found.labels.values() for name in names)
     rare = {name: count for name, count in counts.items() if count < min_count and name not in vocabulary}
     if not rare:
@@ -267,21 +270,21 @@ def _drop_rare(found: _Found, min_count: int, vocabulary: Sequence[str]) -> _Fou
     kept = {video_id: names for video_id, names in labels.items() if names}
     if not kept:
         raise LabelError(
-            f"No label is shown by {min_count} videos; the most frequent is {max(counts, key=counts.__getitem__)!r}, "
-            f"shown by {max(counts.values())}. Lower min_count, or label more videos."
+            f"No label has {counted(min_count, 'video')}; the most frequent, "
+            f"{max(counts, key=counts.__getitem__)!r}, has {max(counts.values())}. Lower min_count, or label more "
+            "videos."
         )
     falling = [f"{name} ({count})" for name, count in sorted(rare.items(), key=lambda entry: (-entry[1], entry[0]))]
-    some = f"{len(rare)} label{'s' if len(rare) > 1 else ''}"
-    what = f"{some} of fewer than {min_count} videos dropped: {list_first(falling)}."
+    what = f"{counted(len(rare), 'label')} of fewer than {min_count} videos dropped: {list_first(falling)}."
     notes = (*found.notes, what, *_note("without any other label", labels, kept))
     return _Found(kept, found.groups, notes, frozenset(rare))
 
 
 def _ids_of(rows: Sequence[LabelRow], store: VideoListing, path: Path) -> dict[str, str]:
-    """Map each row's key to the id of the video it means; a key that fits no video stands for itself."""
+    """Return the key of each row -> the id of the video that it names; a key that names no video maps to itself."""
     known = {*store.ids, *(failure.id for failure in store.failures)}
     if all(row.key in known for row in rows):
-        return {row.key: row.key for row in rows}  # locations of all videos are slower to read than ids
+        return {row.key: row.key for row in rows}  # reading the locations of all videos takes longer than their ids
     places = {_place(failure.location, Path()): failure.id for failure in store.failures}
     places |= {_place(store.video(video_id).location, Path()): video_id for video_id in store.ids}
     return {row.key: row.key if row.key in known else places.get(_place(row.key, path.parent), row.key) for row in rows}
@@ -292,22 +295,22 @@ def _place(location: str, folder: Path) -> str:
 
 
 def _merge(file: LabelFile, ids: Mapping[str, str]) -> dict[str, LabelRow]:
-    """Join the rows of each video: labels add up where a row gives one label, and must agree elsewhere."""
+    """Return one row for each video: labels add up if a row gives one label, and must agree otherwise."""
     found: dict[str, LabelRow] = {}
     for row in file.rows:
         first = found.setdefault(ids[row.key], row)
         agrees = file.is_long or first.labels == row.labels
         if not agrees or first.group != row.group:
             raise LabelError(
-                f"{file.path} says two things about {ids[row.key]!r}, in lines {first.line} and {row.line}. "
-                f"Keep one line a video, with {SEPARATOR!r} between several labels."
+                f"Lines {first.line} and {row.line} of {file.path} contradict each other about {ids[row.key]!r}. "
+                f"Keep one line for each video, with {SEPARATOR!r} between several labels."
             )
         found[ids[row.key]] = replace(first, labels=first.labels | row.labels)
     return found
 
 
 def _added_up(file: LabelFile, ids: Mapping[str, str]) -> list[str]:
-    """Return the videos that several rows give different labels."""
+    """Return the videos that have different labels in several rows."""
     sets: dict[str, set[frozenset[str]]] = {}
     for row in file.rows:
         sets.setdefault(ids[row.key], set()).add(row.labels)
@@ -315,8 +318,8 @@ def _added_up(file: LabelFile, ids: Mapping[str, str]) -> list[str]:
 
 
 def _note(what: str, ids: Iterable[str], without: Iterable[str]) -> tuple[str, ...]:
-    """Say which of the ids are not in `without`; nothing where there are none."""
+    """Return a note on the ids that are not in `without`; none if there are no such ids."""
     left = sorted(set(ids) - set(without))
     if not left:
         return ()
-    return (f"{len(left)} video{'s' if len(left) > 1 else ''} {what}: {list_first(left)}.",)
+    return (f"{counted(len(left), 'video')} {what}: {list_first(left)}.",)

@@ -1,8 +1,9 @@
 """Find videos that are the same footage: re-uploads, re-encoded, scaled, in another container.
 
-Two videos are near duplicates where the averages of their vectors over eight equal parts of their time look the same
-way (cosine similarity). Of one average over the whole time, two clips of one scene are as alike as two copies of one
-clip; the order of what happens tells them apart. Copies that were cut or played at another speed are not found.
+Each video is averaged over eight equal parts of its time. Two videos are near duplicates if the cosine similarity of
+these averages is high. One average over the whole time would not do: two clips of one scene are as similar by it as two
+copies of one clip, and only the order of what happens tells them apart. Copies that were cut, or play at another speed,
+are not found.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,13 +15,14 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from classify.data.labels import LabelTable
+from embed.machine import counted
 from embed.store import EmbeddingStore
 
 SIMILARITY = 0.93
-"""Cosine similarity from which videos count as the same.
+"""Videos that have at least this cosine similarity count as the same.
 
 Measured by scripts/benchmark_near_duplicates.py with efficientnet-lite0 on the hardest kind of set, clips of the same
-few people in the same two places: clips that differ reach 0.923, copies at usual quality (x264, crf 23) have 0.943 and
+few people in the same two places: different clips reach 0.923, and copies at usual quality (x264, crf 23) have 0.943 or
 more. Another encoder may need another value.
 """
 
@@ -32,11 +34,11 @@ _BLOCK_PAIRS = 256
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """What was found among some videos.
+    """The near duplicates among some videos.
 
     Args:
-        pairs: ids of two videos that are near duplicates, and how similar they are.
-        nearest: the most similar two that were seen and are not; None where no two came close.
+        pairs: ids of two videos that are near duplicates, and their similarity.
+        nearest: the most similar pair that was compared and is below the limit; None if no pair came close.
     """
 
     pairs: tuple[tuple[str, str, float], ...]
@@ -46,15 +48,15 @@ class NearDuplicates:
 def find_near_duplicates(
     store: EmbeddingStore, ids: Sequence[str], *, similarity: float = SIMILARITY
 ) -> NearDuplicates:
-    """Compare each of N videos with each other one.
+    """Return the near duplicates among N videos, each of which is compared with every other one.
 
-    Memory holds one vector a video and a block; time grows with N squared (20,000 videos of 512 dimensions: 11 s and
-    0.5 GB on two busy cores).
+    Memory holds one vector for each video, and a block. Time grows with N squared (20,000 videos of 512 dimensions take
+    11 s and 0.5 GB on two busy cores).
 
     Args:
         store: the videos.
-        ids: (N,) which of them.
-        similarity: cosine from which two videos are near duplicates.
+        ids: (N,) ids of the videos to compare.
+        similarity: two videos with at least this cosine similarity are near duplicates.
     """
     videos = _Videos(store, tuple(ids), _row_counts(store, ids))
     means = np.concatenate([_units(parts.mean(axis=1)) for parts in _read_parts(videos, np.arange(len(ids)))])
@@ -71,14 +73,14 @@ def find_near_duplicates(
 
 
 def group_near_duplicates(table: LabelTable, found: NearDuplicates) -> LabelTable:
-    """Put near duplicates into one group, and all their groups with them; say in a note what was joined.
+    """Return a table whose groups are joined if they have near duplicates of each other, with a note on it.
 
     Args:
-        table: its groups, or where it has none its videos, are what is joined.
+        table: its groups are joined or, if it has none, its videos.
         found: near duplicates among its videos.
 
     Returns:
-        The same labels, with groups. A joined group has the name of its first.
+        The same labels, with groups. A joined group has the name of its first member.
     """
     names, group_of = np.unique(np.array(table.groups or table.ids), return_inverse=True)
     place = {video_id: index for index, video_id in enumerate(table.ids)}
@@ -91,18 +93,20 @@ def group_near_duplicates(table: LabelTable, found: NearDuplicates) -> LabelTabl
 
 
 def _describe(found: NearDuplicates, joined_count: int) -> str:
-    what = f"{len(found.pairs)} pair{'' if len(found.pairs) == 1 else 's'} of near duplicates"
+    what = f"{counted(len(found.pairs), 'pair')} of near duplicates"
     if found.pairs:
         one, other, similarity = min(found.pairs, key=lambda pair: pair[2])
-        what += f" (the least alike: {one} and {other}, {similarity:.3f}) made {joined_count} groups part of others"
+        what += (
+            f" (least similar: {one} and {other}, {similarity:.3f}) joined {counted(joined_count, 'group')} to others"
+        )
     if found.nearest is not None:
-        what += f"; the most alike left apart: {found.nearest[0]} and {found.nearest[1]}, {found.nearest[2]:.3f}"
+        what += f"; most similar pair left apart: {found.nearest[0]} and {found.nearest[1]}, {found.nearest[2]:.3f}"
     return f"{what}."
 
 
 @dataclass(frozen=True)
 class _Videos:
-    """N videos of a store: their ids, and (N,) how many vectors each has."""
+    """N videos of a store: their ids, and the number of vectors of each, (N,)."""
 
     store: EmbeddingStore
     ids: tuple[str, ...]
@@ -115,8 +119,8 @@ def _row_counts(store: EmbeddingStore, ids: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _read_parts(videos: _Videos, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-    """Read the videos at `rows` block by block, as averages over equal parts of their time: (n, parts, D)."""
-    # A video of one vector has as many parts as any other.
+    """Yield the videos at `rows` block by block, as averages over equal parts of their time: (n, parts, D)."""
+    # A video of one vector has as many parts as any other video.
     block_of = np.maximum(videos.row_counts[rows], _PART_COUNT).cumsum() // _BLOCK_ROWS
     for block in np.unique(block_of):
         chosen = rows[block_of == block].tolist()
@@ -125,7 +129,7 @@ def _read_parts(videos: _Videos, rows: NDArray[np.int64]) -> Iterator[NDArray[np
 
 
 def _average_parts(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Average (T, D) vectors over equal parts of the time, (parts, D); a part between two vectors takes the one before.
+    """Return (parts, D) averages of (T, D) vectors over equal parts of the time; an empty part takes the vector before.
 
     >>> _average_parts(np.arange(16.0)[:, None])[:, 0].tolist()
     [0.5, 2.5, 4.5, 6.5, 8.5, 10.5, 12.5, 14.5]
@@ -139,7 +143,7 @@ def _average_parts(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _candidates(means: NDArray[np.float32], similarity: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield pairs of videos whose averages over the whole time are as similar; copies' averages are more so."""
+    """Yield pairs of videos whose averages over the whole time are similar enough; those of copies are."""
     for start in range(0, len(means), _BLOCK_VIDEOS):
         found = means[start : start + _BLOCK_VIDEOS] @ means[start:].T
         one, other = np.nonzero(np.triu(found >= similarity, k=1))
@@ -149,7 +153,7 @@ def _candidates(means: NDArray[np.float32], similarity: float) -> Iterator[tuple
 
 
 def _compare(videos: _Videos, one: NDArray[np.int64], other: NDArray[np.int64]) -> Iterator[tuple[int, int, float]]:
-    """Yield each pair and the similarity of its parts."""
+    """Yield each pair and the similarity of its parts, as (first, second, similarity)."""
     rows, places = np.unique(np.concatenate([one, other]), return_inverse=True)
     parts = np.concatenate([_units(block.reshape(len(block), -1)) for block in _read_parts(videos, rows)])
     first, second = np.split(places, 2)
@@ -158,6 +162,6 @@ def _compare(videos: _Videos, one: NDArray[np.int64], other: NDArray[np.int64]) 
 
 
 def _units(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bring (n, D) vectors to length 1; those of zeros stay."""
+    """Return (n, D) vectors scaled to length 1; vectors of zeros stay."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)

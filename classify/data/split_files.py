@@ -1,7 +1,7 @@
-"""Split files: which part each video is in, written, read back and checked against the store.
+"""Split files: the part of each video, written, read back and checked against the store.
 
-A split file is a CSV with the columns id, part (train, validation or test), labels (`|` between several) and, where
-videos are grouped, group. Without the column labels, it goes with whatever the videos show.
+A split file is a CSV with the columns id, part (train, validation or test), labels (`|` between several) and, if videos
+are grouped, group. Without the column labels, it fits any labels of the videos.
 """
 
 import csv
@@ -19,6 +19,7 @@ from classify.data.label_files import SEPARATOR, compose
 from classify.data.labels import LabelTable, list_first
 from classify.errors import SplitError
 from classify.files import write_whole
+from embed.machine import counted
 
 PARTS = ("train", "validation", "test")
 
@@ -36,7 +37,7 @@ class Split:
     Args:
         ids: (N,) ids of the videos.
         parts: (N,) "train", "validation" or "test".
-        groups: (N,) group of each video, or None. No group lies in two parts.
+        groups: (N,) group of each video, or None. No group is in two parts.
     """
 
     ids: tuple[str, ...]
@@ -49,25 +50,25 @@ class Split:
             raise SplitError(f"A split has the part {unknown[0]!r}. Parts are: {', '.join(PARTS)}.")
         twice = next((video_id for video_id, count in Counter(self.ids).items() if count > 1), None)
         if twice is not None:
-            raise SplitError(f"A split names {twice!r} twice. Keep one line a video.")
+            raise SplitError(f"A split names {twice!r} twice. Keep one line for each video.")
         _refuse_straddling(self)
 
     def indices(self, part: str) -> NDArray[np.int64]:
-        """Return where the videos of a part stand in `ids`."""
+        """Return the places in `ids` of the videos of a part."""
         return np.flatnonzero(np.array(self.parts) == part)
 
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """What `split_videos` made.
+    """The result of `split_videos`.
 
     Args:
         path: the split file.
         names: (C,) label names.
-        class_counts: part -> (C,) videos of each class.
-        video_counts: part -> videos.
-        group_counts: part -> groups, or None where videos are not grouped.
-        notes: sentences about what was left out, or is too small to say much.
+        class_counts: part -> (C,) number of videos of each class.
+        video_counts: part -> number of videos.
+        group_counts: part -> number of groups; None if videos are not grouped.
+        notes: sentences about what was left out, and about parts that are too small.
     """
 
     path: Path
@@ -106,8 +107,8 @@ def read_split(path: str | Path, table: LabelTable) -> Split:
         The split in the order of the table.
 
     Raises:
-        SplitError: the file cannot be read, lacks a labelled video or has one too many, says other labels than the
-            table, or tears a group apart.
+        SplitError: the file cannot be read, lacks a labelled video or has one too many, has other labels than the
+            table, or has a group in two parts.
     """
     split, labels = _read_split_file(Path(path))
     _refuse_other_videos(Path(path), split, table)
@@ -120,13 +121,13 @@ def read_split(path: str | Path, table: LabelTable) -> Split:
 
 
 def summarise_split(path: Path, split: Split, table: LabelTable, notes: Sequence[str] = ()) -> SplitSummary:
-    """Count classes, videos and groups of each part, and note what is too small to say much.
+    """Return the classes, videos and groups of each part, counted, with notes on classes that a part lacks.
 
     Args:
         path: the split file.
         split: its content.
         table: the labels.
-        notes: what to say besides.
+        notes: further notes.
     """
     rows = {part: split.indices(part) for part in PARTS}
     counts = {part: tuple(table.targets[rows[part]].sum(axis=0).tolist()) for part in PARTS}
@@ -142,7 +143,7 @@ def summarise_split(path: Path, split: Split, table: LabelTable, notes: Sequence
 
 
 def describe_gaps(split: Split, table: LabelTable) -> list[str]:
-    """Name the classes that some part with videos has none of, a sentence a part."""
+    """Return a sentence for each part with videos that lacks a class, with the names of these classes."""
     notes = []
     for part, consequence in _GAPS.items():
         targets = table.targets[split.indices(part)]
@@ -159,25 +160,25 @@ def _refuse_straddling(split: Split) -> None:
     torn = next((group for group, parts in parts_of.items() if len(parts) > 1), None)
     if torn is not None:
         raise SplitError(
-            f"The group {torn!r} lies in {' and '.join(sorted(parts_of[torn]))}: what a head saw in training would "
-            "test it. Make the split again with split-videos."
+            f"The group {torn!r} is in {' and '.join(sorted(parts_of[torn]))}: the head would be tested on what it saw "
+            "in training. Make the split again with split-videos."
         )
 
 
 def _refuse_other_videos(path: Path, split: Split, table: LabelTable) -> None:
-    for where, ids in (
-        (f"{path} has no part for", sorted(set(table.ids) - set(split.ids))),
-        (f"The store or its labels lack, but {path} names,", sorted(set(split.ids) - set(table.ids))),
+    for what, where, ids in (
+        ("has no part for", "", sorted(set(table.ids) - set(split.ids))),
+        ("names", " without a label in the store", sorted(set(split.ids) - set(table.ids))),
     ):
         if ids:
             raise SplitError(
-                f"{where} {len(ids)} video{'s' if len(ids) > 1 else ''}, e.g. {ids[0]!r}. "
-                "Give the same --labels and --min-count as to split-videos, or make the split again."
+                f"{path} {what} {counted(len(ids), 'video')}{where}, e.g. {ids[0]!r}. "
+                "Use the same --labels and --min-count as with split-videos, or make the split again."
             )
 
 
 def _refuse_other_labels(path: Path, said: Mapping[str, str], table: LabelTable) -> None:
-    """Refuse labels (id -> joined) that the table has otherwise, but for those that either has dropped as too rare."""
+    """Raise SplitError if labels (id -> joined) differ from the table's, except for those that one dropped as rare."""
     known = {name for text in set(said.values()) for name in text.split(SEPARATOR)}
     for index, video_id in enumerate(table.ids):
         now = table.labels_of(index)
@@ -186,14 +187,14 @@ def _refuse_other_labels(path: Path, said: Mapping[str, str], table: LabelTable)
         before, after = (set(text.split(SEPARATOR)) for text in (said[video_id], now))
         if before - after - table.dropped or (after - before) & known:
             raise SplitError(
-                f"{path} says {said[video_id]!r} of {video_id!r}, but its labels are now {now!r}. Give the same "
-                "--labels as to split-videos. If labels were corrected since, make the split again, or keep the parts "
-                "of this file and take its column labels out."
+                f"{path} has the labels {said[video_id]!r} for {video_id!r}, but they are now {now!r}. Use the same "
+                "--labels as with split-videos. If labels were corrected since, make the split again, or keep its "
+                "parts and delete the column labels of the file."
             )
 
 
 def _read_split_file(path: Path) -> tuple[Split, tuple[str, ...] | None]:
-    """Return the split, and the joined labels of each video where the file has them."""
+    """Return the split, and the joined labels of each video if the file has them."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)

@@ -1,4 +1,4 @@
-"""Which videos train a head, which validate it, and which test it: seeded, stratified, groups kept whole."""
+"""Splits: which videos train, validate and test a head. Seeded, stratified by label, with groups kept whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from classify.data.near_duplicates import find_near_duplicates, group_near_dupli
 from classify.data.split_files import PARTS, Split, SplitSummary, summarise_split, write_split
 from classify.data.stratification import share_out
 from classify.errors import SplitError
+from embed.machine import counted
 from embed.store import EmbeddingStore
 
 _FOLDERS = {
@@ -19,22 +20,23 @@ _FOLDERS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-_NO_COPIES = " If the two are no copies, raise the similarity."
+_NO_COPIES = " If they are not copies, raise --similarity."
 
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """How videos are shared out.
+    """How videos are split.
 
     Args:
-        test_size: share of the videos that test, in (0, 1).
-        validation_size: share of the videos that validate, in [0, 1); 0 leaves that part empty.
+        test_size: share of the videos in the test part, in (0, 1).
+        validation_size: share of the videos in the validation part, in [0, 1); 0 leaves it empty.
         group_by: column of the label file whose groups stay whole, or None.
         seed: chooses between equally good splits.
-        by_folder: the folders train, val (or validation) and test in the ids say which part a video is in. Without a
-            test folder, val tests. Without both, or where val tests, `validation_size` is drawn from train.
-        near_duplicates: cosine similarity from which videos count as copies of each other, which stay in one part; None
-            does not look for copies.
+        by_folder: take the part of a video from the folders train, val (or validation) and test in its id. Without a
+            test folder, val is the test part. If there is no val, or it is the test part, `validation_size` is drawn
+            from train.
+        near_duplicates: videos with at least this cosine similarity count as copies, which stay in one part; None does
+            not look for copies.
     """
 
     test_size: float = 0.1
@@ -48,17 +50,17 @@ class SplitConfig:
         if not 0 < self.test_size < 1 or not 0 <= self.validation_size < 1:
             raise SplitError(
                 f"Part sizes are {self.test_size} (test) and {self.validation_size} (validation). "
-                "Give shares of the videos, such as 0.1; only validation may be 0."
+                "Use shares of the videos, such as 0.1; only validation can be 0."
             )
         if self.test_size + self.validation_size >= 1:
             raise SplitError(
                 f"{self.test_size} for test and {self.validation_size} for validation leave nothing to train on. "
-                "Give shares that sum to less than 1."
+                "Use shares that sum to less than 1."
             )
         if self.near_duplicates is not None and not 0 < self.near_duplicates <= 1:
-            raise SplitError(f"The similarity is {self.near_duplicates}. Give a cosine above 0 and up to 1.")
+            raise SplitError(f"The similarity is {self.near_duplicates}. Use a cosine above 0 and up to 1.")
         if self.seed < 0:
-            raise SplitError(f"The seed is {self.seed}. Give a whole number from 0.")
+            raise SplitError(f"The seed is {self.seed}. Use a whole number of 0 or more.")
 
 
 def split_videos(
@@ -78,7 +80,7 @@ def split_videos(
 
     Raises:
         LabelError: labels cannot be read, or fit no video.
-        SplitError: there are too few videos or groups for the parts, or the folders tear a group apart.
+        SplitError: there are too few videos or groups for the parts, or the folders separate a group.
     """
     table = read_table(store, labels, config)
     split, notes = make_split(table, config)
@@ -94,14 +96,14 @@ def split_folds(
     labels: Labels = None,
     config: SplitConfig = SplitConfig(),
 ) -> tuple[SplitSummary, ...]:
-    """Write a split file for each fold, so that every video tests once.
+    """Write a split file for each fold, so that every video is in one test part.
 
     Args:
         store: the store's path.
         output: `split.csv` writes split-1.csv, split-2.csv and so on.
-        folds: how many; each tests an equal share, and validates with `validation_size` of all videos.
+        folds: number of folds; each tests an equal share, and validates with `validation_size` of all videos.
         labels: label file, or which labels to take; None takes the folders' names.
-        config: grouping, seed and size of validation; its `test_size` is not looked at.
+        config: grouping, seed and size of validation; its `test_size` is ignored.
 
     Raises:
         LabelError: labels cannot be read, or fit no video.
@@ -120,7 +122,7 @@ def make_split(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str
     """Return the split of labelled videos, by their folders or by shares, and notes on it.
 
     Raises:
-        SplitError: there are too few videos or groups for the parts, or the folders tear a group apart.
+        SplitError: there are too few videos or groups for the parts, or the folders separate a group.
     """
     return _split_by_folder(table, config) if config.by_folder else (split_table(table, config), ())
 
@@ -147,26 +149,26 @@ def split_table(table: LabelTable, config: SplitConfig) -> Split:
     _refuse_too_few(table, 3 if validation else 2)
     if test + validation >= total:
         raise SplitError(
-            f"{total} videos leave none to train on beside {test} to test and {validation} to validate. "
-            "Ask for smaller parts, or add videos."
+            f"{counted(total, 'video')}: with {test} to test and {validation} to validate, none is left to train on. "
+            "Make these parts smaller, or add videos."
         )
     parts = _share_videos(table, np.array([total - test - validation, validation, test]), config.seed)
     return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups)
 
 
 def fold_table(table: LabelTable, folds: int, config: SplitConfig) -> tuple[Split, ...]:
-    """Make the split of each fold, so that every video tests once.
+    """Return the split of each fold; every video is in one test part.
 
     Args:
         table: the labelled videos, in their groups.
-        folds: how many.
+        folds: number of folds.
         config: seed and size of validation.
 
     Raises:
         SplitError: there are too few videos or groups for the folds, or `config` splits by folder.
     """
     if config.by_folder:
-        raise SplitError("Folders name one split, not folds. Ask for one of the two.")
+        raise SplitError("Folders name one split, not folds. Use --by-folder or --folds.")
     fold_of = fold_videos(table, folds, seed=config.seed)
     splits = []
     for fold in range(folds):
@@ -177,7 +179,7 @@ def fold_table(table: LabelTable, folds: int, config: SplitConfig) -> tuple[Spli
 
 
 def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """Share labelled videos out into folds of equal size, stratified, groups kept whole.
+    """Assign labelled videos to folds of equal size, stratified by label, with groups kept whole.
 
     Returns:
         (N,) fold of each video, 0 to folds - 1.
@@ -186,7 +188,7 @@ def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.i
         SplitError: there are fewer than two folds, or fewer videos or groups than folds.
     """
     if folds < 2:
-        raise SplitError(f"{folds} folds were asked for. Give 2 or more.")
+        raise SplitError(f"folds is {folds}. Use 2 or more.")
     _refuse_too_few(table, folds)
     sizes = np.full(folds, len(table.ids) // folds)
     sizes[: len(table.ids) % folds] += 1
@@ -194,7 +196,7 @@ def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.i
 
 
 def read_table(store: str | Path, labels: Labels, config: SplitConfig) -> LabelTable:
-    """Read the labels and groups of a store, near duplicates in one group where they are to be.
+    """Return the labels and groups of a store, with near duplicates in one group if `config` asks for it.
 
     Raises:
         LabelError: labels cannot be read, or fit no video.
@@ -207,27 +209,27 @@ def read_table(store: str | Path, labels: Labels, config: SplitConfig) -> LabelT
 
 
 def _split_by_folder(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str, ...]]:
-    """Split as the folders in the ids say; also return what is to be known of it."""
+    """Return the split that the folders in the ids name, and notes on it."""
     found = [_folder_part(video_id) for video_id in table.ids]
     if not has_part_folders(table.ids):
         example = table.ids[found.index(None)] if None in found else table.ids[0]
         raise SplitError(
-            f"The ids do not say which videos train and which test, e.g. {example!r}. Embed a folder that holds "
-            "train/, val/ and perhaps test/, with the classes' folders in them, or split without by_folder."
+            f"The ids do not name the parts of the videos, e.g. {example!r}. Embed a folder that has train/, val/ and "
+            "perhaps test/, with the class folders in them, or split without by_folder."
         )
     _refuse_torn(table, found, config)
     parts = np.array(found, dtype=object)
     notes: tuple[str, ...] = ()
     if "test" not in found:
         parts[parts == "validation"] = "test"
-        notes = ("There is no test folder, so the videos of the validation folder test: choose nothing by them.",)
+        notes = ("There is no test folder, so the validation folder is the test part: choose nothing by its figures.",)
     if "validation" not in parts:
         _draw_validation(parts, table, config)
     return Split(table.ids, tuple(parts.tolist()), table.groups), notes
 
 
 def _folder_part(video_id: str) -> str | None:
-    """Return the part that the outermost folder with a part's name says; the class may be called so too.
+    """Return the part that the outermost folder with such a name stands for; a class may have such a name too.
 
     >>> _folder_part("val/Cooking/a.mp4"), _folder_part("train/test/b.mp4"), _folder_part("Cooking/a.mp4")
     ('validation', 'train', None)
@@ -237,23 +239,23 @@ def _folder_part(video_id: str) -> str | None:
 
 
 def _refuse_torn(table: LabelTable, found: Sequence[str | None], config: SplitConfig) -> None:
-    """Refuse folders that lay a group, or copies, in two parts."""
+    """Raise SplitError if the folders have a group, or copies, in two parts."""
     first: dict[str, int] = {}
     places = [(first.setdefault(group, row), row) for row, group in enumerate(table.groups or ())]
     torn = [(table.ids[one], table.ids[other]) for one, other in places if found[one] != found[other]]
     if not torn:
         return
     what, remedy = ("groups", "") if config.near_duplicates is None else ("copies or groups", _NO_COPIES)
-    more = f" (and {len(torn) - 1} more pairs)" if len(torn) > 1 else ""
+    more = f" (and {counted(len(torn) - 1, 'more pair')})" if len(torn) > 1 else ""
     raise SplitError(
-        f"The folders tear {what} apart: {torn[0][0]!r} and {torn[0][1]!r} belong together{more}, so that what a head "
-        "saw in training would test it. Move one of the two to the other's folder, or drop it, and embed the folder "
-        f"into a new store.{remedy}"
+        f"The folders separate {what}: {torn[0][0]!r} and {torn[0][1]!r} belong together{more}, so the head would be "
+        "tested on what it saw in training. Move one of them to the folder of the other, or delete it, and embed the "
+        f"folder into a new store.{remedy}"
     )
 
 
 def _draw_validation(parts: NDArray[np.object_], table: LabelTable, config: SplitConfig) -> None:
-    """Turn `validation_size` of all videos from train to validation, in place."""
+    """Move `validation_size` of all videos from train to validation, in place."""
     if not config.validation_size:
         return
     rows = np.flatnonzero(parts == "train")
@@ -261,7 +263,9 @@ def _draw_validation(parts: NDArray[np.object_], table: LabelTable, config: Spli
     count = max(1, round(config.validation_size * len(parts)))
     _refuse_too_few(rest, 2)
     if count >= len(rows):
-        raise SplitError(f"{len(rows)} videos leave none to train on beside {count} to validate. Ask for fewer.")
+        raise SplitError(
+            f"{counted(len(rows), 'video')}: with {count} to validate, none is left to train on. Make the part smaller."
+        )
     drawn = _share_videos(rest, np.array([len(rows) - count, count]), config.seed)
     parts[rows[drawn == 1]] = "validation"
 
@@ -271,7 +275,7 @@ def _share_videos(table: LabelTable, part_sizes: NDArray[np.int64], seed: int) -
     groups = table.groups or table.ids
     _, item_of = np.unique(np.array(groups), return_inverse=True)
     sizes = np.bincount(item_of)
-    # Videos without a label are shared out as if that were one more.
+    # Videos without a label are stratified as if that were a label too.
     shown = np.column_stack([table.targets, ~table.targets.any(axis=1)])
     kind = np.min_scalar_type(-int(sizes.max()) - 1)  # int8 mostly; -128 fits it, but 128 does not
     counts = np.zeros((len(sizes), shown.shape[1]), dtype=kind)
@@ -280,9 +284,9 @@ def _share_videos(table: LabelTable, part_sizes: NDArray[np.int64], seed: int) -
 
 
 def _refuse_too_few(table: LabelTable, part_count: int) -> None:
-    what = "videos" if table.groups is None else "groups"
+    what = "video" if table.groups is None else "group"
     found = len(set(table.groups or table.ids))
     if found < part_count:
         raise SplitError(
-            f"There are {found} labelled {what} for {part_count} parts. Add {what}, or ask for fewer parts."
+            f"{counted(found, f'labelled {what}')} cannot fill {part_count} parts. Add {what}s, or use fewer parts."
         )

@@ -1,7 +1,7 @@
-"""Share items out over parts so that each part looks like the whole.
+"""Assign items to parts so that each part looks like the whole.
 
-An item is what must not be torn apart: a video, or a group of them. Everything is counts: an item has a size (its
-videos) and, for each class, how many of them show it.
+An item is a unit that stays together: a video, or a group of videos. Everything is counts: an item has a size (its
+videos) and, for each class, the number of its videos that have it.
 """
 
 from itertools import combinations
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 _TRIES = 64
-_CANDIDATES = 64  # items of each part that an exchange is sought among; the most promising ones
-_EXCHANGE_WORK = 40_000_000  # bounds exchanges x items: some ten seconds
-_TRIED_ITEMS = 20_000  # bounds tries x items, so that a big set takes seconds: one try of 20,000 videos is about 1 s
+_CANDIDATES = 64  # the most promising items of each part, among which an exchange is sought
+_EXCHANGE_WORK = 40_000_000  # limits exchanges x items: about ten seconds
+_TRIED_ITEMS = 20_000  # limits tries x items: one try of 20,000 videos takes about 1 s
 
 
 def share_out(
@@ -22,28 +22,29 @@ def share_out(
     part_sizes: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Assign each item to a part, keeping to the parts' sizes first and to the classes' shares next.
+    """Assign each item to a part. The sizes of the parts come first, the shares of the classes second.
 
     Items of size 1 fill the parts exactly. Larger ones fill them as well as the best of up to 64 seeded orders does.
 
     Args:
-        counts: (I, C) videos of each class in each item; signed, but as short as their type may be.
-        sizes: (I,) videos in each item.
-        part_sizes: (P,) videos wanted in each part; they sum to those of the items.
-        rng: chooses between equals.
+        counts: (I, C) number of videos of each class in each item, of a signed integer type; a short one saves memory.
+        sizes: (I,) number of videos in each item.
+        part_sizes: (P,) number of videos wanted in each part; their sum is that of `sizes`.
+        rng: chooses between equally good parts.
 
     Returns:
         (I,) part of each item.
 
     Source: iterative stratification (Sechidis, Tsoumakas, Vlahavas 2011, On the Stratification of Multi-Label Data,
-    algorithm 1), with items in place of examples and the parts' sizes as hard limits where the items permit. What those
-    limits cost the classes that come last is made good by exchanging items of equal size between parts.
+    algorithm 1), with items instead of examples, and with the sizes of the parts as hard limits if the items permit it.
+    These limits worsen the shares of the classes that come last; exchanges of items of equal size between parts repair
+    that.
     """
     tries = 1 if (sizes == 1).all() else max(1, min(_TRIES, _TRIED_ITEMS // max(1, len(sizes))))
     best: tuple[tuple[float, float], NDArray[np.int64]] | None = None
     for attempt in range(tries):
         order = rng.permutation(len(sizes))
-        if attempt == 0:  # large items first fit best most of the time
+        if attempt == 0:  # the order from large to small fits best most of the time
             order = order[np.argsort(-sizes[order], kind="stable")]
         parts = _stratify(counts, sizes, part_sizes, order, rng)
         parts = _exchange(counts, sizes, part_sizes, parts)
@@ -61,7 +62,7 @@ def _stratify(
     order: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Give the rarest class's items to the parts that want it most, until no item is left."""
+    """Assign the items of the rarest class to the parts that lack it most, class by class, until no item is left."""
     room = part_sizes.astype(np.float64)
     wanted = counts.sum(axis=0)[:, None] * (part_sizes / part_sizes.sum())  # (C, P) videos
     left = counts.sum(axis=0)
@@ -81,7 +82,7 @@ def _stratify(
 
 
 def _fitting(room: NDArray[np.float64], part_sizes: NDArray[np.int64], size: int, items_left: int) -> NDArray[np.bool_]:
-    """Say which parts may take an item: those with room, but no part stays empty for it."""
+    """Return which parts can take an item, bool (P,): those with room, but none at the cost of an empty part."""
     empty = (room == part_sizes) & (part_sizes > 0)
     if items_left <= empty.sum():
         return np.asarray(empty)
@@ -95,8 +96,8 @@ def _neediest(
     fits: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> int:
-    """Choose among the fitting parts the one that wants the class most, then the emptiest, then any."""
-    # Rounded: shares such as 0.1 + 0.2 must tie when they are equal on paper.
+    """Return the fitting part that lacks the class most; of equal ones the emptiest, of equal ones a random one."""
+    # Rounded, so that shares such as 0.1 + 0.2 and 0.3 tie.
     keys = (rng.permutation(len(room)), room.round(6), wanted.round(6), fits)
     return int(np.lexsort(keys)[-1])
 
@@ -107,12 +108,13 @@ def _exchange(
     part_sizes: NDArray[np.int64],
     parts: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Exchange pairs of items of equal size, the best pair first, as long as that brings classes nearer their shares.
+    """Exchange pairs of items of equal size, the best pair first, while that brings classes nearer to their shares.
 
-    A class counts by the square of its distance over its videos, so that rare classes weigh as much as frequent ones.
+    The cost of a class is the square of its distance divided by its videos, so that rare classes weigh as much as
+    frequent ones.
     """
     scale = 1 / np.sqrt(np.maximum(counts.sum(axis=0), 1))
-    items = csr_array(counts).astype(np.float64)  # sparse: of thousands of classes, an item has few
+    items = csr_array(counts).astype(np.float64)  # sparse: an item has few of thousands of classes
     items.data *= scale[items.indices]
     wanted = part_sizes[:, None] / part_sizes.sum() * items.sum(axis=0)
     excess = np.stack([items[parts == part].sum(axis=0) for part in range(len(part_sizes))]) - wanted  # (P, C)
@@ -139,7 +141,7 @@ def _best_exchange(
     pulls: NDArray[np.float64],
     pair: tuple[int, int],
 ) -> tuple[float, int, int]:
-    """Return what the best exchange between two parts changes (below 0 is better), and its two items."""
+    """Return the change of cost by the best exchange between two parts (below 0 is better), and its two items."""
     pull = pulls[:, pair[0]] - pulls[:, pair[1]]
     ones, others = (
         _lowest(np.flatnonzero(parts == part), bulks + sign * pull) for part, sign in zip(pair, (-1, 1), strict=True)
@@ -153,7 +155,7 @@ def _best_exchange(
 
 
 def _lowest(candidates: NDArray[np.int64], keys: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the candidates with the lowest keys, the lowest first."""
+    """Return the candidates with the lowest keys, lowest first."""
     return candidates[np.argsort(keys[candidates], kind="stable")[:_CANDIDATES]]
 
 
@@ -163,7 +165,7 @@ def _cost(
     part_sizes: NDArray[np.int64],
     parts: NDArray[np.int64],
 ) -> tuple[float, float]:
-    """Return how far a sharing-out is from the wanted sizes, and from the classes' shares."""
+    """Return how far an assignment is from the wanted sizes, and from the shares of the classes."""
     part_count = len(part_sizes)
     found = np.bincount(parts, weights=sizes, minlength=part_count)
     shares = np.stack([counts[parts == part].sum(axis=0) for part in range(part_count)])  # (P, C)

@@ -209,7 +209,7 @@ def test_failed_videos_with_a_label_are_noted(make_store: Callable[..., Path], t
         config=TrainConfig(epochs=1),
     )
 
-    assert report.notes == ("1 video labelled but not embedded, since they failed: a/broken.",)
+    assert report.notes == ("1 video labelled but not embedded (inspect-embeddings lists the reasons): a/broken.",)
 
 
 def test_a_split_without_test_videos_is_refused(toy_store: Path, split: Path, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_split_videos_groups_copies_and_says_which(run: Callable[..., Result], m
 
     assert result.exit_code == 0, result.output
     assert "groups     16" in result.stdout
-    assert "1 pair of near duplicates (the least alike: x/00 and x/copy, 1.000)" in result.stderr
+    assert "1 pair of near duplicates (least similar: x/00 and x/copy, 1.000)" in result.stderr
 
 
 def test_split_videos_keeps_groups_and_says_how_many(
@@ -193,7 +193,7 @@ def test_train_head_takes_positions_where_the_head_does(run: Callable[..., Resul
         (
             "split_videos",
             ["embeddings.h5", "--group-near-duplicates", "--similarity", "1.1"],
-            "Error: --similarity is 1.1. Give a cosine above 0",
+            "Error: --similarity is 1.1. Use a cosine above 0",
         ),
         (
             "split_videos",

@@ -104,7 +104,10 @@ def test_a_file_of_one_label_a_row_is_long(written: Callable[[str], Path]) -> No
         ("id,description\na,#x\n", ("The labels are the hashtags in description.",)),
         (
             "id,x,y,views\na,1,0,1\nb,0,1,7\n",
-            ("The labels are the columns of 0 and 1: x, y.", "No labels, having other values: views ('7' in line 3)."),
+            (
+                "The labels are the columns of 0 and 1: x, y.",
+                "Not labels, since they have other values: views ('7' in line 3).",
+            ),
         ),
         (",id,x,,\n0,a,1,,\n1,b,0,1,\n", ("The labels are the columns of 0 and 1: x.",)),
     ],
@@ -143,8 +146,8 @@ def test_the_column_to_group_by_is_no_label(written: Callable[[str], Path]) -> N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"id": "a", "label": "x"}\n{"id": "b",\n', r"line 2, is no JSON: .*Write one object a line"),
-        ('{"id": "a", "label": "x"}\n["b", "x"]\n', r"line 2, is no JSON object\. Write one a line"),
+        ('{"id": "a", "label": "x"}\n{"id": "b",\n', r"line 2, is not JSON: .*Write one object a line"),
+        ('{"id": "a", "label": "x"}\n["b", "x"]\n', r"line 2, is not a JSON object\. Write one a line"),
         ('{"id": "a", "label": "x"}\n{"label": "x"}\n', r"line 2, names no video: its id is blank\. Fill it in"),
         (
             "id,description\na,no tags here\n",
@@ -155,8 +158,8 @@ def test_the_column_to_group_by_is_no_label(written: Callable[[str], Path]) -> N
             "id,hug,kick\na,0,yes\nb,0.5,no\n",
             r"; other values are in hug \('0\.5' in line 3\); kick \('yes' in line 2\)\. Rename .* or write 0 and 1",
         ),
-        ("id,label,label\na,x,y\n", r"has several columns called 'label', .* Give each its own name"),
-        (" id,x, x \na,1,0\n", r"has several columns called 'x', .* Give each its own name"),
+        ("id,label,label\na,x,y\n", r"has several columns called 'label'; all but one .* Give each its own name"),
+        (" id,x, x \na,1,0\n", r"has several columns called 'x'; all but one .* Give each its own name"),
         ('id,label\na,"x\n', r"is not a CSV file in UTF-8: unexpected end of data.*Save it as one"),
     ],
     ids=["json", "object", "key", "no-tags", "no-ones", "odd-values", "repeated", "repeated-wide", "quote"],

@@ -159,8 +159,14 @@ def test_groups_come_from_the_column_that_is_named(store: EmbeddingStore, label_
     ("rows", "note"),
     [
         ("hug/z.mp4,x\n", "1 video labelled but not in the store: hug/z.mp4."),
-        ("hug/broken.mp4,x\n", "1 video labelled but not embedded, since they failed: hug/broken.mp4."),
-        ("videos/hug/broken.mp4,x\n", "1 video labelled but not embedded, since they failed: hug/broken.mp4."),
+        (
+            "hug/broken.mp4,x\n",
+            "1 video labelled but not embedded (inspect-embeddings lists the reasons): hug/broken.mp4.",
+        ),
+        (
+            "videos/hug/broken.mp4,x\n",
+            "1 video labelled but not embedded (inspect-embeddings lists the reasons): hug/broken.mp4.",
+        ),
         ("hug/a.mp4,\n", "1 video without a label in labels.csv: hug/a.mp4."),
         ("", "1 video without a label in labels.csv: hug/a.mp4."),
     ],
@@ -190,15 +196,15 @@ def test_a_long_list_is_cut(store: EmbeddingStore, label_file: Callable[[str], P
         ("name,label\na,x\n", r"has the columns name, label, but needs `id`, `path`, `link` or `url`.*Rename"),
         ("id,label,labels\na,x,y\n", r"either `label` or `labels`.*Rename"),
         ("", r"has the columns \(none\).*Rename"),
-        ("id,label\n", r"has no rows below its header.*Write one row a video"),
+        ("id,label\n", r"has no rows below its header.*Write one row for each video"),
         ("id,label\n,x\n", r"line 2, names no video: its id is blank.*Fill it in"),
         ("id,label\na,b,c\n", r"line 2, has more cells than the header.*Quote cells"),
         (
             "id,labels\nhug/a.mp4,x\nkick/b.mp4,y\nhug/a.mp4,y\n",
-            r"two things about 'hug/a.mp4', in lines 2 and 4.*Keep one line a video",
+            r"Lines 2 and 4 of .* contradict each other about 'hug/a.mp4'.*Keep one line for each video",
         ),
-        ("id,label\nnope.mp4,x\n", r"labels no video of .*e.g. 'nope.mp4', the store holds e.g. 'hug/a.mp4'.*Write"),
-        ("id,label\nhug/a.mp4,\n", r"labels no video of .*Write the store's ids"),
+        ("id,label\nnope.mp4,x\n", r"labels no video of .*e.g. 'nope.mp4', but the ids are e.g. 'hug/a.mp4'.*Write"),
+        ("id,label\nhug/a.mp4,\n", r"labels no video of .*Write these ids"),
     ],
     ids=["key", "labels", "empty", "header-only", "blank-key", "cells", "contradiction", "unknown", "blank-labels"],
 )
@@ -214,7 +220,7 @@ def test_a_path_and_an_id_of_one_video_may_not_disagree(
 ) -> None:
     path = label_file("path,labels\nhug/a.mp4,x\nvideos/hug/a.mp4,y\n")
 
-    with pytest.raises(LabelError, match=r"two things about 'hug/a.mp4', in lines 2 and 3"):
+    with pytest.raises(LabelError, match=r"Lines 2 and 3 of .* contradict each other about 'hug/a.mp4'"):
         read_labels(store, path)
 
 
@@ -222,7 +228,7 @@ def test_a_path_and_an_id_of_one_video_may_not_disagree(
     ("text", "message"),
     [
         ("id,label\nhug/a.mp4,x\n", "has no column 'group' to group by. It has: id, label"),
-        ("id,label,group\nhug/a.mp4,x,\n", "line 2, has no group. Give every video a group"),
+        ("id,label,group\nhug/a.mp4,x,\n", "line 2, has no group. Write a group for every video"),
     ],
     ids=["no-column", "blank-group"],
 )
@@ -248,7 +254,7 @@ def test_a_label_file_that_is_absent_or_no_text_is_refused(store: EmbeddingStore
 
 
 def test_a_table_whose_targets_do_not_fit_is_refused() -> None:
-    with pytest.raises(LabelError, match=r"bool \(1, 1\), but the ids and names say bool \(1, 2\)"):
+    with pytest.raises(LabelError, match=r"bool \(1, 1\), but the ids and names need bool \(1, 2\)"):
         LabelTable(("a",), ("x", "y"), np.zeros((1, 1), dtype=np.bool_))
 
 
@@ -256,13 +262,13 @@ def test_rows_of_one_label_each_add_up_and_are_noted(store: EmbeddingStore, labe
     table = read_labels(store, label_file("id,label\nhug/a.mp4,x\nkick/b.mp4,y\nhug/a.mp4,y\nkick/c.mp4,x\n"))
 
     assert labels_of(table) == {"hug/a.mp4": "x|y", "kick/b.mp4": "y", "kick/c.mp4": "x"}
-    assert table.notes == ("1 video shown by several rows of labels.csv, whose labels add up: hug/a.mp4.",)
+    assert table.notes == ("1 video with several rows in labels.csv, whose labels add up: hug/a.mp4.",)
 
 
 def test_rows_of_one_video_may_not_name_two_groups(store: EmbeddingStore, label_file: Callable[[str], Path]) -> None:
     path = label_file("id,label,group\nhug/a.mp4,x,g\nhug/a.mp4,y,h\n")
 
-    with pytest.raises(LabelError, match=r"two things about 'hug/a.mp4', in lines 2 and 3"):
+    with pytest.raises(LabelError, match=r"Lines 2 and 3 of .* contradict each other about 'hug/a.mp4'"):
         read_labels(store, path, group_by="group")
 
 
@@ -281,12 +287,12 @@ def test_rare_labels_are_dropped_and_listed_with_the_videos_they_leave_bare(
 
 
 def test_a_count_that_no_label_reaches_is_refused(store: EmbeddingStore) -> None:
-    with pytest.raises(LabelError, match=r"No label is shown by 3 videos; .* 'kick', shown by 2. Lower min_count"):
+    with pytest.raises(LabelError, match=r"No label has 3 videos; .* 'kick', has 2. Lower min_count"):
         read_labels(store, LabelConfig(min_count=3))
 
 
 def test_a_count_below_1_is_refused() -> None:
-    with pytest.raises(LabelError, match=r"min_count is 0. Give a whole number of videos from 1"):
+    with pytest.raises(LabelError, match=r"min_count is 0. Use a whole number of 1 or more"):
         LabelConfig(min_count=0)
 
 
@@ -321,10 +327,10 @@ def test_a_rare_label_of_the_vocabulary_is_kept(store: EmbeddingStore, tmp_path:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x\ny\nx\n", r"has the label 'x' twice\. Give each once"),
-        ("\n", r"has no label\. Give each once"),
-        ("[1, ", r"gives no vocabulary: JSONDecodeError.*Name a head's folder"),
-        ('{"names": []}', r"gives no vocabulary: KeyError.*Name a head's folder"),
+        ("x\ny\nx\n", r"has the label 'x' twice\. Write each once"),
+        ("\n", r"has no label\. Write each once"),
+        ("[1, ", r"is not a vocabulary: JSONDecodeError.*Name a head's folder"),
+        ('{"names": []}', r"is not a vocabulary: KeyError.*Name a head's folder"),
     ],
     ids=["twice", "empty", "no-json", "no-head"],
 )

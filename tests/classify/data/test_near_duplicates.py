@@ -104,8 +104,8 @@ def test_copies_join_their_groups_and_those_joined_already() -> None:
 
     assert joined.groups == ("g1", "g1", "g1", "g1", "g4")
     assert joined.notes == (
-        "2 pairs of near duplicates (the least alike: c and d, 0.950) made 2 groups part of others; "
-        "the most alike left apart: d and e, 0.900.",
+        "2 pairs of near duplicates (least similar: c and d, 0.950) joined 2 groups to others; "
+        "most similar pair left apart: d and e, 0.900.",
     )
 
 

@@ -41,10 +41,13 @@ def test_a_split_file_can_be_read_by_people(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("id,part\na,train\n", r"has no part for 1 video, e.g. 'b'.*split again"),
-        ("id,part\na,train\nb,test\nc,test\n", r"store or its labels lack, .* names, 1 video, e.g. 'c'.*split again"),
-        ("id,part,group\na,train,g\nb,test,g\n", r"group 'g' lies in test and train.*split again"),
+        (
+            "id,part\na,train\nb,test\nc,test\n",
+            r"split.csv names 1 video without a label in the store, e.g. 'c'.*split again",
+        ),
+        ("id,part,group\na,train,g\nb,test,g\n", r"group 'g' is in test and train.*split again"),
         ("id,part\na,train\nb,holdout\n", "has the part 'holdout'. Parts are: train, validation, test"),
-        ("id,part\na,train\nb,test\na,test\n", "names 'a' twice. Keep one line a video"),
+        ("id,part\na,train\nb,test\na,test\n", "names 'a' twice. Keep one line for each video"),
         ("video,part\na,train\n", "has the columns video, part, but needs id and part. Make it with split-videos"),
         ("", r"has the columns \(none\)"),
     ],
@@ -69,7 +72,9 @@ def written(tmp_path: Path) -> Path:
 def test_a_split_that_was_made_with_other_labels_is_refused(written: Path) -> None:
     folders = LabelTable.from_labels({"hug/a": ["hug"], "hug/b": ["hug"], "kick/c": ["kick"]})
 
-    message = r"split.csv says 'x\|y' of 'hug/a', but its labels are now 'hug'. Give the same --labels .* split-videos"
+    message = (
+        r"split.csv has the labels 'x\|y' for 'hug/a', but they are now 'hug'. Use the same --labels .* split-videos"
+    )
     with pytest.raises(SplitError, match=message):
         read_split(written, folders)
 
@@ -77,7 +82,7 @@ def test_a_split_that_was_made_with_other_labels_is_refused(written: Path) -> No
 def test_labels_that_were_edited_are_refused_and_kept_by_taking_the_column_out(written: Path) -> None:
     edited = LabelTable.from_labels({"hug/a": ["x", "y"], "hug/b": ["y", "z"], "kick/c": ["z"]})
 
-    with pytest.raises(SplitError, match=r"'y' of 'hug/b', .* now 'y\|z'.*split again, or .*take its column labels"):
+    with pytest.raises(SplitError, match=r"'y' for 'hug/b', .* now 'y\|z'.*split again, or .*delete the column labels"):
         read_split(written, edited)
 
     written.write_text("id,part\nhug/a,train\nhug/b,train\nkick/c,test\n")
@@ -108,7 +113,7 @@ def test_labels_that_a_minimum_count_drops_may_differ(make_store: Callable[..., 
 
     assert frequent.dropped == {"rare"}
     assert read_split(tmp_path / "every.csv", frequent) == read_split(tmp_path / "frequent.csv", every) == split
-    with pytest.raises(SplitError, match=r"says 'rare\|x' of 'a', but its labels are now 'x'"):
+    with pytest.raises(SplitError, match=r"has the labels 'rare\|x' for 'a', but they are now 'x'"):
         read_split(tmp_path / "every.csv", replace(frequent, dropped=frozenset()))
 
 

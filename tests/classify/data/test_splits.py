@@ -98,10 +98,10 @@ def test_folds_are_stratified(ungrouped: LabelTable) -> None:
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ((0.0, 0.1), r"Part sizes are 0.0 \(test\) and 0.1 \(validation\).*only validation may be 0"),
-        ((1.0, 0.0), "Give shares of the videos, such as 0.1"),
-        ((0.1, -0.1), "Give shares of the videos, such as 0.1"),
-        ((float("nan"), 0.1), "Give shares of the videos, such as 0.1"),
+        ((0.0, 0.1), r"Part sizes are 0.0 \(test\) and 0.1 \(validation\).*only validation can be 0"),
+        ((1.0, 0.0), "Use shares of the videos, such as 0.1"),
+        ((0.1, -0.1), "Use shares of the videos, such as 0.1"),
+        ((float("nan"), 0.1), "Use shares of the videos, such as 0.1"),
         ((0.5, 0.5), "leave nothing to train on.*sum to less than 1"),
     ],
     ids=["no-test", "all-test", "negative", "nan", "no-train"],
@@ -115,20 +115,22 @@ def test_too_few_groups_for_the_parts_are_refused() -> None:
     labels = {f"{index}": ["x"] for index in range(10)}
     table = LabelTable.from_labels(labels, groups={video_id: str(int(video_id) % 2) for video_id in labels})
 
-    with pytest.raises(SplitError, match=r"2 labelled groups for 3 parts. Add groups, or ask for fewer parts"):
+    with pytest.raises(SplitError, match=r"2 labelled groups cannot fill 3 parts. Add groups, or use fewer parts"):
         split_table(table, SplitConfig())
 
 
 def test_too_few_videos_to_train_on_are_refused() -> None:
     table = LabelTable.from_labels({"a": ["x"], "b": ["x"], "c": ["y"]})
 
-    with pytest.raises(SplitError, match=r"3 videos leave none to train on.*Ask for smaller parts"):
+    with pytest.raises(
+        SplitError, match=r"3 videos: with 2 to test and 1 to validate, none is left to train on.*parts smaller"
+    ):
         split_table(table, SplitConfig(test_size=0.6, validation_size=0.3))
 
 
 @pytest.mark.parametrize(
     ("folds", "message"),
-    [(1, "1 folds were asked for. Give 2 or more"), (21, "20 labelled groups for 21 parts. Add groups")],
+    [(1, "folds is 1. Use 2 or more"), (21, "20 labelled groups cannot fill 21 parts. Add groups")],
 )
 def test_fold_counts_that_cannot_be_are_refused(table: LabelTable, folds: int, message: str) -> None:
     with pytest.raises(SplitError, match=message):
@@ -207,7 +209,7 @@ def test_without_a_test_folder_val_tests_and_validation_comes_from_train(
 
     assert sorted(summary.class_counts["train"]) == sorted(counts)
     assert summary.class_counts["test"] == (6, 6)
-    assert "so the videos of the validation folder test: choose nothing by them" in summary.notes[0]
+    assert "so the validation folder is the test part: choose nothing by its figures" in summary.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +220,7 @@ def test_without_a_test_folder_val_tests_and_validation_comes_from_train(
 def test_folders_that_name_no_parts_are_refused(
     make_store: Callable[..., Path], tmp_path: Path, folders: dict[str, int], example: str
 ) -> None:
-    with pytest.raises(SplitError, match=rf"ids do not say which videos train .* e.g. '{example}.*Embed a folder"):
+    with pytest.raises(SplitError, match=rf"ids do not name the parts of the videos, e.g. '{example}.*Embed a folder"):
         split_videos(make_store(_videos_in(folders)), tmp_path / "split.csv", config=SplitConfig(by_folder=True))
 
 
@@ -228,7 +230,7 @@ def test_copies_in_two_folders_are_named_with_what_to_do(make_store: Callable[..
     videos = {video_id: rng.standard_normal((8, 16)) for video_id in ids}
     store = make_store(videos | {"val/x/copy-of-b": videos["train/x/b"] * 1.01})
 
-    message = r"'train/x/b' and 'val/x/copy-of-b' belong together.* Move one .* or drop it.* raise the similarity"
+    message = r"'train/x/b' and 'val/x/copy-of-b' belong together.* Move one .* or delete it.* raise --similarity"
     with pytest.raises(SplitError, match=message):
         split_videos(store, tmp_path / "split.csv", config=SplitConfig(by_folder=True, near_duplicates=0.93))
 
@@ -240,7 +242,7 @@ def test_a_group_in_two_folders_is_named_with_what_to_do(make_store: Callable[..
     (tmp_path / "labels.csv").write_text("\n".join(["id,label,scene", *rows]))
     config = SplitConfig(by_folder=True, group_by="scene")
 
-    with pytest.raises(SplitError, match=r"tear groups apart: 'train/b' and 'val/c' .* Move one .* a new store\.$"):
+    with pytest.raises(SplitError, match=r"separate groups: 'train/b' and 'val/c' .* Move one .* a new store\.$"):
         split_videos(store, tmp_path / "split.csv", labels=tmp_path / "labels.csv", config=config)
 
 
