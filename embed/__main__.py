@@ -5,10 +5,10 @@ import click
 from embed.cli import CommandGroup
 
 COMMANDS = {
-    "embed-videos": ("embed.cli", "Embed videos once, into one store."),
+    "embed-videos": ("embed.cli", "Embed videos once: vectors of their frames, into one store."),
     "inspect-embeddings": ("embed.cli", "Show what is in a store; verify, merge or repair it."),
 }
 
 if __name__ == "__main__":
-    group = CommandGroup("embed", COMMANDS, help="Videos -> vectors, once.")
+    group = CommandGroup("embed", COMMANDS, help="Embed videos once, into one store.")
     click.version_option(package_name="framehead", help="Show the version.")(group).main(prog_name="python -m embed")

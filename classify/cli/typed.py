@@ -15,7 +15,9 @@ def given_options(*names: str) -> list[str]:
     for parameter in context.command.params:
         name = parameter.name or ""
         if name in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            typed += type_option(max(parameter.opts, key=len), context.params[name])
+            value = context.params[name]
+            spellings = parameter.secondary_opts if value is False else parameter.opts
+            typed += type_option(max(spellings, key=len), True if value is False else value)
     return typed
 
 
