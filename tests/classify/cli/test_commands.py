@@ -147,7 +147,8 @@ def test_predict_videos_lists_failures_and_exits_with_1(
     result = trained("predict_videos", "head", store)
 
     assert result.exit_code == 1
-    assert "broken.mp4  no_frames: it is empty" in result.stderr
+    assert "  broken.mp4" in result.stderr
+    assert "  no_frames: it is empty\n" in result.stderr
     assert [line[:6] for line in result.stdout.splitlines()[1:]] == ["a.mp4,", "broken"]
 
 

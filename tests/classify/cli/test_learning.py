@@ -90,7 +90,8 @@ def test_a_broken_video_is_listed_and_stops_nothing(first: tuple[Path, Result]) 
     root, result = first
 
     assert result.exit_code == 1
-    assert "failed  dark/broken.mp4  unreadable" in result.stderr
+    assert "  dark/broken.mp4" in result.stderr
+    assert "  unreadable: " in result.stderr
     assert "Some videos failed and are listed above. The head has learned from the others." in result.stderr
     with EmbeddingStore(root / "my videos-learned" / "embeddings.h5") as store:
         assert (len(store), len(store.failures)) == (9, 1)

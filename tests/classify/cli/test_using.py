@@ -39,7 +39,8 @@ def test_a_terminal_shows_a_table_a_count_the_failures_and_the_command_that_writ
     assert header.split() == ["path", "labels", "probability", "top", "3"]
     assert row.startswith("videos/a.mp4  hug ")
     assert counts == "1 video labelled, 1 failed"
-    assert "failed  broken.mp4  no_frames: it is empty" in result.stderr
+    assert "  broken.mp4" in result.stderr
+    assert "  no_frames: it is empty\n" in result.stderr
     assert result.stderr.endswith("Next:\npredict-videos head other.h5 --batch-size 8 -o predictions.csv\n")
 
 
@@ -95,7 +96,7 @@ def test_of_many_failures_the_first_are_listed_and_the_others_counted(
 
     result = trained("predict_videos", "head", store)
 
-    assert result.stderr.count("  failed  ") == 20
+    assert result.stderr.count("no_frames: it is empty\n") == 20
     assert result.stderr.endswith("  ... and 3 more: the CSV has a row for each\n")
 
 
