@@ -1,8 +1,8 @@
-"""What is said of a head: F1, ranking measures, calibration, thresholds, and intervals around them.
+"""Figures of a head: F1, ranking measures, calibration, thresholds, and confidence intervals.
 
-In: logits or probabilities (N, C), and targets (N, C); groups where videos belong together.
+In: probabilities (N, C) and targets (N, C); groups where videos belong together.
 Out: `Metrics`, `RankingMetrics`, `Interval`, `Evaluation`.
-Read first: `metrics.py`, then `evaluation.py`, which puts all of them together.
+Read first: `metrics.py`, then `evaluation.py`, which combines all of them.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
-"""Probabilities that mean what they say: of the labels given at 0.8, four in five are right.
+"""Calibrated probabilities: of the labels given at 0.8, four in five are right.
 
-A head's probabilities are often too sure, or not sure enough. One number, the temperature, is fitted on validation
-videos and divides all logits: it changes no ranking, and no label that is given.
+A head's probabilities are often too high or too low. One number, the temperature, is fitted on validation videos and
+divides all logits. It does not change the ranking or the labels that are given.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from scipy.special import expit, logit
 
 BIN_COUNT = 15
 
-# Bounds of the temperature: 50 times surer or less sure than the head is beyond what a few videos can tell.
+# Bounds of the temperature: a few videos cannot show that the head's logits are wrong by more than a factor of 50.
 _TEMPERATURES = (0.02, 50.0)
-# Probabilities nearer to 0 or 1 than float32 tells apart have no finite logit.
+# Probabilities closer to 0 or 1 than float32 can represent have no finite logit.
 _LOWEST, _HIGHEST = 1e-30, 1 - 2.0**-24
 
 
@@ -26,8 +26,8 @@ class Calibration:
     Args:
         error: expected calibration error (ECE) of the probabilities as the classifier gives them.
         error_before: the same at temperature 1.
-        temperature: what divides the logits.
-        bins: equal widths over 0 to 1 that the error is taken over.
+        temperature: the divisor of the logits.
+        bins: number of bins of equal width from 0 to 1.
     """
 
     error: float
@@ -41,13 +41,13 @@ def calibration_error(
 ) -> float:
     """Return the expected calibration error over 15 bins of equal width.
 
-    With one label a video, the likeliest label of each video is looked at: its probability against whether it is
-    right. Otherwise every video and label: the probability against whether the video has the label.
+    With one label per video, it compares the probability of each video's likeliest label with whether that label is
+    right. Otherwise it compares the probability of every video and label with whether the video has the label.
 
     Args:
         targets: (N, C) bool.
         probabilities: (N, C).
-        is_single_label: whether the probabilities of a video sum to 1.
+        is_single_label: True if the probabilities of a video sum to 1.
 
     Source: Guo et al. 2017, On Calibration of Modern Neural Networks, equation 3, https://arxiv.org/abs/1706.04599.
     """
@@ -62,15 +62,15 @@ def calibration_error(
 
 
 def fit_temperature(targets: NDArray[np.bool_], probabilities: NDArray[np.floating], *, is_single_label: bool) -> float:
-    """Return the temperature that makes true labels of validation videos likeliest.
+    """Return the temperature that maximises the likelihood of the validation videos' true labels.
 
-    Where a head is right on every validation video, certainty would be likeliest. So n labels count as n + 1 right ones
-    and one wrong: with few videos, the temperature stays moderate.
+    If a head is right on every validation video, the likelihood is highest at probabilities of 0 and 1. So n labels
+    count as n + 1 right ones and one wrong one: with few videos, the temperature stays moderate.
 
     Args:
         targets: (N, C) bool of validation videos, N >= 1.
         probabilities: (N, C) at temperature 1.
-        is_single_label: whether the probabilities of a video sum to 1.
+        is_single_label: True if the probabilities of a video sum to 1.
 
     Source: temperature: Guo et al. 2017 (as above), section 4.2. One more of each: Platt 1999, Probabilistic Outputs
     for Support Vector Machines, section 2.2.
@@ -92,12 +92,12 @@ def fit_temperature(targets: NDArray[np.bool_], probabilities: NDArray[np.floati
 def calibrate(
     probabilities: NDArray[np.floating], temperature: float, *, is_single_label: bool
 ) -> NDArray[np.floating]:
-    """Return the probabilities with all logits divided by a temperature, in float64; at 1, the very same array.
+    """Return the probabilities with all logits divided by a temperature, in float64; at 1, the same array.
 
     Args:
         probabilities: (N, C).
-        temperature: above 0; above 1 is less sure.
-        is_single_label: whether the probabilities of a video sum to 1, and are to.
+        temperature: above 0; values above 1 make the probabilities less extreme.
+        is_single_label: True if the probabilities of a video sum to 1, before and after.
 
     >>> calibrate(np.array([[0.8, 0.2]]), 2.0, is_single_label=True).round(3).tolist()
     [[0.667, 0.333]]
@@ -115,7 +115,7 @@ def calibrate(
 
 
 def move_thresholds(thresholds: tuple[float, ...] | None, temperature: float) -> tuple[float, ...] | None:
-    """Return the thresholds that give the same labels after `calibrate` as these do before it."""
+    """Return the thresholds that give the same labels after `calibrate` as `thresholds` give before it."""
     if thresholds is None:
         return None
     return tuple(calibrate(np.array([thresholds]), temperature, is_single_label=False)[0].tolist())

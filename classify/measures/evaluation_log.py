@@ -1,8 +1,8 @@
-"""How often the test videos of a split were looked at: one JSON object a look, beside the split file.
+"""A log of every evaluation on a split's test videos: a file of JSON lines beside the split file.
 
-    split.csv.evaluations.jsonl    test (which videos, as a sha256), head, arch, micro_f1, when (UTC)
+    split.csv.evaluations.jsonl    test (sha256 of the test videos' ids), head, arch, micro_f1, when (UTC)
 
-Whoever trains many heads and keeps the one that tests best has chosen by the test videos, and its figure flatters.
+Training many heads and keeping the one with the best test figure chooses by the test videos: that figure is too high.
 """
 
 import json
@@ -15,17 +15,18 @@ from classify.data import Split
 
 
 def log_evaluation(path: str | Path, split: Split, *, head: Path, arch: str, micro_f1: float) -> int | None:
-    """Note a look at the test videos of a split.
+    """Log an evaluation on the test videos of a split, and return how many there were.
 
     Args:
         path: the split file.
         split: its content.
         head: the folder of the head that was tested.
         arch: its architecture.
-        micro_f1: what it reached.
+        micro_f1: its micro-F1 on the test videos.
 
     Returns:
-        How often the same test videos were looked at, this time included; None where that cannot be noted or read.
+        The number of evaluations on the same test videos, including this one; None if the log cannot be written or
+        read.
     """
     log = Path(f"{path}.evaluations.jsonl")
     ids = sorted(split.ids[row] for row in split.indices("test"))
@@ -41,7 +42,7 @@ def log_evaluation(path: str | Path, split: Split, *, head: Path, arch: str, mic
 
 
 def _append(path: Path, line: str) -> None:
-    """Add a line in one write, so that those of trainings at the same time never mix."""
+    """Add a line in one write, so that the lines of simultaneous training runs never mix."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
         os.write(file, line.encode())

@@ -1,4 +1,4 @@
-"""How well predicted labels fit true ones, defined once.
+"""Precision, recall, F1 and accuracy of predicted labels.
 
 Everything is counted from bool tables (N, C): true and predicted labels of N videos over C classes. Where every video
 has one true and one predicted label, micro-F1, micro precision, micro recall and accuracy are the same number.
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """Figures of one class; a ratio of nothing to nothing is 0.
+    """Figures of one class; the ratio 0 / 0 counts as 0.
 
     Args:
         name: the label.
         precision: share of the videos predicted to have the label that have it.
         recall: share of the videos with the label that are predicted to have it.
         f1: harmonic mean of the two.
-        support: videos with the label.
+        support: number of videos with the label.
     """
 
     name: str
@@ -35,12 +35,13 @@ class Metrics:
     """Figures of one part of a set.
 
     Args:
-        videos: how many were measured.
-        micro_f1, micro_precision, micro_recall: of hits, false alarms and misses summed over classes and videos.
-        macro_f1, macro_precision, macro_recall: means over the classes. One that is neither present nor predicted
+        videos: number of videos.
+        micro_f1, micro_precision, micro_recall: from true positives, false positives and false negatives summed over
+            classes and videos.
+        macro_f1, macro_precision, macro_recall: means over the classes. A class that is neither present nor predicted
             counts as 0.
-        accuracy: share of the videos whose labels are predicted exactly, all of them (exact match).
-        is_single_label: True where every video has one true and one predicted label; then micro-F1 is accuracy.
+        accuracy: share of the videos whose labels are all predicted exactly (exact match).
+        is_single_label: True if every video has one true and one predicted label; then micro-F1 is accuracy.
         classes: (C,) figures of each class.
     """
 
@@ -57,7 +58,7 @@ class Metrics:
 
 
 def measure(targets: NDArray[np.bool_], predicted: NDArray[np.bool_], names: Sequence[str]) -> Metrics:
-    """Compare predicted labels with true ones.
+    """Return the figures of predicted labels against true labels.
 
     Args:
         targets: (N, C) bool, True where the video has the label. N is 1 or more.
@@ -93,7 +94,7 @@ def measure(targets: NDArray[np.bool_], predicted: NDArray[np.bool_], names: Seq
 
 
 def micro_f1(targets: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:
-    """Return 2 TP / (2 TP + FP + FN), summed over classes and videos; 0 where there is nothing to find.
+    """Return 2 TP / (2 TP + FP + FN), summed over classes and videos; 0 if no label is true or predicted.
 
     Args:
         targets: (N, C) bool.
@@ -104,7 +105,7 @@ def micro_f1(targets: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:
 
 
 def decide_labels(probabilities: NDArray[np.floating], thresholds: Sequence[float] | None) -> NDArray[np.bool_]:
-    """Turn probabilities into labels.
+    """Return the labels that probabilities give.
 
     Args:
         probabilities: (N, C).
@@ -125,11 +126,11 @@ def decide_labels(probabilities: NDArray[np.floating], thresholds: Sequence[floa
 
 
 def confuse(targets: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Count videos by true label (rows) and predicted label (columns), (C, C).
+    """Return the number of videos by true label (rows) and predicted label (columns), (C, C).
 
     Args:
-        targets: (N, C) bool, one label a video.
-        predicted: (N, C) bool, one label a video.
+        targets: (N, C) bool, one label per video.
+        predicted: (N, C) bool, one label per video.
 
     >>> truth = np.array([[True, False], [True, False], [False, True]])
     >>> found = np.array([[True, False], [False, True], [False, True]])

@@ -1,8 +1,8 @@
-"""How well the order of the scores fits the true labels, whatever the thresholds.
+"""Ranking figures (average precision, Hit@1, PERR, GAP), which do not depend on thresholds.
 
-Scores are probabilities, or anything that rises with them. Where scores tie, all tied entries count together, as in
-scikit-learn, and a rank that they share is held by each for its share, which is the mean over their orders: no figure
-depends on the order in which videos or classes come.
+Scores are probabilities, or anything that increases with them. Tied entries count together, as in scikit-learn: each
+holds its share of the ranks that they share, which is the mean over their orders. No figure depends on the order of
+videos or classes.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOP_COUNT = 20
-"""Labels of each video that GAP looks at."""
+"""Number of labels of each video that GAP takes into account."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,13 @@ class RankingMetrics:
     """Figures of one part of a set.
 
     Args:
-        mean_average_precision: mean over the classes that some video shows (mAP).
-        average_precisions: (C,) of each class; None where no video shows it.
+        mean_average_precision: mean over the classes that at least one video shows (mAP).
+        average_precisions: (C,) average precision of each class; None where no video shows it.
         hit_at_1: share of the videos whose likeliest class is one of their labels.
-        perr: precision at equal recall rate: of a video with G labels, the share of true ones among its likeliest G;
+        perr: precision at equal recall rate: for a video with G labels, the share of true labels among its G likeliest;
             averaged over the videos that have labels.
-        gap_at_20: global average precision: the 20 likeliest classes of every video in one list.
+        gap_at_20: global average precision: the average precision of one list of the 20 likeliest classes of every
+            video.
     """
 
     mean_average_precision: float
@@ -35,10 +36,10 @@ class RankingMetrics:
 
 
 def rank(targets: NDArray[np.bool_], scores: NDArray[np.floating]) -> RankingMetrics:
-    """Compare the order of scores with true labels.
+    """Return the ranking figures of scores against true labels.
 
     Args:
-        targets: (N, C) bool, N >= 1; some video has a label.
+        targets: (N, C) bool, N >= 1; at least one video has a label.
         scores: (N, C), finite.
 
     Source: average precision: scikit-learn's user guide, 3.4.4.4 (step-wise). Hit@1, PERR: Abu-El-Haija et al. 2016,
@@ -60,12 +61,12 @@ def rank(targets: NDArray[np.bool_], scores: NDArray[np.floating]) -> RankingMet
 def class_average_precisions(
     targets: NDArray[np.bool_], scores: NDArray[np.floating], weights: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Return the average precision of each class in R weightings of the videos; NaN where no weight is on a positive.
+    """Return the average precision of each class in R weightings of the videos; NaN where all positives weigh 0.
 
     Args:
         targets: (N, C) bool.
         scores: (N, C).
-        weights: (R, N), how often each video counts.
+        weights: (R, N), the weight of each video.
 
     Returns:
         (R, C).
@@ -81,12 +82,12 @@ def class_average_precisions(
 def global_average_precisions(
     targets: NDArray[np.bool_], scores: NDArray[np.floating], weights: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Return GAP@20 in R weightings of the videos, (R,); 0 where no weight is on a video with labels.
+    """Return GAP@20 in R weightings of the videos, (R,); 0 where all videos with labels weigh 0.
 
     Args:
         targets: (N, C) bool.
         scores: (N, C).
-        weights: (R, N), how often each video counts.
+        weights: (R, N), the weight of each video.
     """
     ranked, relevance = _relevance_by_rank(targets, scores)
     count = min(TOP_COUNT, scores.shape[1])
@@ -98,14 +99,14 @@ def global_average_precisions(
 def _relevance_by_rank(
     targets: NDArray[np.bool_], scores: NDArray[np.floating]
 ) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
-    """Return the scores of each video from the highest on, and the share of true labels among those of that score.
+    """Return each video's scores in descending order, and the share of true labels among the entries of that score.
 
     Returns:
-        Two of (N, C).
+        Two arrays (N, C).
     """
     order = np.argsort(-scores, axis=1, kind="stable")
     ranked = np.take_along_axis(scores, order, axis=1)
-    is_first = np.ones(ranked.shape, dtype=np.bool_)  # of those with its score
+    is_first = np.ones(ranked.shape, dtype=np.bool_)  # of the entries with the same score
     is_first[:, 1:] = np.diff(ranked, axis=1) != 0
     tie_of = is_first.ravel().cumsum() - 1
     shares = np.bincount(tie_of, weights=np.take_along_axis(targets, order, axis=1).ravel()) / np.bincount(tie_of)
@@ -115,15 +116,15 @@ def _relevance_by_rank(
 def _precision_sums(
     relevant: NDArray[np.bool_] | NDArray[np.float64], scores: NDArray[np.floating], weights: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Sum, over the relevant of n entries, the precision among all that score as high or higher; (R,).
+    """Return the sum, over the relevant of n entries, of the precision among all that score as high or higher; (R,).
 
     Args:
-        relevant: (n,) bool, or to what share.
+        relevant: (n,) bool, or shares from 0 to 1.
         scores: (n,).
         weights: (R, n).
     """
     order = np.argsort(-scores, kind="stable")
-    is_last = np.append(np.diff(scores[order]) != 0, True)  # of those with its score
+    is_last = np.append(np.diff(scores[order]) != 0, True)  # of the entries with the same score
     ordered = weights[:, order]
     hits = np.cumsum(ordered * relevant[order], axis=1)[:, is_last]
     seen = np.cumsum(ordered, axis=1)[:, is_last]

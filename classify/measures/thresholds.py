@@ -1,7 +1,7 @@
-"""From which probability on a label is given, where a video may have several.
+"""Thresholds: the lowest probability at which a label is given, where a video may have several labels.
 
-Thresholds are chosen on validation videos. Each lies half-way between two probabilities that the label had there; of
-several that do equally well, the one nearest to 0.5 is taken. A label that no validation video has keeps 0.5.
+Thresholds are chosen on validation videos. Each lies half-way between two probabilities of the label there; of several
+that do equally well, the one closest to 0.5 is chosen. A label that no validation video has keeps 0.5.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ HALF = 0.5
 
 
 def tune_thresholds(probabilities: NDArray[np.floating], targets: NDArray[np.bool_], goal: str) -> tuple[float, ...]:
-    """Choose a threshold for each label.
+    """Return the threshold of each label that gives the best F1.
 
     Args:
         probabilities: (n, C) of validation videos.
         targets: (n, C) bool, their labels.
-        goal: "micro-f1", the highest over all labels together, or "label-f1", the highest of each label alone.
+        goal: "micro-f1" for the best micro-F1 over all labels, or "label-f1" for the best F1 of each label alone.
 
     Returns:
         (C,) thresholds.
@@ -41,13 +41,13 @@ def tune_thresholds(probabilities: NDArray[np.floating], targets: NDArray[np.boo
 
 @dataclass(frozen=True)
 class _Curve:
-    """What each of K thresholds gives on one label.
+    """The counts of one label at each of K thresholds.
 
     Args:
         thresholds: (K,).
-        hits: (K,) videos that have the label and are given it: TP.
-        given: (K,) videos that are given it: TP + FP.
-        positives: videos that have it: TP + FN.
+        hits: (K,) number of videos that have the label and are given it: TP.
+        given: (K,) number of videos that are given it: TP + FP.
+        positives: number of videos that have it: TP + FN.
     """
 
     thresholds: NDArray[np.float64]
@@ -60,7 +60,7 @@ class _Curve:
         return 2 * self.hits / (self.given + self.positives)
 
     def best(self, figures: NDArray[np.float64]) -> int:
-        """Return the place of the highest figure whose threshold is nearest to 0.5."""
+        """Return the index of the highest figure; of several, the one whose threshold is closest to 0.5."""
         highest = np.flatnonzero(figures >= figures.max() - 1e-12)
         return int(highest[np.abs(self.thresholds[highest] - HALF).argmin()])
 
@@ -70,16 +70,16 @@ def _trace(probabilities: NDArray[np.floating], has_label: NDArray[np.bool_]) ->
     falling = np.concatenate([[1.0], probabilities[order].astype(np.float64), [0.0]])
     thresholds = (falling[:-1] + falling[1:]) / 2
     hits = np.concatenate([[0], has_label[order].cumsum()])
-    splits = np.flatnonzero(falling[:-1] > falling[1:])  # no threshold parts equal probabilities
+    splits = np.flatnonzero(falling[:-1] > falling[1:])  # no threshold lies between equal probabilities
     return _Curve(thresholds[splits], hits[splits], splits, int(has_label.sum()))
 
 
 def _maximise_micro_f1(curves: dict[int, _Curve], wrong: int) -> dict[int, int]:
-    """Choose each label's place on its curve so that all together, and `wrong` ones given besides, do best.
+    """Return the index on each label's curve for the best micro-F1 of all labels, with `wrong` more false positives.
 
-    Source: Dinkelbach 1967, On nonlinear fractional programming, Management Science 13 (7). With F the ratio reached so
-    far, the choice that maximises 2 TP - F (2 TP + FP + FN) falls apart into one choice a label; its own ratio is the
-    next F, and the best has been found once F grows no more.
+    Source: Dinkelbach 1967, On nonlinear fractional programming, Management Science 13 (7). With F the best ratio so
+    far, the choice that maximises 2 TP - F (2 TP + FP + FN) can be made for each label separately. The ratio of that
+    choice is the next F; the best is found when F stops growing.
     """
     f1, previous = 0.0, -1.0
     chosen: dict[int, int] = {}
