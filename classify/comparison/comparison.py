@@ -33,7 +33,7 @@ from classify.data import Labels, LabelTable, SplitConfig, describe_gaps, fold_t
 from classify.errors import TrainError
 from classify.files import write_whole
 from classify.heads import list_options
-from classify.measures import BootstrapConfig, Interval, bootstrap_difference, bootstrap_labels, micro_f1
+from classify.measures import BootstrapConfig, Interval, bootstrap_difference, bootstrap_labels, measure, micro_f1
 from classify.training import TrainConfig
 from embed.store import EmbeddingStore
 
@@ -248,14 +248,13 @@ def _conclude(folder: Path, plan: TrialPlan, config: CompareConfig, results: Seq
     plain_of = {contender: (contender[0], 0.0) for contender in of if contender[1] and (contender[0], 0.0) in of}
     contenders = []
     for contender, own in of.items():
-        interval = tests.intervals(contender)
         contenders.append(
             Contender(
                 name=contender[0],
                 mixup=None if contender in baselines else contender[1],
-                micro_f1=interval["micro_f1"],
+                micro_f1=tests.interval(contender),
                 seed_scores=tests.seed_scores(contender),
-                macro_f1=interval["macro_f1"].value,
+                macro_f1=measure(tests.targets, tests.predicted[contender], plan.table.names).macro_f1,
                 mean_average_precision=mean(result.mean_average_precision for result in own),
                 seconds=mean(result.seconds for result in own),
                 parameters=max(result.parameters for result in own),
@@ -319,8 +318,8 @@ class _Tests:
         pairs = zip(np.split(self.targets, self.seeds), np.split(self.predicted[contender], self.seeds), strict=True)
         return tuple(micro_f1(targets, predicted) for targets, predicted in pairs)
 
-    def intervals(self, contender: Entry) -> dict[str, Interval]:
-        return bootstrap_labels(self.targets, self.predicted[contender], groups=self.groups)
+    def interval(self, contender: Entry) -> Interval:
+        return bootstrap_labels(self.targets, self.predicted[contender], groups=self.groups)["micro_f1"]
 
     def difference(self, first: Entry | None, second: Entry, *, count: int) -> Interval | None:
         """Return by how much the second is better, one of `count` differences; None against nobody, and itself."""

@@ -1,15 +1,24 @@
-"""How far figures would move with other test videos: bootstrap by group.
+"""Confidence intervals: how far figures would move with other test videos, by a bootstrap over groups.
 
-Groups (videos, where they are not grouped) are drawn with replacement, as many as there are, and the figures taken
-anew; the middle 95% of them is the interval. Videos of one group resemble each other, so drawing single videos would
-promise too much. All draws are computed at once, as weights (R, N) of the videos.
+Each draw takes as many groups as there are, with replacement, and computes the figures again; the interval is the
+middle 95% of the results. Without groups, videos are drawn. Videos of one group resemble each other, so drawing single
+videos would promise too much. All draws are computed at once, as weights (R, N) of the videos.
+
+Where all draws give the same figure (every video is right, or there is one group), the bootstrap gives a point, which
+claims certainty. Micro-F1 and accuracy then get an interval that assumes this: at least a share l of all groups is like
+the n that were seen, where l = n / (n + z^2) is the lower end of Wilson's score interval for n of n; the other groups
+may have any value. Around 0 and 1 this is Wilson's interval. It counts groups, not videos, so it is rather too wide
+than too narrow. Micro-F1 of several labels a video is no proportion, but it is a weighted mean of the groups' own
+micro-F1; the interval takes the weights as equal. The means over classes (macro-F1, mAP) and GAP get no interval then.
 
 Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13 (percentile interval); Field & Welsh 2007,
-Bootstrapping clustered data (drawing whole groups).
+Bootstrapping clustered data (drawing whole groups); Wilson 1927, Probable inference, the law of succession, and
+statistical inference; Brown, Cai & DasGupta 2001, Interval estimation for a binomial proportion (why Wilson's for few).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +28,11 @@ from classify.measures.ranking import class_average_precisions, global_average_p
 
 _BLOCK_WEIGHTS = 500_000  # draws x videos at once; GAP takes 20 times that, in several arrays
 _RANKING_WORK = 100_000_000  # draws x videos x classes: some seconds; above it, rankings get no interval
+_SAME = 1e-9  # an interval narrower than this is a point: its ends differ by rounding
+_MEANS_OF_SHARES = ("micro_f1", "accuracy")  # the figures whose interval is known where all draws are the same
+
+INTERVALS = ("micro_f1", "macro_f1", "accuracy", "mean_average_precision", "gap_at_20")
+"""Names of the figures that `bootstrap_intervals` can give an interval."""
 
 Figures = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
 """Weights (R, N) of the videos -> name of a figure -> its values (R,)."""
@@ -26,12 +40,12 @@ Figures = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
 
 @dataclass(frozen=True)
 class BootstrapConfig:
-    """How intervals are made.
+    """Settings of the intervals.
 
     Args:
-        draws: samples of the groups.
+        draws: number of samples of the groups.
         confidence: share of the draws within an interval.
-        seed: of the draws.
+        seed: seed of the draws.
     """
 
     draws: int = 1000
@@ -41,10 +55,10 @@ class BootstrapConfig:
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and where it may lie.
+    """A figure with its confidence interval.
 
     Args:
-        value: of the videos as they are.
+        value: the figure on the videos as they are.
         low, high: ends of the interval.
     """
 
@@ -63,20 +77,21 @@ def bootstrap_intervals(
 ) -> dict[str, Interval]:
     """Return the intervals of micro_f1, macro_f1, accuracy, mean_average_precision and gap_at_20.
 
-    The last two are left out of sets so large that their draws would take minutes.
+    The last two are absent for sets so large that their draws would take minutes. All but micro_f1 and accuracy are
+    absent where the videos are too few for an interval: every draw gives the same figure.
 
     Args:
         targets: (N, C) bool.
         predicted: (N, C) bool.
         probabilities: (N, C).
-        groups: (N,) what the videos are grouped by; None draws videos.
-        config: how many draws, and from which seed.
+        groups: (N,) the group of each video; None draws videos.
+        config: number of draws, confidence and seed.
     """
     parts = [_label_figures(targets, predicted)]
     if targets.size * config.draws <= _RANKING_WORK:
         parts.append(_ranking_figures(targets, probabilities))
     return _intervals(
-        lambda weights: {k: v for part in parts for k, v in part(weights).items()}, targets, groups, config
+        lambda weights: {k: v for part in parts for k, v in part(weights).items()}, targets, groups, config, lowest=0
     )
 
 
@@ -89,13 +104,15 @@ def bootstrap_labels(
 ) -> dict[str, Interval]:
     """Return the intervals of micro_f1, macro_f1 and accuracy, which need no probabilities.
 
+    macro_f1 is absent where every draw gives the same figure.
+
     Args:
         targets: (N, C) bool.
         predicted: (N, C) bool.
-        groups: (N,) what the videos are grouped by; None draws videos.
-        config: how many draws, and from which seed.
+        groups: (N,) the group of each video; None draws videos.
+        config: number of draws, confidence and seed.
     """
-    return _intervals(_label_figures(targets, predicted), targets, groups, config)
+    return _intervals(_label_figures(targets, predicted), targets, groups, config, lowest=0)
 
 
 def bootstrap_difference(
@@ -108,17 +125,18 @@ def bootstrap_difference(
 ) -> dict[str, Interval]:
     """Return by how much the second prediction is better than the first on the same videos, paired draw by draw.
 
-    An interval that holds 0 is no sign of a difference.
+    An interval that contains 0 shows no difference.
 
     Args:
         targets: (N, C) bool.
         first: (N, C) bool.
         second: (N, C) bool.
-        groups: (N,) what the videos are grouped by; None draws videos.
-        config: how many draws, and from which seed.
+        groups: (N,) the group of each video; None draws videos.
+        config: number of draws, confidence and seed.
 
     Returns:
-        The intervals of the differences in micro_f1, macro_f1 and accuracy.
+        The intervals of the differences in micro_f1, macro_f1 and accuracy; macro_f1 is absent where every draw gives
+        the same difference.
     """
     one, other = _label_figures(targets, first), _label_figures(targets, second)
 
@@ -126,27 +144,39 @@ def bootstrap_difference(
         before, after = one(weights), other(weights)
         return {name: after[name] - before[name] for name in before}
 
-    return _intervals(differ, targets, groups, config)
+    return _intervals(differ, targets, groups, config, lowest=-1)
 
 
 def _intervals(
-    figures: Figures, targets: NDArray[np.bool_], groups: Sequence[str] | None, config: BootstrapConfig
+    figures: Figures, targets: NDArray[np.bool_], groups: Sequence[str] | None, config: BootstrapConfig, *, lowest: int
 ) -> dict[str, Interval]:
+    """Return the interval of each figure that has one; `lowest` is the least that a figure can be."""
     values = figures(np.ones((1, len(targets))))
     blocks = [figures(weights) for weights in _draw_weights(len(targets), groups, config)]
+    unit_count = len(targets) if groups is None else len(set(groups))
     tail = (1 - config.confidence) / 2
     intervals = {}
     for name in values:
-        drawn = np.concatenate([block[name] for block in blocks])
+        value, drawn = float(values[name][0]), np.concatenate([block[name] for block in blocks])
         low, high = np.nanquantile(drawn, [tail, 1 - tail]).tolist()
-        intervals[name] = Interval(float(values[name][0]), low, high)
+        if high - low > _SAME:
+            intervals[name] = Interval(value, low, high)
+        elif name in _MEANS_OF_SHARES:
+            intervals[name] = _without_spread(value, unit_count, config.confidence, lowest)
     return intervals
+
+
+def _without_spread(value: float, unit_count: int, confidence: float, lowest: int) -> Interval:
+    """Return the interval of a figure that all units share; others may have anything from `lowest` to 1."""
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    alike = unit_count / (unit_count + z**2)
+    return Interval(value, alike * value + (1 - alike) * lowest, alike * value + (1 - alike))
 
 
 def _draw_weights(
     video_count: int, groups: Sequence[str] | None, config: BootstrapConfig
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield blocks (R, N): how often each video's group was drawn."""
+    """Yield blocks (R, N): how often each draw has the video's group."""
     group_of = np.arange(video_count) if groups is None else np.unique(np.array(groups), return_inverse=True)[1]
     group_count = int(group_of.max()) + 1
     rng = np.random.default_rng(config.seed)
@@ -164,7 +194,7 @@ def _label_figures(targets: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> 
 
     def figures(weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         hits, true, found = (weights @ table for table in tables)  # (R, C)
-        # A class that a draw misses says nothing there: as 0, it would pull the whole interval below the value.
+        # A class that a draw misses is left out of that draw: as 0, it would pull the interval below the value.
         counted = ((true + found > 0) | is_empty).sum(axis=1)
         return {
             "micro_f1": _f1(hits.sum(axis=1), true.sum(axis=1), found.sum(axis=1)),

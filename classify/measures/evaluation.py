@@ -1,4 +1,4 @@
-"""All that is measured of one part of a set: labels, rankings, calibration, confusion, and how sure the figures are."""
+"""All figures of one part of a set: labels, rankings, calibration, confusion, and their confidence intervals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.measures.bootstrap import BootstrapConfig, Interval, bootstrap_intervals
+from classify.measures.bootstrap import INTERVALS, BootstrapConfig, Interval, bootstrap_intervals
 from classify.measures.calibration import Calibration, calibrate, calibration_error
 from classify.measures.metrics import Metrics, confuse, decide_labels, measure
 from classify.measures.ranking import RankingMetrics, rank
@@ -15,15 +15,15 @@ from classify.measures.ranking import RankingMetrics, rank
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of one part.
+    """All figures of one part.
 
     Args:
-        metrics: of the labels that were given.
-        ranking: of the probabilities' order.
-        calibration: of the probabilities themselves.
-        confusion: (C, C) videos by true label (rows) and given label; None where videos have several.
-        intervals: name of a figure -> its bootstrap interval; empty for videos that trained the head.
-        unit: what the intervals' draws are made of, "groups" or "videos".
+        metrics: figures of the predicted labels.
+        ranking: figures of the order of the probabilities.
+        calibration: figures of the probabilities themselves.
+        confusion: (C, C) number of videos by true label (rows) and predicted label; None where videos have several.
+        intervals: name of a figure -> its interval, as from `bootstrap_intervals`; empty for training videos.
+        unit: what the bootstrap draws, "groups" or "videos".
         unit_count: how many of them there are.
     """
 
@@ -36,12 +36,14 @@ class Evaluation:
     unit_count: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return all figures JSON-ready, those of a class beside each other."""
+        """Return all figures JSON-ready, with all figures of a class in one object. A missing interval is None."""
         ranking = asdict(self.ranking)
         precisions = ranking.pop("average_precisions")
         figures = {**asdict(self.metrics), **ranking, **asdict(self)}
         for name in ("metrics", "ranking"):
             del figures[name]
+        if self.intervals:
+            figures["intervals"] = {name: figures["intervals"].get(name) for name in INTERVALS}
         figures["classes"] = [
             {**found, "average_precision": precision}
             for found, precision in zip(figures["classes"], precisions, strict=True)
@@ -51,14 +53,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a classifier said of N videos, and what is true.
+    """The probabilities that a classifier gives N videos, and their true labels.
 
     Args:
         targets: (N, C) bool, N >= 1.
         probabilities: (N, C) at temperature 1.
-        temperature: of the classifier.
-        thresholds: (C,) of the classifier, at its temperature; None where each video gets its likeliest label.
-        groups: (N,) what the videos are grouped by, or None.
+        temperature: the classifier's temperature.
+        thresholds: (C,) the classifier's thresholds, at its temperature; None if each video gets its likeliest label.
+        groups: (N,) the group of each video, or None.
     """
 
     targets: NDArray[np.bool_]
@@ -67,23 +69,32 @@ class Outcome:
     thresholds: tuple[float, ...] | None
     groups: tuple[str, ...] | None
 
+    @property
+    def calibrated(self) -> NDArray[np.floating]:
+        """The probabilities (N, C) at the classifier's temperature."""
+        return calibrate(self.probabilities, self.temperature, is_single_label=self.thresholds is None)
+
+    @property
+    def predicted(self) -> NDArray[np.bool_]:
+        """The labels (N, C) that the classifier gives."""
+        return decide_labels(self.calibrated, self.thresholds)
+
     def take(self, rows: NDArray[np.int64]) -> "Outcome":
-        """Return the outcome of the videos at `rows`."""
+        """Return the same for the videos at `rows` alone."""
         groups = None if self.groups is None else tuple(self.groups[row] for row in rows)
         return replace(self, targets=self.targets[rows], probabilities=self.probabilities[rows], groups=groups)
 
 
 def evaluate(outcome: Outcome, names: Sequence[str], *, bootstrap: BootstrapConfig | None) -> Evaluation:
-    """Measure what a classifier said.
+    """Return all figures of a classifier on one part.
 
     Args:
-        outcome: of one part.
+        outcome: probabilities and true labels of the part's videos.
         names: (C,) label names.
-        bootstrap: how to draw intervals; None draws none.
+        bootstrap: settings of the intervals; None computes no intervals.
     """
     targets, is_softmax = outcome.targets, outcome.thresholds is None
-    found = calibrate(outcome.probabilities, outcome.temperature, is_single_label=is_softmax)
-    predicted = decide_labels(found, outcome.thresholds)
+    found, predicted = outcome.calibrated, outcome.predicted
     metrics = measure(targets, predicted, names)
     drawn = {}
     if bootstrap is not None:

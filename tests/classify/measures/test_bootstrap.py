@@ -3,6 +3,7 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from classify.measures.bootstrap import BootstrapConfig, bootstrap_difference, bootstrap_intervals, bootstrap_labels
 from classify.measures.metrics import decide_labels, measure
@@ -51,18 +52,24 @@ def test_the_interval_of_accuracy_is_that_of_a_share(targets: NDArray[np.bool_],
 
 def test_a_class_that_a_draw_misses_does_not_count_against_it() -> None:
     each_its_own = np.eye(100, dtype=np.bool_)
+    predicted = each_its_own.copy()
+    predicted[0] = each_its_own[1]  # one of 100 is wrong, so that draws differ
 
-    found = bootstrap_labels(each_its_own, each_its_own)["macro_f1"]
+    found = bootstrap_labels(each_its_own, predicted)["macro_f1"]
 
-    assert astuple(found) == (1, 1, 1)
+    assert found.low > 0.9  # as 0, the third of the classes that a draw misses would pull it to 0.65
+    assert found.high == 1
 
 
 def test_a_class_that_no_video_shows_or_is_given_counts_as_0_in_all_draws() -> None:
     targets = np.eye(4, dtype=np.bool_)[np.arange(40) % 3]
+    predicted = targets.copy()
+    predicted[0] = targets[1]
 
-    found = bootstrap_labels(targets, targets)["macro_f1"]
+    found = bootstrap_labels(targets, predicted)["macro_f1"]
 
-    assert astuple(found) == (measure(targets, targets, "abcd").macro_f1,) * 3 == (0.75,) * 3
+    assert found.value == measure(targets, predicted, "abcd").macro_f1 < 0.75
+    assert found.high == 0.75  # of draws without the wrong video, where three of four classes are right
 
 
 def test_copies_of_a_video_in_its_group_add_no_certainty(
@@ -94,16 +101,74 @@ def test_a_seed_draws_the_same_and_another_draws_anew(targets: NDArray[np.bool_]
 def test_rankings_of_very_large_sets_get_no_interval() -> None:
     targets = np.zeros((200, 2000), dtype=np.bool_)
     targets[:, 0] = True
+    predicted = targets.copy()
+    predicted[0] = ~targets[0]
 
-    found = bootstrap_intervals(targets, targets, targets.astype(np.float32))
+    found = bootstrap_intervals(targets, predicted, targets.astype(np.float32))
 
     assert sorted(found) == ["accuracy", "macro_f1", "micro_f1"]
+
+
+@pytest.mark.parametrize("count", [1, 6, 9, 400])
+@pytest.mark.parametrize("is_right", [True, False], ids=["all right", "all wrong"])
+@pytest.mark.parametrize("confidence", [0.95, 0.99])
+def test_where_all_videos_are_right_or_wrong_the_interval_is_wilsons(
+    count: int, is_right: bool, confidence: float
+) -> None:
+    targets = np.eye(3, dtype=np.bool_)[np.arange(count) % 3]
+    predicted = targets if is_right else np.roll(targets, 1, axis=1)
+
+    found = bootstrap_labels(targets, predicted, config=BootstrapConfig(draws=100, confidence=confidence))
+
+    wilson = binomtest(count * is_right, count).proportion_ci(confidence, method="wilson")
+    for name in ("micro_f1", "accuracy"):
+        assert astuple(found[name]) == pytest.approx((float(is_right), wilson.low, wilson.high))
+    assert "macro_f1" not in found
+
+
+def test_wilsons_interval_counts_groups_and_not_videos() -> None:
+    targets = np.eye(3, dtype=np.bool_)[np.arange(40) % 3]
+
+    found = bootstrap_labels(targets, targets, groups=[str(index // 10) for index in range(40)])["micro_f1"]
+
+    assert astuple(found) == pytest.approx((1, 4 / (4 + 1.959964**2), 1))  # 0.510: four groups of ten
+
+
+def test_a_single_group_says_next_to_nothing() -> None:
+    targets = np.eye(2, dtype=np.bool_)[[0, 0, 0, 0, 0, 0, 1, 1, 1, 1]]
+    predicted = np.eye(2, dtype=np.bool_)[[0] * 10]  # 6 of 10 are right
+
+    found = bootstrap_labels(targets, predicted, groups=["a"] * 10)["accuracy"]
+
+    share = 1 / (1 + 1.959964**2)  # of all groups that are like this one: 0.207
+    assert astuple(found) == pytest.approx((0.6, 0.6 * share, 0.6 * share + 1 - share))
+
+
+def test_several_labels_a_video_get_no_point_either() -> None:
+    targets = np.array([[True, True, False], [False, True, True], [True, False, False]])
+
+    found = bootstrap_intervals(targets, targets, targets * 0.8 + 0.1)
+
+    assert sorted(found) == ["accuracy", "micro_f1"]
+    assert astuple(found["micro_f1"]) == pytest.approx((1, 3 / (3 + 1.959964**2), 1))
 
 
 def test_a_prediction_does_not_differ_from_itself(targets: NDArray[np.bool_], scores: NDArray[np.float64]) -> None:
     predicted = decide_labels(scores, None)
 
-    assert astuple(bootstrap_difference(targets, predicted, predicted)["micro_f1"]) == (0, 0, 0)
+    found = bootstrap_difference(targets, predicted, predicted)["micro_f1"]
+
+    rest = 1 - 400 / (400 + 1.959964**2)  # of videos on which they may yet differ
+    assert astuple(found) == pytest.approx((0, -rest, rest))
+
+
+def test_a_difference_on_every_video_is_not_certain_on_others() -> None:
+    targets = np.eye(3, dtype=np.bool_)[np.arange(6) % 3]
+
+    found = bootstrap_difference(targets, np.roll(targets, 1, axis=1), targets)["micro_f1"]
+
+    alike = 6 / (6 + 1.959964**2)
+    assert astuple(found) == pytest.approx((1, alike - (1 - alike), 1))
 
 
 def test_paired_differences_are_surer_than_the_figures_themselves(
