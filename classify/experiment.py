@@ -1,10 +1,10 @@
-"""One experiment: a store, labels and a split become a trained head and its figures, in one folder."""
+"""`train_head`: from a store, labels and a split to a trained head and its figures, in one folder."""
 
 import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,12 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier import VideoClassifier, refuse_output_folder
-from classify.comparison import AUTO, BUDGET_S, LOGISTIC, Selection, choose_recipe, list_candidates, refuse_chosen
+from classify.comparison import (
+    AUTO,
+    BUDGET_S,
+    LOGISTIC,
+    Judgement,
+    Selection,
+    choose_recipe,
+    judge_head,
+    list_candidates,
+    refuse_chosen,
+)
 from classify.data import PARTS, Labels, LabelTable, Split, describe_gaps, read_labels, read_split
 from classify.errors import SplitError, TrainError
 from classify.measures import (
     BootstrapConfig,
     Evaluation,
+    Interval,
     Metrics,
     Outcome,
     evaluate,
@@ -27,23 +38,27 @@ from classify.measures import (
     move_thresholds,
 )
 from classify.training import EpochRecord, LabelledSet, TrainConfig, TrainingRun, fit_head, predict_probabilities
+from embed.machine import counted
 from embed.store import EmbeddingStore
 
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What `train_head` made.
+    """The head that `train_head` trained, and its figures.
 
     Args:
-        folder: where the head lies.
+        folder: the head's folder.
         classifier: the head, ready for use.
         evaluations: "train", "validation", "test" -> figures; a part without videos is absent.
-        history: one record an epoch.
+        history: one record per epoch.
         best_epoch: the epoch whose weights the head has.
         seconds: wall time of the training, without reading and writing.
         notes: sentences about videos and classes that were left out or say little.
-        selection: what was tried, where architecture and recipe were chosen; None where they were asked for.
-        test_evaluations: how often the split's test videos were looked at, this time included; None where unknown.
+        selection: the recipes that were tried; None if the architecture was not "auto".
+        test_evaluations: number of evaluations on the split's test videos, including this one; None if unknown.
+        baselines: "validation", "test" -> "majority", "logistic-regression" -> figures on the same videos, with
+            intervals of micro-F1, macro-F1 and accuracy alone. Logistic regression is absent for large sets.
+        over_baselines: name of a baseline -> by how much the head's micro-F1 on the test videos is higher, paired.
     """
 
     folder: Path
@@ -55,36 +70,38 @@ class TrainingReport:
     notes: tuple[str, ...]
     selection: Selection | None = None
     test_evaluations: int | None = None
+    baselines: Mapping[str, Mapping[str, Evaluation]] = field(default_factory=dict)
+    over_baselines: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
     def parts(self) -> dict[str, Metrics]:
-        """The figures of the labels that were given, of each part with videos."""
+        """The figures of the predicted labels, for each part with videos."""
         return {part: found.metrics for part, found in self.evaluations.items()}
 
     @property
     def loss(self) -> str:
-        """What was minimised, and why, in words."""
+        """The loss that was minimised, and why, in words."""
         if self.classifier.thresholds is None:
             return "softmax and cross-entropy, since every video has one label"
-        return "sigmoid and binary cross-entropy, since some videos have several labels, or none"
+        return "sigmoid and binary cross-entropy, since some videos have several labels or none"
 
     @property
     def test_use(self) -> str:
-        """How often the test videos were looked at, and what that means, in words."""
+        """How often the test videos were used, and what that means, in words."""
         if self.test_evaluations is None:
             return (
-                "How often the test videos of this split were looked at is unknown: the list beside the split file "
+                "How often the test videos of this split were looked at is unknown: the log beside the split file "
                 "cannot be read or written."
             )
         if self.test_evaluations == 1:
             return "The test videos of this split were looked at once, after training."
         return (
-            f"The test videos of this split were looked at {self.test_evaluations} times, each after a training: "
-            "if the best of these heads is kept, its figures flatter."
+            f"The test videos of this split were looked at {self.test_evaluations} times, each after training a head. "
+            "If you keep the best of these heads, its test figures are too high."
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report JSON-ready; its first figures are those of the test videos."""
+        """Return the report JSON-ready; the figures at its top level are those of the test videos."""
         test = self.parts["test"]
         return {
             "micro_f1": test.micro_f1,
@@ -97,6 +114,11 @@ class TrainingReport:
             "loss": self.loss,
             "config": asdict(self.classifier.config),
             "parts": {part: found.to_json() for part, found in self.evaluations.items()},
+            "baselines": {
+                part: {name: _shorten(found.to_json()) for name, found in of_part.items()}
+                for part, of_part in self.baselines.items()
+            },
+            "over_baselines": {name: asdict(found) for name, found in self.over_baselines.items()},
             "notes": self.notes,
             "selection": None if self.selection is None else asdict(self.selection),
         }
@@ -114,21 +136,22 @@ def train_head(
 ) -> TrainingReport:
     """Train a head on a store, measure it on each part of the split, and write its folder.
 
-    The test videos are looked at once, after the training, and that is noted beside the split file. Until all is
-    measured, the folder holds the head without figures, at temperature 1.
+    The test videos are used once, after the training, and the log beside the split file records it. The majority and
+    logistic regression are measured on the same videos; they choose nothing. Until all figures are computed, the folder
+    holds the head without figures, at temperature 1.
 
     Args:
         store: the store's path.
         split: the split file, made by `split_videos`.
-        output: folder for the head; a head that lies there already is replaced, anything else is not.
+        output: folder for the head; it replaces a head that is already there, and nothing else.
         labels: as for `split_videos`, with the same minimum count.
-        config: how to train. With the architecture "auto", architecture, mixup, epochs, learning rate, its schedule and
+        config: how to train. With the architecture "auto", architecture, mixup, epochs, learning rate, schedule and
             weight decay are chosen by cross-validation inside the training part (`classify.comparison.selection`). For
-            them, and for dropout, other values than the defaults are refused; logistic regression, the first to try,
-            has others of its own, and a note names those where it is chosen.
-        budget_s: seconds that choice and training may take, with "auto" alone; None gives it 60. A training that they
-            do not suffice for is cut, with a note.
-        on_epoch: called with each epoch's record; while choosing, it is not.
+            these and for dropout, other values than the defaults are refused. Logistic regression, the first candidate,
+            has some settings of its own; if it is chosen, a note names them.
+        budget_s: seconds for choosing and training, only with "auto"; None is 60. A training run that needs longer is
+            stopped, with a note. Measuring comes on top.
+        on_epoch: called with each epoch's record, but not while choosing.
 
     Raises:
         ClassifyError: labels, split, configuration or output folder do not fit; its children say which.
@@ -146,14 +169,24 @@ def train_head(
         asked, config = config, config if selection is None else selection.config
         rows = parts.indices("train"), parts.indices("validation")
         run = fit_head(dataset, *rows, config, on_epoch=on_epoch, is_late=_alarm(selection))
-        # Of a very large set, measuring takes more memory than training: should that end the run, the head is there.
+        # Measuring a very large set takes more memory than training. The head is saved first, in case that fails.
         plain = VideoClassifier(run.head, table.names, run.thresholds, opened.provenance, config)
         plain.save(output)
-        classifier, evaluations = _measure(plain, dataset, parts)
-    notes = (*table.notes, *describe_gaps(parts, table), *_note_own(asked, config), *_note_cut(run, selection))
+        classifier, evaluations, judged = _measure(plain, dataset, parts)
+    gaps, own = describe_gaps(parts, table), _note_own(asked, config)
     looks = log_evaluation(split, parts, head=output, arch=config.arch, micro_f1=evaluations["test"].metrics.micro_f1)
     report = TrainingReport(
-        output, classifier, evaluations, run.history, run.best_epoch, run.seconds, notes, selection, looks
+        folder=output,
+        classifier=classifier,
+        evaluations=evaluations,
+        history=run.history,
+        best_epoch=run.best_epoch,
+        seconds=run.seconds,
+        notes=(*table.notes, *gaps, *own, *_note_cut(run, selection), *judged.notes),
+        selection=selection,
+        test_evaluations=looks,
+        baselines=judged.baselines,
+        over_baselines=judged.differences,
     )
     classifier.save(output, reports=_reports(report))
     return report
@@ -162,7 +195,7 @@ def train_head(
 def _choose(
     dataset: LabelledSet, table: LabelTable, split: Split, config: TrainConfig, budget_s: float | None
 ) -> Selection | None:
-    """Choose a recipe where that is asked for."""
+    """Return the recipe that cross-validation chooses; None if an architecture is named."""
     if config.arch != AUTO:
         return None
     train = split.indices("train")
@@ -171,18 +204,18 @@ def _choose(
 
 
 def _refuse_misplaced(config: TrainConfig, budget_s: float | None) -> None:
-    """Refuse what has no effect: settings that are chosen, and a budget where nothing is."""
+    """Refuse options without effect: settings that "auto" chooses, and a budget without "auto"."""
     if config.arch == AUTO:
         refuse_chosen(config)
     elif budget_s is not None:
         raise TrainError(
-            f"A budget of {budget_s:g} s is given, but {config.arch} is asked for, which takes the time that it needs. "
-            f"Leave the budget out, or have the head chosen: {AUTO}."
+            f"A budget of {budget_s:g} s has no effect on the {config.arch} head, which takes the time that it needs. "
+            f"Leave the budget out, or use --arch {AUTO}."
         )
 
 
 def _alarm(selection: Selection | None) -> Callable[[], bool]:
-    """Give what says whether the budget is spent; without one it never is."""
+    """Return a function that returns True once the budget is spent; without a selection, it never does."""
     if selection is None:
         return lambda: False
     end = perf_counter() + selection.budget_s - selection.seconds
@@ -190,29 +223,32 @@ def _alarm(selection: Selection | None) -> Callable[[], bool]:
 
 
 def _note_own(asked: TrainConfig, config: TrainConfig) -> tuple[str, ...]:
-    """Say what the head has instead of what was asked for: where logistic regression is chosen, its own settings."""
+    """Return a note on the settings that were asked for but that logistic regression, if chosen, does not take."""
     own = [name for name in LOGISTIC if getattr(config, name) != getattr(asked, name)]
     if not own:
         return ()
-    named = ", ".join(f"{name} ({getattr(asked, name)})" for name in own)
-    return (f"Logistic regression is chosen, which has settings of its own instead of {named}: name a head for them.",)
+    named = ", ".join(f"{name} is {getattr(asked, name)}" for name in own)
+    return (
+        f"Logistic regression was chosen. It has its own settings, so these have no effect: {named}. To use them, name "
+        "a head with --arch.",
+    )
 
 
 def _note_cut(run: TrainingRun, selection: Selection | None) -> tuple[str, ...]:
-    """Say where the budget ended the training."""
+    """Return a note if the budget ended the training."""
     if selection is None or not run.is_cut:
         return ()
     last = run.history[-1]
     return (
-        f"The budget of {selection.budget_s:g} s ended the training after {last.step} step{'s' * (last.step > 1)}, in "
-        f"epoch {last.epoch} of {run.config.epochs}: the head may have learned too little. Give a larger --budget.",
+        f"The budget of {selection.budget_s:g} s ended the training after {counted(last.step, 'step')}, in epoch "
+        f"{last.epoch} of {run.config.epochs}: the head may have learned too little. Use a larger --budget.",
     )
 
 
 def _measure(
     classifier: VideoClassifier, dataset: LabelledSet, split: Split
-) -> tuple[VideoClassifier, dict[str, Evaluation]]:
-    """Calibrate a head on the validation videos, and measure it on each part; return it with its figures, and them."""
+) -> tuple[VideoClassifier, dict[str, Evaluation], Judgement]:
+    """Calibrate a head on the validation videos, and return it with its figures on each part and those of baselines."""
     found = predict_probabilities(
         classifier.head, dataset.videos, classifier.thresholds, device=classifier.config.device
     )
@@ -221,13 +257,14 @@ def _measure(
     outcome = Outcome(dataset.targets, found, temperature, thresholds, split.groups)
     evaluations = _evaluate_parts(outcome, classifier.names, split)
     metrics = {part: asdict(evaluation.metrics) for part, evaluation in evaluations.items()}
-    return replace(classifier, thresholds=thresholds, metrics=metrics, temperature=temperature), evaluations
+    measured = replace(classifier, thresholds=thresholds, metrics=metrics, temperature=temperature)
+    return measured, evaluations, judge_head(outcome, dataset, split, goal=classifier.config.thresholds)
 
 
 def _fit_temperature(
     targets: NDArray[np.bool_], probabilities: NDArray[np.floating], split: Split, *, is_single_label: bool
 ) -> float:
-    """Fit the temperature on the validation videos; 1 where there are none."""
+    """Return the temperature fitted on the validation videos; 1 if there are none."""
     rows = split.indices("validation")
     if not len(rows):
         return 1.0
@@ -235,13 +272,18 @@ def _fit_temperature(
 
 
 def _evaluate_parts(outcome: Outcome, names: Sequence[str], split: Split) -> dict[str, Evaluation]:
-    """Measure each part that has videos; figures of training videos promise nothing, so they get no interval."""
+    """Return the figures of each part that has videos; those of training videos get no interval, as they are biased."""
     rows = {part: split.indices(part) for part in PARTS}
     return {
         part: evaluate(outcome.take(found), names, bootstrap=None if part == "train" else BootstrapConfig())
         for part, found in rows.items()
         if len(found)
     }
+
+
+def _shorten(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what grows with the number of classes, and the calibration, which baselines have none of."""
+    return {name: found for name, found in figures.items() if name not in ("classes", "confusion", "calibration")}
 
 
 def _reports(report: TrainingReport) -> dict[str, str]:
@@ -258,4 +300,4 @@ def _reports(report: TrainingReport) -> dict[str, str]:
 
 def _refuse_without_test(split: Split, path: str | Path) -> None:
     if not len(split.indices("test")):
-        raise SplitError(f"{path} has no test video, so nothing would be known of the head. Make it with split-videos.")
+        raise SplitError(f"{path} has no test video to measure the head on. Make the split with split-videos.")

@@ -1,4 +1,8 @@
-from .baselines import mean_vectors as mean_vectors, predict_baseline as predict_baseline
+from .baselines import (
+    LOGISTIC_REGRESSION as LOGISTIC_REGRESSION,
+    mean_vectors as mean_vectors,
+    predict_baseline as predict_baseline,
+)
 from .candidates import LOGISTIC as LOGISTIC, list_candidates as list_candidates, refuse_chosen as refuse_chosen
 from .comparison import CompareConfig as CompareConfig, compare_heads as compare_heads
 from .contenders import (
@@ -7,6 +11,13 @@ from .contenders import (
     Contender as Contender,
     verdict as verdict,
 )
+from .judgement import Judgement as Judgement, judge_head as judge_head
 from .prompts import make_prompts as make_prompts
-from .selection import AUTO as AUTO, BUDGET_S as BUDGET_S, Selection as Selection, choose_recipe as choose_recipe
+from .selection import (
+    AUTO as AUTO,
+    BUDGET_S as BUDGET_S,
+    Selection as Selection,
+    Tried as Tried,
+    choose_recipe as choose_recipe,
+)
 from .trials import Trial as Trial, TrialPlan as TrialPlan, run_trials as run_trials

@@ -18,10 +18,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from classify.comparison.baselines import ZERO_SHOT, is_baseline, predict_baseline, predict_zero_shot
+from classify.comparison.baselines import (
+    ZERO_SHOT,
+    choose_thresholds,
+    is_baseline,
+    predict_baseline,
+    predict_zero_shot,
+)
 from classify.data import PARTS, LabelTable, Split
 from classify.errors import TrainError
-from classify.measures import HALF, decide_labels, measure, rank, tune_thresholds
+from classify.measures import decide_labels, measure, rank, tune_thresholds
 from classify.training import (
     LabelledSet,
     TrainConfig,
@@ -243,13 +249,8 @@ class _Bench:
         else:
             found = predict_baseline(trial.name, self.dataset, train)
             if self.dataset.is_multi_label:
-                thresholds = self._choose_thresholds(found[validation], targets[validation])
+                thresholds = choose_thresholds(found[validation], targets[validation], self.plan.recipe.thresholds)
         return self._measure(trial, found[test], thresholds, perf_counter() - started, 0)
-
-    def _choose_thresholds(self, probabilities: NDArray[np.floating], targets: NDArray[np.bool_]) -> tuple[float, ...]:
-        """Choose a baseline's thresholds on validation videos, as those of heads are."""
-        goal = self.plan.recipe.thresholds
-        return (HALF,) * targets.shape[1] if goal == "half" else tune_thresholds(probabilities, targets, goal)
 
     def _measure(
         self,

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from classify import (
     ClassifyError,
@@ -15,6 +18,8 @@ from classify import (
     SplitError,
     TrainConfig,
     VideoClassifier,
+    read_labels,
+    read_split,
     split_videos,
     train_head,
 )
@@ -66,14 +71,14 @@ def test_the_report_file_says_what_was_measured_and_how_often(toy_store: Path, s
     assert report["loss"].startswith("softmax and cross-entropy")
 
 
-def test_every_training_that_looks_at_the_same_test_videos_counts(toy_store: Path, split: Path, tmp_path: Path) -> None:
+def test_every_training_run_that_uses_the_same_test_videos_counts(toy_store: Path, split: Path, tmp_path: Path) -> None:
     quick = TrainConfig(epochs=1)
     train_head(toy_store, split, tmp_path / "first", config=quick)
 
     report = train_head(toy_store, split, tmp_path / "second", config=quick)
 
     assert report.to_json()["test_evaluations"] == 2
-    assert "looked at 2 times, each after a training: if the best of these heads is kept" in report.test_use
+    assert "looked at 2 times, each after training a head. If you keep the best of these heads, its" in report.test_use
     looks = [json.loads(line) for line in (tmp_path / "split.csv.evaluations.jsonl").read_text().splitlines()]
     assert [look["head"] for look in looks] == [str(tmp_path / "first"), str(tmp_path / "second")]
     assert looks[1]["micro_f1"] == report.parts["test"].micro_f1
@@ -95,7 +100,7 @@ def test_where_looks_cannot_be_noted_their_number_is_unknown(
     report = train_head(toy_store, split, tmp_path / "head", config=TrainConfig(epochs=1))
 
     assert report.to_json()["test_evaluations"] is None
-    assert "is unknown: the list beside the split file cannot be read or written" in report.test_use
+    assert "is unknown: the log beside the split file cannot be read or written" in report.test_use
 
 
 def test_the_report_file_has_all_figures_of_each_part(toy_store: Path, split: Path, tmp_path: Path) -> None:
@@ -103,12 +108,57 @@ def test_the_report_file_has_all_figures_of_each_part(toy_store: Path, split: Pa
 
     parts = json.loads((tmp_path / "head" / "report.json").read_text())["parts"]
     assert parts["test"]["confusion"] == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
-    assert parts["test"]["intervals"]["micro_f1"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    wilson = {"value": 1.0, "low": pytest.approx(6 / (6 + 1.959964**2)), "high": 1.0}  # since all 6 are right
+    none = dict.fromkeys(("macro_f1", "mean_average_precision", "gap_at_20"))
+    assert parts["test"]["intervals"] == {"micro_f1": wilson, "accuracy": wilson, **none}
     assert parts["train"]["intervals"] == {}
     assert [found["average_precision"] for found in parts["test"]["classes"]] == [1.0, 1.0, 1.0]
     figures = {"micro_precision", "macro_recall", "mean_average_precision", "hit_at_1", "perr", "gap_at_20"}
     assert {name: parts["test"][name] for name in figures} == dict.fromkeys(figures, 1.0)
     assert parts["test"]["is_single_label"]
+
+
+def test_baselines_are_measured_on_the_same_videos(toy_store: Path, split: Path, tmp_path: Path) -> None:
+    report = train_head(toy_store, split, tmp_path / "head", config=TrainConfig(learning_rate=0.02))
+
+    assert report.baselines.keys() == {"validation", "test"}
+    test = report.baselines["test"]
+    assert test["majority"].metrics.micro_f1 == pytest.approx(2 / 6)  # one of three labels, each of two videos
+    assert test["logistic-regression"].metrics.micro_f1 == 1.0
+    assert report.over_baselines["majority"].value == pytest.approx(4 / 6)
+    assert report.over_baselines["logistic-regression"].value == 0
+    written = json.loads((tmp_path / "head" / "report.json").read_text())
+    assert written["baselines"]["test"]["majority"]["micro_f1"] == pytest.approx(2 / 6)
+    assert written["over_baselines"]["majority"]["value"] == pytest.approx(4 / 6)
+
+
+def test_a_baseline_is_scikit_learns_logistic_regression_on_standardised_means(
+    random_store: Path, tmp_path: Path
+) -> None:
+    split_videos(random_store, tmp_path / "split.csv", config=SplitConfig(test_size=0.3))
+    report = train_head(random_store, tmp_path / "split.csv", tmp_path / "head", config=TrainConfig(epochs=1))
+
+    parts = read_split(tmp_path / "split.csv", read_labels(EmbeddingStore(random_store)))
+    with EmbeddingStore(random_store) as store:
+        means = np.stack([store.read(video_id).vectors.mean(axis=0, dtype=np.float64) for video_id in store.ids])
+    truth = np.array([video_id.split("/")[0] for video_id in parts.ids])
+    train, test = parts.indices("train"), parts.indices("test")
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(means[train], truth[train])
+    expected = (model.predict(means[test]) == truth[test]).mean()
+    assert report.baselines["test"]["logistic-regression"].metrics.micro_f1 == pytest.approx(expected)
+
+
+def test_logistic_regression_is_left_out_of_large_sets_with_a_note(
+    toy_store: Path, split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classify.comparison.baselines._QUICK_WORK", 48 * 16 * 3 - 1)
+
+    report = train_head(toy_store, split, tmp_path / "head", config=TrainConfig(epochs=1))
+
+    assert report.baselines["test"].keys() == report.over_baselines.keys() == {"majority"}
+    assert report.notes[-1].startswith(
+        "Logistic regression is left out beside the head: 48 training videos of 16 dimensions and 3 labels take it long"
+    )
 
 
 def test_the_written_head_gives_probabilities_at_the_temperature_of_the_report(
@@ -192,6 +242,9 @@ def test_videos_with_several_labels_are_trained_with_a_sigmoid_each(
 
     assert report.loss.startswith("sigmoid and binary cross-entropy")
     assert report.parts["test"].micro_f1 == report.parts["test"].accuracy == 1.0
+    assert report.baselines["test"]["logistic-regression"].metrics.micro_f1 == 1.0
+    # Each label is on two videos of three, so the majority gives both to all: 2 TP of 4 for 6 labels given.
+    assert report.baselines["test"]["majority"].metrics.micro_f1 == pytest.approx(0.8)
 
 
 def test_failed_videos_with_a_label_are_noted(make_store: Callable[..., Path], tmp_path: Path) -> None:
@@ -215,7 +268,7 @@ def test_failed_videos_with_a_label_are_noted(make_store: Callable[..., Path], t
 def test_a_split_without_test_videos_is_refused(toy_store: Path, split: Path, tmp_path: Path) -> None:
     split.write_text(split.read_text().replace(",test,", ",train,"))
 
-    with pytest.raises(SplitError, match=r"has no test video.*Make it with split-videos"):
+    with pytest.raises(SplitError, match=r"has no test video.*Make the split with split-videos"):
         train_head(toy_store, split, tmp_path / "head")
 
 

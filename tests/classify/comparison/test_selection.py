@@ -183,7 +183,7 @@ def test_a_last_training_that_is_too_slow_is_cut_and_the_report_says_where(toy_s
     (note,) = report.notes
     assert note == (
         "The budget of 1e-06 s ended the training after 1 step, in epoch 1 of 268: the head may have learned too "
-        "little. Give a larger --budget."
+        "little. Use a larger --budget."
     )
     assert json.loads((tmp_path / "head" / "report.json").read_text())["notes"] == [note]
 
@@ -269,7 +269,7 @@ def test_a_single_group_is_refused(separable: LabelledSet) -> None:
 def test_a_budget_for_a_named_head_is_refused(toy_store: Path, tmp_path: Path) -> None:
     split_videos(toy_store, tmp_path / "split.csv")
 
-    with pytest.raises(TrainError, match=r"A budget of 5 s is given, but linear is asked for.*Leave the budget out"):
+    with pytest.raises(TrainError, match=r"A budget of 5 s has no effect on the linear head.*Leave the budget out"):
         train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", budget_s=5)
 
 
@@ -308,7 +308,10 @@ def test_a_note_names_the_settings_that_logistic_regression_has_of_its_own(toy_s
     report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=config, budget_s=1)
 
     assert report.classifier.config.optimizer == "adam"
-    assert "has settings of its own instead of optimizer (adamw), clip_norm (1.0): name a head" in report.notes[0]
+    assert (
+        "so these have no effect: optimizer is adamw, clip_norm is 1.0. To use them, name a head with --arch."
+        in report.notes[0]
+    )
 
 
 def test_the_report_says_what_was_tried_and_chosen(toy_store: Path, tmp_path: Path) -> None:

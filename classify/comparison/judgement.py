@@ -1,0 +1,84 @@
+"""Baselines on the same split as a head, so that the head's figures can be judged.
+
+They learn from the training videos and are measured on the same validation and test videos; they choose nothing. Their
+intervals are those of the labels alone, since rankings would take much longer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from classify.comparison.baselines import (
+    LOGISTIC_REGRESSION,
+    choose_thresholds,
+    list_quick_baselines,
+    predict_baseline,
+)
+from classify.data import Split
+from classify.measures import Evaluation, Interval, Outcome, bootstrap_difference, bootstrap_labels, evaluate
+from classify.training import LabelledSet
+from embed.machine import counted
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The figures of baselines beside those of a head.
+
+    Args:
+        baselines: "validation", "test" -> name of a baseline -> its figures; a part without videos is absent.
+        differences: name of a baseline -> by how much the head's micro-F1 on the test videos is higher, paired.
+        notes: a sentence about the baseline that is left out, if one is.
+    """
+
+    baselines: Mapping[str, Mapping[str, Evaluation]]
+    differences: Mapping[str, Interval]
+    notes: tuple[str, ...]
+
+
+def judge_head(head: Outcome, dataset: LabelledSet, split: Split, *, goal: str) -> Judgement:
+    """Return the figures of the majority and of logistic regression on a head's split.
+
+    Args:
+        head: what the head gives the N videos of the dataset.
+        dataset: N videos with their labels.
+        split: their parts.
+        goal: how thresholds are chosen where videos have several labels, as in `TrainConfig`.
+    """
+    train, test = split.indices("train"), split.indices("test")
+    names = list_quick_baselines(dataset, train)
+    found = {name: _learn(name, head, dataset, split, goal) for name in names}
+    parts = {part: rows for part in ("validation", "test") if len(rows := split.indices(part))}
+    return Judgement(
+        baselines={
+            part: {name: _evaluate(outcome.take(rows), dataset.names) for name, outcome in found.items()}
+            for part, rows in parts.items()
+        },
+        differences={name: _difference(outcome.take(test), head.take(test)) for name, outcome in found.items()},
+        notes=() if LOGISTIC_REGRESSION in names else (_note_left_out(dataset, len(train)),),
+    )
+
+
+def _learn(name: str, head: Outcome, dataset: LabelledSet, split: Split, goal: str) -> Outcome:
+    """Return what a baseline gives all videos."""
+    probabilities, validation = predict_baseline(name, dataset, split.indices("train")), split.indices("validation")
+    thresholds = None
+    if head.thresholds is not None:
+        thresholds = choose_thresholds(probabilities[validation], dataset.targets[validation], goal)
+    return replace(head, probabilities=probabilities, temperature=1.0, thresholds=thresholds)
+
+
+def _evaluate(outcome: Outcome, names: tuple[str, ...]) -> Evaluation:
+    intervals = bootstrap_labels(outcome.targets, outcome.predicted, groups=outcome.groups)
+    return replace(evaluate(outcome, names, bootstrap=None), intervals=intervals)
+
+
+def _difference(baseline: Outcome, head: Outcome) -> Interval:
+    found = bootstrap_difference(head.targets, baseline.predicted, head.predicted, groups=head.groups)
+    return found["micro_f1"]
+
+
+def _note_left_out(dataset: LabelledSet, train_count: int) -> str:
+    return (
+        f"Logistic regression is left out beside the head: {counted(train_count, 'training video')} of "
+        f"{counted(dataset.videos.dimension, 'dimension')} and {counted(len(dataset.names), 'label')} take it long. "
+        "compare-heads includes it."
+    )
