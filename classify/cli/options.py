@@ -1,4 +1,4 @@
-"""Options that several commands share: labels, groups, and the settings of a training."""
+"""Options that several commands share: labels, groups, and the settings of a training run."""
 
 from collections.abc import Callable
 from dataclasses import Field, fields
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from classify.training import TrainConfig
+from classify.training import GROUPS, TrainConfig
 from embed.cli import option
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def _join(*options: _Option) -> _Option:
-    """Make one decorator of several options."""
+    """Return one decorator that adds several options."""
     return lambda command: reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
 
 
@@ -61,44 +61,48 @@ group_options = _join(
 
 
 def recipe_options(*, without: tuple[str, ...] = ()) -> _Option:
-    """Give a command an option for each setting of TrainConfig but some, with its default and help."""
-    return _join(*(_recipe_option(setting) for setting in fields(TrainConfig) if setting.name not in without))
+    """Add an option for each setting of TrainConfig except some, with its default and help, in the order of GROUPS."""
+    settings = [setting for setting in fields(TrainConfig) if setting.name not in without]
+    settings.sort(key=lambda setting: GROUPS.index(setting.metadata["group"]))
+    return _join(*map(_recipe_option, settings))
 
 
 def _recipe_option(setting: Field[Any]) -> _Option:
     kind, choices = setting.metadata.get("kind", type(setting.default)), setting.metadata.get("choices")
     name = setting.name.replace("_", "-")
     return option(
-        f"--{name}/--no-{name}" if kind is bool else f"--{name}",
+        f"--{name}/--no-{name}" if kind is bool and setting.default is not False else f"--{name}",
+        is_flag=kind is bool,
         group=setting.metadata["group"],
         default=setting.default,
+        metavar=setting.metadata.get("metavar"),
         type=click.Choice(choices) if choices else kind,
         show_default=setting.default is not None,
         help=setting.metadata["help"],
     )
 
 
-def list_option(kind: Callable[[str], Any], *names: str, default: str, text: str) -> _Option:
-    """Give a command an option of several values with commas between them."""
+def list_option(kind: Callable[[str], Any], *names: str, default: str, metavar: str, text: str) -> _Option:
+    """Add an option that takes several values with commas between them."""
 
     def parse(_: click.Context, parameter: click.Parameter, value: str) -> tuple[Any, ...]:
         try:
             return tuple(kind(part.strip()) for part in value.split(",") if part.strip())
         except ValueError as error:
-            raise click.BadParameter(f"{value!r} is no list of numbers such as 0,0.4.", param=parameter) from error
+            raise click.BadParameter(f"{value!r} is not a list of numbers such as 0,0.4.", param=parameter) from error
 
-    return option(*names, default=default, show_default=True, callback=parse, help=text)
+    return option(*names, default=default, show_default=True, metavar=metavar, callback=parse, help=text)
 
 
 def take_labels(options: dict[str, Any]) -> "LabelConfig":
-    """Take the values of `label_options` out of a command's options."""
+    """Return the values of `label_options`, and remove them from a command's options."""
     from classify.data import LabelConfig
 
     return LabelConfig(options.pop("labels"), options.pop("min_count"), options.pop("vocabulary"))
 
 
 def take_grouping(options: dict[str, Any]) -> dict[str, Any]:
-    """Take the values of `group_options` out of a command's options, as `SplitConfig` names them."""
+    """Return the values of `group_options` under the names of `SplitConfig`, and remove them from the options."""
     group_by, similarity = options.pop("group_by"), options.pop("similarity")
     if options.pop("group_near_duplicates"):
         return {"group_by": group_by, "near_duplicates": similarity}
@@ -107,6 +111,6 @@ def take_grouping(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def refuse_idle(name: str, reason: str) -> None:
-    """Refuse an option that was given but would have no effect; its default may stand."""
+    """Refuse an option that was given but has no effect; its default is accepted."""
     if click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT:
         raise click.UsageError(f"--{name.replace('_', '-')} has no effect {reason}.")

@@ -1,40 +1,54 @@
 """`train-head` and `compare-heads`."""
 
 import json
+import shlex
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from classify.cli.options import group_options, label_options, list_option, recipe_options, take_grouping, take_labels
+from classify.cli.typed import given_options
 from classify.progress import CountBar
 from classify.report import TRACKERS, check_tracker
 from classify.training import TrainConfig
-from embed.cli import Command, option, output_options, show_notes
+from embed.cli import Command, as_typed, option, output_options, show_next, show_notes
 
 if TYPE_CHECKING:
+    from classify import Comparison
     from classify.training import EpochRecord
+
+_LABELS = ("labels", "min_count", "vocabulary")
+_GROUPS = ("group_by", "group_near_duplicates", "similarity")
+_SPLIT = "split.csv"  # where split-videos writes if it is not told
+_RECIPE = tuple(setting.name for setting in fields(TrainConfig))
 
 
 @click.command(cls=Command, guide="heads.md")
 @click.argument("store", type=click.Path())
 @label_options
-@option("--split", required=True, type=click.Path(), help="Split file, made by split-videos.")
+@option("--split", required=True, metavar="FILE", type=click.Path(), help="Split file, made by split-videos.")
+@option("-o", "--output", default="head", show_default=True, metavar="FOLDER", help="Folder for the head.")
 @recipe_options()
-@option("--budget", type=float, help="Seconds that --arch auto may take, choice and training.  [default: 60]")
-@option("--html", "as_page", is_flag=True, help="Also write report.html: pictures, mistakes, doubtful labels.")
-@option("--log-to", type=click.Choice([*TRACKERS]), help="Log epochs and figures there too.")
-@option("-o", "--output", default="head", show_default=True, help="Folder for the head.")
+@option("--budget", type=float, metavar="SECONDS", help="Time for --arch auto to choose and train.  [default: 60]")
+@option("--html", "as_page", is_flag=True, help="Also write report.html: curves, mistakes, doubtful labels.")
+@option(
+    "--log-to",
+    group="Tracking",
+    type=click.Choice([*TRACKERS]),
+    help="Log epochs and figures to this tracker as well.",
+)
 @output_options
 def train_head(
     store: str, split: str, output: str, as_page: bool, log_to: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Train a head on STORE, measure it, and write its folder.
+    """Train a head on the vectors of STORE, measure it, and write its folder.
 
     \b
     train-head embeddings.h5 --split split.csv
     train-head embeddings.h5 --split split.csv --arch auto --budget 60
-    train-head embeddings.h5 --labels labels.csv --split split.csv --arch transformer --mixup 0 -o head/
+    train-head embeddings.h5 --labels labels.csv --split split.csv --mixup 0
     """  # noqa: D301 (click wants a real backspace)
     import classify
     from classify.report import check_page_packages, report_text
@@ -46,7 +60,7 @@ def train_head(
     labels, budget_s = take_labels(options), options.pop("budget")
     config = TrainConfig(**options)
     if is_open := config.arch == "auto":
-        click.echo("Choosing head and recipe; --budget bounds the seconds ...", err=True)
+        click.echo("Choosing a head and its recipe; --budget limits the seconds ...", err=True)
     with CountBar("epoch") as bar:
 
         def show(record: "EpochRecord") -> None:
@@ -55,45 +69,70 @@ def train_head(
         report = classify.train_head(
             store, split, output, labels=labels, config=config, budget_s=budget_s, on_epoch=None if is_open else show
         )
-    show_notes(report.notes)
+    _show_notes(report.notes)
     click.echo(json.dumps({"head": output, **report.to_json()}, indent=2) if as_json else report_text(report))
     if as_page:
         path = classify.write_page(report, store, split, labels=labels, grab_frames=classify.grab_frames)
         click.echo(f"-> {path}", err=True)
     if log_to is not None:
         classify.log_training(report, log_to)
+    if not as_json:
+        show_next(f"predict-videos {shlex.quote(output)} NEW_VIDEOS")
 
 
 @click.command(cls=Command, guide="comparing.md")
 @click.argument("store", type=click.Path())
-@list_option(str, "--arch", "archs", default="linear,transformer,random-frame", text="Heads, with commas between.")
-@list_option(float, "--mixup", "mixups", default="0,0.4", text="Alphas of mixup, each with each head; 0 is off.")
+@label_options
+@group_options
+@option("-o", "--output", default="comparison", show_default=True, metavar="FOLDER", help="Folder for the results.")
+@list_option(
+    str,
+    "--arch",
+    "archs",
+    default="linear,transformer,random-frame",
+    metavar="NAMES",
+    text="Heads, with commas between; train-head --help names all.",
+)
+@list_option(
+    float, "--mixup", "mixups", default="0,0.4", metavar="ALPHAS", text="Mixup's alphas, each with each head; 0 is off."
+)
 @list_option(
     str,
     "--baselines",
     default="majority,logistic-regression,nearest-neighbours",
-    text="What heads are held against, zero-shot too where the encoder knows words; '' for nothing.",
+    metavar="NAMES",
+    text="Baselines to compare heads with; zero-shot is one more, if the encoder knows words; '' is none.",
 )
-@option("--prompts", type=click.Path(), help="What labels are in words, for zero-shot: CSV or JSON file.")
-@option("--pretrained", help="For zero-shot: checkpoint file of the store's encoder, if it has moved.")
-@option("--folds", default=5, show_default=True, help="Parts of the set, each tested by what the others teach.")
-@option("--seeds", default=5, show_default=True, help="How often all of it is done, with other folds.")
-@label_options
-@group_options
-@option("--validation-size", default=0.0, show_default=True, help="Share for --patience and --thresholds.")
-@option("--jobs", type=click.IntRange(1), help="Trainings at once.  [default: one a core; on a GPU one]")
-@option("--resume", is_flag=True, help="Go on from the results in the folder.")
+@option("--folds", default=5, show_default=True, metavar="N", help="Parts of the set; each is tested once per seed.")
+@option("--seeds", default=5, show_default=True, metavar="N", help="Repetitions, each with other folds and weights.")
+@option("--resume", is_flag=True, help="Continue from the results in the folder.")
+@option("--prompts", group="Zero-shot", metavar="FILE", type=click.Path(), help="Labels in words: a CSV or JSON file.")
+@option("--pretrained", group="Zero-shot", metavar="FILE", help="Checkpoint of the store's encoder, if it has moved.")
 @recipe_options(without=("arch", "mixup", "seed"))
-@option("-o", "--output", default="comparison", show_default=True, help="Folder for table and picture.")
+@option(
+    "--validation-size",
+    group="Steps",
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the training videos for --patience and --thresholds.",
+)
+@option(
+    "--jobs",
+    group="Machine",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Training runs at the same time.  [default: one per core, one on a GPU]",
+)
 @output_options
 def compare_heads(store: str, output: str, resume: bool, as_json: bool, **options: Any) -> None:
     """Compare heads, mixup and baselines on STORE, and tell differences from noise.
 
-    Every fold of every seed is tested by heads that have learned from the others.
+    For each seed, every fold is tested by heads trained on the other folds.
 
     \b
     compare-heads embeddings.h5 --arch linear,transformer --mixup 0,0.4
-    compare-heads embeddings.h5 --labels labels.csv --group-by group --epochs 30 -o comparison/
+    compare-heads embeddings.h5 --labels labels.csv --group-by group
     """  # noqa: D301 (click wants a real backspace)
     import classify
     from classify.report import comparison_text
@@ -103,10 +142,29 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
     if "zero-shot" in options["baselines"]:
         options["label_vectors"] = classify.embed_labels(store, labels, **words, device=options["device"])
     split = classify.SplitConfig(validation_size=options.pop("validation_size"), **grouping)
-    settings = {setting.name for setting in fields(TrainConfig)} & options.keys()
-    recipe = TrainConfig(**{name: options.pop(name) for name in settings})
+    recipe = TrainConfig(**{name: options.pop(name) for name in _RECIPE if name in options})
     config = classify.CompareConfig(**options, split=split, recipe=recipe)
-    with CountBar("training") as bar:
+    with CountBar("training run") as bar:
         found = classify.compare_heads(store, output, labels=labels, config=config, resume=resume, on_result=bar.show)
-    show_notes(found.notes)
+    _show_notes(found.notes)
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else comparison_text(found))
+    if not as_json:
+        show_next(_training_of_best(found, store))
+
+
+def _training_of_best(found: "Comparison", store: str) -> str:
+    """Return the command that trains the best of a comparison, after one that splits if there is no split yet."""
+    best = found.contenders[0]
+    head = ["--arch", best.name, "--mixup", f"{best.mixup or 0:g}", *given_options(*_RECIPE)]
+    if best.mixup is None:  # a baseline: auto tries logistic regression first, and heads that may be better
+        head = ["--arch", "auto"]
+    labels = given_options(*_LABELS)
+    lines = [["train-head", store, *labels, "--split", _SPLIT, *head]]
+    if not Path(_SPLIT).exists():
+        lines.insert(0, ["split-videos", store, *labels, *given_options(*_GROUPS), "-o", _SPLIT])
+    return "\n".join(map(shlex.join, lines))
+
+
+def _show_notes(notes: tuple[str, ...]) -> None:
+    """Show notes with options as they are typed."""
+    show_notes(tuple(as_typed(note, click.get_current_context().command) for note in notes))

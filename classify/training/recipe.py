@@ -1,6 +1,6 @@
-"""The settings of training, each with its default and its help text.
+"""The settings of a training run, each with its default and what it does.
 
-The command line makes its options from these, so that each setting is described once.
+The command line makes its options from them, so each setting is described once.
 """
 
 import math
@@ -10,104 +10,139 @@ from typing import Any
 
 from classify.errors import TrainError
 
-_SEEDS = 2**64  # torch's generators take 64 bits
+EVERYBODY = "Options"
+GROUPS = (EVERYBODY, "Labels", "Head", "Regularisation", "Steps", "Machine")
+"""The groups of settings, in the order of `train-head --help`."""
+
+_SEEDS = 2**64  # torch's generators hold 64 bits
 
 
 def _setting(default: object, group: str, text: str, **more: object) -> Any:
-    """Return a field with the default of a setting, the group of its option in the help, and its help text.
+    """Return a field with its default, the group of options that it belongs to, and a text on what it does.
 
-    `more` may hold `choices`, or, for a setting that is off at None, `kind`: the type of its other values.
+    More may be `choices`; `metavar`, the name of its value in --help; and for a setting that is None by default `kind`,
+    the type of its other values.
     """
     return field(default=default, metadata={"group": group, "help": text, **more})
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a head is trained. The defaults are the recipe of the project's first experiment (README, results).
+    """The settings of a training run. The defaults are the recipe of the project's first experiment.
 
-    The metadata of each field explains it. `train-head --help` prints these texts.
+    Each field's metadata describes it; `train-head --help` prints the descriptions.
 
     Raises:
-        TrainError: a setting is out of range.
+        TrainError: a setting is out of its range.
     """
 
-    arch: str = _setting("linear", "Head", "Architecture of the head. auto chooses one; an unknown name lists all.")
+    arch: str = _setting(
+        "linear",
+        EVERYBODY,
+        "The head: linear, mlp, random-frame, transformer, clip4clip, attention, statistics, motion, cnn-lstm, "
+        "rnn, lstm, moe, dbof or nextvlad; or auto, which tries several and keeps the best.",
+        metavar="NAME",
+    )
     mixup: float = _setting(
         0.4,
-        "Regularisation",
-        "Alpha of mixup: the weights of mixed videos are drawn from Beta(alpha, alpha). 0 is off.",
+        EVERYBODY,
+        "Train on mixed pairs of videos, with weights drawn from Beta(ALPHA, ALPHA); 0 mixes none.",
+        metavar="ALPHA",
     )
-    epochs: int = _setting(10, "Steps", "Passes over the training videos.")
-    batch_size: int = _setting(16, "Steps", "Videos in a step.")
-    learning_rate: float = _setting(1e-3, "Steps", "Learning rate; with a schedule or warm-up, the highest one.")
-    seed: int = _setting(0, "Machine", "Seed of fresh weights, order, mixup and dropout.")
-    device: str = _setting("auto", "Machine", "Where to train: auto, cpu or cuda. auto uses a GPU if there is one.")
+    epochs: int = _setting(10, "Steps", "Passes over the training videos.", metavar="N")
+    batch_size: int = _setting(16, "Steps", "Training videos per step.", metavar="N")
+    learning_rate: float = _setting(
+        1e-3, "Steps", "The learning rate; its highest value, if a warm-up or a schedule changes it.", metavar="RATE"
+    )
+    seed: int = _setting(0, "Steps", "Seed of first weights, order of videos, mixup and dropout.", metavar="N")
+    device: str = _setting("auto", "Machine", "auto, cpu or cuda; auto uses a GPU if there is one.", metavar="NAME")
     standardise: bool = _setting(
-        True, "Head", "Scale each dimension to mean 0 and deviation 1 over the training videos."
+        True, "Head", "Scale each dimension to mean 0 and standard deviation 1 over the training videos."
     )
     project: int | None = _setting(
-        None, "Head", "Project vectors on this number of principal components of the training videos.", kind=int
+        None,
+        "Head",
+        "Reduce vectors to N principal components of the training videos' vectors.",
+        kind=int,
+        metavar="N",
     )
     max_frames: int | None = _setting(
-        None, "Head", "Use at most this number of vectors of each video, evenly spaced.", kind=int
+        None, "Head", "Use at most N vectors of each video, evenly spaced.", kind=int, metavar="N"
     )
     dropout: float | None = _setting(
         None,
         "Regularisation",
-        "Share that is dropped in training, for heads with dropout. The default depends on the head.",
+        "Share of values to drop in training, in heads with dropout.  [default: the head's own]",
         kind=float,
+        metavar="SHARE",
     )
     positions: str | None = _setting(
         None,
         "Head",
-        "How transformer and clip4clip see when a vector occurs. sinusoidal: waves of its index. timestamps: the same "
-        "waves of its time in seconds. Both continue beyond the length of training videos. learned: 128 places. Places "
-        "that no training video reached stay random, and a longer video spreads all of them over its length. The "
-        "default depends on the head.",
+        "How transformer and clip4clip see the order of vectors. sinusoidal: waves of a vector's index. timestamps: "
+        "the same waves of its seconds. Both extend beyond the trained length. learned: 128 positions; those that no "
+        "training video reaches stay random, and a longer video spreads them over its length.  [default: the head's "
+        "own]",
         choices=("sinusoidal", "learned", "timestamps"),
     )
-    optimizer: str = _setting("adam", "Steps", "Optimizer.", choices=("adam", "adamw"))
+    optimizer: str = _setting(
+        "adam", "Steps", "How the weights are updated: by Adam or AdamW.", choices=("adam", "adamw")
+    )
     weight_decay: float = _setting(
-        0.0, "Regularisation", "Weight decay of all weights. adamw decouples it from the gradient. 0 is off."
+        0.0,
+        "Regularisation",
+        "Weight decay of all weights: adam adds it to the gradient, adamw does not.",
+        metavar="FACTOR",
     )
     schedule: str = _setting(
-        "constant", "Steps", "Learning rate over the steps. cosine falls to 0.", choices=("constant", "cosine")
+        "constant",
+        "Steps",
+        "How the learning rate changes over the steps; cosine falls to 0.",
+        choices=("constant", "cosine"),
     )
-    warm_up: float = _setting(0.0, "Steps", "Share of all steps in which the learning rate rises from 0. 0 is off.")
+    warm_up: float = _setting(
+        0.0, "Steps", "Share of all steps in which the learning rate rises from 0.", metavar="SHARE"
+    )
     clip_norm: float | None = _setting(
-        None, "Steps", "Largest norm of the gradient; longer gradients are scaled down to it.", kind=float
+        None,
+        "Steps",
+        "Scale gradients longer than this down to this length.  [default: off]",
+        kind=float,
+        metavar="LENGTH",
     )
     patience: int | None = _setting(
         None,
         "Steps",
-        "Stop after this number of epochs without a better validation micro-F1, and keep the best epoch's weights.",
+        "Stop after N epochs without a better validation micro-F1, and keep the weights of the best epoch.  [default: "
+        "off]",
         kind=int,
+        metavar="N",
     )
     label_smoothing: float = _setting(
         0.0,
         "Regularisation",
-        "Share of each label that is spread evenly: over all labels, or over yes and no if videos may have several. "
-        "0 is off.",
+        "Share of each label that is spread evenly: over all labels, or over yes and no if videos may have several.",
+        metavar="SHARE",
     )
     class_weights: str = _setting(
         "none",
         "Labels",
-        "balanced: labels of few training videos count more.",
+        "balanced: rare labels count more, in inverse proportion to their training videos.",
         choices=("none", "balanced"),
     )
     thresholds: str = _setting(
         "half",
         "Labels",
-        "Probability from which each label is predicted, if videos may have several. half: 0.5. micro-f1: those with "
-        "the best micro-F1 on validation videos. label-f1: for each label, the one with its best F1 there.",
+        "Threshold of each label, if videos have several. half: 0.5. micro-f1, label-f1: the best for micro-F1, or for "
+        "each label's F1, on validation videos.",
         choices=("half", "micro-f1", "label-f1"),
     )
-    mixed_precision: bool = _setting(False, "Machine", "Multiply in bfloat16 in training. Needs an NVIDIA GPU.")
+    mixed_precision: bool = _setting(False, "Machine", "Multiply in bfloat16 while training on a GPU.")
     stream: bool | None = _setting(
         None,
         "Machine",
-        "Read vectors from disk, batch by batch. By default this is done if they need more than half of the memory. "
-        "Heads that pool always keep one row of each video in memory.",
+        "Read vectors from disk batch by batch, or keep them in memory. Heads that pool keep one row per video in "
+        "memory in both cases.  [default: stream if they need more than half of the memory]",
         kind=bool,
     )
 
@@ -116,16 +151,16 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise TrainError(f"{name} is {value}. Use a number above 0.")
-        if not self.mixup >= 0 or not self.seed >= 0:
-            raise TrainError(f"mixup is {self.mixup} and seed is {self.seed}. Use 0 or more; mixup 0 is off.")
-        if not self.weight_decay >= 0:
-            raise TrainError(f"weight_decay is {self.weight_decay}. Use 0 or more; 0 is off.")
+        for name in ("mixup", "weight_decay"):
+            value = getattr(self, name)
+            if not value >= 0:
+                raise TrainError(f"{name} is {value}. Use 0 or more; 0 is off.")
         for name in ("dropout", "warm_up", "label_smoothing"):
             share = getattr(self, name)
             if share is not None and not 0 <= share < 1:
-                raise TrainError(f"{name} is {share}. Use 0 or more, and less than 1; 0 is off.")
-        if self.seed >= _SEEDS:
-            raise TrainError(f"seed is {self.seed}. Use a number below 2**64.")
+                raise TrainError(f"{name} is {share}. Use a share of at least 0 and below 1; 0 is off.")
+        if not 0 <= self.seed < _SEEDS:
+            raise TrainError(f"seed is {self.seed}. Use a whole number from 0 to 2**64 - 1.")
         for name in self.__dataclass_fields__:
             value = getattr(self, name)
             if isinstance(value, float) and not math.isfinite(value):
@@ -134,7 +169,7 @@ class TrainConfig:
 
     @property
     def head_options(self) -> Mapping[str, object]:
-        """Options for the head's own constructor, beside its sizes."""
+        """The options of the head's own constructor, besides its sizes."""
         options = {"dropout": self.dropout, "positions": self.positions}
         return {name: value for name, value in options.items() if value is not None}
 
