@@ -1,7 +1,7 @@
+from .comparison_texts import comparison_text as comparison_text
 from .dataset import describe_dataset as describe_dataset
 from .page import check_page_packages as check_page_packages, write_page as write_page
 from .texts import (
-    comparison_text as comparison_text,
     description_text as description_text,
     export_text as export_text,
     folds_text as folds_text,

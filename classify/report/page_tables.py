@@ -1,9 +1,24 @@
-"""Tables of a training as HTML, which `page.css` gives their looks."""
+"""Tables of a training run as HTML; `page.css` styles them."""
 
 import html
 from collections.abc import Sequence
 
+from classify.experiment import TrainingReport
 from classify.measures import Evaluation
+
+
+def judged_table(report: TrainingReport) -> str:
+    """Return the figures of the test videos: those of the baselines, and below them those of the head."""
+    found = {**report.baselines.get("test", {}), "this head": report.evaluations["test"]}
+    rows = []
+    for name, own in found.items():
+        interval = own.intervals.get("micro_f1")
+        drawn = f"{interval.low:.3f} to {interval.high:.3f}" if interval else "-"
+        figures = (own.metrics.macro_f1, own.metrics.accuracy, own.ranking.mean_average_precision)
+        cells = (f"{own.metrics.micro_f1:.3f}", drawn, *(f"{figure:.3f}" for figure in figures))
+        title = html.escape(name.replace("-", " "))
+        rows.append(f"<tr><th scope=row>{title}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    return _table(("test videos", "micro-F1", "95% interval", "macro-F1", "exact match", "mAP"), rows)
 
 
 def class_table(test: Evaluation) -> str:
@@ -17,12 +32,11 @@ def class_table(test: Evaluation) -> str:
             f"<tr><th scope=row>{html.escape(entry.name)}</th><td>{bar}</td>{cells}<td>{entry.support:,}</td></tr>"
         )
     names = ("label", "F1", "precision", "recall", "AP", "videos")
-    header = "".join(f"<th scope=col>{name}</th>" for name in names)
-    return f'<div class="wide"><table><thead><tr>{header}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    return _table(names, rows)
 
 
 def confusion_table(counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
-    """Return (C, C) counts as a table whose cells are the darker, the larger a share of their row they are."""
+    """Return (C, C) counts as a table; the larger a cell's share of its row, the darker the cell."""
     header = "".join(f"<th scope=col><span>{html.escape(name)}</span></th>" for name in names)
     rows = []
     for index, row in enumerate(counts):
@@ -37,3 +51,8 @@ def confusion_table(counts: Sequence[Sequence[int]], names: Sequence[str]) -> st
         f'<div class="wide"><table class="confusion"><thead><tr><td></td>{header}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _table(names: Sequence[str], rows: Sequence[str]) -> str:
+    header = "".join(f"<th scope=col>{name}</th>" for name in names)
+    return f'<div class="wide"><table><thead><tr>{header}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'

@@ -1,18 +1,21 @@
-"""What the commands print for people: results as lines and tables of text."""
+"""Text that the commands print for people: results as sentences and tables of at most 80 columns."""
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
+from textwrap import fill
 
 from classify.classifier import ExportSummary
-from classify.comparison import NO_DIFFERENCE, Comparison, Contender, Selection, verdict
+from classify.comparison import LOGISTIC_REGRESSION, Selection, Tried, verdict
 from classify.data import WHOLE, DatasetDescription, SplitSummary, Spread
 from classify.experiment import TrainingReport
 from classify.measures import Evaluation, Interval
+from embed.machine import counted
+
+_WIDTH = 80
 
 
 def split_text(summary: SplitSummary) -> str:
-    """Return the videos of each class and part; of very many classes, the first."""
+    """Return the number of videos by label and part; of many labels, the first."""
     parts = list(summary.video_counts)
     classes = [
         (name, *(str(summary.class_counts[part][index]) for part in parts)) for index, name in enumerate(summary.names)
@@ -21,61 +24,59 @@ def split_text(summary: SplitSummary) -> str:
     rows.append(("videos", *(str(summary.video_counts[part]) for part in parts)))
     if summary.group_counts is not None:
         rows.append(("groups", *(str(summary.group_counts[part]) for part in parts)))
-    return f"{_table(('label', *parts), rows)}\n\n-> {summary.path}    Next: train-head"
+    return f"{table(('label', *parts), rows)}\n\n-> {summary.path}"
 
 
 def folds_text(summaries: Sequence[SplitSummary]) -> str:
-    """Return the videos of each part in each fold, and its file."""
+    """Return the number of videos by fold and part, with each fold's file."""
     rows = [(str(found.path), *map(str, found.video_counts.values())) for found in summaries]
-    return f"{_table(('fold', *summaries[0].video_counts), rows)}\n\nNext: train-head with each of them"
+    return table(("fold", *summaries[0].video_counts), rows)
 
 
 def description_text(found: DatasetDescription) -> str:
-    """Return the tables of a labelled set; of very many classes or pairs, the most frequent."""
+    """Return the tables of a labelled set; of many labels or pairs, the most frequent."""
     whole = found.durations[WHOLE]
-    videos = f"{whole.videos} videos, {len(found.table.names)} labels, {_duration(whole.sum_s)}"
+    counts = f"{counted(whole.videos, 'video')}, {counted(len(found.table.names), 'label')}"
     sections = [
-        f"{found.store}: {videos}; {found.failure_count} videos failed",
+        wrap(f"{found.store}: {counts}, {_duration(whole.sum_s)}; {counted(found.failure_count, 'video')} failed"),
         _class_counts_table(found),
         _label_counts_table(found),
-        _table(("duration (s)", *_SPREAD), [_spread_row(name, row) for name, row in found.durations.items()]),
+        table(("duration (s)", *_SPREAD), [_spread_row(name, row) for name, row in found.durations.items()]),
         _resolutions_table(found),
     ]
     if found.pairs:
         rows = [(f"{one} + {other}", str(count)) for one, other, count in found.pairs]
-        sections.insert(3, _table(("labels together", "videos"), _first(rows, _SHOWN_FEW)))
+        sections.insert(3, table(("labels together", "videos"), _first(rows, _SHOWN_FEW)))
     return "\n\n".join(sections)
 
 
-_UNCLEAR = "unclear"  # three columns of NO_DIFFERENCE itself would be wider than a terminal
-_FEW_UNITS = 10  # groups below which a bootstrap cannot show how they vary
-_SHOWN, _SHOWN_TESTED, _SHOWN_FEW = 40, 20, 10  # rows of a table that people read; --json has them all
+_FEW_UNITS = 10  # with fewer groups, a bootstrap cannot show how they vary
+_SHOWN, _SHOWN_TESTED, _SHOWN_FEW, _SHOWN_TRIED = 40, 20, 10, 8  # rows of a table; --json has them all
 _SPREAD = ("shortest", "25%", "median", "75%", "longest")
+_LONGEST_LABEL = 24  # characters of a label in a table of many columns
 
 
 def _class_counts_table(found: DatasetDescription) -> str:
     durations = [*found.class_durations.values()]
     order = sorted(range(len(durations)), key=lambda index: -durations[index].videos)
-    rows = [
-        (
-            found.table.names[index],
-            *(str(counts[index]) for counts in found.class_counts.values()),
-            *_spread_row("", durations[index])[1:],
-        )
-        for index in order
-    ]
-    return _table(("label", *found.rows, *(f"{name} (s)" for name in _SPREAD)), _first(rows, _SHOWN))
+    rows = []
+    for index in order:
+        own = durations[index]
+        counts = (str(counts[index]) for counts in found.class_counts.values())
+        lengths = (f"{figure:.1f}" for figure in (own.shortest_s, own.median_s, own.longest_s))
+        rows.append((cut(found.table.names[index], _LONGEST_LABEL), *counts, *lengths))
+    return table(("label", *found.rows, "min (s)", "median", "max"), _first(rows, _SHOWN))
 
 
 def _label_counts_table(found: DatasetDescription) -> str:
     parts = found.label_counts
     rows = [(str(number), *(str(parts[part].get(number, 0)) for part in parts)) for number in parts[WHOLE]]
-    return _table(("labels per video", *parts), rows)
+    return table(("labels per video", *parts), rows)
 
 
 def _resolutions_table(found: DatasetDescription) -> str:
     sizes = [(f"{width}x{height}", str(count)) for (width, height), count in found.resolutions.items()]
-    return _table(("resolution (px)", "videos"), _first(sizes, _SHOWN_FEW))
+    return table(("resolution (px)", "videos"), _first(sizes, _SHOWN_FEW))
 
 
 def _spread_row(name: str, found: Spread) -> tuple[str, ...]:
@@ -84,7 +85,7 @@ def _spread_row(name: str, found: Spread) -> tuple[str, ...]:
 
 
 def _first(rows: Sequence[tuple[str, ...]], count: int, where: str = "") -> Sequence[tuple[str, ...]]:
-    """Cut a table, and say how much was cut, and perhaps where it is."""
+    """Return the first rows, and a row with the number of the others and perhaps where they are."""
     if len(rows) <= count:
         return rows
     blank = ("",) * (len(rows[0]) - 1)
@@ -96,16 +97,18 @@ def _duration(seconds: float) -> str:
 
 
 def report_text(report: TrainingReport) -> str:
-    """Return the figures of each part, and of each class in the test videos."""
-    test = report.evaluations["test"]
-    header = ("part", "micro-F1", "95% interval", "macro-F1", "exact match", "mAP", "Hit@1", "GAP@20", "videos")
+    """Return the figures of a head beside those of baselines, of each part, and of each label in the test videos."""
+    test, difference = report.evaluations["test"], report.over_baselines.get(LOGISTIC_REGRESSION)
+    head = f"Trained the {report.classifier.config.arch} head in {report.seconds:.1f} s. Loss: {report.loss}."
     sections = [
-        f"{report.classifier.config.arch} head, trained in {report.seconds:.1f} s; {report.loss}",
-        _table(header, [_part_row(part, found) for part, found in report.evaluations.items()]),
+        wrap(head),
+        _judged_table(report),
+        *([wrap(_judged_in_words(difference))] if difference else []),
+        _parts_table(report),
         _class_table(test),
         *([_selection_text(report, report.selection)] if report.selection else []),
-        "\n".join(_remarks(report)),
-        f"-> {report.folder}    Next: predict-videos {shlex.quote(str(report.folder))} NEW_VIDEOS",
+        "\n".join(map(wrap, _remarks(report))),
+        f"-> {report.folder}",
     ]
     return "\n\n".join(sections)
 
@@ -121,42 +124,80 @@ def export_text(summary: ExportSummary) -> str:
     )
 
 
-def _part_row(part: str, found: Evaluation) -> tuple[str, ...]:
+def _judged_table(report: TrainingReport) -> str:
+    """Return the figures of the test videos: those of baselines, and those of the head."""
+    test = report.evaluations["test"]
+    found = {name.replace("-", " "): own for name, own in report.baselines.get("test", {}).items()}
+    rows = [(name, *_figures(own, test)) for name, own in {**found, "this head": test}.items()]
+    return table((f"on {counted(test.metrics.videos, 'test video')}", *_figure_names(test)), rows)
+
+
+def _parts_table(report: TrainingReport) -> str:
+    """Return the figures of the head on the parts that are not the test."""
+    test = report.evaluations["test"]
+    parts = {part: found for part, found in report.evaluations.items() if part != "test"}
+    rows = [(part, *_figures(found, test), f"{found.metrics.videos:,}") for part, found in parts.items()]
+    return table(("this head on", *_figure_names(test), "videos"), rows)
+
+
+def _figure_names(test: Evaluation) -> tuple[str, ...]:
+    exact = () if test.metrics.is_single_label else ("exact",)  # which is micro-F1 where videos have one label
+    return ("micro-F1", "95% interval", "macro-F1", *exact, "mAP", "GAP@20")
+
+
+def _figures(found: Evaluation, test: Evaluation) -> tuple[str, ...]:
     metrics, ranking, interval = found.metrics, found.ranking, found.intervals.get("micro_f1")
-    figures = (metrics.macro_f1, metrics.accuracy, ranking.mean_average_precision, ranking.hit_at_1, ranking.gap_at_20)
     drawn = f"{interval.low:.3f} to {interval.high:.3f}" if interval else "-"
-    return (part, f"{metrics.micro_f1:.3f}", drawn, *(f"{figure:.3f}" for figure in figures), str(metrics.videos))
+    exact = () if test.metrics.is_single_label else (metrics.accuracy,)
+    figures = (metrics.macro_f1, *exact, ranking.mean_average_precision, ranking.gap_at_20)
+    return (f"{metrics.micro_f1:.3f}", drawn, *(f"{figure:.3f}" for figure in figures))
+
+
+def _judged_in_words(difference: Interval) -> str:
+    """Return whether a head is better than logistic regression, in words."""
+    claim = {"better": "better than logistic regression", "worse": "worse than logistic regression"}.get(
+        verdict(difference), "not better than logistic regression beyond noise"
+    )
+    value, low, high = map(points, (difference.value, difference.low, difference.high))
+    return (
+        f"This head is {claim}: {value} points of micro-F1 (95% interval {low} to {high}, paired on the test videos)."
+    )
 
 
 def _selection_text(report: TrainingReport, found: Selection) -> str:
-    """Return what was chosen, by how much, and all that was tried inside the training part, the best first."""
-    chosen, gain = found.chosen, found.gain
-    why = "there was no time to test anything" if gain is None else f"{gain:+.3f} micro-F1 over the linear head below"
-    settings = ", ".join(f"{name} {value}" for name, value in _settings(chosen.settings))
-    tried = sorted(found.tried, key=lambda one: (-len(one.scores), -mean(one.scores or (0.0,))))
-    rows = [
-        (
-            *(value for _, value in _settings(one.settings)),
-            f"{mean(one.scores):.3f}" if one.scores else "-",
-            str(len(one.scores)),
-            "-" if one.seconds is None else f"{one.seconds:.2f}",
-            one.outcome,
-        )
-        for one in tried
-    ]
-    names = tuple(name for name, _ in _settings(chosen.settings))
+    """Return the recipe that was chosen, its gain, and the best of those that were tried."""
+    settings = ", ".join(f"{name} {value}" for name, value in _settings(found.chosen.settings))
+    gain = "there was no time to test a candidate"
+    if found.gain is not None:
+        gain = f"micro-F1 {found.gain:+.3f} against the first candidate, logistic regression, on the same folds"
+    ranked = sorted(found.tried, key=lambda one: (-len(one.scores), -mean(one.scores or (0.0,))))
+    shown = [one for place, one in enumerate(ranked) if place < _SHOWN_TRIED or one is found.tried[0]]
+    rest = [one for one in ranked if one not in shown]
+    others = f"{counted(len(rest), 'more candidate')}, {sum(bool(one.scores) for one in rest) or 'none'} of them tested"
+    header = ("tried", "mixup", "epochs", "rate", "decay", "micro-F1", "folds", "outcome")
     return "\n".join(
         (
-            f"Chosen: {settings}; {why}.",
-            f"{found.seconds:.1f} s of choosing and {report.seconds:.1f} s of training, of {found.budget_s:g} s. "
-            f"Tried, by cross-validation inside the training part:",
-            _table((*names, "micro-F1", "folds", "s a fold", "outcome"), rows),
+            wrap(f"Chosen: {settings}; {gain}."),
+            wrap(
+                f"Choosing took {found.seconds:.1f} s and training {report.seconds:.1f} s, of {found.budget_s:g} s. "
+                "Candidates were compared by cross-validation inside the training part:"
+            ),
+            "",
+            table(header, [_tried_row(one) for one in shown]),
+            *([f"{others}; report.json lists all."] if rest else []),
         )
     )
 
 
+def _tried_row(one: Tried) -> tuple[str, ...]:
+    of = dict(_settings(one.settings))
+    names = ("arch", "mixup", "epochs", "learning rate", "weight decay")
+    score = f"{mean(one.scores):.3f}" if one.scores else "-"
+    return (*(of[name] for name in names), score, str(len(one.scores)), one.outcome)
+
+
 def _settings(settings: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Return settings that were chosen as people read them."""
+    """Return the names and values of chosen settings, for people."""
     shown = {name.replace("_", " "): "-" if value is None else value for name, value in settings.items()}
     return [(name, f"{value:.3g}" if isinstance(value, float) else str(value)) for name, value in shown.items()]
 
@@ -164,89 +205,80 @@ def _settings(settings: Mapping[str, object]) -> list[tuple[str, str]]:
 def _remarks(report: TrainingReport) -> list[str]:
     test = report.evaluations["test"]
     found = test.calibration
-    calibrated = "without validation videos, no temperature was fitted"
+    calibrated = "no temperature was fitted, since there are no validation videos"
     if "validation" in report.evaluations:
         calibrated = f"{found.error_before:.3f} before temperature {found.temperature:.2f}, fitted on validation"
-    drawn = f"bootstrap over {test.unit_count} {test.unit}."
     return [
         report.test_use,
-        f"Interval: {drawn} So few say little." if test.unit_count < _FEW_UNITS else f"Interval: {drawn}",
+        "majority gives every video the most frequent labels; logistic regression sees each video's mean vector.",
+        interval_remark(test.unit_count, test.unit, _tested_values(report)),
         f"Calibration error on test ({found.bins} bins): {found.error:.3f}; {calibrated}.",
-        *(["With one label a video, micro-F1 is accuracy."] if test.metrics.is_single_label else []),
+        *(["Every video has one label, so micro-F1 is accuracy."] if test.metrics.is_single_label else []),
     ]
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """Return the tables of a comparison, the best first: what each reached, and the differences."""
-    header = ("", "mixup", "micro-F1", "std", "95% interval", "macro-F1", "mAP", "seconds", "parameters")
-    few = " So few say little." if comparison.unit_count < _FEW_UNITS else ""
-    remarks = [
-        f"{comparison.folds} folds x {comparison.seeds} seeds. micro-F1: of all tests together; std: over the seeds.",
-        f"95% intervals: bootstrap over {comparison.unit_count} {comparison.unit}.{few}",
-        "Differences are paired, in points (hundredths of micro-F1), and the intervals of a column hold together;",
-        f"{_UNCLEAR}: {NO_DIFFERENCE}, since the interval holds 0.",
-        "The best was chosen by these very tests, which flatters it a little: confirm it on videos of its own.",
-    ]
-    sections = [
-        _table(header, [_contender_row(found) for found in comparison.contenders]),
-        *_difference_tables(comparison),
-        "\n".join(remarks),
-        f"-> {comparison.folder}",
-    ]
-    return "\n\n".join(sections)
+def _tested_values(report: TrainingReport) -> list[float]:
+    """Return the figures that have an interval in the tables."""
+    judged = [found for of_part in report.baselines.values() for found in of_part.values()]
+    return [found.metrics.micro_f1 for found in (*judged, *report.evaluations.values()) if found.intervals]
 
 
-def _contender_row(found: Contender) -> tuple[str, ...]:
-    interval = found.micro_f1
-    return (
-        found.name,
-        "-" if found.mixup is None else f"{found.mixup:g}",
-        f"{interval.value:.3f}",
-        _figure(found.std),
-        f"{interval.low:.3f} to {interval.high:.3f}",
-        f"{found.macro_f1:.3f}",
-        f"{found.mean_average_precision:.3f}",
-        f"{found.seconds:.2f}",
-        f"{found.parameters:,}",
-    )
+def interval_remark(unit_count: int, unit: str, values: Iterable[float]) -> str:
+    """Return how the intervals of some figures were made, as a sentence."""
+    few = " So few say little." if unit_count < _FEW_UNITS else ""
+    wilson = ", Wilson's where all are right or all are wrong" if any(value in (0, 1) for value in values) else ""
+    return f"95% intervals: bootstrap over {counted(unit_count, unit.removesuffix('s'))}{wilson}.{few}"
 
 
-def _difference_tables(comparison: Comparison) -> list[str]:
-    """Return the table of paired differences; none of one contender alone."""
-    if not comparison.differences:
-        return []
-    header = ("difference in points", *(f"over {name}" for name in comparison.differences))
-    columns = [map(_difference, column) for column in comparison.differences.values()]
-    titles = [found.title for found in comparison.contenders]
-    return [_table(header, [*zip(titles, *columns, strict=True)])]
+def points(figure: float) -> str:
+    """Return a difference of micro-F1 in hundredths, in at most five characters.
 
-
-def _difference(found: Interval | None) -> str:
-    if found is None:
-        return "-"
-    value, low, high = (100 * figure for figure in (found.value, found.low, found.high))
-    word = verdict(found).replace(NO_DIFFERENCE, _UNCLEAR)
-    return f"{word}: {value:+.1f} ({low:+.1f}, {high:+.1f})"
+    >>> points(0.1234), points(-1.0)
+    ('+12.3', '-100')
+    """
+    return f"{100 * figure:+.1f}" if abs(figure) < 0.9995 else f"{100 * figure:+.0f}"
 
 
 def _class_table(test: Evaluation) -> str:
     classes = zip(test.metrics.classes, test.ranking.average_precisions, strict=True)
     rows = [
-        (found.name, *map(_figure, (found.f1, found.precision, found.recall, average)), str(found.support))
+        (
+            cut(found.name, _LONGEST_TESTED),
+            *map(_figure, (found.f1, found.precision, found.recall, average)),
+            f"{found.support:,}",
+        )
         for found, average in sorted(classes, key=lambda pair: -pair[0].support)
     ]
     header = ("test, by label", "F1", "precision", "recall", "AP", "videos")
-    return _table(header, _first(rows, _SHOWN_TESTED, ", in report.json"))
+    return table(header, _first(rows, _SHOWN_TESTED, ", in report.json"))
+
+
+_LONGEST_TESTED = 38
 
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Return rows as lines: the first column is aligned to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [
         [cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))]
         for cells in (header, *rows)
     ]
     return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def cut(name: str, width: int) -> str:
+    """Return a name that is at most `width` characters long.
+
+    >>> cut("logistic-regression", 19), cut("making a cup of tea", 12)
+    ('logistic-regression', 'making a ...')
+    """
+    return name if len(name) <= width else f"{name[: width - 3]}..."
+
+
+def wrap(sentence: str) -> str:
+    """Return a sentence as lines of at most 80 characters, longer words aside."""
+    return fill(sentence, _WIDTH, break_long_words=False, break_on_hyphens=False)

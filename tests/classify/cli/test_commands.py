@@ -23,7 +23,7 @@ def test_split_videos_prints_counts_a_class_and_part(run: Callable[..., Result],
         "wave       14           2     4",
         "videos     42           6    12",
         "",
-        "-> split.csv    Next: train-head",
+        "-> split.csv",
     ]
 
 
@@ -92,7 +92,7 @@ def test_describe_dataset_prints_tables_and_names_the_folder(
     result = trained("describe_dataset", toy_store, "--split", "split.csv", "-o", "dataset")
 
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[0].endswith("60 videos, 3 labels, 0.0 minutes; 0 videos failed")
+    assert ": 60 videos, 3 labels, 0.0 minutes; 0 videos failed" in " ".join(result.stdout.split())
     assert "labels per video  all  train  validation  test" in result.stdout
     assert result.stdout.splitlines()[-1] == "-> dataset"
     assert (tmp_path / "dataset" / "videos_per_class.png").exists()
@@ -249,13 +249,37 @@ def test_compare_heads_prints_a_table_with_what_differs(run: Callable[..., Resul
 
     result = run("compare_heads", toy_store, *quick, "--baselines", "majority")
 
-    header, first, _, _, differences, better, worse = result.stdout.splitlines()[:7]
-    assert header.split()[:3] == ["mixup", "micro-F1", "std"]
-    assert first.split()[:4] == ["linear", "0", "1.000", "-"]
-    assert differences.split() == ["difference", "in", "points", "over", "majority", "over", "the", "best"]
-    assert "better: +" in better
-    assert "worse: -" in worse
-    assert "paired" in result.stdout
+    header, linear, majority = result.stdout.splitlines()[:3]
+    assert header.split() == ["mixup", "micro-F1", "interval", "over", "the", "baseline"]
+    assert linear.startswith("linear        0     1.000  0.940-1.000  +")
+    assert linear.endswith(")  better")
+    assert majority.split()[:2] == ["majority", "-"]
+    assert majority.endswith("  -")
+    assert "The best is linear: better than all others." in result.stdout
+    assert "Differences are paired" in result.stdout
+    typed = f"train-head {toy_store} --split split.csv --arch linear --mixup 0 --learning-rate 0.1"
+    assert result.stderr == f"\nNext:\nsplit-videos {toy_store} -o split.csv\n{typed}\n"
+
+
+def test_compare_heads_names_the_next_command_with_what_was_typed(
+    run: Callable[..., Result], toy_store: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.csv").write_text(
+        "id,label,trip\n" + "".join(f"hug/{n:02d}.mp4,{'ab'[n % 2]},{n // 4}\n" for n in range(20))
+    )
+    quick = ("--mixup", "0", "--folds", 2, "--seeds", 1, "--jobs", 1, "--baselines", "")
+    typed = ("--labels", "labels.csv", "--group-by", "trip", "--no-standardise", "--epochs", 1)
+
+    first = run("compare_heads", toy_store, "--arch", "linear", *quick, *typed)
+    (tmp_path / "split.csv").touch()
+    baseline = run("compare_heads", toy_store, "--arch", "", *quick[:-1], "majority", "-o", "second")
+
+    store = str(toy_store)
+    assert first.stderr.splitlines()[-2:] == [
+        f"split-videos {store} --labels labels.csv --group-by trip -o split.csv",
+        f"train-head {store} --labels labels.csv --split split.csv --arch linear --mixup 0 --no-standardise --epochs 1",
+    ]
+    assert baseline.stderr.endswith(f"\nNext:\ntrain-head {store} --split split.csv --arch auto\n")
 
 
 def test_compare_heads_goes_on_only_when_told_to(run: Callable[..., Result], toy_store: Path) -> None:
@@ -303,4 +327,4 @@ def test_a_list_of_numbers_that_is_none_is_wrong_usage(run: Callable[..., Result
     result = run("compare_heads", toy_store, "--mixup", "0,some")
 
     assert result.exit_code == 2
-    assert "'0,some' is no list of numbers such as 0,0.4." in result.stderr
+    assert "'0,some' is not a list of numbers such as 0,0.4." in result.stderr

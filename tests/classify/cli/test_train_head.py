@@ -1,11 +1,16 @@
 import json
+import re
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import Result
+
+from classify import TrainConfig
+from classify.heads.registry import HEADS
 
 
 def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
@@ -16,19 +21,112 @@ def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
     result = run("train_head", toy_store, "--split", "split.csv", "--learning-rate", "0.02", "-o", "my head")
 
     assert result.exit_code == 0
-    assert "softmax and cross-entropy, since every video has one label" in result.stdout
-    table = [line.split() for line in result.stdout.splitlines() if line.startswith(("train ", "validation ", "test "))]
-    assert table == [
-        ["train", "1.000", "-", *["1.000"] * 5, "48"],
-        ["validation", "1.000", "1.000", "to", *["1.000"] * 6, "6"],
-        ["test", "1.000", "1.000", "to", *["1.000"] * 6, "6"],
+    lines, words = result.stdout.splitlines(), " ".join(result.stdout.split())
+    assert "Loss: softmax and cross-entropy, since every video has one label." in words
+    start = lines.index("on 6 test videos     micro-F1    95% interval  macro-F1    mAP  GAP@20")
+    assert [line.split() for line in lines[start + 1 : start + 4]] == [
+        ["majority", "0.333", "0.000", "to", "0.667", "0.167", "0.333", "0.333"],
+        ["logistic", "regression", "1.000", "0.610", "to", *["1.000"] * 4],
+        ["this", "head", "1.000", "0.610", "to", *["1.000"] * 4],
     ]
-    assert "The test videos of this split were looked at once, after training." in result.stdout
-    assert "Interval: bootstrap over 6 videos. So few say little." in result.stdout
-    assert "Calibration error on test (15 bins): 0." in result.stdout
-    assert ", fitted on validation." in result.stdout
-    assert "With one label a video, micro-F1 is accuracy." in result.stdout
-    assert "Next: predict-videos 'my head' NEW_VIDEOS" in result.stdout
+    assert "validation       1.000  0.610 to 1.000     1.000  1.000   1.000       6" in lines
+    assert "train            1.000               -     1.000  1.000   1.000      48" in lines
+    assert "The test videos of this split were looked at once, after training." in words
+    assert "bootstrap over 6 videos, Wilson's where all are right or all are wrong. So few say little." in words
+    assert "Calibration error on test (15 bins): 0." in words
+    assert ", fitted on validation." in words
+    assert "Every video has one label, so micro-F1 is accuracy." in words
+    assert max(map(len, lines)) <= 80
+    assert result.stderr.endswith("\nNext:\npredict-videos 'my head' NEW_VIDEOS\n")
+
+
+def test_train_head_says_plainly_if_it_is_no_better_than_logistic_regression(
+    run: Callable[..., Result], toy_store: Path
+) -> None:
+    run("split_videos", toy_store)
+
+    good = run("train_head", toy_store, "--split", "split.csv", "--learning-rate", "0.02")
+    bad = run("train_head", toy_store, "--split", "split.csv", "--epochs", 1, "--learning-rate", 1e-9, "--mixup", 0)
+
+    said = "This head is not better than logistic regression beyond noise: +0.0 points of micro-F1 (95% interval "
+    assert f"{said}-39.0 to +39.0, paired on the test videos)." in " ".join(good.stdout.split())
+    assert "This head is worse than logistic regression: -" in " ".join(bad.stdout.split())
+
+
+def test_train_head_shows_exact_matches_where_videos_have_several_labels(
+    run: Callable[..., Result], make_store: Callable[..., Path], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    store = make_store({f"{index:02d}": rng.standard_normal((2, 16)) for index in range(40)})
+    rows = "".join(f"{index:02d},{('x', 'y', 'x|y')[index % 3]}\n" for index in range(40))
+    (tmp_path / "labels.csv").write_text(f"id,labels\n{rows}")
+    run("split_videos", store, "--labels", "labels.csv")
+
+    result = run("train_head", store, "--labels", "labels.csv", "--split", "split.csv", "--epochs", 1)
+
+    assert "micro-F1    95% interval  macro-F1  exact    mAP  GAP@20\n" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_help_names_every_head_and_fits_80_columns(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    text = run("train_head", "--help").stdout
+
+    options = text.split("Options:")[1].split("Labels:")[0]
+    assert set(HEADS) | {"auto"} <= set(re.findall(r"[\w-]+", options))
+    assert re.findall(r"^  (?:-o, )?(--[\w-]+)", options, flags=re.MULTILINE) == [
+        *("--labels", "--split", "--output", "--arch", "--mixup", "--budget", "--html"),
+    ]
+    assert max(map(len, text.splitlines())) <= 80
+
+
+BAD = {
+    "arch": "lineal",
+    "mixup": -0.1,
+    "epochs": 0,
+    "batch_size": 0,
+    "learning_rate": -1,
+    "seed": -1,
+    "device": "tpu",
+    "project": 0,
+    "max_frames": 0,
+    "dropout": 1,
+    "positions": "rotary",
+    "optimizer": "sgd",
+    "weight_decay": "nan",
+    "schedule": "step",
+    "warm_up": 1.5,
+    "clip_norm": 0,
+    "patience": 0,
+    "label_smoothing": -1,
+    "class_weights": "auto",
+    "thresholds": "best",
+}
+"""A bad value of every setting that has one; switches do not."""
+UNNAMED = {"arch": "There is no head called 'lineal'", "device": "There is no device 'tpu' here"}
+
+
+def test_every_setting_that_can_have_a_bad_value_is_tried() -> None:
+    assert {setting.name for setting in fields(TrainConfig)} - BAD.keys() == {
+        *("standardise", "mixed_precision", "stream"),
+    }
+
+
+@pytest.mark.parametrize(("setting", "value"), BAD.items(), ids=BAD)
+def test_a_bad_value_is_refused_by_the_name_that_was_typed(
+    run: Callable[..., Result], toy_store: Path, setting: str, value: object
+) -> None:
+    run("split_videos", toy_store)
+    option = f"--{setting.replace('_', '-')}"
+
+    result = run("train_head", toy_store, "--split", "split.csv", option, value)
+
+    assert result.exit_code == 2
+    message = " ".join(result.stderr.split("Error: ")[1].split())
+    refused = (f"{option} is {value}. ", f"{option} is {value}.0. ", f"Invalid value for '{option}': '{value}' is not")
+    assert message.startswith((UNNAMED.get(setting, refused[0]), *refused))
+    assert "_" not in message
 
 
 def test_train_head_prints_the_most_frequent_of_many_labels(

@@ -17,7 +17,7 @@ from classify import (
     read_labels,
 )
 from classify.comparison.trial_files import read_results
-from classify.report.texts import comparison_text
+from classify.report.comparison_texts import comparison_text
 from embed import EmbeddingStore
 from tests.classify.comparison.test_comparison import QUICK, found_of
 
@@ -88,12 +88,45 @@ def test_a_difference_that_no_contender_has_has_no_column(
     found = compared(*contenders)
 
     assert list(found.differences) == subtracted
-    text = comparison_text(found)
-    assert [name for name in ("logistic-regression", "the best", "no mixup") if f"over {name}" in text] == subtracted
+    header = comparison_text(found).splitlines()[0]
+    shown = {"logistic-regression": "over the baseline", "the best": "over the best"}
+    assert header.split("interval")[1].strip() == (shown[subtracted[0]] if subtracted else "")
 
 
-def test_the_tables_fit_a_terminal_of_120_columns() -> None:
-    text = comparison_text(compared(MIXED, PLAIN, BASELINE))
+def test_the_table_fits_a_terminal_of_80_columns() -> None:
+    certain = Interval(1.0, 0.95, 1.0)
+    best = replace(MIXED, name="a head of another package", over_best=None, over_baseline=certain)
 
-    assert "unclear: +12.3 (-10.1, +34.7)" in text
-    assert max(map(len, text.splitlines())) <= 120
+    lines = comparison_text(compared(best, PLAIN, BASELINE)).splitlines()
+
+    assert lines[1].split() == [
+        *("a", "head", "of", "anothe...", "0.4", "0.900", "0.800-1.000"),
+        *("+100", "(+95.0,", "+100)", "better"),
+    ]
+    assert lines[2].endswith("  +12.3 (-10.1, +34.7)  unclear")
+    assert max(map(len, lines)) == 80
+
+
+@pytest.mark.parametrize(
+    ("contenders", "said"),
+    [
+        ((MIXED, PLAIN), "The best is random-frame with mixup 0.4: no clear difference from any other."),
+        ((MIXED, PLAIN), "Mixup makes no clear difference."),
+        (
+            (MIXED, PLAIN, replace(BASELINE, over_best=Interval(-0.2, -0.3, -0.1))),
+            "The best is random-frame with mixup 0.4: no clear difference from random-frame.",
+        ),
+        (
+            (replace(MIXED, over_no_mixup=Interval(0.2, 0.1, 0.3)), PLAIN),
+            "Against the same head without mixup, better with it: random-frame with mixup 0.4.",
+        ),
+    ],
+    ids=["all alike", "mixup alike", "one worse", "mixup better"],
+)
+def test_sentences_say_what_differs_from_the_best_and_by_mixup(contenders: tuple[Contender, ...], said: str) -> None:
+    best, *others = contenders
+    rest = (replace(found, over_best=found.over_best or DIFFERENCE) for found in others)
+
+    text = comparison_text(compared(replace(best, over_best=None), *rest))
+
+    assert said in " ".join(text.split())
