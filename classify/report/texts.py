@@ -170,9 +170,8 @@ def _selection_text(report: TrainingReport, found: Selection) -> str:
     gain = "there was no time to test a candidate"
     if found.gain is not None:
         gain = f"micro-F1 {found.gain:+.3f} against the first candidate, logistic regression, on the same folds"
-    ranked = sorted(found.tried, key=lambda one: (-len(one.scores), -mean(one.scores or (0.0,))))
-    shown = [one for place, one in enumerate(ranked) if place < _SHOWN_TRIED or one is found.tried[0]]
-    rest = [one for one in ranked if one not in shown]
+    shown = _shown_candidates(found)
+    rest = [one for one in found.tried if one not in shown]
     others = f"{counted(len(rest), 'more candidate')}, {sum(bool(one.scores) for one in rest) or 'none'} of them tested"
     header = ("tried", "mixup", "epochs", "rate", "decay", "micro-F1", "folds", "outcome")
     return "\n".join(
@@ -187,6 +186,13 @@ def _selection_text(report: TrainingReport, found: Selection) -> str:
             *([f"{others}; report.json lists all."] if rest else []),
         )
     )
+
+
+def _shown_candidates(found: Selection) -> list[Tried]:
+    """Return the best of the candidates that were tested, the first candidate and the chosen one; the best first."""
+    ranked = sorted(found.tried, key=lambda one: (-len(one.scores), -mean(one.scores or (0.0,))))
+    always = (found.tried[0], found.chosen)
+    return [one for place, one in enumerate(ranked) if (one.scores and place < _SHOWN_TRIED) or one in always]
 
 
 def _tried_row(one: Tried) -> tuple[str, ...]:
@@ -219,8 +225,8 @@ def _remarks(report: TrainingReport) -> list[str]:
 
 def _tested_values(report: TrainingReport) -> list[float]:
     """Return the figures that have an interval in the tables."""
-    judged = [found for of_part in report.baselines.values() for found in of_part.values()]
-    return [found.metrics.micro_f1 for found in (*judged, *report.evaluations.values()) if found.intervals]
+    shown = (*report.baselines.get("test", {}).values(), *report.evaluations.values())
+    return [found.metrics.micro_f1 for found in shown if found.intervals]
 
 
 def interval_remark(unit_count: int, unit: str, values: Iterable[float]) -> str:

@@ -1,0 +1,59 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from classify import TrainConfig, TrainingReport, split_videos, train_head
+from classify.comparison.selection import Selection, Tried
+from classify.report.texts import report_text
+
+SETTINGS = {
+    "arch": "random-frame",
+    "mixup": 0.4,
+    "epochs": 400,
+    "learning_rate": 0.003,
+    "weight_decay": 1 / 22,
+    "schedule": "cosine",
+    "project": None,
+}
+
+
+@pytest.fixture
+def report(toy_store: Path, tmp_path: Path) -> TrainingReport:
+    split_videos(toy_store, tmp_path / "split.csv")
+    return train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=TrainConfig(epochs=1))
+
+
+def chosen_from(report: TrainingReport, *tried: Tried) -> list[str]:
+    selection = Selection(report.classifier.config, tried, 10.0, 15.0)
+    return report_text(replace(report, selection=selection)).splitlines()
+
+
+def test_of_many_candidates_the_best_and_the_first_are_listed_and_the_others_counted(report: TrainingReport) -> None:
+    first = Tried({**SETTINGS, "arch": "linear"}, (0.1,), 0.01, "dropped")
+    tested = [Tried(SETTINGS, (score / 100,), 0.1, "dropped") for score in range(20, 40)]
+    best = Tried(SETTINGS, (0.9, 0.9), 0.1, "chosen")
+    untested = [Tried(SETTINGS, (), None, "not reached")] * 12
+
+    lines = chosen_from(report, first, *tested, best, *untested)
+
+    start = next(index for index, line in enumerate(lines) if line.startswith("tried "))
+    assert lines[start + 1 : start + 3] == [
+        "random-frame    0.4     400  0.003  0.0455     0.900      2   chosen",
+        "random-frame    0.4     400  0.003  0.0455     0.390      1  dropped",
+    ]
+    assert lines[start + 9 : start + 11] == [
+        "linear          0.4     400  0.003  0.0455     0.100      1  dropped",
+        "25 more candidates, 13 of them tested; report.json lists all.",
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+def test_candidates_that_were_not_tested_are_only_counted(report: TrainingReport) -> None:
+    only = Tried({**SETTINGS, "arch": "linear"}, (), None, "chosen")
+
+    lines = chosen_from(report, only, Tried(SETTINGS, (), None, "too slow"))
+
+    assert ["linear", "0.4", "400", "0.003", "0.0455", "-", "0", "chosen"] in map(str.split, lines)
+    assert "1 more candidate, none of them tested; report.json lists all." in lines
+    assert "there was no time to test a candidate." in " ".join(lines)
