@@ -1,24 +1,24 @@
-"""What can go wrong while vectors become a classifier.
+"""The exceptions of `classify`.
 
 ClassifyError          anything below, for callers who want one `except`
-├── LabelError         labels cannot be read, or do not fit the store
-├── SplitError         videos cannot be split as asked, or a split does not fit the store
+├── LabelError         labels cannot be read, or do not match the store
+├── SplitError         videos cannot be split as asked, or a split does not match the store
 ├── TrainError         a head cannot be trained as asked
 ├── HeadError          a head is unknown, damaged, or cannot be written
-└── EncoderMismatch    a head meets vectors of another encoder, preprocessing or sampling
+└── EncoderMismatch    a head gets vectors of another encoder, preprocessing or sampling
 """
 
 
 class ClassifyError(Exception):
-    """Anything that `classify` reports to its caller."""
+    """The parent of all exceptions of `classify`."""
 
 
 class LabelError(ClassifyError):
-    """Labels cannot be read, or do not fit the store."""
+    """Labels cannot be read, or do not match the store."""
 
 
 class SplitError(ClassifyError):
-    """Videos cannot be split as asked, or a split does not fit the store."""
+    """Videos cannot be split as asked, or a split does not match the store."""
 
 
 class TrainError(ClassifyError):
@@ -30,4 +30,4 @@ class HeadError(ClassifyError):
 
 
 class EncoderMismatch(ClassifyError):
-    """A head meets vectors that were not made as those it learned from."""
+    """A head gets vectors that were not made like those that it was trained on."""

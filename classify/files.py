@@ -1,11 +1,11 @@
-"""Files that appear whole or not at all."""
+"""Files that are written whole or not at all."""
 
 import os
 from pathlib import Path
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write bytes, or a text in UTF-8, beside a file, then put it in the file's place; missing folders are made."""
+    """Write bytes, or text as UTF-8, to a temporary file, then rename it to `path`; missing folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

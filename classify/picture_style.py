@@ -1,4 +1,4 @@
-"""What all pictures have in common; matplotlib loads when they are drawn."""
+"""The style of all pictures; matplotlib loads when a picture is drawn."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def picture_style() -> Iterator[None]:
-    """Draw in one style, with every text as it is written: the `$` of a label opens no formula."""
+    """Draw in one style, and show all text literally: the `$` of a label does not start a formula."""
     import matplotlib
 
     with matplotlib.rc_context(

@@ -1,14 +1,14 @@
-"""What a command shows while it works."""
+"""The progress bar of a command."""
 
 from typing import Any, Self, final
 
 
 @final
 class CountBar:
-    """A bar on stderr with what is done, rate and time left; shown on a terminal only.
+    """A progress bar on stderr with count, rate and time left; it shows on a terminal only.
 
     Args:
-        unit: what is counted, in the singular.
+        unit: the noun that is counted, in the singular.
     """
 
     def __init__(self, unit: str) -> None:
@@ -19,7 +19,7 @@ class CountBar:
         return self
 
     def show(self, done: int, total: int, text: str = "") -> None:
-        """Say how much is done of how much, and a few words on it."""
+        """Show how much is done, of how much, and a few words."""
         from tqdm import tqdm
 
         if self._bar is None:

@@ -1,8 +1,9 @@
-"""Several heads held against each other and against baselines, and the choice of one.
+"""Comparisons of heads with each other and with baselines, and the choice of a head and its recipe.
 
-In: a store, labels, folds, and what is to be compared.
-Out: `Comparison` (mean, deviation, interval, paired differences), and `choose_recipe` behind `--arch auto`.
-Read first: `comparison.py`; `trials.py` runs the trainings, `selection.py` is `auto`.
+In: a store, labels, folds, and the names of what to compare.
+Out: `Comparison` (micro-F1, deviation, interval, paired differences), `Judgement` (baselines beside one head), and
+`choose_recipe` behind `--arch auto`.
+Read first: `comparison.py`; `trials.py` runs the training runs, `selection.py` is `auto`.
 """
 
 import lazy_loader

@@ -1,9 +1,9 @@
-"""Which heads and recipes are worth a try on some videos: the field that `classify.comparison.selection` chooses from.
+"""The candidates (heads with recipes) that `classify.comparison.selection` chooses from.
 
-The first is linear trained to the end, which is logistic regression whatever is asked for, of the videos as asked for:
-their vectors, principal components and class weights. Heads that pool then train shorter, with as much
-weight decay, with ten times that, and with mixup. The others take up to a hundred times as long: they see principal
-components of the vectors, and train for 30 epochs at most.
+The first is the linear head trained to convergence, which is logistic regression: it takes vectors, principal
+components and class weights as asked for, and its other settings are fixed. Next are the heads that pool, trained for
+fewer epochs: with the same weight decay, with ten times that, and with mixup. The other heads take up to a hundred
+times as long: they get principal components of the vectors, and train for at most 30 epochs.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ from classify.errors import HeadError, TrainError
 from classify.heads import list_heads
 from classify.training import LabelledSet, TrainConfig, configure_head, with_head
 
-_STEPS = 400  # at least, and _EPOCHS: so heads that pool learn all of a small set, and enough of a large one
+_STEPS = 400  # at least this many and at least _EPOCHS: enough for heads that pool, on small sets and large ones
 _EPOCHS = 10
-_MOST_EPOCHS = 30  # of heads that do not pool
-_COMPONENTS = 128  # that these are given: of 1,280, they let the transformer train in a quarter of the time
-# Measured on noise and classes of 16 to 512 dimensions: with ten times the usual rate and twice the steps, Adam gives
-# probabilities within 0.04 of scikit-learn's LogisticRegression on the same rows; with the usual ones, within 0.6.
+_MOST_EPOCHS = 30  # for heads that do not pool
+_COMPONENTS = 128  # for these heads: instead of 1,280, the transformer trains in a quarter of the time
+# Measured on noise and on classes of 16 to 512 dimensions: with ten times the usual rate and twice the steps, Adam's
+# probabilities are within 0.04 of scikit-learn's LogisticRegression on the same rows; with the usual ones, within 0.6.
 _LINEAR_RATE, _LINEAR_TIMES = 3e-2, 2
 _MIXUP = TrainConfig().mixup
 LOGISTIC: Mapping[str, Any] = {
@@ -34,28 +34,30 @@ LOGISTIC: Mapping[str, Any] = {
     "label_smoothing": 0.0,
     "standardise": True,
 }
-"""Settings of the first candidate alone: with others it is no logistic regression any more."""
+"""Settings of the first candidate alone: with other values, it would not be logistic regression."""
 
-_CHOSEN = ("mixup", "epochs", "learning_rate", "schedule", "weight_decay", "dropout")  # whatever is asked for
+_CHOSEN = ("mixup", "epochs", "learning_rate", "schedule", "weight_decay", "dropout")  # the candidates' own
 
 
 def refuse_chosen(config: TrainConfig) -> None:
-    """Raise TrainError where a setting is given that the recipes to try have values of their own for."""
+    """Raise TrainError if a setting is given for which the candidates have their own values."""
     plain = TrainConfig()
     given = [name for name in _CHOSEN if getattr(config, name) != getattr(plain, name)]
     if given:
-        named = ", ".join(f"{name} ({getattr(config, name)})" for name in given)
-        raise TrainError(f"{config.arch} chooses itself: {named}. Leave them out, or name a head with --arch.")
+        named = ", ".join(f"{name} is {getattr(config, name)}" for name in given)
+        raise TrainError(
+            f"{config.arch} chooses these itself, but {named}. Leave them out, or name a head with --arch."
+        )
 
 
 def list_candidates(dataset: LabelledSet, train: NDArray[np.int64], config: TrainConfig) -> list[TrainConfig]:
-    """Return the recipes to try: logistic regression, heads that pool, then the others, each from small to large.
+    """Return the candidates: logistic regression, heads that pool, then the others, each from small to large.
 
     Args:
-        dataset: says how long a vector is, and how many labels there are.
+        dataset: the videos; their dimension and number of labels decide which heads fit.
         train: (n,) indices into the dataset.
-        config: settings that are not chosen, which `refuse_chosen` lets pass. Dropout is each head's own; positions are
-            for those that take them, and the first takes those of `LOGISTIC`.
+        config: the settings that are not chosen, as `refuse_chosen` accepts them. Each head keeps its own dropout;
+            positions go to the heads that take them; the first candidate has the settings of `LOGISTIC`.
     """
     pooling, others = _list_archs(dataset, config)
     decay, step_count = 1 / len(train), -(-len(train) // config.batch_size)
@@ -73,10 +75,10 @@ def list_candidates(dataset: LabelledSet, train: NDArray[np.int64], config: Trai
 
 
 def _list_archs(dataset: LabelledSet, config: TrainConfig) -> tuple[list[str], list[str]]:
-    """Return the heads that pool, and the others, each by its number of weights."""
+    """Return the heads that pool, and the others, both sorted by number of weights."""
     found: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
     for arch in list_heads():
-        with suppress(HeadError), torch.device("meta"):  # a head that cannot take such vectors is no candidate
+        with suppress(HeadError), torch.device("meta"):  # a head that cannot take such vectors is left out
             own = replace(config, arch=arch, dropout=None, positions=None)
             head = configure_head(own, dataset.videos.dimension, len(dataset.names))
             size = sum(parameter.numel() for parameter in head.parameters())

@@ -1,14 +1,15 @@
-"""Heads, mixup and baselines compared on one set: cross-validated by group, over several seeds, in one run.
+"""`compare_heads`: heads, mixup and baselines on one set, cross-validated by group over several seeds.
 
-For each seed the folds and the trainings are drawn anew, and every video is tested once. Two contenders are compared on
-the same videos of the same folds, so that what is hard for both does not count (`bootstrap_difference`). Of twenty
-contenders that are all alike, one would differ from the best by chance alone; so the intervals of all differences from
-the best hold together at 95%, each at 1 - 0.05 / differences (Bonferroni: Dunn 1961, Multiple comparisons among means),
-and so do those from the best baseline, and those of each head with mixup from itself without. The folder:
+Each seed draws other folds and other initial weights, and every video is tested once per seed. Two contenders are
+compared on the same videos of the same folds, so that videos that are hard for both cancel out
+(`bootstrap_difference`). Of twenty equal contenders, one would differ from the best by chance alone. So the intervals
+of all differences from the best hold together at 95%, each at 1 - 0.05 / differences (Bonferroni: Dunn 1961, Multiple
+comparisons among means). The same is true of the differences from the best baseline, and of those between each head
+with mixup and without. The folder:
 
-    runs.csv          one row a training, written as it ends (`classify.comparison.trial_files`)
-    comparison.json   what was compared, and the table once it is there
-    comparison.png    the table as a picture, where matplotlib is installed
+    runs.csv          one row per training run, written when it ends (`classify.comparison.trial_files`)
+    comparison.json   the settings, and the table once all runs are done
+    comparison.png    the table as a picture, if matplotlib is installed
 """
 
 import json
@@ -42,28 +43,28 @@ _FORMAT = "framehead comparison 1"
 Entry = tuple[str, float]
 """Name and mixup."""
 
-_DRAWS = 4000  # of a difference: its interval reaches far into the tails
+_DRAWS = 4000  # for a difference: its interval reaches far into the tails
 _WORDS = "set of prompts"
-_VARIED = ("arch", "mixup", "seed")  # of the recipe
-_IDLE = ("device", "stream")  # of the recipe: they change the last digits at most
+_VARIED = ("arch", "mixup", "seed")  # settings of the recipe that differ between contenders
+_IDLE = ("device", "stream")  # settings of the recipe that change the last digits at most
 
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """What is compared, and how.
+    """What to compare, and how.
 
     Args:
-        archs: heads.
+        archs: names of heads.
         mixups: alphas, each with each head; 0 is off.
-        baselines: of `list_baselines`, and "zero-shot"; may be empty.
-        folds: parts of the set, of which each is tested by what has learned from the others.
-        seeds: how often all of it is done, with other folds and other fresh weights.
-        split: what groups videos, and the share that validates, which `patience` and tuned thresholds need; its
-            `test_size` and `seed` are not looked at.
-        recipe: how every head is trained; its `arch`, `mixup` and `seed` are not looked at. An option of heads, such as
-            `dropout`, goes to those that take it.
-        jobs: trainings at once; None runs one a core, and on a GPU one.
-        label_vectors: label -> (D,), which zero-shot needs, as `embed_labels` gives them.
+        baselines: names from `list_baselines`, and "zero-shot"; may be empty.
+        folds: number of parts of the set; heads trained on the other folds are tested on each.
+        seeds: number of repetitions, each with other folds and other initial weights.
+        split: how videos are grouped, and the share for validation, which `patience` and tuned thresholds need; its
+            `test_size` and `seed` are ignored.
+        recipe: how every head is trained; its `arch`, `mixup` and `seed` are ignored. An option of heads, such as
+            `dropout`, goes to the heads that take it.
+        jobs: number of training runs at the same time; None is one per core, and one on a GPU.
+        label_vectors: label -> (D,), as from `embed_labels`; only zero-shot needs them.
     """
 
     archs: tuple[str, ...] = ("linear", "transformer", "random-frame")
@@ -80,9 +81,11 @@ class CompareConfig:
         if not self.archs and not self.baselines:
             raise TrainError("There is nothing to compare. Name heads or baselines.")
         if self.archs and not self.mixups:
-            raise TrainError("There is no mixup to train with. Give 0 for none.")
-        if self.seeds < 1 or (self.jobs is not None and self.jobs < 1):
-            raise TrainError(f"seeds is {self.seeds} and jobs {self.jobs}. Give whole numbers from 1.")
+            raise TrainError("There is no mixup to train with. Use 0 for none.")
+        for name in ("seeds", "jobs"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise TrainError(f"{name} is {value}. Use a whole number from 1.")
         unknown = [name for name in self.baselines if not is_baseline(name)]
         if unknown:
             known = ", ".join([*list_baselines(), ZERO_SHOT])
@@ -90,11 +93,11 @@ class CompareConfig:
         if ZERO_SHOT in self.baselines and self.label_vectors is None:
             raise TrainError(f"{ZERO_SHOT} needs label_vectors. Make them with embed_labels.")
         for mixup in self.mixups:
-            replace(self.recipe, mixup=mixup)  # refuses what no recipe can have
+            replace(self.recipe, mixup=mixup)  # refuses values that no recipe can have
 
     @property
     def contenders(self) -> tuple[Entry, ...]:
-        """Name and mixup of all that is compared, each once."""
+        """Name and mixup of all contenders, each once."""
         baselines = [(name, 0.0) for name in self.baselines]
         return tuple(dict.fromkeys([*baselines, *product(self.archs, self.mixups)]))
 
@@ -108,18 +111,18 @@ def compare_heads(
     resume: bool = False,
     on_result: Callable[[int, int], None] | None = None,
 ) -> Comparison:
-    """Train every head on every fold with every seed, and say which differ.
+    """Train every head on every fold with every seed, and return the figures and differences.
 
-    What a fold tests influences nothing but the figures of that fold.
+    The videos that a fold tests influence only the figures of that fold.
 
     Args:
         store: the store's path.
         output: folder for runs.csv, comparison.json and comparison.png.
         labels: as for `split_videos`.
-        config: what is compared, and how.
-        resume: keep the results that the folder has, and train what is missing. Heads, mixups, baselines and seeds may
-            be others than before, and so may `device` and `stream`; videos, labels, folds and recipe may not.
-        on_result: called with how many trainings are done, and of how many.
+        config: what to compare, and how.
+        resume: keep the results in the folder, and run only what is missing. Heads, mixups, baselines, seeds, `device`
+            and `stream` may differ from before; videos, labels, folds and the rest of the recipe may not.
+        on_result: called with the number of training runs that are done, and their total.
 
     Raises:
         ClassifyError: labels, folds, a head or the folder do not fit; its children say which.
@@ -149,12 +152,12 @@ def compare_heads(
 
 
 def _refuse_idle_options(config: CompareConfig) -> None:
-    """Refuse an option of heads that no head takes; where some do, the others go without."""
+    """Refuse an option of heads that no head takes; if only some take it, the others do without."""
     for name, value in config.recipe.head_options.items():
         if not any(name in list_options(arch) for arch in config.archs):
             raise TrainError(
                 f"{name} is {value}, but no head here takes it: {', '.join(config.archs) or 'there is none'}. Leave it "
-                "out, or compare a head that has it."
+                "out, or compare a head that takes it."
             )
 
 
@@ -164,13 +167,13 @@ def _plan(store: Path, table: LabelTable, config: CompareConfig) -> TrialPlan:
         return TrialPlan(store, table, splits, config.recipe)
     missing = [name for name in table.names if name not in config.label_vectors]
     if missing:
-        raise TrainError(f"label_vectors has none for the label {missing[0]!r}. Make them with the same labels.")
+        raise TrainError(f"label_vectors has no vector for the label {missing[0]!r}. Make them with the same labels.")
     vectors = np.stack([config.label_vectors[name] for name in table.names])
     return TrialPlan(store, table, splits, config.recipe, vectors)
 
 
 def _settings(plan: TrialPlan, config: CompareConfig) -> dict[str, Any]:
-    """Return what must not change between a comparison and what goes on from it, JSON-ready."""
+    """Return the settings that must be the same when a comparison is resumed, JSON-ready."""
     table = plan.table
     recipe = {name: value for name, value in asdict(config.recipe).items() if name not in _VARIED + _IDLE}
     with EmbeddingStore(plan.store) as opened:
@@ -197,23 +200,23 @@ def _start(folder: Path, settings: Mapping[str, Any], *, is_new: bool) -> None:
 def _refuse_results(folder: Path) -> dict[str, Any]:
     if has_results(folder / RUNS_FILE):
         raise TrainError(
-            f"{folder / RUNS_FILE} holds the results of a comparison. Go on from it with --resume, or name another "
+            f"{folder / RUNS_FILE} holds the results of a comparison. Continue it with --resume, or name another "
             "folder."
         )
     return {}
 
 
 def _read_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the settings that a folder's results were made with; none where nothing has begun."""
+    """Return the settings of a folder's results; an empty dict if there are no results."""
     if not has_results(folder / RUNS_FILE):
         return {}
     path = folder / SUMMARY_FILE
     try:
         before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        unshared = sorted((before.keys() ^ settings.keys()) - {_WORDS})  # zero-shot may come later, or no more
+        unshared = sorted((before.keys() ^ settings.keys()) - {_WORDS})  # zero-shot may be added or left out later
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise TrainError(
-            f"{path} cannot be gone on from: {type(error).__name__}: {error}. Name another folder."
+            f"The comparison in {path} cannot be continued: {type(error).__name__}: {error}. Name another folder."
         ) from error
     if unshared:
         verb = "has" if unshared[0] in before else "lacks"
@@ -224,8 +227,8 @@ def _read_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     differing = sorted(name for name in settings.keys() & before.keys() if before[name] != settings[name])
     if differing:
         raise TrainError(
-            f"The comparison in {folder} was made with another {differing[0]}, so its results do not go with new ones. "
-            "Give the same labels, folds and recipe as before, or name another folder."
+            f"The comparison in {folder} was made with another {differing[0]}, so new results would not be comparable. "
+            "Use the same labels, folds and recipe as before, or name another folder."
         )
     return before
 
@@ -236,7 +239,7 @@ def _read_known(folder: Path, plan: TrialPlan) -> dict[Trial, TrialResult]:
 
 
 def _conclude(folder: Path, plan: TrialPlan, config: CompareConfig, results: Sequence[TrialResult]) -> Comparison:
-    """Make the table, and write it."""
+    """Compute the table, and write it."""
     of = {
         contender: [result for result in results if (result.trial.name, result.trial.mixup) == contender]
         for contender in config.contenders
@@ -271,21 +274,23 @@ def _conclude(folder: Path, plan: TrialPlan, config: CompareConfig, results: Seq
     write_whole(folder / SUMMARY_FILE, json.dumps({**summary, **comparison.to_json()}, indent=2) + "\n")
     picture = draw_comparison(comparison)
     if picture is None:
-        return replace(comparison, notes=(*comparison.notes, "No picture: pip install 'framehead[plots]' draws one."))
+        return replace(
+            comparison, notes=(*comparison.notes, "There is no picture. To get one: pip install 'framehead[plots]'")
+        )
     write_whole(folder / PICTURE_FILE, picture)
     return comparison
 
 
 @dataclass(frozen=True)
 class _Tests:
-    """What each contender said of every video, once a seed.
+    """The labels that each contender gave every video, once per seed.
 
     Args:
-        targets: (S * N, C) bool, the table's rows once a seed.
-        groups: (S * N,) what is drawn together: a group's videos, or all predictions of a video.
+        targets: (S * N, C) bool, the table's rows once per seed.
+        groups: (S * N,) the units of the bootstrap: a group's videos, or all predictions of a video.
         predicted: contender -> (S * N, C) bool.
         seeds: S.
-        is_grouped: whether videos are grouped.
+        is_grouped: True if videos are grouped.
     """
 
     targets: NDArray[np.bool_]
@@ -322,7 +327,7 @@ class _Tests:
         return bootstrap_labels(self.targets, self.predicted[contender], groups=self.groups)["micro_f1"]
 
     def difference(self, first: Entry | None, second: Entry, *, count: int) -> Interval | None:
-        """Return by how much the second is better, one of `count` differences; None against nobody, and itself."""
+        """Return by how much the second is better, as one of `count` differences; None if there is no other first."""
         if first is None or first == second:
             return None
         config = BootstrapConfig(draws=_DRAWS, confidence=1 - 0.05 / count)

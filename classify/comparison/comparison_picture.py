@@ -1,7 +1,8 @@
-"""The table of a comparison as a picture (PNG): every contender a row, the best on top; matplotlib draws it.
+"""The table of a comparison as a picture (PNG): one row per contender, the best on top.
 
-Left: micro-F1 and its interval, each seed a small dot. Right: the paired differences to the best baseline, and to the
-same head without mixup, and their intervals, grey where they hold 0. Colours as in `classify.report.plots`.
+Left: micro-F1 with its interval; small dots are seeds. Right: the paired differences from the best baseline, and from
+the same head without mixup, with their intervals; they are grey where the interval contains 0. The colours are those of
+`classify.report.plots`. It needs matplotlib.
 """
 
 import io
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from classify.comparison.contenders import BEST, NO_DIFFERENCE, Comparison, Contender, verdict
 from classify.measures import Interval
 from classify.picture_style import picture_style
+from embed.machine import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +25,7 @@ _DPI = 150
 
 
 def draw_comparison(comparison: Comparison) -> bytes | None:
-    """Draw a comparison as PNG; None where matplotlib is not installed."""
+    """Return a comparison as a PNG picture; None if matplotlib is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -49,8 +51,9 @@ def _draw(comparison: Comparison) -> "Figure":
         scores.axvline(baseline.micro_f1.value, color=_BASELINE, linestyle="--", linewidth=1)
     for axes, (name, column) in zip(others, shown.items(), strict=True):
         _draw_differences(axes, column, name)
-    way = f"{comparison.folds} folds x {comparison.seeds} seed{'s' if comparison.seeds > 1 else ''}"
-    figure.suptitle(f"{way}; 95% intervals over {comparison.unit_count} {comparison.unit}", fontsize=10)
+    way = f"{counted(comparison.folds, 'fold')} x {counted(comparison.seeds, 'seed')}"
+    units = counted(comparison.unit_count, comparison.unit.removesuffix("s"))
+    figure.suptitle(f"{way}; 95% intervals over {units}", fontsize=10)
     return figure
 
 

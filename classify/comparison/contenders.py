@@ -1,4 +1,4 @@
-"""The table of a comparison: what each contender reached, and whether that is more than chance."""
+"""The table of a comparison: the figures of each contender, and which differences are more than chance."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,23 +13,23 @@ NO_DIFFERENCE = "no difference seen"
 
 @dataclass(frozen=True)
 class Contender:
-    """What one head, at one mixup, or a baseline reached.
+    """The figures of one head with one mixup, or of a baseline.
 
     Args:
         name: the head's architecture, or the baseline.
         mixup: alpha; None for a baseline.
-        micro_f1: of all tests of all seeds together, with its interval over other videos.
+        micro_f1: micro-F1 of all tests of all seeds together, with its interval.
         seed_scores: micro-F1 of each seed.
-        macro_f1: of all tests together.
+        macro_f1: macro-F1 of all tests together.
         mean_average_precision: mean over the folds.
-        seconds: of a training, on the average.
-        parameters: numbers that the head learns; 0 for a baseline.
-        over_baseline: by how much its micro-F1 is higher than that of the best baseline; None for that one itself, and
-            without baselines. Its interval is wide enough for all contenders' differences together.
-        over_best: by how much it is higher (lower, that is) than that of the best contender; None for that one itself.
-            With an interval as above.
-        over_no_mixup: by how much it is higher than that of the same head without mixup; None without mixup, and where
-            that one was not compared. Its interval is wide enough for all such differences together.
+        seconds: mean time of a training run.
+        parameters: number of parameters that the head learns; 0 for a baseline.
+        over_baseline: its micro-F1 minus that of the best baseline; None for the best baseline itself, and without
+            baselines. The intervals of all contenders hold together.
+        over_best: its micro-F1 minus that of the best contender (0 or less); None for the best itself. The intervals of
+            all contenders hold together.
+        over_no_mixup: its micro-F1 minus that of the same head without mixup; None without mixup, and if that head was
+            not compared. The intervals of all such differences hold together.
     """
 
     name: str
@@ -51,21 +51,21 @@ class Contender:
 
     @property
     def std(self) -> float | None:
-        """Standard deviation (n - 1) over the seeds; None where there is one."""
+        """Standard deviation (n - 1) over the seeds; None with one seed."""
         return stdev(self.seed_scores) if len(self.seed_scores) > 1 else None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare_heads` found.
+    """The result of `compare_heads`.
 
     Args:
-        folder: where it lies.
-        contenders: the best first.
-        folds, seeds: how often each was trained.
-        unit: what the intervals' draws are made of, "groups" or "videos".
+        folder: the folder of its files.
+        contenders: all contenders, the best first.
+        folds, seeds: each contender was trained folds x seeds times.
+        unit: what the bootstrap draws, "groups" or "videos".
         unit_count: how many of them there are.
-        notes: sentences about what was left out, or cannot be learned.
+        notes: sentences about videos and labels that were left out or cannot be learned.
     """
 
     folder: Path
@@ -78,14 +78,14 @@ class Comparison:
 
     @property
     def best_baseline(self) -> Contender | None:
-        """The baseline that all others are held against."""
+        """The baseline that all other contenders are compared with; None without baselines."""
         baselines = (found for found in self.contenders if found.mixup is None)
-        # Not the first: its figure of all seeds together may be higher than that of the best by the seeds' mean.
+        # Not the first baseline: the best has the highest mean over the seeds, the first the highest pooled figure.
         return next((found for found in baselines if found.over_baseline is None), None)
 
     @property
     def differences(self) -> dict[str, tuple[Interval | None, ...]]:
-        """What is subtracted -> the difference of each contender; without what is subtracted from none."""
+        """Name of what is subtracted -> the difference of each contender; without names for which all are None."""
         columns = {
             BEST: tuple(found.over_best for found in self.contenders),
             "no mixup": tuple(found.over_no_mixup for found in self.contenders),
@@ -108,7 +108,7 @@ class Comparison:
 
 
 def verdict(difference: Interval | None) -> str:
-    """Say what a difference means: "better", "worse", or that none was seen since its interval holds 0.
+    """Return what a difference means: "better", "worse", or if its interval contains 0, that no difference is seen.
 
     >>> verdict(Interval(0.05, 0.01, 0.09)), verdict(Interval(0.05, -0.01, 0.11)), verdict(Interval(-0.2, -0.3, -0.1))
     ('better', 'no difference seen', 'worse')

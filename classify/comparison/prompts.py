@@ -1,7 +1,7 @@
-"""What a label is in words: prompts whose vectors stand for it where an encoder knows words.
+"""Prompts: labels in words, for encoders that also encode text.
 
-A prompts file is a CSV with the columns label and prompt, several rows adding up, or a JSON object of label -> prompt
-or list of prompts. Without one, a label's own name goes into `TEMPLATES`.
+A prompts file is a CSV with the columns label and prompt, in which a label may have several rows, or a JSON object of
+label -> prompt or list of prompts. Without a file, a label's own name goes into `TEMPLATES`.
 """
 
 import csv
@@ -13,12 +13,13 @@ from pathlib import Path
 
 from classify.data import compose
 from classify.errors import LabelError
+from embed.machine import counted
 
 Prompts = dict[str, tuple[str, ...]]
 """Label -> one prompt or more."""
 
 TEMPLATES = ("a photo of {}.", "a video of {}.", "an example of {}.", "a demonstration of {}.")
-"""Source: CLIP's for Kinetics-700 that speak of no person ("a example" mended),
+"""Source: CLIP's templates for Kinetics-700 that mention no person ("a example" corrected),
 https://github.com/openai/CLIP/blob/main/data/prompts.md; several are averaged, Radford et al. 2021,
 https://arxiv.org/abs/2103.00020, section 3.1.4."""
 
@@ -26,7 +27,7 @@ _WORD_ENDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
 
 
 def words_of(label: str) -> str:
-    """Write a label as one would say it.
+    """Return a label as one would say it.
 
     >>> words_of("art_music"), words_of("playingGuitar"), words_of("#TVShow")
     ('art music', 'playing Guitar', 'TV Show')
@@ -39,7 +40,7 @@ def make_prompts(names: Sequence[str], path: str | Path | None = None) -> Prompt
 
     Args:
         names: labels.
-        path: a prompts file, which may have further labels; None fills the templates.
+        path: a prompts file, which may have other labels as well; None fills the templates.
 
     Raises:
         LabelError: the file cannot be read, or has no prompt for a label.
@@ -53,8 +54,8 @@ def make_prompts(names: Sequence[str], path: str | Path | None = None) -> Prompt
     missing = [name for name in names if not found.get(compose(name))]
     if missing:
         raise LabelError(
-            f"{path} has no prompt for {len(missing)} of {len(names)} labels, e.g. {missing[0]!r}. Give each label one "
-            "at least."
+            f"{path} has no prompt for {len(missing)} of {counted(len(names), 'label')}, e.g. {missing[0]!r}. Give "
+            "each label at least one."
         )
     return {name: found[compose(name)] for name in names}
 
@@ -79,8 +80,8 @@ def _read_csv(text: str) -> Prompts:
     found: Prompts = {}
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True, strict=True)
     for row in reader:
-        if None in row:  # DictReader's key for what stands beyond the header's last column
-            raise ValueError(f"line {reader.line_num} has too many cells; quote prompts that hold a comma")
+        if None in row:  # DictReader's key for the cells after the header's last column
+            raise ValueError(f"line {reader.line_num} has too many cells; quote prompts that contain a comma")
         label, prompt = (compose(row[name] or "").strip() for name in ("label", "prompt"))
         found[label] = (*found.get(label, ()), *([prompt] if prompt else ()))
     return found

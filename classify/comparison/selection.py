@@ -1,8 +1,8 @@
-"""Choose a head and its recipe by cross-validation inside the training videos, in a given time.
+"""The choice of a head and its recipe by cross-validation inside the training videos, in a given time.
 
-Successive halving: all candidates learn from some folds and are tested on the others; the better half goes on to more
-folds, and so on. The first candidate, linear with the weight decay of logistic regression, is never dropped, so that
-what is chosen was no worse on the same folds. Validation and test videos are not looked at.
+Successive halving: all candidates are trained and tested on some folds; the better half is tested on more folds, and so
+on. The first candidate, which is logistic regression, is never dropped, so the chosen candidate is no worse on the same
+folds. Validation and test videos are not used.
 
 Source: Jamieson & Talwalkar 2016, Non-stochastic best arm identification and hyperparameter optimization,
 https://arxiv.org/abs/1502.07943, algorithm 1, with folds as the resource.
@@ -30,30 +30,31 @@ from classify.training import (
     predict_probabilities,
     take_videos,
 )
+from embed.machine import counted
 
 AUTO = "auto"
-"""The architecture to ask for where it is to be chosen."""
+"""The architecture that stands for a choice."""
 
 BUDGET_S = 60.0
-"""Seconds for choice and training, where nothing else is asked for."""
+"""Default seconds for choosing and training."""
 
 _CHOSEN = ("arch", "mixup", "epochs", "learning_rate", "weight_decay", "schedule", "project")
 _FOLDS = 5
 _PARTITIONS = 4  # into folds, each drawn anew
-_MOST_VIDEOS = 1000  # to choose by: heads that need more of them to show what they can are at a disadvantage
-_FIRST_SHARE = 1 / 2  # of the budget, for the first round: later ones take as many candidates as there is time for
-_SURE = 0.05  # of a training has to be seen before its pace is told: a moment's pause is not a slow head
-_RESERVE = 2  # times a fold's training alone is kept for the last one, which has 5/4 of a fold's videos
+_MOST_VIDEOS = 1000  # for choosing: heads that need more videos to be good are at a disadvantage
+_FIRST_SHARE = 1 / 2  # of the budget for the first round; later rounds take as many candidates as there is time for
+_SURE = 0.05  # of a training run must be done before its pace is estimated: a short pause does not mean a slow head
+_RESERVE = 2  # times the time of a fold alone is kept for the last training run, which has 5/4 of a fold's videos
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What one candidate reached.
+    """The results of one candidate.
 
     Args:
-        settings: those that are chosen.
+        settings: the settings in which candidates differ.
         scores: micro-F1 of each fold that it was tested on; every candidate has the same folds in the same order.
-        seconds: of one fold, on the average; None where none ended.
+        seconds: mean time of one fold; None if no fold ended.
         outcome: "chosen", "dropped" (others were better), "skipped" (another recipe of its head was worse than the
             first candidate), "too slow" for the budget, or "not reached" within it.
     """
@@ -66,13 +67,13 @@ class Tried:
 
 @dataclass(frozen=True)
 class Selection:
-    """What was chosen, and of what.
+    """The chosen recipe, and all candidates.
 
     Args:
-        config: the recipe.
-        tried: all candidates; the first is linear, as logistic regression.
-        seconds: that the choice took.
-        budget_s: that choice and training may take.
+        config: the chosen recipe.
+        tried: all candidates; the first is the linear head as logistic regression.
+        seconds: time of the choice.
+        budget_s: seconds for choosing and training.
     """
 
     config: TrainConfig
@@ -87,7 +88,7 @@ class Selection:
 
     @property
     def gain(self) -> float | None:
-        """Micro-F1 over the first candidate's, on the folds that both have; None where nothing was tested."""
+        """Its micro-F1 minus the first candidate's, on the folds that both have; None if nothing was tested."""
         pairs = list(zip(self.chosen.scores, self.tried[0].scores, strict=False))
         return mean(own - other for own, other in pairs) if pairs else None
 
@@ -101,24 +102,24 @@ def choose_recipe(
     budget_s: float = BUDGET_S,
     clock: Callable[[], float] = perf_counter,
 ) -> Selection:
-    """Choose a recipe, and leave enough of the budget to train by it.
+    """Choose a recipe, and leave enough of the budget to train with it.
 
-    Where the time suffices for all rounds, the same arguments choose the same recipe.
+    If there is time for all rounds, the same arguments choose the same recipe.
 
     Args:
-        dataset: videos and labels; those at `train` alone are looked at.
-        table: the same videos, in their groups, which stay whole.
+        dataset: videos and labels; only those at `train` are used.
+        table: the same videos with their groups, which stay whole.
         train: (n,) indices into the dataset.
         candidates: as from `classify.comparison.candidates`; the first is the one to beat.
-        budget_s: seconds for choice and training; where they suffice for nothing, the first is chosen untested.
-        clock: tells seconds.
+        budget_s: seconds for choosing and training; if they are too few for any test, the first is chosen untested.
+        clock: a function that returns seconds.
 
     Raises:
         TrainError: the budget is not above 0, or the training videos cannot be cross-validated.
     """
     started = clock()
     if not budget_s > 0:
-        raise TrainError(f"The budget is {budget_s:g} s. Give seconds above 0.")
+        raise TrainError(f"The budget is {budget_s:g} s. Use a number of seconds above 0.")
     seed, field = candidates[0].seed, [_Candidate(config) for config in candidates]
     looked_at = np.sort(np.random.default_rng(seed).permutation(train)[:_MOST_VIDEOS])
     own = dataset.take(looked_at)
@@ -132,7 +133,7 @@ def choose_recipe(
 
 
 def _rounds(table: LabelTable, seed: int) -> list[list[NDArray[np.bool_]]]:
-    """Return which videos each fold of each round holds out, (N,) bool.
+    """Return the videos that each fold of each round holds out, (N,) bool.
 
     Raises:
         TrainError: no fold leaves two labels to learn from.
@@ -144,10 +145,10 @@ def _rounds(table: LabelTable, seed: int) -> list[list[NDArray[np.bool_]]]:
         tests = [fold_of == fold for fold in range(fold_of.max() + 1)]
         folds.append([test for test in tests if table.targets[~test].any(axis=0).sum() > 1])
     if not any(folds):
-        what = "videos" if table.groups is None else "groups"
+        what = "video" if table.groups is None else "group"
         raise TrainError(
-            f"{len(table.ids)} training videos in {unit_count} {what} cannot be cross-validated: whatever is held out, "
-            f"fewer than two labels are left to learn. Add {what}, or name a head with --arch."
+            f"{counted(len(table.ids), 'training video')} in {counted(unit_count, what)} cannot be cross-validated: "
+            f"whatever is held out, fewer than two labels are left to learn. Add {what}s, or name a head with --arch."
         )
     return [tests for tests in (folds[0][:2], folds[0][2:], *folds[1:]) if tests]
 
@@ -159,17 +160,17 @@ class _OutOfTimeError(Exception):
 @final
 @dataclass(eq=False)
 class _Candidate:
-    """A recipe on its way."""
+    """A recipe with its results so far."""
 
     config: TrainConfig
     scores: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)  # of each fold
-    alone_s: float = 0.0  # that one fold takes by itself, at most
+    seconds: list[float] = field(default_factory=list)  # time of each fold
+    alone_s: float = 0.0  # the most that one fold takes by itself
     outcome: str = "not reached"
 
     @property
     def fold_s(self) -> float:
-        """Seconds that one fold takes."""
+        """Mean seconds of one fold."""
         return mean(self.seconds) if self.seconds else 0.0
 
     def describe(self) -> Tried:
@@ -179,13 +180,13 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class _Budget:
-    """What time there is.
+    """The time for choosing and training.
 
     Args:
-        clock: tells seconds.
-        started: when it began to run.
-        seconds: how much there is.
-        scale: videos of the last training, over those that candidates are chosen by.
+        clock: a function that returns seconds.
+        started: when the time began.
+        seconds: how much time there is.
+        scale: number of videos of the last training run, divided by the number used for choosing.
     """
 
     clock: Callable[[], float]
@@ -194,22 +195,22 @@ class _Budget:
     scale: float
 
     def end(self, share: float = 1.0) -> float:
-        """When a share of it is over."""
+        """Return when a share of the time is over."""
         return self.started + share * self.seconds
 
     def last_s(self, alone_s: float) -> float:
-        """Seconds to keep for the last training of a candidate of which one fold takes `alone_s` by itself."""
+        """Return the seconds to keep for the last training run of a candidate whose fold takes `alone_s` by itself."""
         return _RESERVE * self.scale * alone_s
 
 
 @final
 class _Watch:
-    """Stops a training as soon as it will not end in time, or leave none for the same once more.
+    """Stops a training run as soon as it cannot end in time, or leaves too little time for the last training run.
 
     Args:
-        budget: what time there is.
-        fold_count: folds that are trained.
-        limit: when they have to be.
+        budget: the time there is.
+        fold_count: number of folds that are trained.
+        limit: when they must be done.
     """
 
     def __init__(self, budget: _Budget, fold_count: int, limit: float) -> None:
@@ -219,14 +220,14 @@ class _Watch:
         self._heads_at_once = 1.0
 
     def __call__(self, done: int, total: int) -> None:
-        """Look at the clock after a step.
+        """Check the time after a step.
 
         Raises:
             _OutOfTimeError: this takes too long.
         """
         now, self._calls = self._budget.clock(), self._calls + 1
         self._heads_at_once = done / self._calls
-        if not self._first:  # before it, there is more to do than to train
+        if not self._first:  # the time before the first step is not only training
             self._first, self._first_s = done, now
         seen = done - self._first
         pace = (now - self._first_s) / seen if seen > _SURE * total else 0.0
@@ -236,18 +237,18 @@ class _Watch:
             raise _OutOfTimeError
 
     def alone_s(self, whole_s: float) -> float:
-        """Return what one fold takes by itself, of all folds' seconds: where they train at once, as long at most."""
+        """Return the time of one fold by itself, from that of all folds; at most as long, if they train together."""
         return whole_s * self._heads_at_once / self._fold_count
 
 
 @final
 class _Race:
-    """Candidates on their way through the rounds.
+    """The rounds of candidates.
 
     Args:
-        dataset: the videos to choose by.
-        candidates: the reference first.
-        budget: what time there is.
+        dataset: the videos for choosing.
+        candidates: the candidates, the reference first.
+        budget: the time there is.
     """
 
     def __init__(self, dataset: LabelledSet, candidates: Sequence[_Candidate], budget: _Budget) -> None:
@@ -256,9 +257,10 @@ class _Race:
 
     @property
     def best(self) -> _Candidate:
-        """The best by the folds that all who are still running have; of equals, the plainest.
+        """The best on the folds that all remaining candidates have; of equals, the first.
 
-        Where time ran out within a round, these are few: what is worse than the reference by more of them gives way.
+        If time ran out within a round, these folds are few. If that candidate is worse than the reference on all folds
+        that both have, the reference is the best.
         """
         tested = [found for found in self._running if found.scores]
         shared = min((len(found.scores) for found in tested), default=0)
@@ -267,7 +269,7 @@ class _Race:
         return self._reference if sum(own for own, _ in pairs) < sum(other for _, other in pairs) else best
 
     def run(self, rounds: Sequence[Sequence[NDArray[np.bool_]]]) -> None:
-        """Go through the rounds.
+        """Run the rounds.
 
         Raises:
             _OutOfTimeError: there is no time for all of them.
@@ -279,7 +281,7 @@ class _Race:
                 self._test(candidate, tests)
 
     def _begin(self, tests: Sequence[NDArray[np.bool_]]) -> None:
-        """Test all candidates that there is time for; a head whose first recipe fails is not tested by others."""
+        """Test all candidates that there is time for; if a head's first recipe fails, its other recipes are skipped."""
         self._test(self._reference, tests)
         failed: dict[str, str] = {}
         for candidate in self._running[1:]:
@@ -298,7 +300,7 @@ class _Race:
         self._running = [found for found in self._running if found.scores]
 
     def _keep_better_half(self, fold_count: int) -> None:
-        """Drop the worse half, or more where there is no time to test the others on further folds."""
+        """Drop the worse half, or more if there is no time to test the others on further folds."""
         others = sorted(self._running[1:], key=lambda found: -mean(found.scores))
         room = self._last_end() - self._budget.clock() - self._reference.fold_s * fold_count
         kept = [self._reference]
@@ -311,13 +313,13 @@ class _Race:
         self._running = [found for found in self._running if found in kept]
 
     def _last_end(self) -> float:
-        """When the last training of the best has to begin."""
+        """Return when the last training run of the best must begin."""
         return self._budget.end() - self._budget.last_s(self.best.alone_s)
 
     def _test(self, candidate: _Candidate, tests: Sequence[NDArray[np.bool_]], *, share: float = 1.0) -> None:
-        """Test a candidate on some folds, until a share of the budget is over."""
+        """Test a candidate on some folds, and stop when a share of the budget is over."""
         nobody = np.array([], dtype=np.int64)
-        config = replace(candidate.config, patience=None, thresholds="half")  # which take validation videos
+        config = replace(candidate.config, patience=None, thresholds="half")  # they need validation videos
         jobs = [TrainJob(np.flatnonzero(~test), nobody, config) for test in tests]
         began = self._budget.clock()
         watch = _Watch(self._budget, len(jobs), min(self._last_end(), self._budget.end(share)))

@@ -1,10 +1,10 @@
-"""The file that a comparison writes as it goes, one row a training, and goes on from.
+"""runs.csv, the file of a comparison's results: one row per training run, written as each ends, so it can be resumed.
 
     runs.csv   name, mixup, seed, fold (from 1), micro_f1, macro_f1, mean_average_precision, seconds, parameters,
-               predicted: the labels given to the videos that the fold tests, in the order of the table; numbers of
-               labels from 0, joined by "+", videos apart by spaces, "-" where a video is given none
+               predicted: the labels given to the videos that the fold tests, in the order of the table. Labels are
+               numbers from 0, joined by "+"; videos are separated by spaces; "-" is a video without labels
 
-A row is written in one piece. One that was cut off by a kill is dropped when the file is read, and trained again.
+A row is written in one piece. A row that a kill cut off is dropped when the file is read, and run again.
 """
 
 import csv
@@ -27,21 +27,21 @@ _HEADER = ",".join(_COLUMNS) + "\n"
 
 
 def start_results(path: Path) -> None:
-    """Make a file without results, whole or not at all."""
+    """Write a file without results, whole or not at all."""
     write_whole(path, _HEADER)
 
 
 def has_results(path: Path) -> bool:
-    """Say whether a file holds more than the header, or is none that `start_results` has made."""
+    """Return True if a file holds more than the header, or was not written by `start_results`."""
     if not path.exists():
         return False
     with path.open("rb") as file:
         header, row = file.readline(), file.readline()
-    return header.decode(errors="replace") != _HEADER or row.endswith(b"\n")  # a cut-off row is none
+    return header.decode(errors="replace") != _HEADER or row.endswith(b"\n")  # a row that is cut off does not count
 
 
 def append_result(path: Path, result: TrialResult) -> None:
-    """Add a row, and wait until it is on the disk."""
+    """Add a row, and wait until it is on disk."""
     trial = result.trial
     figures = (result.micro_f1, result.macro_f1, result.mean_average_precision, result.seconds)
     text = io.StringIO()
@@ -54,14 +54,14 @@ def append_result(path: Path, result: TrialResult) -> None:
 
 
 def read_results(path: Path, class_count: int) -> list[TrialResult]:
-    """Read the results of a file, and cut off a row that a kill has left unfinished.
+    """Read the results of a file, and cut off a row that a kill left unfinished.
 
     Args:
         path: the file.
         class_count: C.
 
     Raises:
-        TrainError: it cannot be read, or is no such file.
+        TrainError: the file cannot be read, or is not a file of results.
     """
     try:
         content = path.read_bytes()
@@ -71,14 +71,14 @@ def read_results(path: Path, class_count: int) -> list[TrialResult]:
             raise ValueError("it has other columns")
         results = [_parse(line, class_count) for line in lines[1:]]
     except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise TrainError(f"{path} holds no results to go on from: {error}. Name another folder.") from error
+        raise TrainError(f"{path} holds no results to continue: {error}. Name another folder.") from error
     if len(whole) < len(content):
         os.truncate(path, len(whole))
     return results
 
 
 def _parse(line: str, class_count: int) -> TrialResult:
-    # The last cell apart: csv refuses those of more than 131,072 characters, which a large fold has.
+    # The last cell is split off first: csv refuses cells of more than 131,072 characters, which a large fold has.
     start, _, predicted = line.rpartition(",")
     row = dict(zip(_COLUMNS, [*next(csv.reader([start])), predicted], strict=True))
     return TrialResult(
@@ -93,7 +93,7 @@ def _parse(line: str, class_count: int) -> TrialResult:
 
 
 def _encode(predicted: NDArray[np.bool_]) -> str:
-    """Write labels (n, C) as text.
+    """Return labels (n, C) as text.
 
     >>> _encode(np.array([[True, False], [True, True], [False, False]]))
     '0 0+1 -'
@@ -102,7 +102,7 @@ def _encode(predicted: NDArray[np.bool_]) -> str:
 
 
 def _decode(text: str, class_count: int) -> NDArray[np.bool_]:
-    """Read labels (n, C) from text.
+    """Return labels (n, C) from text.
 
     >>> _decode("0 0+1 -", 2).tolist()
     [[True, False], [True, True], [False, False]]

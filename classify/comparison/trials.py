@@ -1,7 +1,7 @@
-"""Train on all folds of a set but one, and predict that one: again and again, in as many processes as there are cores.
+"""Trials: training runs on all folds of a set but one, each tested on that fold, in one process per core.
 
-Every process has one thread, since two small trainings do not share two cores well by threads; so the figures do not
-depend on how many run at once. The folds of a seed train together where the head lets them (`fit_heads`).
+Every process has one thread, since threads are slow when two small training runs share two cores; so the figures do not
+depend on the number of processes. The folds of a seed train together if the head allows it (`fit_heads`).
 """
 
 import os
@@ -47,13 +47,13 @@ from embed.store import EmbeddingStore
 
 @dataclass(frozen=True, order=True)
 class Trial:
-    """One training: all folds of a seed but one.
+    """One training run, on all folds of a seed but one.
 
     Args:
         name: a head's architecture, or a baseline.
-        mixup: alpha; 0 is off, as with all baselines.
-        seed: of folds and training.
-        fold: the one held out, from 0.
+        mixup: alpha; 0 is off, as for all baselines.
+        seed: seed of the folds and of the training run.
+        fold: the fold that is held out, from 0.
     """
 
     name: str
@@ -64,14 +64,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial gave.
+    """The result of a trial.
 
     Args:
-        trial: which.
+        trial: the trial.
         predicted: (n, C) bool, labels given to the videos of the held-out fold, in the order of the table.
-        micro_f1, macro_f1, mean_average_precision: of these alone.
-        seconds: the training's.
-        parameters: numbers that the head learned; 0 for a baseline.
+        micro_f1, macro_f1, mean_average_precision: figures of these videos alone.
+        seconds: time of the training run.
+        parameters: number of parameters that the head learned; 0 for a baseline.
     """
 
     trial: Trial
@@ -85,14 +85,14 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """What every trial of a comparison shares; it travels to the processes.
+    """What all trials of a comparison share; it is sent to the processes.
 
     Args:
         store: the store's path.
-        table: the videos that take part, and what they show.
+        table: the videos that take part, with their labels.
         splits: seed -> the split of each fold. Test videos choose nothing.
-        recipe: how heads are trained, but for architecture, mixup and seed.
-        label_vectors: (C, D), what zero-shot holds videos against; None where it takes no part.
+        recipe: how heads are trained, except architecture, mixup and seed.
+        label_vectors: (C, D), the labels' vectors for zero-shot; None without it.
     """
 
     store: Path
@@ -102,7 +102,7 @@ class TrialPlan:
     label_vectors: NDArray[np.float32] | None = None
 
     def config_of(self, trial: Trial) -> TrainConfig:
-        """Return the recipe of one trial, without what other heads alone can be given."""
+        """Return the recipe of one trial, without the options that its head does not take."""
         return replace(with_head(self.recipe, trial.name), mixup=trial.mixup, seed=trial.seed)
 
     def split_of(self, trial: Trial) -> Split:
@@ -111,27 +111,27 @@ class TrialPlan:
 
 
 def default_jobs(device: str) -> int:
-    """Return how many trainings to run at once on a device of `TrainConfig`: one a core, but on a GPU one.
+    """Return the number of training runs at the same time on a device of `TrainConfig`: one per core, one on a GPU.
 
-    Each holds the videos for itself, and a GPU has less memory than the machine.
+    Each holds the videos in memory, and a GPU has less memory than the machine.
 
     Raises:
-        TrainError: there is no such device here.
+        TrainError: this machine has no such device.
     """
     return 1 if find_device(device).type == "cuda" else core_count()
 
 
 def run_trials(plan: TrialPlan, trials: Sequence[Trial], jobs: int) -> Iterator[TrialResult]:
-    """Run trials, and give their results as they come; what cannot be trained is refused before the first runs.
+    """Run trials, and yield their results as they come; what cannot be trained is refused before the first trial.
 
     Args:
-        plan: what they share.
-        trials: in any order.
-        jobs: processes; 1 runs them in this one.
+        plan: what the trials share.
+        trials: trials in any order.
+        jobs: number of processes; 1 runs the trials in this process.
 
     Raises:
         TrainError: a head cannot be trained as asked, or a process died.
-        HeadError: there is no such head, or it cannot take such vectors or options.
+        HeadError: a head does not exist, or cannot take such vectors or options.
     """
     tasks = list(_group(plan, trials))
     _refuse_untrainable_folds(plan, trials)
@@ -140,7 +140,7 @@ def run_trials(plan: TrialPlan, trials: Sequence[Trial], jobs: int) -> Iterator[
 
 
 def _group(plan: TrialPlan, trials: Sequence[Trial]) -> Iterator[tuple[Trial, ...]]:
-    """Put the folds of a seed into one task where the head pools, so that they train at once."""
+    """Yield tasks: if a head pools, all folds of a seed are one task, so that they train together."""
     together: dict[object, list[Trial]] = {}
     for trial in trials:
         key = (trial.name, trial.mixup, trial.seed) if _is_pooling(plan, trial) else trial
@@ -157,7 +157,7 @@ def _is_pooling(plan: TrialPlan, trial: Trial) -> bool:
 
 
 def _refuse_untrainable_folds(plan: TrialPlan, trials: Sequence[Trial]) -> None:
-    """Refuse folds that no head can learn from; what is asked of them does not differ by head or mixup."""
+    """Refuse folds that no head can learn from; this depends on neither head nor mixup."""
     for seed, fold in sorted({(trial.seed, trial.fold) for trial in trials if not is_baseline(trial.name)}):
         split = plan.splits[seed][fold]
         try:
@@ -185,9 +185,10 @@ def _run_in_processes(plan: TrialPlan, tasks: Sequence[tuple[Trial, ...]], jobs:
         pool.shutdown()
     except BrokenProcessPool as error:
         raise TrainError(
-            "A process that trained a head was killed, perhaps for want of memory. Take fewer --jobs; --resume goes on."
+            "A process that trained a head was killed, perhaps because memory ran out. Use fewer --jobs; --resume "
+            "continues from here."
         ) from error
-    finally:  # Ctrl-C, an error, or the caller has had enough: nobody waits for trainings that nobody will read
+    finally:  # Ctrl-C, an error, or the caller stopped reading: do not wait for results that nobody will read
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(active_children()) - others:
             process.terminate()
@@ -198,7 +199,7 @@ _bench: "_Bench"  # a worker process's own
 
 def _start_worker(plan: TrialPlan, jobs: int) -> None:
     global _bench
-    signal(SIGINT, lambda *_: os._exit(130))  # the parent says what there is to say
+    signal(SIGINT, lambda *_: os._exit(130))  # the parent prints the message
     torch.set_num_threads(1)
     _bench = _Bench.read(plan, EmbeddingStore(plan.store), shared_by=jobs)
 
@@ -209,7 +210,7 @@ def _run_task(task: tuple[Trial, ...]) -> list[TrialResult]:
 
 @dataclass(frozen=True)
 class _Bench:
-    """The videos, and what to do with them; their store stays open."""
+    """The videos and the plan of their trials; the store stays open."""
 
     plan: TrialPlan
     dataset: LabelledSet
@@ -221,7 +222,7 @@ class _Bench:
         return cls(plan, videos)
 
     def run(self, task: tuple[Trial, ...]) -> list[TrialResult]:
-        """Run trials that train at once."""
+        """Run trials that train together, and return their results."""
         if is_baseline(task[0].name):
             return [self._run_baseline(trial) for trial in task]
         jobs = [self._job(trial) for trial in task]
@@ -244,7 +245,7 @@ class _Bench:
         if trial.name == ZERO_SHOT:
             assert self.plan.label_vectors is not None
             found = predict_zero_shot(self.dataset.videos, self.plan.label_vectors)
-            if self.dataset.is_multi_label:  # nearness has no half: training videos tell from where on it is near
+            if self.dataset.is_multi_label:  # 0.5 has no meaning for closeness: thresholds come from training videos
                 thresholds = tune_thresholds(found[train], targets[train], "micro-f1")
         else:
             found = predict_baseline(trial.name, self.dataset, train)

@@ -289,7 +289,7 @@ def test_compare_heads_goes_on_only_when_told_to(run: Callable[..., Result], toy
     again, resumed = run("compare_heads", toy_store, *quick), run("compare_heads", toy_store, *quick, "--resume")
 
     assert again.exit_code == 2
-    assert "Go on from it with --resume" in again.stderr
+    assert "Continue it with --resume" in again.stderr
     assert [found["name"] for found in json.loads(resumed.stdout)["contenders"]][-1] == "majority"
 
 

@@ -179,14 +179,14 @@ def test_results_are_not_overwritten(toy_store: Path, tmp_path: Path) -> None:
     config = replace(QUICK, archs=())
     compare_heads(toy_store, tmp_path / "comparison", config=config)
 
-    with pytest.raises(TrainError, match=r"holds the results of a comparison\. Go on from it with --resume"):
+    with pytest.raises(TrainError, match=r"holds the results of a comparison\. Continue it with --resume"):
         compare_heads(toy_store, tmp_path / "comparison", config=config)
 
 
 def test_results_of_another_recipe_are_not_mixed_in(toy_store: Path, tmp_path: Path) -> None:
     compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
 
-    with pytest.raises(TrainError, match="made with another epochs, so its results do not go with new ones"):
+    with pytest.raises(TrainError, match="made with another epochs, so new results would not be comparable"):
         compare_heads(
             toy_store, tmp_path / "comparison", config=replace(QUICK, recipe=TrainConfig(epochs=3)), resume=True
         )
@@ -221,7 +221,7 @@ def test_a_damaged_file_of_results_is_refused(toy_store: Path, tmp_path: Path) -
     compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
     (tmp_path / "comparison" / "runs.csv").write_text("id,label\nx,y\n")
 
-    with pytest.raises(TrainError, match="holds no results to go on from: it has other columns"):
+    with pytest.raises(TrainError, match="holds no results to continue: it has other columns"):
         compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()), resume=True)
 
 
@@ -271,7 +271,7 @@ def test_a_comparison_without_a_result_is_begun_anew(toy_store: Path, tmp_path: 
         pytest.param({"mixups": ()}, "no mixup to train with", id="no mixup"),
         pytest.param({"mixups": (-1.0,)}, "mixup is -1.0", id="negative mixup"),
         pytest.param({"seeds": 0}, "seeds is 0", id="no seed"),
-        pytest.param({"jobs": 0}, "jobs 0", id="no job"),
+        pytest.param({"jobs": 0}, "jobs is 0", id="no job"),
     ],
 )
 def test_a_comparison_that_makes_no_sense_is_refused(change: dict[str, object], message: str) -> None:
@@ -302,5 +302,5 @@ def test_without_matplotlib_there_is_a_table_and_a_note(
 
     comparison = compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
 
-    assert comparison.notes == ("No picture: pip install 'framehead[plots]' draws one.",)
+    assert comparison.notes == ("There is no picture. To get one: pip install 'framehead[plots]'",)
     assert not (tmp_path / "comparison" / "comparison.png").exists()

@@ -257,12 +257,12 @@ def test_every_head_that_can_take_the_vectors_is_a_candidate(separable: Labelled
 
 @pytest.mark.parametrize("budget_s", [0, -1, float("nan")])
 def test_a_budget_of_nothing_is_refused(separable: LabelledSet, budget_s: float) -> None:
-    with pytest.raises(TrainError, match=r"The budget is .* s\. Give seconds above 0\."):
+    with pytest.raises(TrainError, match=r"The budget is .* s\. Use a number of seconds above 0\."):
         choose_recipe(separable, table_of(separable), EVERY, [LINEAR], budget_s=budget_s)
 
 
 def test_a_single_group_is_refused(separable: LabelledSet) -> None:
-    with pytest.raises(TrainError, match=r"120 training videos in 1 groups cannot be cross-validated.*Add groups"):
+    with pytest.raises(TrainError, match=r"120 training videos in 1 group cannot be cross-validated.*Add groups"):
         choose_recipe(separable, table_of(separable, ("one",) * 120), EVERY, [LINEAR])
 
 
@@ -276,10 +276,10 @@ def test_a_budget_for_a_named_head_is_refused(toy_store: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"mixup": 0.0}, r"mixup \(0\.0\)"),
-        ({"dropout": 0.3}, r"dropout \(0\.3\)"),
-        ({"epochs": 5, "schedule": "cosine"}, r"epochs \(5\), schedule \(cosine\)"),
-        ({"learning_rate": 0.1, "weight_decay": 0.1}, r"learning_rate \(0\.1\), weight_decay \(0\.1\)"),
+        ({"mixup": 0.0}, r"mixup is 0\.0"),
+        ({"dropout": 0.3}, r"dropout is 0\.3"),
+        ({"epochs": 5, "schedule": "cosine"}, "epochs is 5, schedule is cosine"),
+        ({"learning_rate": 0.1, "weight_decay": 0.1}, r"learning_rate is 0\.1, weight_decay is 0\.1"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -288,7 +288,9 @@ def test_settings_that_auto_chooses_are_refused_before_anything_is_read(
 ) -> None:
     config = TrainConfig(arch="auto", **setting)  # type: ignore[arg-type]
 
-    with pytest.raises(TrainError, match=rf"auto chooses itself: {message}\. Leave them out, or name a head with"):
+    with pytest.raises(
+        TrainError, match=rf"auto chooses these itself, but {message}\. Leave them out, or name a head with"
+    ):
         train_head(tmp_path / "absent.h5", tmp_path / "split.csv", tmp_path / "head", config=config)
 
 

@@ -31,5 +31,5 @@ def test_results_of_a_large_fold_are_read_back(tmp_path: Path, result: TrialResu
 def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "runs.csv").write_text(text)
 
-    with pytest.raises(TrainError, match=r"runs.csv holds no results to go on from: it has other columns. Name"):
+    with pytest.raises(TrainError, match=r"runs.csv holds no results to continue: it has other columns. Name"):
         read_results(tmp_path / "runs.csv", 100)

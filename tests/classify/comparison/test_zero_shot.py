@@ -68,7 +68,7 @@ def test_zero_shot_joins_a_comparison_later_but_with_other_words_never(clip_stor
     compare_heads(clip_store, tmp_path / "comparison", config=replace(QUICK, archs=()), resume=True)
 
     other = replace(config, label_vectors={name: -vector for name, vector in words.items()})
-    with pytest.raises(TrainError, match="made with another set of prompts, so its results do not go with new ones"):
+    with pytest.raises(TrainError, match="made with another set of prompts, so new results would not be comparable"):
         compare_heads(clip_store, tmp_path / "comparison", config=other, resume=True)
     assert compare_heads(clip_store, tmp_path / "comparison", config=config, resume=True).contenders
 
@@ -78,5 +78,5 @@ def test_zero_shot_without_words_is_refused(clip_store: Path, tmp_path: Path) ->
         replace(QUICK, baselines=("zero-shot",))
 
     config = replace(QUICK, baselines=("zero-shot",), label_vectors={"kick": np.ones(256, dtype=np.float32)})
-    with pytest.raises(TrainError, match="has none for the label 'hand_shake'"):
+    with pytest.raises(TrainError, match="has no vector for the label 'hand_shake'"):
         compare_heads(clip_store, tmp_path / "comparison", config=config)
