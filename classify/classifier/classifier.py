@@ -35,7 +35,8 @@ from embed.store import Provenance, library_versions
 FORMAT = "framehead head 1"
 WEIGHTS_FILE = "head.safetensors"
 DESCRIPTION_FILE = "head.json"
-_OWN_FILES = frozenset({WEIGHTS_FILE, DESCRIPTION_FILE, "history.csv", "report.json", "report.html"})
+_PAGE_FILE, _SUSPECTS_FILE = "report.html", "suspects.csv"
+_OWN_FILES = frozenset({WEIGHTS_FILE, DESCRIPTION_FILE, "history.csv", "report.json", _PAGE_FILE, _SUSPECTS_FILE})
 _UNFINISHED = ".new-"  # begins the folder of what is being written, which a killed run leaves behind
 
 
@@ -172,6 +173,7 @@ def refuse_output_folder(folder: Path) -> None:
         raise HeadError(
             f"{folder} holds {foreign[0]!r}, which is not part of a head and would be lost. Name another folder."
         )
+    _refuse_edited_labels(folder)
     try:
         with tempfile.TemporaryFile(
             dir=next(place for place in (folder, *folder.absolute().parents) if place.exists())
@@ -179,6 +181,16 @@ def refuse_output_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise _unwritable(folder, error) from error
+
+
+def _refuse_edited_labels(folder: Path) -> None:
+    """Raise HeadError where suspects.csv is newer than the page, which is written after it: labels were corrected."""
+    page, suspects = folder / _PAGE_FILE, folder / _SUSPECTS_FILE
+    if page.exists() and suspects.exists() and suspects.stat().st_mtime_ns > page.stat().st_mtime_ns:
+        raise HeadError(
+            f"{suspects} was changed after {_PAGE_FILE} was written. Corrected labels in it would be lost. Name "
+            "another folder for the head, or move the file out of this one."
+        )
 
 
 def _unwritable(folder: Path, error: OSError) -> HeadError:

@@ -13,7 +13,7 @@ from classify.cli.typed import given_options
 from classify.progress import CountBar
 from classify.report import TRACKERS, check_tracker
 from classify.training import TrainConfig
-from embed.cli import Command, as_typed, option, output_options, show_next, show_notes
+from embed.cli import Command, as_typed, option, output_options, show_next, show_notes, typed_again
 
 if TYPE_CHECKING:
     from classify import Comparison
@@ -72,7 +72,8 @@ def train_head(
     _show_notes(report.notes)
     click.echo(json.dumps({"head": output, **report.to_json()}, indent=2) if as_json else report_text(report))
     if as_page:
-        path = classify.write_page(report, store, split, labels=labels, grab_frames=classify.grab_frames)
+        grab = classify.grab_frames
+        path = classify.write_page(report, store, split, labels=labels, grab_frames=grab, command=typed_again())
         click.echo(f"-> {path}", err=True)
     if log_to is not None:
         classify.log_training(report, log_to)

@@ -1,7 +1,8 @@
 """Labels that are probably wrong, found by confident learning.
 
-Each video gets its probabilities from a logistic regression on the means of other videos' vectors, so no video vouches
-for its own label. A label is doubted where too many videos of its kind look surely like another.
+A logistic regression on the mean vectors of other videos gives each video its probabilities, so no video vouches for
+its own label. A label is doubted if the regression is surer of another label than it is on average of that label's own
+videos.
 
 Source: Northcutt, Jiang & Chuang 2021, Confident Learning, https://arxiv.org/abs/1911.00068, as cleanlab computes it.
 """
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 FOLDS = 5
 MOST_VIDEOS = 20_000
 MOST_LABELS = 200
-"""Beyond these the regressions would take longer than most trainings."""
+"""Above these, the regressions take longer than most training runs."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,16 @@ class LabelDoubt:
     """A video whose label is probably wrong.
 
     Args:
-        video: its place in the set.
-        label_probability: of the label that it has; the lowest where it has several.
-        suggested: the class (its place) that it looks like, which where videos have several is one of 0.5 or more;
-            None where it looks like no other than it has.
+        video: its index in the set.
+        doubted: the class (index) that it has and looks least like.
+        label_probability: of that class.
+        suggested: the class (index) that it looks like; None if it looks like none but its own. If videos have several
+            labels, a suggested class has a probability of 0.5 or more.
         suggested_probability: of that class; 0 without one.
     """
 
     video: int
+    doubted: int
     label_probability: float
     suggested: int | None
     suggested_probability: float
@@ -41,12 +44,12 @@ def find_label_errors(
 ) -> tuple[LabelDoubt, ...]:
     """Return the videos whose labels are probably wrong, the least plausible first.
 
-    Classes that cannot be judged are left out with their videos.
+    Classes that cannot be judged (`can_judge`) are left out with their videos.
 
     Args:
         means: (N, D) the mean vector of each video, N at most MOST_VIDEOS.
         targets: (N, C) bool, C at most MOST_LABELS.
-        groups: (N,) of videos that may not vouch for each other, or None.
+        groups: (N,) group of each video, or None. Videos of one group do not vouch for each other.
     """
     from cleanlab import filter as single_label
     from cleanlab.multilabel_classification import filter as multi_label
@@ -73,9 +76,9 @@ def find_label_errors(
 
 
 def can_judge(targets: NDArray[np.bool_], groups: tuple[str, ...] | None = None) -> NDArray[np.bool_]:
-    """Say which classes a regression can know without having seen the video in question, bool (C,).
+    """Return which classes a regression can judge without having seen the video in question, bool (C,).
 
-    They, and what is not of them, have 5 videos or more, one for each fold, and do not lie in a single group.
+    Such a class has 5 videos or more (one for each fold) in more than one group, and so have the videos without it.
     """
     enough: NDArray[np.bool_] = (targets.sum(axis=0) >= FOLDS) & ((~targets).sum(axis=0) >= FOLDS)
     if groups is None:
@@ -95,11 +98,13 @@ def _doubt(
     probabilities: NDArray[np.float64],
 ) -> LabelDoubt:
     others = np.where(known[row], 0, probabilities[row])
-    best, lowest = int(others.argmax()), float(probabilities[row][known[row]].min())
+    own = np.where(known[row], probabilities[row], np.inf)
+    best, lowest = int(others.argmax()), float(own.min())
     is_several = (known.sum(axis=1) != 1).any()
     is_likelier = others[best] > (max(lowest, 0.5) if is_several else lowest)
     return LabelDoubt(
         video=int(videos[row]),
+        doubted=int(classes[own.argmin()]),
         label_probability=lowest,
         suggested=int(classes[best]) if is_likelier else None,
         suggested_probability=float(others[best]) if is_likelier else 0.0,
@@ -109,7 +114,7 @@ def _doubt(
 def _out_of_sample(
     means: NDArray[np.floating], targets: NDArray[np.bool_], groups: NDArray[np.int64] | None, is_single_label: bool
 ) -> NDArray[np.float64]:
-    """Return probabilities (N, C) by regressions that have not seen the video, nor another of its group."""
+    """Return probabilities (N, C) from regressions that have seen neither the video nor another of its group."""
     columns = [targets.argmax(axis=1)] if is_single_label else list(targets.T.astype(np.int64))
     return np.concatenate(
         [_predict_column(means, column, groups)[:, 0 if is_single_label else 1 :] for column in columns], axis=1

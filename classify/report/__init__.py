@@ -1,7 +1,7 @@
-"""What people see of a training: report.html, plots, tables, texts of the commands, experiment trackers.
+"""What people see of a training run: report.html, suspects.csv, plots, tables, texts of the commands, trackers.
 
 In: `TrainingReport`, `Comparison`, `DatasetDescription` and the like.
-Out: an HTML page that loads nothing from anywhere, pictures, and text for a terminal.
+Out: an HTML page that loads nothing from anywhere, a label file to correct, pictures, and text for a terminal.
 Read first: `page.py` for the page, `texts.py` for the terminal.
 """
 

@@ -1,13 +1,14 @@
-"""Pictures of a training, as SVG texts that stand inside a page; matplotlib loads when they are drawn.
+"""Pictures of a training run, as SVG texts inside a page; matplotlib loads when they are drawn.
 
-Their colours are the page's own: `currentColor` for lines and letters, and var(--c0) to var(--c7) for what is told
-apart, so that one drawing fits a light page and a dark one.
+Their colours are the page's own: `currentColor` for lines and letters, and var(--c0) to var(--c7) for data, so that one
+drawing fits a light page and a dark one. Each plot is an SVG of its own, so that a narrow page stacks them.
 """
 
+import html
 import io
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,43 +18,45 @@ from classify.training import EpochRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 COLOUR_COUNT = 8
+CURVES = 12  # labels whose precision and recall are drawn
 
 _INK = "#010203"  # what becomes currentColor
 _COLOURS = [f"#0000a{number}" for number in range(COLOUR_COUNT)]  # what become var(--c0) to var(--c7)
-_MARKERS = "os^"
-_NAMED = COLOUR_COUNT * len(_MARKERS)  # labels of the map that have a mark of their own: more cannot be told apart
-_CURVES = COLOUR_COUNT  # labels whose precision and recall are drawn
 _BINS = 10
+_WIDE, _SMALL = (4.3, 2.9), (2.5, 2.3)  # inches
 
 
 @picture_style()
 def draw_curves(history: Sequence[EpochRecord], best_epoch: int) -> str:
     """Draw loss and micro-F1 by epoch, of training and of validation."""
-    from matplotlib.ticker import MaxNLocator
-
-    figure, (losses, scores) = _new_figure(2, height_inches=3)
-    epochs = [record.epoch for record in history]
-    marker = "o" if len(epochs) < 20 else None
-    for axes, kind in ((losses, "loss"), (scores, "f1")):
-        for number, part in enumerate(("train", "validation")):
-            values = [getattr(record, f"{part}_{kind}") for record in history]
-            if values[0] is not None:
-                axes.plot(epochs, values, color=_COLOURS[number], marker=marker, markersize=4, label=part)
-        axes.axvline(best_epoch, color=_INK, alpha=0.4, linestyle=":", label="the head's epoch")
-        axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    losses, scores = _new_axes(_WIDE), _new_axes(_WIDE)
+    _draw_epochs(losses, history, "loss", best_epoch)
+    _draw_epochs(scores, history, "f1", best_epoch)
     losses.set_ylabel("loss")
     scores.set(ylabel="micro-F1", ylim=(-0.03, 1.03))
-    scores.legend(frameon=False, loc="best")
-    return _svg(figure, "curves")
+    return f'<div class="plots">{_svg(losses, "Loss by epoch")}{_svg(scores, "Micro-F1 by epoch")}</div>'
+
+
+def _draw_epochs(axes: "Axes", history: Sequence[EpochRecord], kind: str, best_epoch: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    epochs = [record.epoch for record in history]
+    marker = "o" if len(epochs) < 20 else None
+    for number, (part, line) in enumerate((("train", "-"), ("validation", "--"))):
+        values = [getattr(record, f"{part}_{kind}") for record in history]
+        if values[0] is not None:
+            axes.plot(epochs, values, line, color=_COLOURS[number], marker=marker, markersize=4, label=part)
+    axes.axvline(best_epoch, color=_INK, alpha=0.5, linestyle=":", label="the head's epoch")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, loc="best")
 
 
 @picture_style()
 def draw_precision_recall(targets: NDArray[np.bool_], probabilities: NDArray[np.floating], names: Sequence[str]) -> str:
-    """Draw precision against recall: of all labels together, and of the most frequent ones.
+    """Draw precision against recall: a plot for each of the most frequent labels, all labels together in each.
 
     Args:
         targets: (N, C) bool.
@@ -62,16 +65,22 @@ def draw_precision_recall(targets: NDArray[np.bool_], probabilities: NDArray[np.
     """
     from sklearn.metrics import precision_recall_curve
 
-    figure, (axes,) = _new_figure(1, height_inches=4.2)
-    frequent = [index for index in np.argsort(-targets.sum(axis=0), kind="stable")[:_CURVES] if targets[:, index].any()]
-    for number, index in enumerate(frequent):
-        precision, recall, _ = precision_recall_curve(targets[:, index], probabilities[:, index])
-        axes.step(recall, precision, where="post", color=_COLOURS[number], alpha=0.85, label=_short(names[index]))
-    precision, recall, _ = precision_recall_curve(targets.ravel(), probabilities.ravel())
-    axes.step(recall, precision, where="post", color=_INK, linewidth=2.5, label="all labels together")
-    axes.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.05))
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return _svg(figure, "precision-recall")
+    supports = targets.sum(axis=0)
+    frequent = [index for index in np.argsort(-supports, kind="stable")[:CURVES] if supports[index]]
+    together = precision_recall_curve(targets.ravel(), probabilities.ravel())
+    drawn = []
+    for index in frequent:
+        axes = _new_axes(_SMALL)
+        own = precision_recall_curve(targets[:, index], probabilities[:, index])
+        axes.step(together[1], together[0], where="post", color=_INK, alpha=0.8, linestyle="--", linewidth=1.2)
+        axes.step(own[1], own[0], where="post", color=_COLOURS[0], linewidth=2.2)
+        axes.set(xlabel="recall", ylabel="precision", xlim=(-0.03, 1.03), ylim=(-0.03, 1.05))
+        axes.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        number = f"{supports[index]:,} test video{'' if supports[index] == 1 else 's'}"
+        caption = f"<b>{html.escape(names[index])}</b> <small>{number}</small>"
+        picture = _svg(axes, f"Precision against recall of {names[index]}")
+        drawn.append(f'<figure class="plot"><figcaption>{caption}</figcaption>{picture}</figure>')
+    return f'<div class="small plots">{"".join(drawn)}</div>'
 
 
 @picture_style()
@@ -84,79 +93,50 @@ def draw_calibration(confidences: NDArray[np.floating], is_right: NDArray[np.boo
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, (rates, counts) = _new_figure(2, height_inches=3.4)
+    rates, counts = _new_axes(_WIDE), _new_axes(_WIDE)
     bin_of = np.minimum((confidences * _BINS).astype(np.int64), _BINS - 1)
     size = np.bincount(bin_of, minlength=_BINS)
     filled = np.flatnonzero(size)
     middles, width = (np.arange(_BINS) + 0.5) / _BINS, 0.9 / _BINS
     right = np.bincount(bin_of, weights=is_right, minlength=_BINS)[filled] / size[filled]
     rates.bar(middles[filled], right, width=width, color=_COLOURS[0])
-    rates.plot([0, 1], [0, 1], color=_INK, linestyle="--", alpha=0.6, label="as they should be")
+    rates.plot([0, 1], [0, 1], color=_INK, linestyle="--", alpha=0.6, label="perfectly calibrated")
     rates.set(xlabel="probability", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02))
     rates.legend(frameon=False, loc="upper left")
     counts.bar(middles, size, width=width, color=_COLOURS[5])
-    counts.set(xlabel="probability", ylabel="how many", xlim=(0, 1))
+    counts.set(xlabel="probability", ylabel="number of labels", xlim=(0, 1))
     counts.yaxis.set_major_locator(MaxNLocator(integer=True))
-    return _svg(figure, "calibration")
+    pictures = _svg(rates, "Share of right labels by probability"), _svg(counts, "Number of labels by probability")
+    return f'<div class="plots">{"".join(pictures)}</div>'
 
 
-@picture_style()
-def draw_map(places: NDArray[np.floating], labels: Sequence[str | None], is_test: NDArray[np.bool_]) -> str:
-    """Draw videos as points, coloured by label; test videos have a rim.
-
-    Args:
-        places: (N, 2) of each video.
-        labels: (N,) its label; None for a video with several.
-        is_test: (N,) bool.
-    """
-    figure, (axes,) = _new_figure(1, height_inches=5.4)
-    found, counts = np.unique([label for label in labels if label is not None], return_counts=True)
-    named = found[np.argsort(-counts, kind="stable")][:_NAMED].tolist()
-    own = np.array([named.index(label) if label in named else -1 for label in labels], dtype=np.int64)
-    for number in range(-1, len(named)):
-        rows = own == number
-        if not rows.any():
-            continue
-        style: dict[str, Any] = {"color": _INK, "alpha": 0.3, "marker": "."}
-        if number >= 0:
-            style = {"color": _COLOURS[number % COLOUR_COUNT], "marker": _MARKERS[number // COLOUR_COUNT]}
-        rims = [_INK if tested else "none" for tested in is_test[rows]]
-        axes.scatter(places[rows, 0], places[rows, 1], s=34, edgecolors=rims, linewidths=1.2, **style)
-        label = _short(named[number]) if number >= 0 else "several labels, or a rarer one"
-        axes.scatter([], [], s=34, label=label, **style)
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return _svg(figure, "map")
-
-
-def _new_figure(columns: int, *, height_inches: float) -> tuple["Figure", list["Axes"]]:
+def _new_axes(size_inches: tuple[float, float]) -> "Axes":
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.6, height_inches), layout="constrained")
+    figure = Figure(figsize=size_inches, layout="constrained")
     figure.patch.set_visible(False)
-    all_axes = [figure.add_subplot(1, columns, number + 1) for number in range(columns)]
-    for axes in all_axes:
-        axes.patch.set_visible(False)
-        axes.spines[:].set_color(_INK)
-        axes.tick_params(colors=_INK)
-        axes.grid(alpha=0.15, color=_INK)
-        axes.set_axisbelow(True)
-    return figure, all_axes
+    axes = figure.add_subplot()
+    axes.patch.set_visible(False)
+    axes.spines[:].set_color(_INK)
+    axes.tick_params(colors=_INK)
+    axes.grid(alpha=0.15, color=_INK)
+    axes.set_axisbelow(True)
+    return axes
 
 
-def _svg(figure: "Figure", name: str) -> str:
-    """Return the picture as an SVG element that takes its colours from the page."""
+def _svg(axes: "Axes", name: str) -> str:
+    """Return the picture as an SVG element that takes its colours from the page, with a name for screen readers."""
     import matplotlib
+    from matplotlib.figure import Figure
 
-    content = io.StringIO()
-    for axes in figure.axes:
-        legend = axes.get_legend()
-        for text in (axes.xaxis.label, axes.yaxis.label, *(legend.get_texts() if legend else ())):
-            text.set_color(_INK)
+    content, figure, legend = io.StringIO(), axes.figure, axes.get_legend()
+    assert isinstance(figure, Figure)
+    for text in (axes.xaxis.label, axes.yaxis.label, *(legend.get_texts() if legend else ())):
+        text.set_color(_INK)
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return _adopt_colours(content.getvalue())
+    element = _adopt_colours(content.getvalue())
+    return element.replace("<svg ", f'<svg role="img" aria-label="{html.escape(name)}" ', 1)
 
 
 def _adopt_colours(text: str) -> str:
@@ -165,9 +145,3 @@ def _adopt_colours(text: str) -> str:
     for size in ("width", "height"):
         text = re.sub(rf'(<svg[^>]*?) {size}="[^"]*"', r"\1", text, count=1)
     return re.sub(r"#0000a([0-7])\b", r"var(--c\1)", text.replace(_INK, "currentColor"))
-
-
-def _short(name: str) -> str:
-    """Cut a label's name where it would push the picture away; one that begins with _ is left out of legends."""
-    cut = name if len(name) <= 28 else f"{name[:27]}…"
-    return cut.lstrip("_") or "_"

@@ -150,7 +150,10 @@ def test_train_head_writes_a_page_where_it_is_asked_to(trained: Callable[..., Re
     assert result.exit_code == 0, result.output
     assert "-> head/report.html" in result.stderr
     assert json.loads(result.stdout)["head"] == "head"
-    assert (tmp_path / "head" / "report.html").read_text().startswith("<!doctype html>")
+    text = (tmp_path / "head" / "report.html").read_text()
+    assert text.startswith("<!doctype html>")
+    shown = re.sub("<.*?>", "", text.split("<dt>Command</dt>")[1].split("</div>")[0])
+    assert shown == "train-head embeddings.h5 --split split.csv --epochs 1 --html --json"
 
 
 def test_train_head_prints_json_for_programs(run: Callable[..., Result], toy_store: Path) -> None:

@@ -22,6 +22,7 @@ def test_labels_that_were_swapped_are_found_with_what_they_should_be(means: NDAr
 
     assert sorted(doubt.video for doubt in doubts) == SWAPPED
     assert {doubt.video: doubt.suggested for doubt in doubts} == {video: video % 3 for video in SWAPPED}
+    assert {doubt.video: doubt.doubted for doubt in doubts} == {video: (video + 1) % 3 for video in SWAPPED}
     assert all(doubt.label_probability < 0.3 < 0.7 < doubt.suggested_probability for doubt in doubts)
 
 
@@ -32,6 +33,7 @@ def test_a_label_too_many_is_found_where_videos_have_several(means: NDArray[np.f
     doubts = find_label_errors(means, targets)
 
     assert sorted(doubt.video for doubt in doubts) == SWAPPED
+    assert {doubt.video: doubt.doubted for doubt in doubts} == {video: (video + 1) % 3 for video in SWAPPED}
 
 
 def test_right_labels_are_not_doubted(means: NDArray[np.float64]) -> None:

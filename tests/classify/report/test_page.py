@@ -1,22 +1,22 @@
+import json
 import re
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from classify import LabelConfig, TrainConfig, TrainError, split_videos, train_head, write_page
-from classify.report.page_plots import draw_map
+from classify import TrainConfig, TrainError, split_videos, train_head, write_page
+from classify.report.page_plots import draw_precision_recall
+from tests.classify.report.conftest import HOSTILE, SECOND_LABELS, MakePage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-HOSTILE = "<script>alert(1)</script> $x_1$ & co"
 TITLES = [
+    "Test videos",
     "Training",
     "Each label",
     "Confusion",
@@ -26,53 +26,18 @@ TITLES = [
     "Likely label errors",
     "Map of the videos",
 ]
-SECOND_LABELS = ("hug/00.mp4,kick", "kick/01.mp4,wave", "wave/02.mp4,kick")
+WITHOUT_CONFUSION = [title for title in TITLES if title != "Confusion"]
 
 
-def grab_red(location: str) -> list[NDArray[np.uint8]]:
-    """Return one red frame, whatever the video."""
-    assert location
-    return [np.full((36, 64, 3), (255, 0, 0), dtype=np.uint8)]
+def section(text: str, title: str) -> str:
+    return text.split(f"<h2>{title}</h2>")[1].split("</section>")[0]
 
 
-@pytest.fixture
-def make_page(toy_store: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Train a head that makes mistakes, on labels of which one is wrong and one is hostile, and write its page."""
-    rows = ["id,label"]
-    for number, video_id in enumerate(
-        f"{name}/{index:02d}.mp4" for name in ("hug", "kick", "wave") for index in range(20)
-    ):
-        label = {"hug": HOSTILE}.get(video_id.split("/")[0], video_id.split("/")[0])
-        rows.append(f"{video_id},{'wave' if number == 5 else label}")
-
-    def make(*more_rows: str) -> Path:
-        (tmp_path / "labels.csv").write_text("\n".join([*rows, *more_rows]))
-        labels = LabelConfig(str(tmp_path / "labels.csv"))
-        split_videos(toy_store, tmp_path / "split.csv", labels=labels)
-        config = TrainConfig(epochs=2, learning_rate=1e-5)
-        report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", labels=labels, config=config)
-        return write_page(report, toy_store, tmp_path / "split.csv", labels=labels, grab_frames=grab_red)
-
-    return make
-
-
-@pytest.fixture
-def browser_page() -> "Page":
-    """A page of a real Chromium; skips where none is installed."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        pytest.skip(f"no browser is installed: none of {', '.join(names)}")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser.new_page()
-        browser.close()
-
-
-@pytest.mark.parametrize("more_rows", [(), SECOND_LABELS], ids=["one label", "several labels"])
+@pytest.mark.parametrize(
+    ("more_rows", "titles"), [((), TITLES), (SECOND_LABELS, WITHOUT_CONFUSION)], ids=["one label", "several labels"]
+)
 def test_the_page_opens_in_a_browser_that_asks_for_nothing_and_complains_of_nothing(
-    make_page: Callable[..., Path], browser_page: "Page", more_rows: tuple[str, ...]
+    make_page: MakePage, browser_page: "Page", more_rows: tuple[str, ...], titles: list[str]
 ) -> None:
     path = make_page(*more_rows)
     asked: list[str] = []
@@ -85,33 +50,135 @@ def test_the_page_opens_in_a_browser_that_asks_for_nothing_and_complains_of_noth
 
     assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
     assert complaints == []
-    assert browser_page.locator("h2").all_inner_texts() == TITLES
-    assert browser_page.locator("svg").count() == 4
+    assert browser_page.locator("h2").all_inner_texts() == titles
+    assert browser_page.locator("nav a").all_inner_texts() == titles
+    assert browser_page.locator("svg").count() == 2 + 3 + 2  # epochs, three labels, calibration
     assert HOSTILE in browser_page.locator("table").first.inner_text()
     images = browser_page.locator("img")
     assert images.count() > 0
     assert images.evaluate_all("found => found.every(image => image.naturalWidth > 0)")
 
 
-def test_the_page_shows_mistakes_and_the_wrong_label_with_their_frames(make_page: Callable[..., Path]) -> None:
+def test_points_of_the_map_are_named_by_keyboard(make_page: MakePage, browser_page: "Page") -> None:
+    browser_page.goto(make_page().as_uri())
+    browser_page.locator(".map input").first.focus()
+    browser_page.keyboard.press("Space")
+    first = browser_page.locator(".map input:checked + span").inner_text()
+
+    browser_page.keyboard.press("ArrowRight")
+
+    point = browser_page.locator(".map input:checked")
+    assert browser_page.locator(".map input").count() == 60
+    assert re.fullmatch(r"\w+/\d\d\.mp4 (train|validation|test)\nlabel: .+\nhead: .+ \d+%(, wrong)?", first)
+    assert point.locator("+ span").inner_text() != first
+    assert point.evaluate("point => document.activeElement === point")
+    assert point.evaluate("point => getComputedStyle(point.nextElementSibling).opacity") == "1"
+    browser_page.keyboard.press("Tab")  # the map is one stop
+    assert browser_page.evaluate("document.activeElement.closest('.map')") is None
+
+
+def test_a_point_of_the_map_is_named_where_the_mouse_points_at_it(make_page: MakePage, browser_page: "Page") -> None:
+    browser_page.goto(make_page().as_uri())
+    shown = "found => found.filter(name => getComputedStyle(name).opacity === '1').length"
+    assert browser_page.locator(".map span").evaluate_all(shown) == 0
+
+    browser_page.locator(".map input").last.hover(force=True)
+
+    assert browser_page.locator(".map span").evaluate_all(shown) == 1
+
+
+def test_the_page_fits_a_phone(make_page: MakePage, browser_page: "Page") -> None:
+    browser_page.set_viewport_size({"width": 360, "height": 640})
+
+    browser_page.goto(make_page(command="train-head embeddings.h5 --split " + "a/long/place/" * 9).as_uri())
+
+    assert browser_page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_the_page_names_what_the_head_was_trained_from(make_page: MakePage, tmp_path: Path) -> None:
+    text = make_page(command="train-head embeddings.h5 --labels '<b>.csv'").read_text()
+
+    origin = dict(re.findall(r"<dt>([^<]+)</dt><dd>(.*?)</dd>", text.split("</header>")[0]))
+    shown = {name: re.sub("<.*?>", "", value) for name, value in origin.items()}
+    assert re.fullmatch(r"linear, trained in 2 epochs, [\d.]+ seconds", shown.pop("Head"))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d \(UTC[+-]\d{4}\)", shown.pop("Trained"))
+    assert shown == {
+        "Encoder": "toy-encoder",
+        "Store": str(tmp_path / "embeddings.h5"),
+        "Split file": str(tmp_path / "split.csv"),
+        "Label file": str(tmp_path / "labels.csv"),
+        "Command": "train-head embeddings.h5 --labels &#x27;&lt;b&gt;.csv&#x27;",
+    }
+
+
+def test_a_head_trained_from_python_has_no_command(make_page: MakePage) -> None:
+    assert "<dt>Command" not in make_page().read_text()
+
+
+def test_the_first_sentence_says_how_often_the_head_was_wrong(make_page: MakePage, tmp_path: Path) -> None:
     text = make_page().read_text()
 
-    mistakes, doubts = (text.split(f"<h2>{title}</h2>")[1].split("</section>")[0] for title in TITLES[5:7])
+    test = json.loads((tmp_path / "head" / "report.json").read_text())["parts"]["test"]
+    wrong = round(test["videos"] * (1 - test["accuracy"]))
+    assert wrong > 0
+    assert f"<strong>The head was wrong on {wrong} of 6 test videos.</strong>" in section(text, "Test videos")
+
+
+def test_of_several_labels_the_first_sentence_says_what_wrong_means(make_page: MakePage) -> None:
+    text = make_page(*SECOND_LABELS).read_text()
+
+    said = re.search(r"<strong>(.*?)</strong>", section(text, "Test videos"))
+    assert said is not None
+    assert re.fullmatch(
+        r"The head was wrong on \d of 6 test videos: it did not give exactly the labels that the video has\. It gave "
+        r"\d videos? a label too many, and missed a label of \d videos?\.",
+        said[1],
+    )
+
+
+def test_without_mistakes_and_doubts_their_sections_are_left_out(toy_store: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv")
+    config = TrainConfig(learning_rate=0.02)
+    report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=config)
+
+    text = write_page(report, toy_store, tmp_path / "split.csv").read_text()
+
+    assert "The head was right on all 6 test videos." in text
+    assert "No label was found that is probably wrong." in text.split("</header>")[0]
+    assert "none: each folder&#x27;s name is a label" in text
+    assert re.findall("<h2>(.*?)</h2>", text) == [*TITLES[:6], TITLES[8]]
+    assert not (tmp_path / "head" / "suspects.csv").exists()
+
+
+def test_the_page_shows_mistakes_and_the_wrong_label_with_their_frames(make_page: MakePage) -> None:
+    text = make_page().read_text()
+
+    mistakes, doubts = (section(text, title) for title in TITLES[6:8])
     assert len(re.findall(r"<figure>.*?data:image/jpeg;base64,.*?taken for <b>", mistakes)) >= 1
     assert doubts.count("<figure>") == 1
     assert re.search(r"is <b>wave</b>, looks like <b>&lt;script&gt;.*hug/05\.mp4", doubts)
 
 
-def test_the_page_says_which_labels_it_does_not_judge(make_page: Callable[..., Path]) -> None:
+def test_the_page_says_which_labels_it_does_not_judge(make_page: MakePage) -> None:
     text = make_page("hug/00.mp4,<rare>").read_text()
 
-    assert "cannot be judged so, and were left out with their videos: &lt;rare&gt;." in text
+    assert "cannot be judged, and are left out with their videos: &lt;rare&gt;." in text
 
 
 def test_labels_stand_in_the_pictures_as_they_are_written() -> None:
-    drawn = draw_map(np.eye(3, 2), ["cash$$", "$x_$ y", r"a\$b"], np.zeros(3, dtype=np.bool_))
+    labels = ["cash$$", "$x_$ y", r"a\$b", "_<i>"]
 
-    assert all(label in drawn for label in (">cash$$<", ">$x_$ y<", r">a\$b<"))
+    drawn = draw_precision_recall(np.eye(4) > 0, np.eye(4), labels)
+
+    assert all(f"<b>{escape(label)}</b> <small>1 test video</small>" in drawn for label in labels)
+
+
+def test_of_many_labels_the_most_frequent_have_a_plot() -> None:
+    targets = np.tri(20, dtype=np.bool_)  # label 0 has 20 videos, label 19 has one
+
+    drawn = draw_precision_recall(targets, np.random.default_rng(0).random((20, 20)), [f"c{c:02d}" for c in range(20)])
+
+    assert re.findall(r"<b>(c\d\d)</b>", drawn) == [f"c{c:02d}" for c in range(12)]
 
 
 def test_the_page_predicts_on_the_device_of_the_training(toy_store: Path, tmp_path: Path) -> None:
@@ -123,15 +190,10 @@ def test_the_page_predicts_on_the_device_of_the_training(toy_store: Path, tmp_pa
         write_page(replace(report, classifier=elsewhere), toy_store, tmp_path / "split.csv")
 
 
-def test_the_same_training_gives_the_same_page(make_page: Callable[..., Path]) -> None:
-    what_passes = r"in [\d.]+ seconds|were looked at .*?<"  # time, and how often the test was looked at
+def test_the_same_training_gives_the_same_page(make_page: MakePage) -> None:
+    # What changes: time, date, and how often the test was looked at.
+    what_passes = r"[\d.]+ seconds|<dd>[\d-]+ [\d:]+ \(UTC|were looked at .*?<"
     without_time = [re.sub(what_passes, "", make_page().read_text()) for _ in range(2)]
 
     assert without_time[0] == without_time[1]
     assert "<script" not in without_time[0]
-
-
-def test_videos_of_several_labels_have_a_page_without_confusion(make_page: Callable[..., Path]) -> None:
-    text = make_page(*SECOND_LABELS).read_text()
-
-    assert "none stands for another" in text

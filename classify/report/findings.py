@@ -1,0 +1,136 @@
+"""What `report.html` and `suspects.csv` show of a training run, gathered once from report, store, labels and split."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.comparison import mean_vectors
+from classify.data import (
+    MOST_LABELS,
+    MOST_VIDEOS,
+    LabelConfig,
+    LabelDoubt,
+    Labels,
+    LabelTable,
+    Split,
+    find_label_errors,
+    read_labels,
+    read_split,
+)
+from classify.experiment import TrainingReport
+from classify.training import open_videos
+from embed.store import EmbeddingStore
+
+GrabFrames = Callable[[str], Sequence[NDArray[np.uint8]]]
+"""Takes a video's location and returns a few of its frames, (H, W_px, 3) RGB; none if it can no longer be read."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a head was trained from, as it was named.
+
+    Args:
+        store: the store's path.
+        split: the split file.
+        labels: the label file; None if the folders' names are the labels.
+        command: the command as typed; None from Python.
+    """
+
+    store: Path
+    split: Path
+    labels: Path | None
+    command: str | None
+
+    @classmethod
+    def of(cls, store: str | Path, split: str | Path, labels: Labels, command: str | None) -> Self:
+        """Take the label file out of what library functions accept as labels."""
+        path = labels.path if isinstance(labels, LabelConfig) else labels
+        return cls(Path(store), Path(split), None if path is None else Path(path), command)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the page shows.
+
+    Args:
+        report: what `train_head` returned.
+        sources: what the head was trained from.
+        table: labels of N videos.
+        split: their parts.
+        probabilities: (N, C).
+        given: (N, C) bool, the labels that the head gives.
+        means: (N, D) mean vectors.
+        locations: (N,) where the videos were read from.
+        grab_frames: reads frames of a location.
+    """
+
+    report: TrainingReport
+    sources: Sources
+    table: LabelTable
+    split: Split
+    probabilities: NDArray[np.floating]
+    given: NDArray[np.bool_]
+    means: NDArray[np.float32]
+    locations: tuple[str, ...]
+    grab_frames: GrabFrames
+
+    @classmethod
+    def gather(cls, report: TrainingReport, sources: Sources, labels: Labels, grab_frames: GrabFrames) -> Self:
+        """Read the labelled videos of a store and let the head predict on all of them.
+
+        Raises:
+            ClassifyError: labels or split do not fit the store.
+            EmbedError: the store cannot be read.
+        """
+        with EmbeddingStore(sources.store) as opened:
+            table = read_labels(opened, labels)
+            device = report.classifier.config.device
+            videos = open_videos(opened, table.ids, device=device)
+            probabilities = report.classifier.predict_probabilities(videos, device=device)
+            return cls(
+                report=report,
+                sources=sources,
+                table=table,
+                split=read_split(sources.split, table),
+                probabilities=probabilities,
+                given=report.classifier.decide(probabilities),
+                means=mean_vectors(videos).astype(np.float32),
+                locations=tuple(opened.video(video_id).location for video_id in table.ids),
+                grab_frames=grab_frames,
+            )
+
+    @property
+    def test(self) -> NDArray[np.int64]:
+        """Rows of the test videos."""
+        return self.split.indices("test")
+
+    @property
+    def is_wrong(self) -> NDArray[np.bool_]:
+        """(N,) True where the head's labels and the video's differ."""
+        return np.asarray((self.given != self.table.targets).any(axis=1))
+
+    @cached_property
+    def doubts(self) -> tuple[LabelDoubt, ...] | None:
+        """Labels that are probably wrong, the least plausible first; None for a set too large to look for them."""
+        if len(self.table.ids) > MOST_VIDEOS or len(self.table.names) > MOST_LABELS:
+            return None
+        return find_label_errors(self.means, self.table.targets, self.split.groups)
+
+    def said(self, video: int) -> str:
+        """Return the labels that the head gives a video, each with its probability: "hug 83%, kick 60%"."""
+        given = np.flatnonzero(self.given[video])
+        return ", ".join(f"{self.table.names[c]} {self.probabilities[video, c]:.0%}" for c in given) or "nothing"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, which may be given in the plural.
+
+    >>> count(1, "videos"), count(1200, "video")
+    ('1 video', '1,200 videos')
+    """
+    return f"{number:,} {noun.removesuffix('s')}{'' if number == 1 else 's'}"

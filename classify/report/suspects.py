@@ -1,0 +1,69 @@
+"""Label file for correcting labels: all videos of a training run, those with a doubtful label first.
+
+    head/suspects.csv    id, path, label, suggestion; group where the split has groups
+
+`label` is what the video has now, `suggestion` what it looks like, blank for videos whose label is not doubted. Several
+labels are joined as in any label file. The file names every video, so it is a whole label file: after editing `label`,
+hand it to split-videos and train-head as --labels.
+"""
+
+import csv
+import io
+import shlex
+
+import numpy as np
+
+from classify.data import SEPARATOR, LabelDoubt
+from classify.report.findings import Findings
+
+SUSPECTS_FILE = "suspects.csv"
+
+_LIKELY = 0.5  # where videos have several labels, each has a regression of its own
+
+
+def suspects_text(found: Findings) -> str:
+    """Return the file's text."""
+    doubts = {doubt.video: doubt for doubt in found.doubts or ()}
+    others = [video for video in range(len(found.table.ids)) if video not in doubts]
+    groups = found.split.groups
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", "path", "label", "suggestion", *(["group"] if groups else [])])
+    for video in (*doubts, *others):
+        suggestion = suggest_labels(found, doubts[video]) if video in doubts else ""
+        row = [found.table.ids[video], found.locations[video], found.table.labels_of(video), suggestion]
+        writer.writerow([*row, *([groups[video]] if groups else [])])
+    return text.getvalue()
+
+
+def suggest_labels(found: Findings, doubt: LabelDoubt) -> str:
+    """Return the labels that a doubtful video looks like, joined; blank where it looks like no other.
+
+    Of several labels, an unlikely one goes and a likely one comes; the others stay.
+    """
+    has = found.table.targets[doubt.video].copy()
+    is_several = found.report.classifier.thresholds is not None
+    if not is_several and doubt.suggested is None:
+        return ""
+    has[doubt.doubted] &= is_several and doubt.label_probability >= _LIKELY
+    if doubt.suggested is not None:
+        has[doubt.suggested] = True
+    return SEPARATOR.join(found.table.names[place] for place in np.flatnonzero(has))
+
+
+def correction_commands(found: Findings) -> tuple[str, str]:
+    """Return the two commands that hand the edited file back: split again, train again, into new places."""
+    folder, split = found.report.folder, found.sources.split
+    labels = ["--labels", str(folder / SUSPECTS_FILE)]
+    new_split = str(split.with_stem(f"{split.stem}-corrected"))
+    shares = [
+        word
+        for part in ("test", "validation")
+        for word in (f"--{part}-size", f"{len(found.split.indices(part)) / len(found.table.ids):.3g}")
+    ]
+    grouping = ["--group-by", "group"] if found.split.groups else []
+    store, new_head = str(found.sources.store), str(folder.with_name(f"{folder.name}-corrected"))
+    return (
+        shlex.join(["split-videos", store, *labels, *grouping, *shares, "-o", new_split]),
+        shlex.join(["train-head", store, *labels, "--split", new_split, "--html", "-o", new_head]),
+    )

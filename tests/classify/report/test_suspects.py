@@ -1,0 +1,153 @@
+import csv
+import html
+import os
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from classify import SplitConfig, read_labels
+from embed import EmbeddingStore
+from tests.classify.report.conftest import HOSTILE, MISLABELLED, SECOND_LABELS, MakePage
+
+Run = Callable[..., Result]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def labels_in(store: Path, labels: Path) -> dict[str, str]:
+    with EmbeddingStore(store) as opened:
+        table = read_labels(opened, labels)
+    return {video_id: table.labels_of(index) for index, video_id in enumerate(table.ids)}
+
+
+def correct_first(path: Path) -> None:
+    """Put what the first row suggests into its label, as an editor would: the file is newer than the page then."""
+    rows = rows_of(path)
+    rows[0]["label"] = rows[0]["suggestion"]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    page = path.with_name("report.html").stat().st_mtime_ns
+    os.utime(path, ns=(page + 1, page + 1))
+
+
+def commands_on(page: Path) -> list[list[str]]:
+    shown = re.findall("<pre>(.*?)</pre>", page.read_text())
+    return [shlex.split(html.unescape(re.sub("<.*?>", "", line))) for line in shown]
+
+
+def test_suspects_lists_all_videos_and_the_doubtful_one_first(make_page: MakePage, tmp_path: Path) -> None:
+    make_page()
+
+    rows = rows_of(tmp_path / "head" / "suspects.csv")
+    assert rows[0] == {
+        "id": MISLABELLED,
+        "path": str(tmp_path / "videos" / MISLABELLED),
+        "label": "wave",
+        "suggestion": HOSTILE,
+    }
+    assert len(rows) == 60
+    assert {row["suggestion"] for row in rows[1:]} == {""}
+
+
+def test_an_edited_suspects_file_corrects_a_label_and_keeps_all_others(
+    make_page: MakePage, tmp_path: Path, toy_store: Path, run: Run
+) -> None:
+    page, suspects = make_page(), tmp_path / "head" / "suspects.csv"
+    before = labels_in(toy_store, tmp_path / "labels.csv")
+
+    correct_first(suspects)
+    results = [run(name.replace("-", "_"), *arguments) for name, *arguments in commands_on(page)]
+
+    assert [result.exit_code for result in results] == [0, 0], [result.output for result in results]
+    assert labels_in(toy_store, suspects) == {**before, MISLABELLED: HOSTILE}
+    split = {row["id"]: row["labels"] for row in rows_of(tmp_path / "split-corrected.csv")}
+    assert split == {**before, MISLABELLED: HOSTILE}
+    assert (tmp_path / "head-corrected" / "report.html").exists()
+    assert not (tmp_path / "head-corrected" / "suspects.csv").exists()  # nothing is doubtful any more
+
+
+def test_the_parts_of_the_new_split_are_as_large_as_those_of_the_old(
+    make_page: MakePage, tmp_path: Path, run: Run
+) -> None:
+    split_again, _ = commands_on(make_page(split=SplitConfig(test_size=0.3, validation_size=0)))
+
+    result = run("split_videos", *split_again[1:])
+
+    assert result.exit_code == 0, result.output
+    parts = [row["part"] for row in rows_of(tmp_path / "split-corrected.csv")]
+    assert {part: parts.count(part) for part in ("train", "validation", "test")} == {
+        "train": 42,
+        "validation": 0,
+        "test": 18,
+    }
+
+
+def test_the_old_split_file_refuses_corrected_labels(
+    make_page: MakePage, tmp_path: Path, toy_store: Path, run: Run
+) -> None:
+    make_page()
+    correct_first(tmp_path / "head" / "suspects.csv")
+
+    result = run("train_head", toy_store, "--labels", "head/suspects.csv", "--split", "split.csv", "-o", "other")
+
+    assert result.exit_code == 2
+    assert f"split.csv says 'wave' of '{MISLABELLED}', but its labels are now" in result.output
+    assert "make the split again" in result.output
+
+
+def test_groups_go_into_the_file_and_into_the_command(make_page: MakePage, tmp_path: Path, run: Run) -> None:
+    page = make_page(split=SplitConfig(group_by="trip"))
+    split_again, _ = commands_on(page)
+    trip_of = {row["id"]: row["trip"] for row in rows_of(tmp_path / "labels.csv")}
+
+    result = run("split_videos", *split_again[1:])
+
+    assert result.exit_code == 0, result.output
+    assert {row["id"]: row["group"] for row in rows_of(tmp_path / "split-corrected.csv")} == trip_of
+
+
+def test_of_several_labels_the_suggestion_is_all_that_the_video_should_have(
+    make_page: MakePage, tmp_path: Path
+) -> None:
+    make_page(*SECOND_LABELS, f"{MISLABELLED},kick")
+
+    (row,) = [row for row in rows_of(tmp_path / "head" / "suspects.csv") if row["id"] == MISLABELLED]
+    assert row["label"] == "kick|wave"
+    assert HOSTILE in row["suggestion"].split("|")
+    assert len(row["suggestion"].split("|")) < 3
+
+
+def test_a_suspects_file_that_was_edited_is_not_lost_to_the_next_training(
+    make_page: MakePage, tmp_path: Path, toy_store: Path, run: Run
+) -> None:
+    make_page()
+    correct_first(tmp_path / "head" / "suspects.csv")
+    edited = (tmp_path / "head" / "suspects.csv").read_text()
+
+    result = run("train_head", toy_store, "--labels", "labels.csv", "--split", "split.csv", "-o", "head")
+
+    assert result.exit_code == 2
+    assert "suspects.csv was changed after report.html was written" in result.output
+    assert "Name another folder for the head, or move the file" in result.output
+    assert (tmp_path / "head" / "suspects.csv").read_text() == edited
+
+
+@pytest.mark.parametrize("option", [(), ("--html",)], ids=["without a page", "with a page"])
+def test_a_suspects_file_that_nobody_edited_goes_with_its_head(
+    make_page: MakePage, tmp_path: Path, toy_store: Path, run: Run, option: tuple[str, ...]
+) -> None:
+    make_page()
+
+    result = run("train_head", toy_store, "--split", "split.csv", "--labels", "labels.csv", *option, "-o", "head")
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "head" / "suspects.csv").exists() == bool(option)
