@@ -1,4 +1,4 @@
-"""Describe the labelled set of a store, from the store's tables alone: no vector is read."""
+"""Description of the labelled set of a store, from the store's tables alone: no vector is read."""
 
 import json
 from pathlib import Path
@@ -18,13 +18,13 @@ def describe_dataset(
     labels: Labels = None,
     split: str | Path | None = None,
 ) -> DatasetDescription:
-    """Describe the labelled videos of a store, and draw the description.
+    """Return a description of the labelled videos of a store, and write it with pictures.
 
     Args:
         store: the store's path.
-        output: folder for dataset.json and the pictures (PNG), which needs matplotlib; None writes nothing.
+        output: folder for dataset.json and the pictures (PNG), which need matplotlib; None writes nothing.
         labels: as for `split_videos`.
-        split: the split file, checked against the store; None describes the whole set alone.
+        split: the split file, checked against the store; None describes only the whole set.
 
     Raises:
         ClassifyError: labels or split do not fit the store, or matplotlib is not installed.

@@ -1,8 +1,10 @@
 """Pictures of a labelled set, as PNG files in memory; matplotlib loads when they are drawn.
 
-Colours are those of Okabe & Ito, which people with any kind of colour vision tell apart; quantities are in cividis,
-which is made for the same. Source: Okabe & Ito 2008, Color Universal Design; Nunez, Anderton & Renslow 2018, Optimizing
-colormaps with consideration for color vision deficiency.
+Colours are those of Okabe & Ito, which people with any kind of colour vision can tell apart. Quantities are in cividis,
+which is made for the same purpose.
+
+Source: Okabe & Ito 2008, Color Universal Design; Nunez, Anderton & Renslow 2018, Optimizing colormaps with
+consideration for color vision deficiency.
 """
 
 import io
@@ -25,12 +27,12 @@ PART_COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73", 
 
 _SHOWN_CLASSES = 40  # rows that can still be read on one page
 _COUNTED_CELLS = 16  # classes up to which a cell has room for its number
-_LONG_SPAN = 30  # times the shortest from which durations stand on a logarithmic axis
+_LONG_SPAN = 30  # longest over shortest duration above which the axis is logarithmic
 _DPI = 150
 
 
 def draw_description(description: DatasetDescription) -> dict[str, bytes]:
-    """Draw a set: name of each file -> its PNG.
+    """Draw a set; return file name -> PNG.
 
     Raises:
         ClassifyError: matplotlib is not installed.
@@ -40,7 +42,7 @@ def draw_description(description: DatasetDescription) -> dict[str, bytes]:
     except ImportError as error:
         raise ClassifyError("Pictures need matplotlib. Install it: pip install 'framehead[plots]'") from error
     with picture_style():
-        # Where no video has two labels, there is nothing to see of labels together.
+        # If no video has two labels, no two labels are together.
         drawn = {name: draw for name, draw in _PICTURES.items() if draw is not _draw_pairs or description.pairs}
         return {name: _png(draw(description)) for name, draw in drawn.items()}
 
@@ -86,7 +88,7 @@ def _draw_pairs(description: DatasetDescription) -> "Figure":
     shown = _most_frequent(description.class_counts[WHOLE])
     shared = description.shared_counts[np.ix_(shown, shown)].astype(np.float64)
     alone = np.diag(shared).copy()
-    np.fill_diagonal(shared, np.nan)  # they would outshine all others
+    np.fill_diagonal(shared, np.nan)  # its counts are so large that all others would look alike
     figure, axes = _new_figure(max(10, len(shown)), width_inches=3.5 + 0.42 * max(8, len(shown)))
     image = axes.imshow(np.ma.masked_invalid(shared), cmap="cividis", vmin=0, vmax=max(1.0, np.nanmax(shared)))
     if len(shown) <= _COUNTED_CELLS:
@@ -94,7 +96,7 @@ def _draw_pairs(description: DatasetDescription) -> "Figure":
     names = [description.table.names[index] for index in shown]
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
-    axes.set_title(f"Videos that have both labels{_cut(description, shown)}\n(on the diagonal: that have the one)")
+    axes.set_title(f"Videos that have both labels{_cut(description, shown)}\n(diagonal: videos that have the label)")
     figure.colorbar(image, ax=axes, label="videos", shrink=0.8)
     return figure
 
@@ -140,7 +142,7 @@ def _draw_class_durations(description: DatasetDescription) -> "Figure":
     axes.set_yticks(range(1, len(order) + 1), [_row_name(description, int(shown[row])) for row in order])
     if _is_long(description.durations_s):
         _use_logarithm(axes)
-    legend = "box: the middle half; line: median; whiskers: up to 1.5 box lengths"
+    legend = "box: middle half; line: median; whiskers: up to 1.5 box lengths"
     axes.set(xlabel=f"duration (seconds)\n{legend}", title=f"Durations by class{_cut(description, shown)}")
     return figure
 
@@ -155,7 +157,7 @@ def _draw_resolutions(description: DatasetDescription) -> "Figure":
     sizes, counts = np.array([*found]), np.array([*found.values()])
     areas = 30 + 600 * counts / known
     axes.scatter(sizes[:, 0], sizes[:, 1], s=areas, color="#0072B2", alpha=0.5, edgecolors="black", linewidths=0.5)
-    axes.set(xlabel="width (pixels)", ylabel="height (pixels)", title=f"{title} (a larger dot: more videos)")
+    axes.set(xlabel="width (pixels)", ylabel="height (pixels)", title=f"{title} (larger dots: more videos)")
     axes.set(xlim=(0, 1.1 * sizes[:, 0].max()), ylim=(0, 1.1 * sizes[:, 1].max()))
     axes.grid(alpha=0.3)
     return figure
@@ -199,12 +201,12 @@ def _png(figure: "Figure") -> bytes:
 
 
 def _parts_of(description: DatasetDescription) -> list[str]:
-    """Return the parts that make up the whole; the whole itself where there is no split."""
+    """Return the parts that make up the whole, or the whole if there is no split."""
     return [part for part in description.rows if part != WHOLE] or [WHOLE]
 
 
 def _most_frequent(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the classes to show, the one of most videos first."""
+    """Return the classes to show, the one with the most videos first."""
     return np.argsort(-counts, kind="stable")[:_SHOWN_CLASSES]
 
 
@@ -232,7 +234,7 @@ def _write_cells(axes: "Axes", shared: NDArray[np.float64], alone: NDArray[np.fl
 
 
 def _add_legend(figure: "Figure", axes: "Axes") -> None:
-    """Write what the colours mean below the picture, where it covers nothing."""
+    """Write the legend below the picture, where it covers nothing."""
     handles, names = axes.get_legend_handles_labels()
     if names != [WHOLE]:
         figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
@@ -245,7 +247,7 @@ def _count_in_wholes(axis: "Axis") -> None:
 
 
 def _use_logarithm(axes: "Axes") -> None:
-    """Make the horizontal axis logarithmic, with plain numbers on it."""
+    """Make the horizontal axis logarithmic, with plain numbers as its labels."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     axes.set_xscale("log")

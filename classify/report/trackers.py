@@ -1,7 +1,7 @@
-"""A training's record for programs that compare runs: TensorBoard, MLflow, and Weights & Biases.
+"""Records of a training run for programs that compare runs: TensorBoard, MLflow, and Weights & Biases.
 
-All get what history.csv and report.json hold: the recipe, each epoch's figures with the epoch as their step, and the
-figures of each part.
+Each gets what history.csv and report.json hold: the recipe, the figures of each epoch with the epoch as their step, and
+the figures of each part.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,11 +17,11 @@ if TYPE_CHECKING:  # the command line reads the names of TRACKERS, and training 
     from classify.experiment import TrainingReport
 
 LOG_FOLDER = "runs"
-"""Where TensorBoard's files go: runs/{name of the head's folder}-{year-month-day_hour-minute-second-microsecond}."""
+"""Folder for TensorBoard's files: runs/{name of the head's folder}-{year-month-day_hour-minute-second-microsecond}."""
 
 
 def check_tracker(tracker: str) -> None:
-    """Say before a training that its record could not be written after it.
+    """Check before a training run that its record can be written after it.
 
     Raises:
         ClassifyError: there is no such tracker, or its package is not installed.
@@ -33,16 +33,16 @@ def check_tracker(tracker: str) -> None:
 
 
 def log_training(report: "TrainingReport", tracker: str) -> None:
-    """Write a training's record to a tracker.
+    """Write the record of a training run to a tracker.
 
     Args:
         report: what `train_head` returned.
-        tracker: one of TRACKERS. "tensorboard" writes into a new folder in `runs/`; "mlflow" to where
-            MLFLOW_TRACKING_URI says; "wandb" to where its own variables say, such as WANDB_MODE, WANDB_PROJECT and
-            WANDB_DIR.
+        tracker: one of TRACKERS. "tensorboard" writes to a new folder in `runs/`, "mlflow" to MLFLOW_TRACKING_URI,
+            and "wandb" where its own variables say, such as WANDB_MODE, WANDB_PROJECT and WANDB_DIR.
 
     Raises:
-        ClassifyError: there is no such tracker, its package is not installed, or it refuses. The head stays as it is.
+        ClassifyError: there is no such tracker, its package is not installed, or it refuses the record. The head stays
+            as it is.
     """
     check_tracker(tracker)
     TRACKERS[tracker](report)
@@ -51,7 +51,7 @@ def log_training(report: "TrainingReport", tracker: str) -> None:
 def _log_to_tensorboard(report: "TrainingReport") -> None:
     from tensorboardX import SummaryWriter
 
-    # TensorBoard draws all files of a folder as one curve.
+    # TensorBoard draws all files in one folder as one curve.
     moment = datetime.now().astimezone()
     folder = Path(LOG_FOLDER, f"{report.folder.name}-{moment:%Y-%m-%d_%H-%M-%S-%f}")
     with SummaryWriter(str(folder)) as writer:
@@ -84,14 +84,14 @@ def _log_to_mlflow(report: "TrainingReport") -> None:
 def _log_to_wandb(report: "TrainingReport") -> None:
     import wandb
 
-    # A run of the caller's stays open, and the command's own output stays out of the record.
+    # If the caller has a run open, it stays open. Output of the command stays out of the record.
     settings = wandb.Settings(reinit="create_new", console="off")
     try:
         with wandb.init(name=report.folder.name, config=_recipe(report), settings=settings) as run:
             for epoch, figures in _epochs(report).items():
                 run.log(figures, step=epoch)
             run.summary.update(_results(report))
-    except (wandb.Error, ValueError) as error:  # ValueError: a variable has a value that it does not know
+    except (wandb.Error, ValueError) as error:  # ValueError: a variable has a value that wandb does not know
         raise ClassifyError(
             f"{report.folder} holds the trained head, but Weights & Biases refuses its record: {error} Run "
             "`wandb login`, or set WANDB_MODE=offline to keep the record in a folder."
@@ -103,7 +103,7 @@ TRACKERS: dict[str, Callable[["TrainingReport"], None]] = {
     "mlflow": _log_to_mlflow,
     "wandb": _log_to_wandb,
 }
-_MODULE_OF = {"tensorboard": "tensorboardX"}  # others are named as their trackers
+_MODULE_OF = {"tensorboard": "tensorboardX"}  # the modules of others have the names of their trackers
 
 
 def _recipe(report: "TrainingReport") -> dict[str, object]:
@@ -111,7 +111,7 @@ def _recipe(report: "TrainingReport") -> dict[str, object]:
 
 
 def _epochs(report: "TrainingReport") -> Mapping[int, dict[str, float]]:
-    """Return epoch -> name -> figure; those of validation are absent without validation videos."""
+    """Return epoch -> name -> figure, without figures of validation if there are no validation videos."""
     return {
         record.epoch: {
             name: float(value)

@@ -26,7 +26,7 @@ def test_labels_that_were_swapped_are_found_with_what_they_should_be(means: NDAr
     assert all(doubt.label_probability < 0.3 < 0.7 < doubt.suggested_probability for doubt in doubts)
 
 
-def test_a_label_too_many_is_found_where_videos_have_several(means: NDArray[np.float64]) -> None:
+def test_an_extra_label_is_found_where_videos_have_several(means: NDArray[np.float64]) -> None:
     targets = (np.arange(120) % 3)[:, None] == np.arange(3)
     targets[SWAPPED, (np.array(SWAPPED) + 1) % 3] = True
 
@@ -42,22 +42,24 @@ def test_right_labels_are_not_doubted(means: NDArray[np.float64]) -> None:
     assert find_label_errors(means, (np.arange(120) % 3)[:, None] == np.arange(3), groups) == ()
 
 
-def test_a_class_of_a_single_group_is_left_out_since_no_other_video_vouches_for_it(means: NDArray[np.float64]) -> None:
+def test_a_class_in_a_single_group_is_not_judged_since_nothing_vouches_for_it(
+    means: NDArray[np.float64],
+) -> None:
     kinds = np.arange(120) % 3
     groups = tuple("one" if kind == 2 else f"trip {video // 6}" for video, kind in enumerate(kinds))
-    kinds[SWAPPED[0]] = 1  # of a class that can be judged, so it is doubted still
+    kinds[SWAPPED[0]] = 1  # a class that can be judged, so the video is still doubted
     targets = kinds[:, None] == np.arange(3)
 
     assert can_judge(targets, groups).tolist() == [True, True, False]
     assert [doubt.video for doubt in find_label_errors(means, targets, groups)] == SWAPPED[:1]
 
 
-def test_where_all_but_one_class_lie_in_a_single_group_none_can_be_judged() -> None:
+def test_if_all_but_one_class_are_in_a_single_group_none_can_be_judged() -> None:
     targets = (np.arange(20) < 10)[:, None] == np.array([True, False])
     groups = tuple("one" if has else str(video) for video, has in enumerate(targets[:, 1]))
 
     assert can_judge(targets, groups).tolist() == [False, False]
 
 
-def test_of_too_few_videos_of_a_label_nothing_is_said(means: NDArray[np.float64]) -> None:
+def test_labels_with_too_few_videos_are_not_judged(means: NDArray[np.float64]) -> None:
     assert find_label_errors(means[:12], (np.arange(12) % 3)[:, None] == np.arange(3)) == ()

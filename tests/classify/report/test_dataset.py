@@ -99,7 +99,7 @@ def test_labels_with_dollar_signs_are_drawn(store: Path, tmp_path: Path) -> None
     assert {path.stem for path in (tmp_path / "out").glob("*.png")} == PICTURES
 
 
-def test_where_no_video_has_two_labels_no_picture_shows_them_together(toy_store: Path, tmp_path: Path) -> None:
+def test_if_no_video_has_two_labels_no_picture_shows_labels_together(toy_store: Path, tmp_path: Path) -> None:
     describe_dataset(toy_store, tmp_path / "out")
 
     assert not (tmp_path / "out" / "labels_together.png").exists()
@@ -122,7 +122,7 @@ def test_many_classes_and_long_videos_are_drawn(tmp_path: Path, provenance: Prov
         assert picture.height < 2500  # 40 of 60 classes
 
 
-def test_without_matplotlib_nothing_is_written_and_one_reads_what_to_install(store: Path, tmp_path: Path) -> None:
+def test_without_matplotlib_nothing_is_written_and_the_error_says_what_to_install(store: Path, tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
         f"from classify import describe_dataset; describe_dataset({str(store)!r}, {str(tmp_path / 'out')!r}, "

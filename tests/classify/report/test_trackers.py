@@ -13,7 +13,7 @@ from classify.report.trackers import check_tracker
 
 @pytest.fixture
 def report(toy_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingReport:
-    """A training of three epochs, in a folder of its own."""
+    """A training run of three epochs, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     split_videos(toy_store, "split.csv")
     return train_head(toy_store, "split.csv", "head", config=TrainConfig(epochs=3))
@@ -36,7 +36,7 @@ def test_tensorboards_files_hold_each_epochs_loss_and_the_test_figures(report: T
     assert values["test/micro_f1"] == pytest.approx([report.parts["test"].micro_f1])
 
 
-def test_trainings_into_one_folder_are_runs_of_their_own_in_tensorboard(report: TrainingReport) -> None:
+def test_each_training_run_into_one_folder_is_a_run_of_its_own_in_tensorboard(report: TrainingReport) -> None:
     log_training(report, "tensorboard")
     log_training(report, "tensorboard")
 
@@ -45,7 +45,7 @@ def test_trainings_into_one_folder_are_runs_of_their_own_in_tensorboard(report: 
     assert [len([*earlier.iterdir()]), len([*later.iterdir()])] == [1, 1]
 
 
-def test_mlflow_knows_each_epochs_loss_the_recipe_and_the_test_figures(
+def test_mlflow_has_each_epochs_loss_the_recipe_and_the_test_figures(
     report: TrainingReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # a database would need packages that the client lacks
