@@ -7,15 +7,16 @@ The page runs no script, and tells the browser to load nothing.
 """
 
 import html
+from datetime import datetime
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-from classify.data import Labels
+from classify.data import MOST_LABELS, MOST_VIDEOS, Labels
 from classify.errors import ClassifyError
 from classify.experiment import TrainingReport
 from classify.files import write_whole
-from classify.report.findings import Findings, GrabFrames, Sources
+from classify.report.findings import Findings, GrabFrames, Sources, count
 from classify.report.page_figures import (
     Section,
     calibration_section,
@@ -25,12 +26,12 @@ from classify.report.page_figures import (
     precision_recall_section,
     test_section,
 )
-from classify.report.page_head import head_of_page
 from classify.report.page_map import map_section
-from classify.report.page_videos import label_errors_section, mistakes_section
+from classify.report.page_videos import label_errors_section, mistakes_section, show_command
 from classify.report.suspects import SUSPECTS_FILE, suspects_text
 
 PAGE_FILE = "report.html"
+_REPORT_FILE = "report.json"
 
 _SECTIONS = (
     test_section,
@@ -110,12 +111,58 @@ def _page(found: Findings) -> str:
 </head>
 <body>
 <main>
-{head_of_page(found)}
+{_head_of_page(found)}
 <nav aria-label="Sections">{links}</nav>
 {"".join(map(_write, sections))}</main>
 </body>
 </html>
 """
+
+
+def _head_of_page(found: Findings) -> str:
+    """Return the title, what the head was trained from, and notes."""
+    report = found.report
+    rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in _origin(found).items())
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in (*report.notes, *_absences(found)))
+    return f"""<header>
+<h1>{html.escape(report.classifier.config.arch)} head, {count(len(found.table.names), "label")}</h1>
+<dl class="origin">{rows}</dl>
+{f'<ul class="notes">{notes}</ul>' if notes else ""}
+</header>"""
+
+
+def _origin(found: Findings) -> dict[str, str]:
+    """Return name -> value, as HTML; what is not known is left out."""
+    report, sources = found.report, found.sources
+    encoder, config = report.classifier.provenance.encoder, report.classifier.config
+    length = f"{count(report.history[-1].epoch, 'epoch')}, " if report.history else ""
+    values = {
+        "Head": f"{config.arch}, trained in {length}{report.seconds:.1f} seconds",
+        "Trained": _moment(found),
+        "Encoder": encoder.model,
+        "Store": str(sources.store),
+        "Split file": str(sources.split),
+        "Label file": "none: each folder's name is a label" if sources.labels is None else str(sources.labels),
+    }
+    shown = {name: html.escape(value) for name, value in values.items() if value is not None}
+    if sources.command is None:
+        return shown
+    return {**shown, "Command": show_command(sources.command)}
+
+
+def _moment(found: Findings) -> str | None:
+    """Return when the training run ended; None where its report.json is gone."""
+    path = found.report.folder / _REPORT_FILE
+    if not path.exists():
+        return None
+    return f"{datetime.fromtimestamp(path.stat().st_mtime).astimezone():%Y-%m-%d %H:%M (UTC%z)}"
+
+
+def _absences(found: Findings) -> list[str]:
+    """Return why the page has no section on label errors, if it has none."""
+    if found.doubts is None:
+        return [f"Label errors are looked for in up to {MOST_VIDEOS:,} videos and {MOST_LABELS} labels; not here."]
+    return [] if found.doubts else ["No label was found that is probably wrong."]
 
 
 def _write(section: Section) -> str:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from classify.data import FOLDS, LabelDoubt, can_judge
 from classify.report.findings import Findings, count
 from classify.report.page_figures import Section
-from classify.report.page_head import show_command
 from classify.report.suspects import SUSPECTS_FILE, correction_commands
 
 _SHOWN_VIDEOS = 12  # cards of mistakes, and of doubtful labels
@@ -53,6 +52,12 @@ def label_errors_section(found: Findings) -> Section | None:
     return Section("Likely label errors", words, f'<div class="cards">{cards}</div>\n{_correction(found)}')
 
 
+def show_command(command: str) -> str:
+    """Return a command whose lines break between words only."""
+    words = " ".join(f"<span>{html.escape(word)}</span>" for word in command.split(" "))
+    return f'<code class="command">{words}</code>'
+
+
 def _unjudged(found: Findings) -> str:
     is_judged = can_judge(found.table.targets, found.split.groups)
     names = [html.escape(name) for name, judged in zip(found.table.names, is_judged, strict=True) if not judged]
@@ -73,7 +78,7 @@ def _correction(found: Findings) -> str:
         f"<p><code>{path}</code> lists every video with its label. "
         f"{_first_rows(len(found.doubts or ()))} Look at the videos, edit the column <code>label</code>, and train "
         "again with the edited file:</p>"
-        f"{commands}<p>Give both commands the other options of the first split and the first training run, too. The "
+        f"{commands}<p>Add the other options of the first split and the first training run to the two commands. The "
         "old split file holds the old labels, so train-head refuses it with the new ones.</p></div>"
     )
 
