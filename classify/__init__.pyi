@@ -54,7 +54,15 @@ from .measures import (
     measure as measure,
     rank as rank,
 )
-from .report import describe_dataset as describe_dataset, log_training as log_training, write_page as write_page
+from .report import (
+    describe_dataset as describe_dataset,
+    log_training as log_training,
+    plot_confidence as plot_confidence,
+    plot_curves as plot_curves,
+    plot_mixup as plot_mixup,
+    plot_videos as plot_videos,
+    write_page as write_page,
+)
 from .training import (
     LabelledSet as LabelledSet,
     TrainConfig as TrainConfig,

@@ -1,5 +1,11 @@
 from .comparison_texts import comparison_text as comparison_text
 from .dataset import describe_dataset as describe_dataset
+from .experiment_plots import (
+    plot_confidence as plot_confidence,
+    plot_curves as plot_curves,
+    plot_mixup as plot_mixup,
+    plot_videos as plot_videos,
+)
 from .page import check_page_packages as check_page_packages, write_page as write_page
 from .texts import (
     description_text as description_text,
