@@ -1,4 +1,8 @@
-from .classifier import VideoClassifier as VideoClassifier, refuse_output_folder as refuse_output_folder
+from .classifier import (
+    VideoClassifier as VideoClassifier,
+    refuse_edited_labels as refuse_edited_labels,
+    refuse_output_folder as refuse_output_folder,
+)
 from .estimator import VideoHeadClassifier as VideoHeadClassifier
 from .export import ExportSummary as ExportSummary, export_head as export_head
 from .prediction import (

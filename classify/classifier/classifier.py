@@ -173,7 +173,7 @@ def refuse_output_folder(folder: Path) -> None:
         raise HeadError(
             f"{folder} holds {foreign[0]!r}, which is not part of a head and would be lost. Name another folder."
         )
-    _refuse_edited_labels(folder)
+    refuse_edited_labels(folder)
     try:
         with tempfile.TemporaryFile(
             dir=next(place for place in (folder, *folder.absolute().parents) if place.exists())
@@ -183,7 +183,7 @@ def refuse_output_folder(folder: Path) -> None:
         raise _unwritable(folder, error) from error
 
 
-def _refuse_edited_labels(folder: Path) -> None:
+def refuse_edited_labels(folder: Path) -> None:
     """Raise HeadError where suspects.csv is newer than the page, which is written after it: labels were corrected."""
     page, suspects = folder / _PAGE_FILE, folder / _SUSPECTS_FILE
     if page.exists() and suspects.exists() and suspects.stat().st_mtime_ns > page.stat().st_mtime_ns:

@@ -12,6 +12,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
+from classify.classifier import refuse_edited_labels
 from classify.data import MOST_LABELS, MOST_VIDEOS, Labels
 from classify.errors import ClassifyError
 from classify.experiment import TrainingReport
@@ -78,10 +79,12 @@ def write_page(
         command: the command that trained the head, as typed; the page shows it.
 
     Raises:
-        ClassifyError: matplotlib or cleanlab is not installed, or labels and split do not fit the store.
+        ClassifyError: matplotlib or cleanlab is not installed, labels and split do not fit the store, or suspects.csv
+            was edited since it was written.
         EmbedError: the store cannot be read.
     """
     check_page_packages()
+    refuse_edited_labels(report.folder)
     found = Findings.gather(report, Sources.of(store, split, labels, command), labels, grab_frames)
     text = _page(found)
     suspects = report.folder / SUSPECTS_FILE

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from classify import SplitConfig, read_labels
+from classify import HeadError, SplitConfig, TrainConfig, read_labels, train_head, write_page
 from embed import EmbeddingStore
 from tests.classify.report.conftest import HOSTILE, MISLABELLED, SECOND_LABELS, MakePage
 
@@ -139,6 +139,19 @@ def test_a_suspects_file_that_was_edited_is_not_lost_to_the_next_training(
     assert "suspects.csv was changed after report.html was written" in result.output
     assert "Name another folder for the head, or move the file" in result.output
     assert (tmp_path / "head" / "suspects.csv").read_text() == edited
+
+
+def test_a_suspects_file_that_was_edited_is_not_lost_to_the_next_page(
+    make_page: MakePage, tmp_path: Path, toy_store: Path
+) -> None:
+    make_page()
+    split, labels = tmp_path / "split.csv", tmp_path / "labels.csv"
+    report = train_head(toy_store, split, tmp_path / "other", labels=labels, config=TrainConfig(epochs=1))
+    write_page(report, toy_store, split, labels=labels)
+    correct_first(tmp_path / "other" / "suspects.csv")
+
+    with pytest.raises(HeadError, match=r"suspects\.csv was changed after report\.html was written"):
+        write_page(report, toy_store, split, labels=labels)
 
 
 @pytest.mark.parametrize("option", [(), ("--html",)], ids=["without a page", "with a page"])
