@@ -46,7 +46,7 @@ def test_section(found: Findings) -> Section:
     )
     cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd><small>{small}</small></div>" for name, value, small in tiles)
     words = (
-        f"<strong>{_wrong_in_words(found)}</strong> The 95% interval of micro-F1 is computed over "
+        f"<strong>{_wrong_in_words(found)}</strong> {_wrong_ways(found)}The 95% interval of micro-F1 is computed over "
         f"{count(test.unit_count, test.unit)}. {html.escape(report.test_use)} The head learned with "
         f"{html.escape(report.loss)}."
     )
@@ -57,14 +57,18 @@ def _wrong_in_words(found: Findings) -> str:
     wrong, total = int(found.is_wrong[found.test].sum()), count(len(found.test), "test video")
     if not wrong:
         return f"The head was right on {'the only test video' if len(found.test) == 1 else f'all {total}'}."
-    sentence = f"The head was wrong on {wrong:,} of {total}"
-    if found.report.classifier.thresholds is None:
-        return f"{sentence}."
+    return f"The head was wrong on {wrong:,} of {total}."
+
+
+def _wrong_ways(found: Findings) -> str:
+    """Return what wrong means where videos have several labels; nothing where they have one, or where none is wrong."""
+    if found.report.classifier.thresholds is None or not found.is_wrong[found.test].any():
+        return ""
     given, targets = found.given[found.test], found.table.targets[found.test]
     too_many, missed = (int(which.any(axis=1).sum()) for which in (given & ~targets, targets & ~given))
     return (
-        f"{sentence}: it did not give exactly the labels that the video has. It gave {count(too_many, 'video')} a "
-        f"label too many, and missed a label of {count(missed, 'video')}."
+        "Wrong means that it did not give exactly the labels that the video has. It gave "
+        f"{count(too_many, 'video')} a label too many, and missed a label of {count(missed, 'video')}. "
     )
 
 

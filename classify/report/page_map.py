@@ -41,16 +41,15 @@ def draw_map(found: Findings, rows: NDArray[np.int64], places: NDArray[np.floati
         rows: (M,) which of them are on the map.
         places: (M, 2) of each.
     """
-    labels = [found.table.labels_of(row) if found.table.targets[row].sum() == 1 else None for row in rows]
-    frequent = Counter(label for label in labels if label is not None).most_common(_NAMED)
-    mark_of = {label: number for number, (label, _) in enumerate(frequent)}
-    marks = np.array([mark_of.get(label, -1) if label is not None else -1 for label in labels])
+    labels = [found.table.labels_of(row) for row in rows]  # those of a video are one mark, hug|kick, however many
+    mark_of = {label: number for number, (label, _) in enumerate(Counter(labels).most_common(_NAMED))}
+    marks = np.array([mark_of.get(label, -1) for label in labels])
     shares = _shares(places)
     order = np.lexsort((shares[:, 0], marks))  # the arrow keys go through a label from left to right
     points = "".join(_point(found, int(rows[place]), int(marks[place]), shares[place]) for place in order)
     names = [(number, html.escape(label)) for label, number in mark_of.items()]
     if (marks < 0).any():
-        names.append((-1, "<i>several labels, or a rarer one</i>"))
+        names.append((-1, "<i>rarer labels</i>"))
     legend = "".join(f'<li><span class="mark {_look(number)}"></span>{name}</li>' for number, name in names)
     dense = " dense" if len(rows) > _DENSE else ""
     return (

@@ -90,11 +90,11 @@ def _first_rows(number: int) -> str:
 
 
 def _doubted(found: Findings, doubt: LabelDoubt) -> str:
-    own = f"its own: {doubt.label_probability:.0%}"
+    doubted = f"{html.escape(found.table.names[doubt.doubted])} {doubt.label_probability:.0%}"
     if doubt.suggested is None:
-        return f"unlike its label ({own})"
+        return f"looks unlike it: <b>{doubted}</b>"
     name = html.escape(found.table.names[doubt.suggested])
-    return f"looks like <b>{name} {doubt.suggested_probability:.0%}</b> ({own})"
+    return f"looks like <b>{name} {doubt.suggested_probability:.0%}</b> ({doubted})"
 
 
 def _card(found: Findings, video: int, said: str) -> str:
