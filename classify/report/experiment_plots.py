@@ -212,7 +212,7 @@ def _draw_confidence(axes: "Axes", place: int, found: NDArray[np.float64], colou
         axes.scatter(
             at, found[:, column], marker=marker, s=45, facecolor=face, edgecolor=colour, linewidth=1.4, zorder=3
         )
-    gap = f"{abs(sure - right):.2f} {'too sure' if sure > right else 'not sure enough'}"
+    gap = f"{abs(sure - right):.2f} {'too sure' if sure > right else 'too unsure'}"
     axes.text(place, 1.02, gap, ha="center", fontsize=9)
 
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from classify.classifier import refuse_edited_labels
-from classify.data import MOST_LABELS, MOST_VIDEOS, Labels
+from classify.data import FOLDS, MOST_LABELS, MOST_VIDEOS, Labels, can_judge
 from classify.errors import ClassifyError
 from classify.experiment import TrainingReport
 from classify.files import write_whole
@@ -165,7 +165,13 @@ def _absences(found: Findings) -> list[str]:
     """Return why the page has no section on label errors, if it has none."""
     if found.doubts is None:
         return [f"Label errors are looked for in up to {MOST_VIDEOS:,} videos and {MOST_LABELS} labels; not here."]
-    return [] if found.doubts else ["No label was found that is probably wrong."]
+    if found.doubts:
+        return []
+    judged = int(can_judge(found.table.targets, found.split.groups).sum())
+    if judged < 2:
+        return [f"Label errors cannot be found here: no two labels have {FOLDS} videos or more, in several groups."]
+    left = "" if judged == len(found.table.names) else f" {judged} of {len(found.table.names)} labels could be judged."
+    return [f"No label was found that is probably wrong.{left}"]
 
 
 def _write(section: Section) -> str:

@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from classify import TrainConfig, TrainError, split_videos, train_head, write_page
+from classify import SplitConfig, TrainConfig, TrainError, split_videos, train_head, write_page
 from classify.report.page_plots import draw_precision_recall
 from tests.classify.report.conftest import HOSTILE, SECOND_LABELS, MakePage
 
@@ -26,6 +27,7 @@ TITLES = [
     "Likely label errors",
     "Map of the videos",
 ]
+MakeStore = Callable[..., Path]
 WITHOUT_CONFUSION = [title for title in TITLES if title != "Confusion"]
 
 
@@ -146,6 +148,19 @@ def test_without_mistakes_and_doubts_their_sections_are_left_out(toy_store: Path
     assert "none: each folder&#x27;s name is a label" in text
     assert re.findall("<h2>(.*?)</h2>", text) == [*TITLES[:6], TITLES[8]]
     assert not (tmp_path / "head" / "suspects.csv").exists()
+
+
+def test_a_set_whose_labels_cannot_be_judged_is_not_called_right(make_store: MakeStore, tmp_path: Path) -> None:
+    ids = [f"{name}/{number}.mp4" for name in "abc" for number in range(4)]
+    rng = np.random.default_rng(0)
+    store = make_store({video_id: rng.standard_normal((2, 16)) for video_id in ids})
+    split_videos(store, tmp_path / "split.csv", config=SplitConfig(test_size=0.3, validation_size=0))
+    report = train_head(store, tmp_path / "split.csv", tmp_path / "head", config=TrainConfig(epochs=1))
+
+    text = write_page(report, store, tmp_path / "split.csv").read_text()
+
+    assert "Label errors cannot be found here: no two labels have 5 videos or more" in text
+    assert "No label was found" not in text
 
 
 def test_the_page_shows_mistakes_and_the_wrong_label_with_their_frames(make_page: MakePage) -> None:
