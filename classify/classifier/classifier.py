@@ -184,12 +184,12 @@ def refuse_output_folder(folder: Path) -> None:
 
 
 def refuse_edited_labels(folder: Path) -> None:
-    """Raise HeadError where suspects.csv is newer than the page, which is written after it: labels were corrected."""
+    """Raise HeadError if suspects.csv may hold corrected labels: it is newer than the page, which is written last."""
     page, suspects = folder / _PAGE_FILE, folder / _SUSPECTS_FILE
-    if page.exists() and suspects.exists() and suspects.stat().st_mtime_ns > page.stat().st_mtime_ns:
+    if suspects.exists() and not (page.exists() and suspects.stat().st_mtime_ns <= page.stat().st_mtime_ns):
         raise HeadError(
-            f"{suspects} was changed after {_PAGE_FILE} was written. Corrected labels in it would be lost. Name "
-            "another folder for the head, or move the file out of this one."
+            f"{suspects} is newer than {_PAGE_FILE}, or stands alone, so it may hold labels that you corrected; they "
+            "would be lost. Name another folder for the head, or move the file out of this one."
         )
 
 

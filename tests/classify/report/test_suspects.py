@@ -136,7 +136,7 @@ def test_a_suspects_file_that_was_edited_is_not_lost_to_the_next_training(
     result = run("train_head", toy_store, "--labels", "labels.csv", "--split", "split.csv", "-o", "head")
 
     assert result.exit_code == 2
-    assert "suspects.csv was changed after report.html was written" in result.output
+    assert "suspects.csv is newer than report.html" in result.output
     assert "Name another folder for the head, or move the file" in result.output
     assert (tmp_path / "head" / "suspects.csv").read_text() == edited
 
@@ -150,8 +150,20 @@ def test_a_suspects_file_that_was_edited_is_not_lost_to_the_next_page(
     write_page(report, toy_store, split, labels=labels)
     correct_first(tmp_path / "other" / "suspects.csv")
 
-    with pytest.raises(HeadError, match=r"suspects\.csv was changed after report\.html was written"):
+    with pytest.raises(HeadError, match=r"suspects\.csv is newer than report\.html"):
         write_page(report, toy_store, split, labels=labels)
+
+
+def test_a_suspects_file_without_its_page_is_not_lost(toy_store: Path, tmp_path: Path, run: Run) -> None:
+    run("split_videos", toy_store)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "suspects.csv").write_text("id,label\n")
+
+    result = run("train_head", toy_store, "--split", "split.csv", "-o", "mine")
+
+    assert result.exit_code == 2
+    assert "or stands alone, so it may hold labels that you corrected" in result.output
+    assert (tmp_path / "mine" / "suspects.csv").read_text() == "id,label\n"
 
 
 @pytest.mark.parametrize("option", [(), ("--html",)], ids=["without a page", "with a page"])
