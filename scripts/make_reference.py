@@ -95,7 +95,7 @@ def entry_of(name: str, value: Any) -> Iterator[str]:
 
 def method_lines(name: str, member: Any) -> list[str]:
     """Return the lines on a method or property that has a docstring of its own; none for others."""
-    function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+    function: Any = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
     text = inspect.getdoc(function) if callable(function) and getattr(function, "__doc__", None) else ""
     if not text:
         return []

@@ -125,12 +125,3 @@ class Findings:
         """Return the labels that the head gives a video, each with its probability: "hug 83%, kick 60%"."""
         given = np.flatnonzero(self.given[video])
         return ", ".join(f"{self.table.names[c]} {self.probabilities[video, c]:.0%}" for c in given) or "nothing"
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, which may be given in the plural.
-
-    >>> count(1, "videos"), count(1200, "video")
-    ('1 video', '1,200 videos')
-    """
-    return f"{number:,} {noun.removesuffix('s')}{'' if number == 1 else 's'}"

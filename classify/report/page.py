@@ -17,7 +17,7 @@ from classify.data import FOLDS, MOST_LABELS, MOST_VIDEOS, Labels, can_judge
 from classify.errors import ClassifyError
 from classify.experiment import TrainingReport
 from classify.files import write_whole
-from classify.report.findings import Findings, GrabFrames, Sources, count
+from classify.report.findings import Findings, GrabFrames, Sources
 from classify.report.page_figures import (
     Section,
     calibration_section,
@@ -30,6 +30,7 @@ from classify.report.page_figures import (
 from classify.report.page_map import map_section
 from classify.report.page_videos import label_errors_section, mistakes_section, show_command
 from classify.report.suspects import SUSPECTS_FILE, suspects_text
+from embed.machine import counted
 
 PAGE_FILE = "report.html"
 _REPORT_FILE = "report.json"
@@ -128,7 +129,7 @@ def _head_of_page(found: Findings) -> str:
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in _origin(found).items())
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in (*report.notes, *_absences(found)))
     return f"""<header>
-<h1>{html.escape(report.classifier.config.arch)} head, {count(len(found.table.names), "label")}</h1>
+<h1>{html.escape(report.classifier.config.arch)} head, {counted(len(found.table.names), "label")}</h1>
 <dl class="origin">{rows}</dl>
 {f'<ul class="notes">{notes}</ul>' if notes else ""}
 </header>"""
@@ -138,7 +139,7 @@ def _origin(found: Findings) -> dict[str, str]:
     """Return name -> value, as HTML; what is not known is left out."""
     report, sources = found.report, found.sources
     encoder, config = report.classifier.provenance.encoder, report.classifier.config
-    length = f"{count(report.history[-1].epoch, 'epoch')}, " if report.history else ""
+    length = f"{counted(report.history[-1].epoch, 'epoch')}, " if report.history else ""
     values = {
         "Head": f"{config.arch}, trained in {length}{report.seconds:.1f} seconds",
         "Trained": _moment(found),

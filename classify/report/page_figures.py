@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classify.report.findings import Findings, count
+from classify.report.findings import Findings
 from classify.report.page_plots import CURVES, draw_calibration, draw_curves, draw_precision_recall
-from classify.report.page_tables import class_table, confusion_table
+from classify.report.page_tables import class_table, confusion_table, judged_table
+from embed.machine import counted
 
 _LARGEST_CONFUSION = 40  # classes whose table can still be read
 
@@ -47,14 +48,14 @@ def test_section(found: Findings) -> Section:
     cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd><small>{small}</small></div>" for name, value, small in tiles)
     words = (
         f"<strong>{_wrong_in_words(found)}</strong> {_wrong_ways(found)}The 95% interval of micro-F1 is computed over "
-        f"{count(test.unit_count, test.unit)}. {html.escape(report.test_use)} The head learned with "
+        f"{counted(test.unit_count, test.unit)}. {html.escape(report.test_use)} The head learned with "
         f"{html.escape(report.loss)}."
     )
-    return Section("Test videos", words, f'<dl class="tiles">{cells}</dl>')
+    return Section("Test videos", words, f'<dl class="tiles">{cells}</dl>{judged_table(report)}')
 
 
 def _wrong_in_words(found: Findings) -> str:
-    wrong, total = int(found.is_wrong[found.test].sum()), count(len(found.test), "test video")
+    wrong, total = int(found.is_wrong[found.test].sum()), counted(len(found.test), "test video")
     if not wrong:
         return f"The head was right on {'the only test video' if len(found.test) == 1 else f'all {total}'}."
     return f"The head was wrong on {wrong:,} of {total}."
@@ -68,7 +69,7 @@ def _wrong_ways(found: Findings) -> str:
     too_many, missed = (int(which.any(axis=1).sum()) for which in (given & ~targets, targets & ~given))
     return (
         "Wrong means that it did not give exactly the labels that the video has. It gave "
-        f"{count(too_many, 'video')} a label too many, and missed a label of {count(missed, 'video')}. "
+        f"{counted(too_many, 'video')} a label too many, and missed a label of {counted(missed, 'video')}. "
     )
 
 

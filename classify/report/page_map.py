@@ -9,9 +9,10 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.report.findings import Findings, count
+from classify.report.findings import Findings
 from classify.report.page_figures import Section
 from classify.report.page_plots import COLOUR_COUNT
+from embed.machine import counted
 
 _MAPPED_VIDEOS = 3_000  # t-SNE of more takes minutes
 _SHAPES = 3  # round, square, diamond: page.css
@@ -24,7 +25,7 @@ def map_section(found: Findings) -> Section:
     """Return the videos as points of their mean vectors."""
     total = len(found.table.ids)
     rows = np.sort(np.random.default_rng(0).permutation(total)[:_MAPPED_VIDEOS])
-    shown = "" if len(rows) == total else f" It shows {len(rows):,} of {count(total, 'video')}, drawn at random."
+    shown = "" if len(rows) == total else f" It shows {len(rows):,} of {counted(total, 'video')}, drawn at random."
     words = (
         f"Each point is a video; close points have similar mean vectors (t-SNE: large distances mean nothing).{shown} "
         "Labels that form clusters are easy to tell apart. Labels that overlap may still differ in what happens when. "

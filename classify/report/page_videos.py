@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.data import FOLDS, LabelDoubt, can_judge
-from classify.report.findings import Findings, count
+from classify.report.findings import Findings
 from classify.report.page_figures import Section
 from classify.report.suspects import SUSPECTS_FILE, correction_commands
+from embed.machine import counted
 
 _SHOWN_VIDEOS = 12  # cards of mistakes, and of doubtful labels
 _FRAME_HEIGHT_PX = 120
@@ -29,7 +30,7 @@ def mistakes_section(found: Findings) -> Section | None:
     shown = [int(found.test[row]) for row in order if is_wrong[row].any()][:_SHOWN_VIDEOS]
     if not shown:
         return None
-    wrong = count(int(is_wrong.any(axis=1).sum()), "test video")
+    wrong = counted(int(is_wrong.any(axis=1).sum()), "test video")
     words = (
         f"The head was wrong on {wrong}. It was surest of {'this' if len(shown) == 1 else f'these {len(shown)}'}: is "
         "the head at fault, the video or its label?"
