@@ -1,10 +1,18 @@
+from .decode_pool import DecodeLimits as DecodeLimits
 from .encoders import (
     Encoder as Encoder,
     TextEncoder as TextEncoder,
     load_encoder as load_encoder,
     load_text_encoder as load_text_encoder,
 )
-from .errors import EmbedError as EmbedError, StoreMismatch as StoreMismatch, VideoError as VideoError
+from .errors import (
+    EmbedError as EmbedError,
+    EncoderError as EncoderError,
+    SourceError as SourceError,
+    StoreError as StoreError,
+    StoreMismatch as StoreMismatch,
+    VideoError as VideoError,
+)
 from .run import EmbedConfig as EmbedConfig, EmbedSummary as EmbedSummary, embed_videos as embed_videos
 from .sources import Video as Video, find_videos as find_videos
 from .store import (
@@ -22,6 +30,7 @@ from .video import (
     FramesPerSecond as FramesPerSecond,
     KeyFrames as KeyFrames,
     Preprocessing as Preprocessing,
+    Sampling as Sampling,
     UniformFrames as UniformFrames,
     read_frames as read_frames,
 )

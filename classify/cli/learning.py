@@ -38,7 +38,7 @@ _EMBEDDING, _SPLIT = "Embedding", "Split"
     "--model", default="ViT-B-32", show_default=True, metavar="NAME", help="Encoder; efficientnet-lite0 is bundled."
 )
 @option("--labels", metavar="FILE", type=click.Path(), help="Label file.  [default: each folder's name is a label]")
-@option("--budget", default=60.0, show_default="60", metavar="SECONDS", help="Time to choose and train a head.")
+@option("--budget", default=60.0, metavar="SECONDS", help="Time to choose and train a head.  [default: 60]")
 @option(
     "-o",
     "--output",

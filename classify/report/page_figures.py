@@ -46,9 +46,10 @@ def test_section(found: Findings) -> Section:
         ("test videos", f"{test.metrics.videos:,}", f"of {len(found.table.ids):,}"),
     )
     cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd><small>{small}</small></div>" for name, value, small in tiles)
+    units = counted(test.unit_count, test.unit.removesuffix("s"))
     words = (
         f"<strong>{_wrong_in_words(found)}</strong> {_wrong_ways(found)}The 95% interval of micro-F1 is computed over "
-        f"{counted(test.unit_count, test.unit)}. {html.escape(report.test_use)} The head learned with "
+        f"{units}. {html.escape(report.test_use)} The head learned with "
         f"{html.escape(report.loss)}."
     )
     return Section("Test videos", words, f'<dl class="tiles">{cells}</dl>{judged_table(report)}')

@@ -8,18 +8,18 @@ def counted(count: int, noun: str) -> str:
 
     Args:
         count: 0 or more.
-        noun: the singular of a regular English noun. Of several words, the last becomes plural.
+        noun: the singular of an English noun that is regular, or "epoch". Of several words, the last becomes plural.
 
     >>> counted(1, "video"), counted(2, "video"), counted(0, "video")
     ('1 video', '2 videos', '0 videos')
-    >>> counted(2, "class"), counted(1200, "key frame"), counted(3, "entry"), counted(2, "day")
-    ('2 classes', '1,200 key frames', '3 entries', '2 days')
+    >>> counted(2, "class"), counted(1200, "key frame"), counted(3, "entry"), counted(2, "day"), counted(10, "epoch")
+    ('2 classes', '1,200 key frames', '3 entries', '2 days', '10 epochs')
     """
     return f"{count:,} {noun if count == 1 else _plural(noun)}"
 
 
 def _plural(noun: str) -> str:
-    if noun.endswith(_HISSING):
+    if noun.endswith(_HISSING) and not noun.endswith("epoch"):  # whose ch is a k
         return f"{noun}es"
     if noun.endswith("y") and noun[-2:-1] not in "aeiou":
         return f"{noun[:-1]}ies"

@@ -55,7 +55,7 @@ def test_the_page_opens_in_a_browser_that_asks_for_nothing_and_complains_of_noth
     assert browser_page.locator("h2").all_inner_texts() == titles
     assert browser_page.locator("nav a").all_inner_texts() == titles
     assert browser_page.locator("svg").count() == 2 + 3 + 2  # epochs, three labels, calibration
-    assert HOSTILE in browser_page.locator("table").first.inner_text()
+    assert HOSTILE in browser_page.locator("#each-label table").inner_text()
     images = browser_page.locator("img")
     assert images.count() > 0
     assert images.evaluate_all("found => found.every(image => image.naturalWidth > 0)")
@@ -124,6 +124,12 @@ def test_the_first_sentence_says_how_often_the_head_was_wrong(make_page: MakePag
     wrong = round(test["videos"] * (1 - test["accuracy"]))
     assert wrong > 0
     assert f"<strong>The head was wrong on {wrong} of 6 test videos.</strong>" in section(text, "Test videos")
+
+
+def test_the_baselines_stand_beside_the_head(make_page: MakePage) -> None:
+    shown = section(make_page().read_text(encoding="utf-8"), "Test videos")
+    assert re.findall(r"<th scope=row>([^<]*)", shown) == ["majority", "logistic regression", "this head"]
+    assert re.search(r"computed over \d+ (videos|groups)\.", shown)
 
 
 def test_of_several_labels_the_first_sentence_says_what_wrong_means(make_page: MakePage) -> None:
