@@ -42,5 +42,5 @@ def test_a_variant_is_held_against_the_same_head_without_it(rows: dict[tuple[str
     assert plain < 0.8  # the mean is the same both ways
     assert rows["linear", CHANGES]["micro-F1, mean"] == rows["linear", CHANGES]["0 to 1"] == "1.000"
     assert float(rows["linear", CHANGES]["over plain"].split()[0]) == pytest.approx(1 - plain, abs=1e-3)
-    assert rows["linear", "8 frames"]["over plain"] == "+0.000 (+0.000 to +0.000)"  # of 8
+    assert rows["linear", "8 frames"]["over plain"].startswith("+0.000 (-")  # of 8: the same, as far as so few can tell
     assert rows["motion", "plain"]["micro-F1, mean"] == rows["motion", WINDOWS]["micro-F1, mean"] == "1.000"

@@ -153,7 +153,12 @@ def test_quickstart_runs_from_a_folder_to_predictions_and_embeds_once(quickstart
     assert [first.stdout.count(command) for command in shown] == [1] * 6
     results = quickstart.parents[1] / "quickstart" / "my videos" / "efficientnet-lite0-2"
     split_files = {"split.csv", "split.csv.evaluations.jsonl"}
-    assert {path.name for path in results.iterdir()} == {"embeddings.h5", "head", "comparison"} | split_files
+    assert {path.name for path in results.iterdir()} == {
+        "embeddings.h5",
+        "head",
+        "comparison",
+        "learned.json",
+    } | split_files
     assert "Report:  quickstart/my videos/efficientnet-lite0-2/head/report.html" in first.stdout
     assert (results / "head" / "report.html").exists()
     store = (results / "embeddings.h5").read_bytes()

@@ -100,7 +100,7 @@ def test_the_old_split_file_refuses_corrected_labels(
     result = run("train_head", toy_store, "--labels", "head/suspects.csv", "--split", "split.csv", "-o", "other")
 
     assert result.exit_code == 2
-    assert f"split.csv says 'wave' of '{MISLABELLED}', but its labels are now" in result.output
+    assert f"split.csv has the labels 'wave' for '{MISLABELLED}', but they are now" in result.output
     assert "make the split again" in result.output
 
 
