@@ -112,7 +112,8 @@ def signature(name: str, value: Callable[..., object]) -> Iterator[str]:
     if inspect.isclass(value) and issubclass(value, BaseException):
         return
     arguments = [re.sub(r"(?<![\w'\"])(?:[a-z_]\w*\.)+(?=[A-Za-z_]\w*)", "", str(p)) for p in call.parameters.values()]
-    arguments = [text.replace("<factory>", "...") for text in arguments if text not in ("self", "cls")]
+    # A default that is an object has no text that stays the same.
+    arguments = [re.sub(r"= <.*>$", "= ...", text) for text in arguments if text not in ("self", "cls")]
     keyword_only = [p.name for p in call.parameters.values() if p.kind is p.KEYWORD_ONLY]
     if keyword_only:
         first = next(place for place, argument in enumerate(arguments) if re.match(rf"{keyword_only[0]}\b", argument))
