@@ -210,7 +210,7 @@ def _refuse_misplaced(config: TrainConfig, budget_s: float | None) -> None:
     elif budget_s is not None:
         raise TrainError(
             f"A budget of {budget_s:g} s has no effect on the {config.arch} head, which takes the time that it needs. "
-            f"Leave the budget out, or use --arch {AUTO}."
+            f"Leave out `budget`, or use --arch {AUTO}."
         )
 
 
@@ -227,7 +227,7 @@ def _note_own(asked: TrainConfig, config: TrainConfig) -> tuple[str, ...]:
     own = [name for name in LOGISTIC if getattr(config, name) != getattr(asked, name)]
     if not own:
         return ()
-    named = ", ".join(f"{name} is {getattr(asked, name)}" for name in own)
+    named = ", ".join(f"`{name}` {getattr(asked, name)}" for name in own)
     return (
         f"Logistic regression was chosen. It has its own settings, so these have no effect: {named}. To use them, name "
         "a head with --arch.",

@@ -1,6 +1,7 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and hashes that tell whether they were edited since."""
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 
@@ -16,3 +17,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def hash_text(text: str) -> str:
+    """Return the sha256 of a text, as hex digits."""
+    return sha256(text.encode(errors="surrogateescape")).hexdigest()

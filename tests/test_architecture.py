@@ -117,6 +117,7 @@ def door_to(name: str, wing: str) -> str:
 setup = ConfigParser()
 setup.read(ROOT / "setup.cfg")
 MODULES = [path for package in FLOORS for path in modules_of(package)]
+FOLDERS = sorted({path.parent for path in MODULES})
 SCRIPTS = sorted(ROOT.glob("scripts/*.py"))
 PYTHON_FILES = [*MODULES, *SCRIPTS, *sorted(ROOT.glob("tests/**/*.py"))]
 DOORS = [path for path in MODULES if path.name == "__init__.py"]
@@ -185,9 +186,16 @@ def test_a_door_says_what_comes_in_what_goes_out_and_what_to_read_first(path: Pa
         assert f"\n{word}" in text
 
 
-@every_wing
-def test_a_wing_holds_few_enough_files_to_know(path: Path) -> None:
-    assert name_of(path) in LISTS or len(list(path.parent.glob("*.py"))) <= MOST_FILES
+@pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
+def test_a_folder_has_a_door_and_few_enough_files_to_know(folder: Path) -> None:
+    assert (folder / "__init__.py").is_file()
+    assert name_of(folder) in LISTS or len(list(folder.glob("*.py"))) <= MOST_FILES
+
+
+@pytest.mark.parametrize("folder", [ROOT / "tests" / path.relative_to(ROOT) for path in FOLDERS], ids=name_of)
+def test_the_tests_have_the_folders_of_the_packages(folder: Path) -> None:
+    tested = {path.parent for path in folder.rglob("test_*.py")}
+    assert {path.relative_to(ROOT / "tests") for path in tested} <= {path.relative_to(ROOT) for path in FOLDERS}
 
 
 @pytest.mark.parametrize("path", modules_of("embed"), ids=name_of)

@@ -175,6 +175,11 @@ def test_a_paragraph_has_at_most_four_lines(page: Path) -> None:
     assert not [lines for lines in prose if len(lines) > 4]
 
 
+@every_guide
+def test_no_page_waits_for_its_text(page: Path) -> None:
+    assert not re.search(r"TODO|<!-- output", text_of(page))
+
+
 def messages() -> str:
     """Return all texts of the code, with a gap where a value stands."""
     found = [path.read_text(encoding="utf-8") for path in (ROOT / "scripts").iterdir() if path.is_file()]

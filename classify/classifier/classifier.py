@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from classify.errors import ClassifyError, EncoderMismatch, HeadError
-from classify.files import write_whole
+from classify.files import hash_text, write_whole
 from classify.heads import StandardisedHead
 from classify.measures import calibrate, decide_labels
 from classify.training import TrainConfig, Videos, configure_head, predict_probabilities
@@ -184,12 +184,15 @@ def refuse_output_folder(folder: Path) -> None:
 
 
 def refuse_edited_labels(folder: Path) -> None:
-    """Raise HeadError if suspects.csv may hold corrected labels: it is newer than the page, which is written last."""
+    """Raise HeadError if suspects.csv may hold corrected labels: the page, which is written last, has another hash."""
     page, suspects = folder / _PAGE_FILE, folder / _SUSPECTS_FILE
-    if suspects.exists() and not (page.exists() and suspects.stat().st_mtime_ns <= page.stat().st_mtime_ns):
+    if not suspects.exists():
+        return
+    written = page.read_text(encoding="utf-8", errors="replace") if page.exists() else ""
+    if hash_text(suspects.read_text(encoding="utf-8", errors="surrogateescape")) not in written:
         raise HeadError(
-            f"{suspects} is newer than {_PAGE_FILE}, or stands alone, so it may hold labels that you corrected; they "
-            "would be lost. Name another folder for the head, or move the file out of this one."
+            f"{suspects} was edited since it was written, or its {_PAGE_FILE} is gone, so it may hold labels that you "
+            "corrected; they would be lost. Name another folder for the head, or move the file out of this one."
         )
 
 

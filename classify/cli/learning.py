@@ -5,7 +5,7 @@ Its folder holds what these commands write, and two files of its own:
     videos-learned/
       learned.json     which folder it was learned from, relative to this one
       embeddings.h5    the store, of embed-videos
-      labels.csv       labels of the videos that are still in the folder; written if the store has others, too
+      labels-present.csv  labels of the videos that are still in the folder; written if the store has others, too
       split.csv        of split-videos
       head/            of train-head
 """
@@ -25,7 +25,7 @@ from classify.cli.learning_plan import LearningPlan, claim_output, default_outpu
 from classify.cli.training import train_head
 from classify.cli.typed import type_option
 from classify.errors import ClassifyError
-from embed.cli import STEP, Command, embed_videos, option, show_next, show_notes
+from embed.cli import STEP, Command, FiniteRange, embed_videos, option, show_next, show_notes
 from embed.machine import counted
 
 _STEPS = {command.name: command for command in (embed_videos, split_videos, train_head)}
@@ -38,7 +38,13 @@ _EMBEDDING, _SPLIT = "Embedding", "Split"
     "--model", default="ViT-B-32", show_default=True, metavar="NAME", help="Encoder; efficientnet-lite0 is bundled."
 )
 @option("--labels", metavar="FILE", type=click.Path(), help="Label file.  [default: each folder's name is a label]")
-@option("--budget", default=60.0, metavar="SECONDS", help="Time to choose and train a head.  [default: 60]")
+@option(
+    "--budget",
+    default=60.0,
+    type=FiniteRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Time to choose and train a head.  [default: 60]",
+)
 @option(
     "-o",
     "--output",
@@ -128,7 +134,9 @@ def _current_labels(plan: LearningPlan, output: Path, labels: str | None) -> str
             raise ClassifyError(f"No video of {plan.videos.path} could be embedded; the reasons are above.")
     if not gone:
         return labels
-    path = output / "labels.csv"
+    path = output / "labels-present.csv"
+    if labels is not None and path.exists() and path.samefile(labels):
+        raise ClassifyError(f"{path} is written by framehead learn. Copy it to another name, and give --labels that.")
     write_whole(path, _label_file(plan))
     what = f"The store has {counted(len(gone), 'video')} that {plan.videos.path} no longer has, such as {gone[0]!r}."
     show_notes((f"{what} {path} labels the others.",))

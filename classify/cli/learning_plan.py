@@ -65,7 +65,7 @@ class LearningPlan:
     split: "SplitConfig"
 
     def __str__(self) -> str:
-        """Say how many videos show which labels, the most frequent first."""
+        """Return a sentence with the number of videos of each label, the most frequent first."""
         from classify.data import list_first
 
         counts = zip(self.table.targets.sum(axis=0).tolist(), self.table.names, strict=True)

@@ -55,7 +55,7 @@ group_options = _join(
         default=0.93,
         show_default=True,
         metavar="COSINE",
-        help="Videos that are at least so similar count as copies.",
+        help="Videos with at least this cosine similarity count as copies.",
     ),
 )
 

@@ -13,7 +13,7 @@ from classify.cli.typed import given_options
 from classify.progress import CountBar
 from classify.report import TRACKERS, check_tracker
 from classify.training import TrainConfig
-from embed.cli import Command, as_typed, option, output_options, show_next, show_notes, typed_again
+from embed.cli import Command, FiniteRange, as_typed, option, output_options, show_next, show_notes, typed_again
 
 if TYPE_CHECKING:
     from classify import Comparison
@@ -31,7 +31,12 @@ _RECIPE = tuple(setting.name for setting in fields(TrainConfig))
 @option("--split", required=True, metavar="FILE", type=click.Path(), help="Split file, made by split-videos.")
 @option("-o", "--output", default="head", show_default=True, metavar="FOLDER", help="Folder for the head.")
 @recipe_options()
-@option("--budget", type=float, metavar="SECONDS", help="Time for --arch auto to choose and train.  [default: 60]")
+@option(
+    "--budget",
+    type=FiniteRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Time for --arch auto to choose and train.  [default: 60]",
+)
 @option("--html", "as_page", is_flag=True, help="Also write report.html: curves, mistakes, doubtful labels.")
 @option(
     "--log-to",

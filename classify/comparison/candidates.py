@@ -44,7 +44,7 @@ def refuse_chosen(config: TrainConfig) -> None:
     plain = TrainConfig()
     given = [name for name in _CHOSEN if getattr(config, name) != getattr(plain, name)]
     if given:
-        named = ", ".join(f"{name} is {getattr(config, name)}" for name in given)
+        named = ", ".join(f"`{name}` is {getattr(config, name)}" for name in given)
         raise TrainError(
             f"{config.arch} chooses these itself, but {named}. Leave them out, or name a head with --arch."
         )

@@ -226,9 +226,10 @@ def _read_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
         )
     differing = sorted(name for name in settings.keys() & before.keys() if before[name] != settings[name])
     if differing:
+        named = ", ".join(f"`{name}`" if name.isidentifier() else name for name in differing)
         raise TrainError(
-            f"The comparison in {folder} was made with another {differing[0]}, so new results would not be comparable. "
-            "Use the same labels, folds and recipe as before, or name another folder."
+            f"The comparison in {folder} was made with other settings ({named}), so new results would not be "
+            "comparable. Use the same labels, folds and recipe as before, or name another folder."
         )
     return before
 

@@ -79,6 +79,6 @@ def _difference(baseline: Outcome, head: Outcome) -> Interval:
 def _note_left_out(dataset: LabelledSet, train_count: int) -> str:
     return (
         f"Logistic regression is left out beside the head: {counted(train_count, 'training video')} of "
-        f"{counted(dataset.videos.dimension, 'dimension')} and {counted(len(dataset.names), 'label')} take it long. "
+        f"{counted(dataset.videos.dimension, 'dimension')} and {counted(len(dataset.names), 'label')} would take long. "
         "compare-heads includes it."
     )

@@ -67,7 +67,7 @@ class DatasetDescription:
 
     @property
     def label_counts(self) -> dict[str, dict[int, int]]:
-        """Number of labels -> videos that have so many, for the whole set and each part."""
+        """Number of labels -> videos with that many, for the whole set and each part."""
         per_video = self.table.targets.sum(axis=1)
         return {part: dict(sorted(Counter(per_video[rows].tolist()).items())) for part, rows in self.rows.items()}
 

@@ -38,7 +38,7 @@ _WORD_CATEGORIES = frozenset("LMN")  # letters, marks (vowels of Hindi and Thai,
 _JOINERS = "\u200c\u200d"  # invisible; between letters they are part of how Persian or Sinhala is written
 _ONE = frozenset({"1", "1.0"})  # pandas writes 1.0 if a column has blanks
 _ZERO_OR_ONE = _ONE | {"0", "0.0", ""}
-_LISTED = 5  # an error shows values of so many columns
+_LISTED = 5  # an error shows the values of at most this many columns
 
 Cells = Mapping[str, str]
 _ReadLabels = Callable[[Cells], frozenset[str]]

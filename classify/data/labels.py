@@ -19,7 +19,7 @@ from classify.errors import LabelError
 from embed.machine import counted
 from embed.store import Failure
 
-_LISTED = 10  # a message lists so many names before "and 7 more"
+_LISTED = 10  # a message lists at most this many names, then "and 7 more"
 
 
 @dataclass(frozen=True)

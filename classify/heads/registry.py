@@ -92,7 +92,7 @@ def build_head(
     """
     lacking = sorted(set(options) - list_options(arch))
     if lacking:
-        raise HeadError(f"The {arch} head has no {lacking[0]}. Leave it out, or choose another head.")
+        raise HeadError(f"The {arch} head has no `{lacking[0]}`. Leave it out, or choose another head.")
     head = _builder(arch)(project or dimension, class_count, **options)
     assert isinstance(head, nn.Module), "a builder returns a torch.nn.Module"
     return StandardisedHead(head, dimension, project=project, max_frames=max_frames)

@@ -28,6 +28,7 @@ from classify.measures.ranking import class_average_precisions, global_average_p
 
 _BLOCK_WEIGHTS = 500_000  # draws x videos at once; GAP takes 20 times that, in several arrays
 _RANKING_WORK = 100_000_000  # draws x videos x classes: some seconds; above it, rankings get no interval
+_FEW_UNITS = 6  # with fewer, draws reach no further than the groups seen: the interval is at least that of no spread
 _SAME = 1e-9  # an interval narrower than this is a point: its ends differ by rounding
 _MEANS_OF_SHARES = ("micro_f1", "accuracy")  # the figures whose interval is known where all draws are the same
 
@@ -159,10 +160,12 @@ def _intervals(
     for name in values:
         value, drawn = float(values[name][0]), np.concatenate([block[name] for block in blocks])
         low, high = np.nanquantile(drawn, [tail, 1 - tail]).tolist()
-        if high - low > _SAME:
+        has_spread = high - low > _SAME
+        if has_spread and (unit_count >= _FEW_UNITS or name not in _MEANS_OF_SHARES):
             intervals[name] = Interval(value, low, high)
         elif name in _MEANS_OF_SHARES:
-            intervals[name] = _without_spread(value, unit_count, config.confidence, lowest)
+            least = _without_spread(value, unit_count, config.confidence, lowest)
+            intervals[name] = Interval(value, min(low, least.low), max(high, least.high)) if has_spread else least
     return intervals
 
 

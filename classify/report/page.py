@@ -16,7 +16,7 @@ from classify.classifier import refuse_edited_labels
 from classify.data import FOLDS, MOST_LABELS, MOST_VIDEOS, Labels, can_judge
 from classify.errors import ClassifyError
 from classify.experiment import TrainingReport
-from classify.files import write_whole
+from classify.files import hash_text, write_whole
 from classify.report.findings import Findings, GrabFrames, Sources
 from classify.report.page_figures import (
     Section,
@@ -87,10 +87,10 @@ def write_page(
     check_page_packages()
     refuse_edited_labels(report.folder)
     found = Findings.gather(report, Sources.of(store, split, labels, command), labels, grab_frames)
-    text = _page(found)
-    suspects = report.folder / SUSPECTS_FILE
-    if found.doubts:
-        write_whole(suspects, suspects_text(found))  # before the page: one that is newer has been edited
+    suspects, words = report.folder / SUSPECTS_FILE, suspects_text(found) if found.doubts else ""
+    text = _page(found, hash_text(words))
+    if words:
+        write_whole(suspects, words)  # before the page, which has its hash: one with another hash was edited
     else:
         suspects.unlink(missing_ok=True)
     path = report.folder / PAGE_FILE
@@ -98,7 +98,7 @@ def write_page(
     return path
 
 
-def _page(found: Findings) -> str:
+def _page(found: Findings, suspects_sha256: str) -> str:
     sections = [section for make in _SECTIONS if (section := make(found)) is not None]
     links = "".join(f'<a href="#{section.anchor}">{section.title}</a>' for section in sections)
     style = files("classify.report").joinpath("page.css").read_text(encoding="utf-8")
@@ -108,6 +108,7 @@ def _page(found: Findings) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<meta name="suspects-sha256" content="{suspects_sha256}">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>{html.escape(found.report.classifier.config.arch)} head: training report</title>
 <style>

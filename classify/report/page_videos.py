@@ -79,7 +79,7 @@ def _correction(found: Findings) -> str:
         f"<p><code>{path}</code> lists every video with its label. "
         f"{_first_rows(len(found.doubts or ()))} Look at the videos, edit the column <code>label</code>, and train "
         "again with the edited file:</p>"
-        f"{commands}<p>Add the other options of the first split and the first training run to the two commands. The "
+        f"{commands}<p>Add the other options of the first split, such as --by-folder, to the first command. The "
         "old split file holds the old labels, so train-head refuses it with the new ones.</p></div>"
     )
 

@@ -63,7 +63,19 @@ def correction_commands(found: Findings) -> tuple[str, str]:
     ]
     grouping = ["--group-by", "group"] if found.split.groups else []
     store, new_head = str(found.sources.store), str(folder.with_name(f"{folder.name}-corrected"))
+    training = _without(shlex.split(found.sources.command or f"train-head {shlex.quote(store)} --html"))
     return (
         shlex.join(["split-videos", store, *labels, *grouping, *shares, "-o", new_split]),
-        shlex.join(["train-head", store, *labels, "--split", new_split, "--html", "-o", new_head]),
+        shlex.join([*training, *labels, "--split", new_split, "-o", new_head]),
     )
+
+
+def _without(words: list[str]) -> list[str]:
+    """Return a command without its label file, split file and output folder; its other options stay."""
+    replaced, kept, following = ("--labels", "--split", "--output", "-o"), [], iter(words)
+    for word in following:
+        if word in replaced:
+            next(following, None)
+        elif not word.startswith(tuple(f"{name}=" for name in replaced)):
+            kept.append(word)
+    return kept

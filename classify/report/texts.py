@@ -231,7 +231,7 @@ def _tested_values(report: TrainingReport) -> list[float]:
 
 def interval_remark(unit_count: int, unit: str, values: Iterable[float]) -> str:
     """Return how the intervals of some figures were made, as a sentence."""
-    few = " So few say little." if unit_count < _FEW_UNITS else ""
+    few = " So few make intervals unreliable." if unit_count < _FEW_UNITS else ""
     wilson = ", Wilson's where all are right or all are wrong" if any(value in (0, 1) for value in values) else ""
     return f"95% intervals: bootstrap over {counted(unit_count, unit.removesuffix('s'))}{wilson}.{few}"
 

@@ -46,7 +46,7 @@ class TrainConfig:
     mixup: float = _setting(
         0.4,
         EVERYBODY,
-        "Train on mixed pairs of videos, with weights drawn from Beta(ALPHA, ALPHA); 0 mixes none.",
+        "Train on mixed pairs of videos, with weights drawn from Beta(ALPHA, ALPHA); 0 turns mixup off.",
         metavar="ALPHA",
     )
     epochs: int = _setting(10, "Steps", "Passes over the training videos.", metavar="N")

@@ -295,5 +295,5 @@ def refuse_untrainable(
     if not len(validation) and (config.patience is not None or config.thresholds != "half"):
         raise TrainError(
             "There are no validation videos to choose an epoch or thresholds with. Split with a --validation-size "
-            "above 0, or leave out patience and thresholds."
+            "above 0, or leave out `patience` and `thresholds`."
         )

@@ -26,6 +26,8 @@ STEP = "step"
 _NAME_COLUMNS = 26
 """Width of an option and its metavar in a help page. The text of a longer one begins on the next line."""
 _TYPED = "framehead.typed"
+_BEFORE, _AFTER = r"(?<![\w\-/.'\"])", r"(?![\w\-/'\"]|\.\w)"
+"""Around a name that means a setting, and is no part of a path or a quotation."""
 _VALUE = r"(?= (?:must be|is (?:-?\d|'|nan|inf)))"
 """Follows a name of one word if it means an option, and is not just any word."""
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
@@ -60,12 +62,12 @@ class FiniteRange(click.FloatRange):
 
 
 def option(*names: str, group: str = EVERYBODY, **settings: Any) -> Callable[[_Decorated], _Decorated]:
-    """Give a command an option, in a group of its help. Settings are those of `GroupedOption`."""
+    """Add an option to a command, in a group of its help. Settings are those of `GroupedOption`."""
     return click.option(*names, cls=GroupedOption, group=group, **settings)
 
 
 def output_options(command: _Decorated) -> _Decorated:
-    """Give a command --json and --version."""
+    """Add --json and --version to a command."""
     as_json = option("--json", "as_json", group=LAST, is_flag=True, help="Print one JSON object.")
     return as_json(click.version_option(package_name="framehead", help="Show the version.")(command))
 
@@ -138,8 +140,16 @@ class CommandGroup(click.Group):
     """
 
     def __init__(self, name: str, homes: dict[str, tuple[str, str]], **settings: Any) -> None:
-        super().__init__(name, context_settings={"help_option_names": ["-h", "--help"]}, **settings)
+        settings = {"context_settings": {"help_option_names": ["-h", "--help"]}, **settings}
+        super().__init__(name, callback=self._list, invoke_without_command=True, **settings)
         self._homes = homes
+
+    @staticmethod
+    def _list() -> None:
+        """Print the help if no command is named. That is no mistake: it lists the commands."""
+        context = click.get_current_context()
+        if context.invoked_subcommand is None:
+            click.echo(context.get_help())
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's own signature)
         """Return the commands' names in the order of their use."""
@@ -167,10 +177,12 @@ def library_errors() -> tuple[type[Exception], ...]:
 
 
 def as_typed(message: str, command: click.Command) -> str:
-    """Return a message with a command's options as they are typed: --min-count for Python's min_count."""
+    """Return a message with a command's options as they are typed: --min-count for min_count and `min_count`."""
     for name, typed in _python_names(command):
+        message = message.replace(f"`{name}`", typed)
         # A name of one word may be any word: it means an option only if its value follows.
-        pattern = rf"(?<![\w-]){name}(?![\w-])" if "_" in name else rf"(?<![\w-])(?:[Tt]he )?{name}{_VALUE}"
+        free = rf"{_BEFORE}{name}{_AFTER}"
+        pattern = free if "_" in name else rf"{_BEFORE}(?:[Tt]he )?{name}{_VALUE}"
         message = re.sub(pattern, typed, message)
     return message
 
@@ -187,7 +199,8 @@ def _python_names(command: click.Command) -> Iterator[tuple[str, str]]:
 def typed_again(*more: str) -> str:
     """Return the command that is running, as a line to paste, with more options in front of its own arguments."""
     context = click.get_current_context()
-    return f"{context.command_path} {shlex.join([*more, *context.meta[_TYPED]])}"
+    typed = context.meta[_TYPED]
+    return f"{context.command_path} {shlex.join([*(word for word in more if word not in typed), *typed])}"
 
 
 def show_error(message: str) -> None:

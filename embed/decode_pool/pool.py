@@ -202,7 +202,7 @@ def _fetched_bytes(video: Video, file: str | SparseCopy) -> int:
 
 
 def _of_video(video: Video, path: str, detail: str) -> str:
-    """Name the video in a text about its file. The path of a copy tells people nothing, and is soon gone."""
+    """Name the video in a text about its file. The path of a temporary copy does not help the user."""
     return detail.replace(path, video.location)
 
 

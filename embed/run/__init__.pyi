@@ -6,7 +6,6 @@ from .texts import (
     SHOWN_FAILURES as SHOWN_FAILURES,
     failures_text as failures_text,
     report_text as report_text,
-    sampling_text as sampling_text,
     summary_text as summary_text,
     wrapped as wrapped,
 )

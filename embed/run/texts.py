@@ -1,9 +1,9 @@
 """The results of the commands as text for people, in lines of at most 80 columns. Nothing here is coloured."""
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from embed.run.config import EmbedSummary
@@ -70,6 +70,7 @@ def failures_text(failures: Iterable["Failure"]) -> str:
 def report_text(report: "StoreReport") -> str:
     """Return what is in a store."""
     from embed.machine import counted
+    from embed.store import describe_sampling
 
     encoder = report.provenance.encoder
     shortest = f"{report.shortest:,} to " if report.shortest < report.longest else ""
@@ -81,7 +82,7 @@ def report_text(report: "StoreReport") -> str:
         ("encoder", f"{encoder.model} ({encoder.family})"),
         ("weights", f"{encoder.pretrained}, sha256 {encoder.weights_sha256[:_HASH_DIGITS]}"),
         ("precision", _precision_text(report.provenance)),
-        ("sampling", f"{sampling_text(report.provenance.sampling)}; decoded by {report.provenance.decoder}"),
+        ("sampling", f"{describe_sampling(report.provenance.sampling)}; decoded by {report.provenance.decoder}"),
         ("views", ", ".join(report.provenance.views)),
         ("failed", f"{len(report.failures):,}"),
     ]
@@ -94,32 +95,6 @@ def report_text(report: "StoreReport") -> str:
         found = counted(len(report.problems), "problem") if report.problems else "no problems"
         lines += [_row("verified", found), *(wrapped(problem, indent=2) for problem in report.problems)]
     return "\n".join(lines)
-
-
-def sampling_text(sampling: Mapping[str, Any]) -> str:
-    """Return a store's sampling in words.
-
-    Args:
-        sampling: `Sampling.to_json` of the rule that chose the frames.
-
-    >>> sampling_text({"name": "uniform", "frame_count": 8})
-    'uniform, 8 frames'
-    >>> sampling_text({"name": "fps", "fps": 1.0, "first_seconds": 45.0})
-    'fps, 1 a second, first 45 s'
-    >>> sampling_text({"name": "keyframes", "frame_count": 1})
-    'keyframes, 1 frame'
-    """
-    from embed.machine import counted
-
-    said = dict(sampling)
-    parts = [str(said.pop("name", "unknown"))]
-    if "fps" in said:
-        parts.append(f"{said.pop('fps'):g} a second")
-    if "frame_count" in said:
-        parts.append(counted(said.pop("frame_count"), "frame"))
-    if "first_seconds" in said:
-        parts.append(f"first {said.pop('first_seconds'):g} s")
-    return ", ".join([*parts, *(f"{name.replace('_', ' ')} {value}" for name, value in said.items())])
 
 
 def _row(name: str, value: str) -> str:

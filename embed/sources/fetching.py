@@ -100,7 +100,7 @@ class Fetcher:
 
     @contextmanager
     def local_file(self, video: Video) -> Iterator[str | SparseCopy]:
-        """Give the path of a video's file, or its partial copy. A copy is removed afterwards.
+        """Yield the path of a video's file, or its partial copy. A copy is removed afterwards.
 
         Raises:
             VideoError: the video does not exist (not_found) or cannot be fetched (fetch_error).

@@ -5,6 +5,7 @@ from .provenance import (
     Fidelity as Fidelity,
     Precision as Precision,
     Provenance as Provenance,
+    describe_sampling as describe_sampling,
     hash_weights as hash_weights,
     library_versions as library_versions,
 )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from embed.machine import counted
 from embed.video import CENTRE, Preprocessing, check_views
 
 _LIBRARIES = (
@@ -164,10 +165,34 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
+def describe_sampling(sampling: Mapping[str, Any]) -> str:
+    """Return a store's sampling in words.
+
+    Args:
+        sampling: `Sampling.to_json` of the rule that chose the frames.
+
+    >>> describe_sampling({"name": "uniform", "frame_count": 8})
+    'uniform, 8 frames'
+    >>> describe_sampling({"name": "fps", "fps": 1.0, "first_seconds": 45.0})
+    'fps, 1 a second, first 45 s'
+    >>> describe_sampling({"name": "keyframes", "frame_count": 1})
+    'keyframes, 1 frame'
+    """
+    said = dict(sampling)
+    parts = [str(said.pop("name", "unknown"))]
+    if "fps" in said:
+        parts.append(f"{said.pop('fps'):g} a second")
+    if "frame_count" in said:
+        parts.append(counted(said.pop("frame_count"), "frame"))
+    if "first_seconds" in said:
+        parts.append(f"first {said.pop('first_seconds'):g} s")
+    return ", ".join([*parts, *(f"{name.replace('_', ' ')} {value}" for name, value in said.items())])
+
+
 def _compared(provenance: Provenance) -> dict[str, Any]:
     """Return everything that must be equal for vectors to be in one store, as a flat table."""
     encoder = provenance.encoder
     names = [f.name for f in fields(encoder) if f.name not in ("pretrained", "preprocessing")]
     flat = {name.replace("_", " "): getattr(encoder, name) for name in names}
     flat |= {f"preprocessing {key}": value for key, value in encoder.preprocessing.to_json().items()}
-    return flat | {"sampling": dict(provenance.sampling), "views": ", ".join(provenance.views)}
+    return flat | {"sampling": describe_sampling(provenance.sampling), "views": ", ".join(provenance.views)}

@@ -14,7 +14,7 @@ from embed.errors import StoreError
 
 @contextmanager
 def replaced_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Give a new HDF5 file to fill, in HDF5's 1.8 format, which replaces `path` when the block ends without an error.
+    """Yield a new HDF5 file to fill, in HDF5's 1.8 format, which replaces `path` when the block ends without an error.
 
     Raises:
         StoreError: the disk cannot write it. `path` is unchanged.
@@ -27,7 +27,7 @@ def replaced_hdf5(path: Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which replaces `path` when the block ends without an error, and is deleted otherwise.
+    """Yield a path to write to, which replaces `path` when the block ends without an error, and is deleted otherwise.
 
     If `path` is a link, its target is replaced, because it may be a link to a disk with more space.
     """

@@ -86,7 +86,7 @@ def check_views(views: tuple[str, ...]) -> None:
     """
     unknown = [view for view in views if view not in ALL_VIEWS]
     if unknown:
-        raise ValueError(f"there is no view {unknown[0]!r}; choose from {', '.join(ALL_VIEWS)}")
+        raise ValueError(f"There is no view {unknown[0]!r}. Choose from {', '.join(ALL_VIEWS)}.")
     if not views or len(set(views)) < len(views):
         raise ValueError(f"views must be one or more different names, got {', '.join(views) or 'none'}")
 

@@ -157,7 +157,7 @@ def test_logistic_regression_is_left_out_of_large_sets_with_a_note(
 
     assert report.baselines["test"].keys() == report.over_baselines.keys() == {"majority"}
     assert report.notes[-1].startswith(
-        "Logistic regression is left out beside the head: 48 training videos of 16 dimensions and 3 labels take it long"
+        "Logistic regression is left out beside the head: 48 training videos of 16 dimensions and 3 labels would take"
     )
 
 

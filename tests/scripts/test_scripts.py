@@ -171,7 +171,7 @@ def test_quickstart_runs_from_a_folder_to_predictions_and_embeds_once(quickstart
     [
         pytest.param(["absent"], "absent is not a folder", id="an absent folder"),
         pytest.param(["--modell", "x"], "there is no option --modell", id="an unknown option"),
-        pytest.param(["--model"], "--model wants a value", id="a missing value"),
+        pytest.param(["--model"], "--model needs a value", id="a missing value"),
     ],
 )
 def test_quickstart_explains_wrong_usage(quickstart: Path, arguments: list[str], message: str) -> None:

@@ -183,7 +183,7 @@ def test_train_head_takes_positions_where_the_head_does(run: Callable[..., Resul
 
     assert json.loads(timed.stdout)["config"]["positions"] == "timestamps"
     assert untimed.exit_code == 2
-    assert "The linear head has no positions. Leave it out, or choose another head." in untimed.stderr
+    assert "The linear head has no --positions. Leave it out, or choose another head." in untimed.stderr
 
 
 @pytest.mark.parametrize(

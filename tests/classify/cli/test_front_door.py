@@ -51,6 +51,13 @@ def test_the_commands_are_the_programs_in_the_order_of_their_use() -> None:
     assert list(COMMANDS) == ["learn", *(name for name in PROGRAMS if name != "framehead")]
 
 
+def test_without_a_command_the_list_is_no_error() -> None:
+    result = CliRunner().invoke(framehead, [])
+
+    assert result.exit_code == 0
+    assert result.output == CliRunner().invoke(framehead, ["--help"]).output
+
+
 def test_help_lists_the_commands_each_in_a_line() -> None:
     lines = CliRunner().invoke(framehead, ["-h"], terminal_width=80).output.splitlines()
 

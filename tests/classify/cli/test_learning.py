@@ -109,7 +109,7 @@ def test_a_video_that_has_moved_to_another_class_folder_counts_for_that_alone(ag
 
     result = learn(again, *QUICK)
 
-    labels = again.with_name("my videos-learned") / "labels.csv"
+    labels = again.with_name("my videos-learned") / "labels-present.csv"
     told = [str(labels.with_name("embeddings.h5")), "--labels", str(labels)]
     assert result.exit_code == 0, result.output
     assert f"The store has 1 video that {again} no longer has, such as 'dark/0.mp4'." in result.stderr

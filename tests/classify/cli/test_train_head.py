@@ -32,7 +32,10 @@ def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
     assert "validation       1.000  0.610 to 1.000     1.000  1.000   1.000       6" in lines
     assert "train            1.000               -     1.000  1.000   1.000      48" in lines
     assert "The test videos of this split were looked at once, after training." in words
-    assert "bootstrap over 6 videos, Wilson's where all are right or all are wrong. So few say little." in words
+    assert (
+        "bootstrap over 6 videos, Wilson's where all are right or all are wrong. So few make intervals unreliable."
+        in words
+    )
     assert "Calibration error on test (15 bins): 0." in words
     assert ", fitted on validation." in words
     assert "Every video has one label, so micro-F1 is accuracy." in words

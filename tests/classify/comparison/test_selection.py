@@ -269,7 +269,7 @@ def test_a_single_group_is_refused(separable: LabelledSet) -> None:
 def test_a_budget_for_a_named_head_is_refused(toy_store: Path, tmp_path: Path) -> None:
     split_videos(toy_store, tmp_path / "split.csv")
 
-    with pytest.raises(TrainError, match=r"A budget of 5 s has no effect on the linear head.*Leave the budget out"):
+    with pytest.raises(TrainError, match=r"A budget of 5 s has no effect on the linear head.*Leave out `budget`"):
         train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", budget_s=5)
 
 

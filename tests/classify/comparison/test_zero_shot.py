@@ -68,7 +68,7 @@ def test_zero_shot_joins_a_comparison_later_but_with_other_words_never(clip_stor
     compare_heads(clip_store, tmp_path / "comparison", config=replace(QUICK, archs=()), resume=True)
 
     other = replace(config, label_vectors={name: -vector for name, vector in words.items()})
-    with pytest.raises(TrainError, match="made with another set of prompts, so new results would not be comparable"):
+    with pytest.raises(TrainError, match=r"made with other settings \(set of prompts\), so new results"):
         compare_heads(clip_store, tmp_path / "comparison", config=other, resume=True)
     assert compare_heads(clip_store, tmp_path / "comparison", config=config, resume=True).contenders
 

@@ -85,7 +85,7 @@ def test_a_video_is_thinned_before_its_head_selects() -> None:
 
 
 def test_an_option_that_a_head_lacks_is_refused() -> None:
-    with pytest.raises(HeadError, match=r"The linear head has no dropout. Leave it out, or choose another head"):
+    with pytest.raises(HeadError, match=r"The linear head has no `dropout`. Leave it out, or choose another head"):
         build_head("linear", D, C, options={"dropout": 0.1})
 
 

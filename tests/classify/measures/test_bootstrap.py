@@ -134,6 +134,18 @@ def test_wilsons_interval_counts_groups_and_not_videos() -> None:
     assert astuple(found) == pytest.approx((1, 4 / (4 + 1.959964**2), 1))  # 0.510: four groups of ten
 
 
+def test_one_more_right_video_makes_few_groups_no_surer() -> None:
+    targets = np.eye(2, dtype=np.bool_)[[0] * 40]
+    groups = [str(index // 20) for index in range(40)]
+    alike, unlike = targets.copy(), targets.copy()
+    alike[[0, 1, 2, 20, 21, 22]] = unlike[[0, 1, 2, 20, 21]] = [False, True]  # 17 and 17, 17 and 18 of 20
+
+    first, second = (bootstrap_labels(targets, found, groups=groups)["accuracy"] for found in (alike, unlike))
+
+    assert second.low == pytest.approx(first.low, abs=0.02)
+    assert second.high - second.low > 0.6
+
+
 def test_a_single_group_says_next_to_nothing() -> None:
     targets = np.eye(2, dtype=np.bool_)[[0, 0, 0, 0, 0, 0, 1, 1, 1, 1]]
     predicted = np.eye(2, dtype=np.bool_)[[0] * 10]  # 6 of 10 are right

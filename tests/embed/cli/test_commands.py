@@ -134,7 +134,9 @@ def test_fps_belongs_to_its_sampling(folder: Path) -> None:
         pytest.param([".", "--workers", "0"], "'--workers': 0 is not in the range", id="no workers"),
         pytest.param([".", "--batch-size", "0"], "'--batch-size': 0 is not in the range", id="no batch"),
         pytest.param([".", "--decode-device", "cuda", "--decoder", "opencv"], "--decode-device cuda", id="no engine"),
-        pytest.param([".", "--views", "centre,top"], "no view 'top'; choose from centre, whole", id="an unknown view"),
+        pytest.param(
+            [".", "--views", "centre,top"], "There is no view 'top'. Choose from centre, whole", id="an unknown view"
+        ),
         pytest.param([".", "--views", "centre,centre"], "got centre, centre", id="a view twice"),
         pytest.param([".", "--log", "absent/run.log"], "Name another file with --log", id="a log nowhere"),
     ],
@@ -158,6 +160,11 @@ def test_wrong_usage_is_a_message_with_the_option_as_typed_and_exit_code_2(
         pytest.param("memory_bytes must be at least 1", "--memory-limit must be at least 1", id="memory"),
         pytest.param("fps must be finite and above 0", "--fps must be finite and above 0", id="one word, must be"),
         pytest.param("The fps is 0.5", "--fps is 0.5", id="one word, is"),
+        pytest.param("leave out `workers` and `fps`", "leave out --workers and --fps", id="in backticks"),
+        pytest.param("no store /a/batch_size/e.h5", "no store /a/batch_size/e.h5", id="a path stays"),
+        pytest.param(
+            "batch_size.csv has no column 'batch_size'", "batch_size.csv has no column 'batch_size'", id="quoted"
+        ),
         pytest.param("See the log of the device.", "See the log of the device.", id="other words stay"),
         pytest.param("--batch-size, my_batch_size", "--batch-size, my_batch_size", id="other names stay"),
     ],

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from embed.run import EmbedSummary, failures_text, report_text, sampling_text, summary_text, wrapped
-from embed.store import Failure, Fidelity, StoreReport
+from embed.run import EmbedSummary, failures_text, report_text, summary_text, wrapped
+from embed.store import Failure, Fidelity, StoreReport, describe_sampling
 from tests.embed.stores import PROVENANCE
 
 DETAIL = "the server answers 503 Service Unavailable, and has done so for as long as this program was willing to wait"
@@ -99,7 +99,7 @@ def test_a_report_lists_twenty_failures_and_counts_the_others() -> None:
     ],
 )
 def test_a_sampling_is_described_in_words(sampling: dict[str, object], text: str) -> None:
-    assert sampling_text(sampling) == text
+    assert describe_sampling(sampling) == text
 
 
 def test_a_long_path_is_never_broken() -> None:

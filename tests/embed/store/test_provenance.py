@@ -32,7 +32,7 @@ HERE = Provenance(CLIP, {"name": "uniform", "frame_count": 8})
         ),
         pytest.param(
             replace(HERE, sampling={"name": "uniform", "frame_count": 9}),
-            "sampling is {'name': 'uniform', 'frame_count': 8}, not",
+            "sampling is uniform, 8 frames, not uniform, 9 frames",
             id="sampling",
         ),
         pytest.param(replace(HERE, views=("centre", "left")), "views is centre, not centre, left", id="views"),

@@ -48,7 +48,7 @@ def test_views_come_in_the_given_order_and_mirrored_ones_exchange_left_and_right
 @pytest.mark.parametrize(
     ("views", "message"),
     [
-        pytest.param(("centre", "top"), "no view 'top'; choose from centre, whole, left", id="unknown"),
+        pytest.param(("centre", "top"), "There is no view 'top'. Choose from centre, whole, left", id="unknown"),
         pytest.param(("left", "left"), "one or more different names, got left, left", id="twice"),
         pytest.param((), "one or more different names, got none", id="none"),
     ],
