@@ -129,9 +129,12 @@ def _current_labels(plan: LearningPlan, output: Path, labels: str | None) -> str
     from embed.store import EmbeddingStore
 
     with EmbeddingStore(output / "embeddings.h5") as store:
-        gone = [video_id for video_id in store.ids if video_id not in plan.videos]
-        if not len(store):
-            raise ClassifyError(f"No video of {plan.videos.path} could be embedded; the reasons are above.")
+        embedded = set(store.ids)
+    gone = sorted(video_id for video_id in embedded if video_id not in plan.videos)
+    if not embedded:
+        raise ClassifyError(f"No video of {plan.videos.path} could be embedded; the reasons are above.")
+    if lost := plan.labels_without(embedded):
+        show_notes((f"No video of these labels could be embedded, so the head does not know them: {', '.join(lost)}.",))
     if not gone:
         return labels
     path = output / "labels-present.csv"

@@ -5,7 +5,7 @@ The labels are read and split as `split-videos` does it later, from the files in
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +63,12 @@ class LearningPlan:
     videos: FolderVideos
     table: "LabelTable"
     split: "SplitConfig"
+
+    def labels_without(self, embedded: Collection[str]) -> list[str]:
+        """Return the labels of which no video is among those embedded."""
+        is_embedded = [video_id in embedded for video_id in self.table.ids]
+        counts = self.table.targets[is_embedded].sum(axis=0)
+        return [self.table.names[place] for place in np.flatnonzero(counts == 0)]
 
     def __str__(self) -> str:
         """Return a sentence with the number of videos of each label, the most frequent first."""

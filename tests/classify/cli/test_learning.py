@@ -260,3 +260,17 @@ def test_the_output_note_is_relative_so_that_both_folders_can_move(first: tuple[
     note = (first[0] / "my videos-learned" / "learned.json").read_text()
 
     assert json.loads(note) == {"folder": "../my videos"}
+
+
+def test_a_label_whose_videos_all_failed_is_named(tmp_path: Path) -> None:
+    folder = make_files(tmp_path / "videos", "broken/a.mp4", "broken/b.mp4")
+    for number in range(6):
+        place = folder / ("hug", "kick")[number % 2]
+        place.mkdir(exist_ok=True)
+        write_video(place / f"{number}.mp4", 4)
+
+    result = learn(folder, *QUICK)
+
+    assert result.exit_code == 1, result.output
+    assert "No video of these labels could be embedded, so the head does not know them: broken." in result.stderr
+    assert VideoClassifier.load(tmp_path / "videos-learned" / "head").names == ("hug", "kick")
