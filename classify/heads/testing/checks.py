@@ -101,6 +101,7 @@ def check_loaded(build: HeadBuilder) -> None:
         rules.repeats_itself(subject)
         rules.ignores_padding(subject, fillers=(7.0,))
         rules.sees_each_video_alone(subject)
+        rules.saves_all_that_it_needs(subject)
         optional_rules.selects_some_of_its_vectors(subject)
         optional_rules.pools_without_weights(subject)
         optional_rules.classifies_what_it_pools(subject)

@@ -1,12 +1,15 @@
 """What every head must do. Each rule raises HeadError if a head breaks it."""
 
 import copy
+import textwrap
 from collections.abc import Sequence
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from classify.errors import HeadError
 from classify.heads.testing.subject import CLASS_COUNT, LENGTHS, Subject, fill_padding, require, require_close
 
 _FILLERS = (0.0, 7.0, -1e30, float("inf"), float("nan"))
@@ -135,7 +138,14 @@ def trains_alike_with_more_padding(subject: Subject) -> None:
 
 
 def saves_all_that_it_needs(subject: Subject) -> None:
-    """Require that a head with the same `state_dict` returns the same logits."""
+    """Require that the `state_dict` fits a safetensors file, and that a head with the same returns the same logits."""
+    try:
+        safetensors.torch.save({name: part.contiguous() for name, part in subject.head.state_dict().items()})
+    except (AttributeError, RuntimeError) as error:
+        raise HeadError(
+            f"Its state_dict cannot be saved as safetensors ({textwrap.shorten(str(error), 200)}). "
+            "Hold tensors only in it, and share none of them between two names."
+        ) from error
     learning = subject.abilities.row_learning
     if learning is not None:
         learning.learn_rows(learning.pool(*subject.batch()).rows)

@@ -104,6 +104,24 @@ class NormsPadding(MeanHead):
         return super().forward(normed, mask)
 
 
+class SharesLayer(MeanHead):
+    """Holds one layer under two names."""
+
+    def __init__(self, dimension: int, class_count: int) -> None:
+        super().__init__(dimension, class_count)
+        self.again = self.linear
+
+
+class KeepsExtraState(MeanHead):
+    """Keeps something other than a tensor in its state_dict."""
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"version": 1}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        pass
+
+
 class ForgetsCentre(MeanHead):
     def __init__(self, dimension: int, class_count: int) -> None:
         super().__init__(dimension, class_count)

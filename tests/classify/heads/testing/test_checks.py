@@ -47,6 +47,8 @@ BROKEN = [
         "trains alike with more padding",
         r"logits change in training.*MaskedBatchNorm",
     ),
+    (broken.SharesLayer, "saves all that it needs", r"cannot be saved as safetensors.*share none of them"),
+    (broken.KeepsExtraState, "saves all that it needs", r"cannot be saved as safetensors.*Hold tensors only"),
     (broken.ForgetsCentre, "saves all that it needs", r"state_dict returns different logits.*register_buffer"),
     (broken.SelectsNothing, "selects some of its vectors", r"select does not return some of the 100 vectors"),
     (broken.SelectsWhatIsNotThere, "selects some of its vectors", r"Return at least one of them, unchanged"),
