@@ -91,7 +91,7 @@ def export_head(head: str | Path, output: str | Path) -> ExportSummary:
     except ImportError as error:
         raise ClassifyError(
             "Exporting needs onnx, onnxscript, onnxruntime, and torch 2.8 or newer. Install them: pip install "
-            "'framehead[onnx]'"
+            "'.[onnx]' in framehead's folder"
         ) from error
     classifier = VideoClassifier.load(head)
     model = _ExportedHead(classifier).eval()

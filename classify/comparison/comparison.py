@@ -40,6 +40,7 @@ from embed.store import EmbeddingStore
 
 RUNS_FILE, SUMMARY_FILE, PICTURE_FILE = "runs.csv", "comparison.json", "comparison.png"
 _FORMAT = "framehead comparison 1"
+_NO_PICTURE = "There is no picture. To get one: pip install '.[plots]' in framehead's folder"
 Entry = tuple[str, float]
 """Name and mixup."""
 
@@ -275,9 +276,7 @@ def _conclude(folder: Path, plan: TrialPlan, config: CompareConfig, results: Seq
     write_whole(folder / SUMMARY_FILE, json.dumps({**summary, **comparison.to_json()}, indent=2) + "\n")
     picture = draw_comparison(comparison)
     if picture is None:
-        return replace(
-            comparison, notes=(*comparison.notes, "There is no picture. To get one: pip install 'framehead[plots]'")
-        )
+        return replace(comparison, notes=(*comparison.notes, _NO_PICTURE))
     write_whole(folder / PICTURE_FILE, picture)
     return comparison
 

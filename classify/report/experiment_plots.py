@@ -33,7 +33,9 @@ def _style() -> Iterator[None]:
     try:
         import matplotlib
     except ImportError as error:
-        raise ClassifyError("Plots need matplotlib. Install it: pip install 'framehead[plots]'") from error
+        raise ClassifyError(
+            "Plots need matplotlib. Install it: pip install '.[plots]' in framehead's folder"
+        ) from error
     with picture_style(), matplotlib.rc_context():
         matplotlib.rc("axes", grid=True, titlesize=11, titleweight="bold")
         matplotlib.rc("grid", alpha=0.25)

@@ -55,7 +55,9 @@ def check_page_packages() -> None:
         ClassifyError: matplotlib or cleanlab is not installed.
     """
     if not all(map(find_spec, ("cleanlab", "matplotlib"))):
-        raise ClassifyError("The page needs matplotlib and cleanlab. Install them: pip install 'framehead[report]'")
+        raise ClassifyError(
+            "The page needs matplotlib and cleanlab. Install them: pip install '.[report]' in framehead's folder"
+        )
 
 
 def write_page(

@@ -40,7 +40,9 @@ def draw_description(description: DatasetDescription) -> dict[str, bytes]:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise ClassifyError("Pictures need matplotlib. Install it: pip install 'framehead[plots]'") from error
+        raise ClassifyError(
+            "Pictures need matplotlib. Install it: pip install '.[plots]' in framehead's folder"
+        ) from error
     with picture_style():
         # If no video has two labels, no two labels are together.
         drawn = {name: draw for name, draw in _PICTURES.items() if draw is not _draw_pairs or description.pairs}

@@ -29,7 +29,9 @@ def check_tracker(tracker: str) -> None:
     if tracker not in TRACKERS:
         raise ClassifyError(f"There is no tracker {tracker!r}. Choose one of: {', '.join(TRACKERS)}.")
     if find_spec(_MODULE_OF.get(tracker, tracker)) is None:
-        raise ClassifyError(f"Logging to {tracker} needs its package. Install it: pip install 'framehead[{tracker}]'")
+        raise ClassifyError(
+            f"Logging to {tracker} needs its package. Install it: pip install '.[{tracker}]' in framehead's folder"
+        )
 
 
 def log_training(report: "TrainingReport", tracker: str) -> None:

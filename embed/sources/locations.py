@@ -128,7 +128,7 @@ def require_protocol(address: str) -> None:
         fsspec.get_filesystem_class(protocol)
     except ImportError as error:
         extra = _EXTRAS.get(protocol)
-        needed = f"pip install 'framehead[{extra}]'" if extra else f"pip install 'fsspec[{protocol}]'"
+        needed = f"pip install '.[{extra}]' in framehead's folder" if extra else f"pip install 'fsspec[{protocol}]'"
         raise SourceError(f"{protocol}:// needs a package that is not installed. Install it: {needed}") from error
     except ValueError as error:
         raise SourceError(

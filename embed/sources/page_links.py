@@ -53,7 +53,7 @@ def fetch_from_page(address: str, target: Path, *, stall_s: float, on_bytes: Cal
         raise VideoError(
             "fetch_error",
             f"{without_secrets(address)} is a web page, and the package that fetches videos from pages is not "
-            "installed. Install it: pip install 'framehead[download]'",
+            "installed. Install it: pip install '.[download]' in framehead's folder",
         ) from error
     options = {
         **_FORMAT,

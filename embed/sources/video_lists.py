@@ -68,7 +68,8 @@ def _read_parquet(source: Path) -> list[tuple[str, str]]:
         from pyarrow import parquet
     except ImportError as error:
         raise SourceError(
-            f"{source} needs a package that is not installed. Install it: pip install 'framehead[parquet]'"
+            f"{source} needs a package that is not installed. Install it: pip install '.[parquet]' "
+            "in framehead's folder"
         ) from error
     try:
         with parquet.ParquetFile(source) as file:

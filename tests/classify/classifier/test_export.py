@@ -271,7 +271,7 @@ def test_without_what_exporting_needs_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, absent, None)
 
-    with pytest.raises(ClassifyError, match=r"and torch 2\.8 or newer\. Install them: pip install 'framehead\[onnx\]'"):
+    with pytest.raises(ClassifyError, match=r"and torch 2\.8 or newer\. Install them: pip install '\.\[onnx\]'"):
         export_head(tmp_path / "head", tmp_path / "head.onnx")
 
 

@@ -199,7 +199,7 @@ def test_an_absent_package_is_noticed_before_the_training(
     result = run("train_head", toy_store, "--split", "split.csv", *option)
 
     assert result.exit_code == 2
-    assert "pip install 'framehead[" in result.stderr
+    assert "pip install '.[" in result.stderr
     assert not (tmp_path / "head").exists()
 
 

@@ -302,5 +302,5 @@ def test_without_matplotlib_there_is_a_table_and_a_note(
 
     comparison = compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
 
-    assert comparison.notes == ("There is no picture. To get one: pip install 'framehead[plots]'",)
+    assert comparison.notes == ("There is no picture. To get one: pip install '.[plots]' in framehead's folder",)
     assert not (tmp_path / "comparison" / "comparison.png").exists()

@@ -131,5 +131,5 @@ def test_without_matplotlib_nothing_is_written_and_the_error_says_what_to_instal
 
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
-    assert "Pictures need matplotlib. Install it: pip install 'framehead[plots]'" in result.stderr
+    assert "Pictures need matplotlib. Install it: pip install '.[plots]' in framehead's folder" in result.stderr
     assert not (tmp_path / "out").exists()

@@ -134,7 +134,7 @@ def test_the_trackers_names_cost_no_heavy_import() -> None:
 def test_a_tracker_whose_package_is_absent_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
 
-    with pytest.raises(ClassifyError, match=r"tensorboard needs its package. Install it: pip install 'framehead\[tens"):
+    with pytest.raises(ClassifyError, match=r"tensorboard needs its package. Install it: pip install '\.\[tens"):
         check_tracker("tensorboard")
 
 

@@ -255,7 +255,7 @@ def test_without_the_extra_a_page_says_how_to_install_it(
     monkeypatch.setitem(sys.modules, "yt_dlp", None)
     server.files["/page.html"] = b"<html></html>"
     error = fetch_error(make_fetcher(), f"{server.url}/page.html")
-    assert "pip install 'framehead[download]'" in error.detail
+    assert "pip install '.[download]' in framehead's folder" in error.detail
 
 
 def test_a_list_of_links_is_embedded_and_its_dead_links_are_failures(server: FaultyServer, tmp_path: Path) -> None:

@@ -234,7 +234,7 @@ def test_an_address_with_an_unknown_protocol_is_refused() -> None:
 def test_a_missing_extra_is_named_before_anything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
     monkeypatch.delitem(_registry, "s3", raising=False)  # what fsspec has imported so far
-    with pytest.raises(SourceError, match=r"s3:// needs a package .*pip install 'framehead\[s3\]'"):
+    with pytest.raises(SourceError, match=r"s3:// needs a package .*pip install '\.\[s3\]'"):
         find_videos(["s3://bucket/a.mp4"])
 
 
