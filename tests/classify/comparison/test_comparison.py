@@ -186,7 +186,7 @@ def test_results_are_not_overwritten(toy_store: Path, tmp_path: Path) -> None:
 def test_results_of_another_recipe_are_not_mixed_in(toy_store: Path, tmp_path: Path) -> None:
     compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
 
-    with pytest.raises(TrainError, match=r"made with other settings \(`epochs`\), so new results would not"):
+    with pytest.raises(TrainError, match=r"made with other settings \(`epochs`, `learning_rate`\), so new results"):
         compare_heads(
             toy_store, tmp_path / "comparison", config=replace(QUICK, recipe=TrainConfig(epochs=3)), resume=True
         )

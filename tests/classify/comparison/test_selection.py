@@ -276,10 +276,10 @@ def test_a_budget_for_a_named_head_is_refused(toy_store: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"mixup": 0.0}, r"mixup is 0\.0"),
-        ({"dropout": 0.3}, r"dropout is 0\.3"),
-        ({"epochs": 5, "schedule": "cosine"}, "epochs is 5, schedule is cosine"),
-        ({"learning_rate": 0.1, "weight_decay": 0.1}, r"learning_rate is 0\.1, weight_decay is 0\.1"),
+        ({"mixup": 0.0}, r"`mixup` is 0\.0"),
+        ({"dropout": 0.3}, r"`dropout` is 0\.3"),
+        ({"epochs": 5, "schedule": "cosine"}, "`epochs` is 5, `schedule` is cosine"),
+        ({"learning_rate": 0.1, "weight_decay": 0.1}, r"`learning_rate` is 0\.1, `weight_decay` is 0\.1"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -311,7 +311,7 @@ def test_a_note_names_the_settings_that_logistic_regression_has_of_its_own(toy_s
 
     assert report.classifier.config.optimizer == "adam"
     assert (
-        "so these have no effect: optimizer is adamw, clip_norm is 1.0. To use them, name a head with --arch."
+        "so these have no effect: `optimizer` adamw, `clip_norm` 1.0. To use them, name a head with --arch."
         in report.notes[0]
     )
 
