@@ -86,7 +86,7 @@ def test_an_indicator_matrix_trains_several_labels_a_video() -> None:
     assert head.predict_proba(videos[60:]).shape == (20, 3)
 
 
-def test_an_indicator_matrix_with_one_label_in_each_row_is_one_still() -> None:
+def test_an_indicator_matrix_stays_one_if_each_row_has_one_label() -> None:
     labels = np.eye(3, dtype=np.int64)[np.arange(30) % 3]
 
     head = VideoHeadClassifier(epochs=1).fit(labels.astype(np.float32), labels)

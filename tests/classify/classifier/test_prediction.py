@@ -169,7 +169,7 @@ def test_a_predictions_file_serves_as_a_label_file_in_which_failed_videos_have_n
     assert {row.key: row.labels for row in rows} == {"a.mp4": {"kick", "hug"}, "b.mp4": set(), "c.mp4": set()}
 
 
-def test_new_videos_are_embedded_as_the_heads_own_were(walk: Path) -> None:
+def test_new_videos_are_embedded_like_those_the_head_learned_from(walk: Path) -> None:
     by_store = predict_videos(walk / "head", [walk / "embeddings.h5"])
     by_video = predict_videos(walk / "head", [walk / "videos"])
 

@@ -129,7 +129,7 @@ def test_a_further_head_is_added_to_what_is_there(toy_store: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("has_gpu", "processes"), [(False, 2), (True, 0)], ids=["on a CPU", "on a GPU"])
-def test_trainings_run_one_a_core_but_on_a_gpu_one_by_one(
+def test_one_training_runs_per_core_and_one_at_a_time_on_a_gpu(
     toy_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_gpu: bool, processes: int
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)

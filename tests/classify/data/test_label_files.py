@@ -77,7 +77,7 @@ def test_a_tag_ends_where_its_word_does_in_any_script(text: str, tag: str) -> No
 
 
 @pytest.mark.parametrize("text", ["# food", "#️⃣food", "#1 #2024", "#😋", "#_", "&#x27;", "#", "#-food"])
-def test_what_is_no_word_behind_a_hash_is_no_tag(text: str) -> None:
+def test_a_hash_without_a_word_behind_it_is_not_a_tag(text: str) -> None:
     assert find_hashtags(text) == set()
 
 

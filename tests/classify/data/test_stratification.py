@@ -93,7 +93,7 @@ def test_no_part_stays_empty_for_want_of_a_small_group(seed: int) -> None:
     assert sorted(parts.tolist()) == [0, 1, 2]
 
 
-def test_counts_that_are_none_end_with_an_error_instead_of_never() -> None:
+def test_counts_below_zero_raise_an_error() -> None:
     wrapped = np.array([[128], [1], [1]]).astype(np.int8)
 
     with pytest.raises(AssertionError, match="counts are below 0"):

@@ -156,7 +156,7 @@ def test_a_single_group_says_next_to_nothing() -> None:
     assert astuple(found) == pytest.approx((0.6, 0.6 * share, 0.6 * share + 1 - share))
 
 
-def test_several_labels_a_video_get_no_point_either() -> None:
+def test_the_interval_is_not_a_point_when_videos_have_several_labels() -> None:
     targets = np.array([[True, True, False], [False, True, True], [True, False, False]])
 
     found = bootstrap_intervals(targets, targets, targets * 0.8 + 0.1)

@@ -96,7 +96,7 @@ def test_with_thresholds_a_video_gets_every_label_that_reaches_its_own() -> None
     assert decided.tolist() == [[True, False, True], [False, False, True]]
 
 
-def test_a_second_label_anywhere_ends_that_micro_f1_is_accuracy() -> None:
+def test_micro_f1_is_not_called_accuracy_if_any_video_has_two_labels() -> None:
     one, two = np.array([[True, False]]), np.array([[True, True]])
 
     assert not measure(one, two, ["x", "y"]).is_single_label

@@ -132,7 +132,7 @@ def test_the_baselines_stand_beside_the_head(make_page: MakePage) -> None:
     assert re.search(r"computed over \d+ (videos|groups)\.", shown)
 
 
-def test_of_several_labels_the_first_sentence_says_what_wrong_means(make_page: MakePage) -> None:
+def test_the_first_sentence_explains_wrong_when_videos_have_several_labels(make_page: MakePage) -> None:
     text = make_page(*SECOND_LABELS).read_text()
 
     assert re.search(

@@ -29,7 +29,7 @@ def chosen_from(report: TrainingReport, *tried: Tried) -> list[str]:
     return report_text(replace(report, selection=selection)).splitlines()
 
 
-def test_of_many_candidates_the_best_and_the_first_are_listed_and_the_others_counted(report: TrainingReport) -> None:
+def test_the_best_candidates_and_the_first_are_listed_and_the_others_counted(report: TrainingReport) -> None:
     first = Tried({**SETTINGS, "arch": "linear"}, (0.1,), 0.01, "dropped")
     tested = [Tried(SETTINGS, (score / 100,), 0.1, "dropped") for score in range(20, 40)]
     best = Tried(SETTINGS, (0.9, 0.9), 0.1, "chosen")
