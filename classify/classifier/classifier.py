@@ -184,7 +184,7 @@ def refuse_output_folder(folder: Path) -> None:
 
 
 def refuse_edited_labels(folder: Path) -> None:
-    """Raise HeadError if suspects.csv may hold corrected labels: the page, which is written last, has another hash."""
+    """Raise HeadError if suspects.csv may hold corrected labels: the page written with it has another hash."""
     page, suspects = folder / _PAGE_FILE, folder / _SUSPECTS_FILE
     if not suspects.exists():
         return

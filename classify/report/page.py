@@ -91,12 +91,13 @@ def write_page(
     found = Findings.gather(report, Sources.of(store, split, labels, command), labels, grab_frames)
     suspects, words = report.folder / SUSPECTS_FILE, suspects_text(found) if found.doubts else ""
     text = _page(found, hash_text(words))
-    if words:
-        write_whole(suspects, words)  # before the page, which has its hash: one with another hash was edited
-    else:
-        suspects.unlink(missing_ok=True)
     path = report.folder / PAGE_FILE
+    # The page has the hash of suspects.csv, so that an edited one is known. In this order, a run that is killed leaves
+    # none whose hash the page lacks.
+    suspects.unlink(missing_ok=True)
     write_whole(path, text)
+    if words:
+        write_whole(suspects, words)
     return path
 
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 
 from classify import HeadError, SplitConfig, TrainConfig, read_labels, train_head, write_page
+from classify.files import write_whole
 from embed import EmbeddingStore
 from tests.classify.report.conftest import HOSTILE, MISLABELLED, SECOND_LABELS, MakePage
 
@@ -173,6 +174,27 @@ def test_the_way_back_keeps_the_options_of_the_training_run(make_page: MakePage)
 
     assert again[:5] == ["train-head", "e.h5", "--arch", "auto", "--budget"]
     assert [again.count(name) for name in ("--labels", "--split", "-o")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("at", ["report.html", "suspects.csv"])
+def test_a_run_killed_while_it_writes_the_page_can_be_started_again(
+    make_page: MakePage, toy_store: Path, run: Run, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    make_page()
+    again = ("train_head", toy_store, "--labels", "labels.csv", "--split", "split.csv", "--html", "-o", "head")
+
+    def killed(path: Path, content: str | bytes) -> None:
+        if path.name == at:
+            raise KeyboardInterrupt
+        write_whole(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("classify.report.page.write_whole", killed)
+        patched.setattr("os._exit", lambda _: None)
+        run(*again)
+    result = run(*again)
+
+    assert result.exit_code == 0, result.output
 
 
 def test_a_suspects_file_without_its_page_is_not_lost(toy_store: Path, tmp_path: Path, run: Run) -> None:
