@@ -3,11 +3,11 @@
 Its folder holds what these commands write, and two files of its own:
 
     videos-learned/
-      learned.json     which folder it was learned from, relative to this one
-      embeddings.h5    the store, of embed-videos
-      labels-present.csv  labels of the videos that are still in the folder; written if the store has others, too
-      split.csv        of split-videos
-      head/            of train-head
+      learned.json         which folder it was learned from, relative to this one
+      embeddings.h5        the store, of embed-videos
+      labels-present.csv   labels of the videos that are still in the folder; written if the store has others, too
+      split.csv            of split-videos
+      head/                of train-head
 """
 
 import csv
@@ -90,6 +90,7 @@ def learn(videos: Path, output: Path | None, **options: Any) -> None:
     framehead learn videos/ --model efficientnet-lite0 --budget 20 -o learned/
     """  # noqa: D301 (click wants a real backspace)
     import classify
+    from classify.classifier import refuse_output_folder
 
     output = output or default_output(videos)
     refuse_output(output, videos)
@@ -98,6 +99,7 @@ def learn(videos: Path, output: Path | None, **options: Any) -> None:
     plan = plan_learning(videos, options["labels"], split, is_sized=is_sized)
     click.echo(plan)
     claim_output(output, videos)
+    refuse_output_folder(output / "head")
     has_failures = _take_steps(plan, output, options)
     if has_failures:
         show_notes(("Some videos failed and are listed above. The head has learned from the others.",))
@@ -110,7 +112,8 @@ def _take_steps(plan: LearningPlan, output: Path, options: dict[str, Any]) -> bo
     store, split, head = (str(output / name) for name in ("embeddings.h5", "split.csv", "head"))
     encoder = _typed(options, "model", "pretrained", "frames_count")
     has_failures = _run("embed-videos", str(plan.videos.path), *encoder, "-o", store)
-    labels = _typed({"labels": _current_labels(plan, output, options["labels"])}, "labels")
+    current = _current_labels(plan, output, options["labels"])
+    labels = [] if current is None else type_option("--labels", current)
     parts = ["--by-folder"] if plan.split.by_folder else type_option("--test-size", plan.split.test_size)
     groups = _typed(options, "group_by")
     _run("split-videos", store, *labels, *groups, *parts, "--validation-size", "0", "-o", split)

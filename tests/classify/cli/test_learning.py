@@ -274,3 +274,14 @@ def test_a_label_whose_videos_all_failed_is_named(tmp_path: Path) -> None:
     assert result.exit_code == 1, result.output
     assert "No video of these labels could be embedded, so the head does not know them: broken." in result.stderr
     assert VideoClassifier.load(tmp_path / "videos-learned" / "head").names == ("hug", "kick")
+
+
+def test_corrected_labels_stop_a_run_before_anything_is_embedded(again: Path) -> None:
+    head = again.with_name("my videos-learned") / "head"
+    (head / "suspects.csv").write_text("id,label\n")
+
+    result = learn(again, *QUICK)
+
+    assert result.exit_code == 2
+    assert "it may hold labels that you corrected" in result.stderr.replace("\n", " ")
+    assert commands_of(result) == []
