@@ -88,9 +88,11 @@ def test_wandbs_file_holds_the_recipe_each_epochs_loss_and_the_test_figures(
     report: TrainingReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_DIR", str(tmp_path / "records"))
+    import wandb
     from wandb.proto.wandb_internal_pb2 import Record
 
     log_training(report, "wandb")
+    wandb.teardown()  # waits for the process that writes the file: under load it is not whole before
 
     (path,) = (tmp_path / "records").glob("wandb/offline-run-*/*.wandb")
     content = path.read_bytes()[7:]  # the file's own header
