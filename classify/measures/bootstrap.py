@@ -193,15 +193,14 @@ def _label_figures(targets: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> 
     # Sparse: of thousands of classes, a video has few.
     tables = [sparse.csr_matrix(table.astype(np.float64)) for table in (targets & predicted, targets, predicted)]
     is_exact = (targets == predicted).all(axis=1)
-    is_empty = ~(targets | predicted).any(axis=0)  # 0 in `measure`, and so in every draw
 
     def figures(weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         hits, true, found = (weights @ table for table in tables)  # (R, C)
-        # A class that a draw misses is left out of that draw: as 0, it would pull the interval below the value.
-        counted = ((true + found > 0) | is_empty).sum(axis=1)
+        # As `measure` does: a class that a draw misses is left out of it. As 0, it would pull the interval down.
+        occurring = (true > 0).sum(axis=1)
         return {
             "micro_f1": _f1(hits.sum(axis=1), true.sum(axis=1), found.sum(axis=1)),
-            "macro_f1": _f1(hits, true, found).sum(axis=1) / np.maximum(counted, 1),
+            "macro_f1": _f1(hits, true, found).sum(axis=1) / np.maximum(occurring, 1),
             "accuracy": weights @ is_exact / weights.sum(axis=1),
         }
 

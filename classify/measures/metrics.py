@@ -38,8 +38,9 @@ class Metrics:
         videos: number of videos.
         micro_f1, micro_precision, micro_recall: from true positives, false positives and false negatives summed over
             classes and videos.
-        macro_f1, macro_precision, macro_recall: means over the classes. A class that is neither present nor predicted
-            counts as 0.
+        macro_f1, macro_precision, macro_recall: means over the classes that some video has, as scikit-learn's with
+            `labels` set to these; 0 if there are none. A class that no video has is left out, even where it is
+            predicted: it counts in the micro figures as false positives. mAP leaves out the same classes.
         accuracy: share of the videos whose labels are all predicted exactly (exact match).
         is_single_label: True if every video has one true and one predicted label; then micro-F1 is accuracy.
         classes: (C,) figures of each class.
@@ -78,15 +79,16 @@ def measure(targets: NDArray[np.bool_], predicted: NDArray[np.bool_], names: Seq
     precision = _ratio(hits, hits + false_alarms)
     recall = _ratio(hits, hits + misses)
     f1 = _ratio(2 * hits, 2 * hits + false_alarms + misses)
+    occurs = (hits + misses) > 0
     classes = zip(names, precision.tolist(), recall.tolist(), f1.tolist(), (hits + misses).tolist(), strict=True)
     return Metrics(
         videos=len(targets),
         micro_f1=micro_f1(targets, predicted),
         micro_precision=float(_ratio(hits.sum(), predicted.sum())),
         micro_recall=float(_ratio(hits.sum(), targets.sum())),
-        macro_f1=float(f1.mean()),
-        macro_precision=float(precision.mean()),
-        macro_recall=float(recall.mean()),
+        macro_f1=_mean(f1[occurs]),
+        macro_precision=_mean(precision[occurs]),
+        macro_recall=_mean(recall[occurs]),
         accuracy=float((targets == predicted).all(axis=1).mean()),
         is_single_label=_has_one_label_each(targets) and _has_one_label_each(predicted),
         classes=tuple(ClassMetrics(*figures) for figures in classes),
@@ -144,6 +146,10 @@ def confuse(targets: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> NDArray
 
 def _has_one_label_each(labels: NDArray[np.bool_]) -> bool:
     return bool((labels.sum(axis=1) == 1).all())
+
+
+def _mean(figures: NDArray[np.float64]) -> float:
+    return float(figures.mean()) if len(figures) else 0.0
 
 
 def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ def test_section(found: Findings) -> Section:
     drawn = f"95%: {interval.low:.2f} to {interval.high:.2f}" if interval else ""
     tiles = (
         ("micro-F1", f"{test.metrics.micro_f1:.3f}", drawn),
-        ("macro-F1", f"{test.metrics.macro_f1:.3f}", "mean over labels"),
+        ("macro-F1", f"{test.metrics.macro_f1:.3f}", "mean over the labels that occur"),
         ("mAP", f"{test.ranking.mean_average_precision:.3f}", "mean average precision"),
         ("calibration error", f"{test.calibration.error:.3f}", f"{test.calibration.error_before:.3f} uncalibrated"),
         ("test videos", f"{test.metrics.videos:,}", f"of {len(found.table.ids):,}"),
