@@ -7,14 +7,15 @@
   them. FFmpeg converts interleaved colours to RGB in another way than planes, and pixels would differ (by 0.7 to 3
   levels where measured).
 - 10 and 12 bits become 8. Transparent parts are shown on black.
+- Side data that PyAV has no name for changes nothing.
 - Anamorphic pixels are made square by enlarging the shorter side, so nothing is lost. Then the display matrix turns
   the picture upright, by the nearest quarter turn, and mirrors it.
 """
 
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,7 @@ class PictureReader:
     def __init__(self, pixel_aspect: Fraction | None = None) -> None:
         from av.video.reformatter import VideoReformatter
 
+        _accept_unnamed_side_data()
         self._scaler, self._separator = VideoReformatter(), VideoReformatter()
         ratio = pixel_aspect or Fraction(1)
         self._aspect = ratio if Fraction(1, _WIDEST_PIXEL) <= ratio <= _WIDEST_PIXEL else Fraction(1)
@@ -97,6 +99,24 @@ def _turn_of(frame: "VideoFrame") -> Turn:
         return 1, 0, 0, 1
     a, b, _, c, d, *_ = np.frombuffer(side_data["DISPLAYMATRIX"], dtype=np.int32).tolist()
     return a, b, c, d
+
+
+@cache
+def _accept_unnamed_side_data() -> None:
+    """Let PyAV list side data that FFmpeg knows and PyAV does not, such as an EXIF block or the view of spatial video.
+
+    Up to 18.1, listing a frame's side data raises ValueError at the first type without a name, and no other call gives
+    the whole display matrix: `frame.rotation` does not say whether a picture is mirrored. Later releases list it; once
+    one is out, setup.cfg requires it, and this goes. Source: PyAV pull request 2392.
+    """
+    from av.sidedata.sidedata import Type
+
+    def unnamed(kind: Any, number: int) -> Any:
+        member = object.__new__(kind)
+        member._name_, member._value_ = f"UNNAMED_{number}", number
+        return member
+
+    setattr(Type, "_missing_", classmethod(unnamed))  # noqa: B010 (mypy refuses the assignment to a method)
 
 
 def _upright(rgb: NDArray[np.uint8], turn: Turn) -> NDArray[np.uint8]:

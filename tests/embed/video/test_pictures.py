@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from embed.video.decoding import read_frames
 from embed.video.pictures import PictureReader
 from embed.video.sampling import UniformFrames
-from tests.media import crop_packets, set_display_matrix, write_moving_video
+from tests.media import add_messages, crop_packets, moving_frame, set_display_matrix, write_moving_video
 
 BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)  # weights of red and blue
 SWATCHES = [(255, 255, 255), (0, 0, 0), (200, 40, 40), (40, 180, 60), (30, 60, 200), (128, 128, 128), (230, 200, 30)]
@@ -182,6 +184,39 @@ def test_a_display_matrix_turns_and_mirrors(
     plain = read_frames(str(path), UniformFrames(1)).rgb[0, 0]
     shown = read_frames(str(set_display_matrix(path, turn)), UniformFrames(1)).rgb[0, 0]
     np.testing.assert_array_equal(shown, turned(plain))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photos_in_a_video_are_shown_as_their_exif_block_says(tmp_path: Path, orientation: int) -> None:
+    picture = Image.fromarray(moving_frame(0, 128, 96))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = BytesIO()
+    picture.save(content, "jpeg", exif=exif, quality=95, subsampling=0)
+    with av.open(str(tmp_path / "a.avi"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuvj444p"
+        packet = av.Packet(content.getvalue())
+        packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 25)
+        container.mux(packet)
+    shown = read_frames(str(tmp_path / "a.avi"), UniformFrames(1)).rgb[0, 0]
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(content)))
+    assert shown.shape == upright.shape
+    assert np.abs(shown.astype(int) - upright).mean() < 3
+
+
+# FFmpeg's types 28 and above are beyond PyAV's names.
+ENHANCEMENT = (4, b"\xb4\x00\x50\x00\x01" + b"enhancement")  # MPEG-5 LCEVC, as registered user data: side data 28
+QUARTER_TURN_AND_MIRROR = (47, (0b010 << 37 | 0x4000 << 21 | 0b10 << 19).to_bytes(5, "big"))  # mirrored, then turned
+
+
+def test_side_data_without_a_name_does_not_hide_the_display_matrix(tmp_path: Path) -> None:
+    plain = write_moving_video(tmp_path / "a.h264", 6, codec="libx264", options={})
+    marked = add_messages(plain, tmp_path / "b.h264", [ENHANCEMENT, QUARTER_TURN_AND_MIRROR])
+    turned = add_messages(plain, tmp_path / "c.h264", [QUARTER_TURN_AND_MIRROR])
+    unmarked, upright, shown = (read_frames(str(path), UniformFrames(6)).rgb for path in (plain, turned, marked))
+    np.testing.assert_array_equal(shown, upright)
+    np.testing.assert_array_equal(shown, unmarked.swapaxes(2, 3))
 
 
 @pytest.mark.parametrize(
