@@ -2,6 +2,8 @@
 
 Each worker process has a thread here that fetches a video, has it decoded, and puts the result in a queue. If a worker
 dies or must be killed while it decodes a video, that video is tried once more after all others, alone on the machine.
+If a worker dies while it starts, another one is started, after pauses that grow. The run ends only when none has lived
+for a minute.
 """
 
 import threading
@@ -13,10 +15,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Self, final
 
-from embed.decode_pool.process import DecodeLimits, DecodeProcess
+from embed.decode_pool.process import DecodeLimits, DecodeProcess, NotStarted
 from embed.decode_pool.worker import DecodedVideo, DecodePlan
-from embed.errors import VideoError
-from embed.machine import core_count
+from embed.errors import EmbedError, VideoError
+from embed.machine import core_count, counted
 from embed.sources import SparseCopy, Video
 from embed.store import Failure
 
@@ -32,6 +34,8 @@ __all__ = [
 ]
 
 _MOST_WORKERS = 16
+_PATIENCE_S = 60.0  # without a living worker, before a run ends
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # before another worker is started
 _MOST_WAITING_BYTES = 128 << 20
 """Most bytes of decoded frames that may wait when another video is begun, for example while an encoder loads."""
 _LEAST_VIDEO_BYTES = 1 << 20
@@ -96,7 +100,8 @@ class DecodePool:
         self._lock = threading.Lock()
         self._processes: set[DecodeProcess] = set()
         self._current: _Pass | None = None
-        self._is_closed = False
+        self._last_alive_s = time.monotonic()
+        self._closing = threading.Event()
 
     def decode(self, videos: Iterable[Video]) -> Iterator[DecodedVideo | Failure]:
         """Begin to decode. The returned iterator yields every video, decoded or failed, until the pool is closed."""
@@ -119,7 +124,7 @@ class DecodePool:
             plan = replace(plan, decode_device="cpu")
         with self._lock:
             self._current = work
-            if self._is_closed:
+            if self._closing.is_set():
                 work.stop()
         for number in range(workers):
             threading.Thread(target=self._work, args=[work, plan], name=f"decode-{number}", daemon=True).start()
@@ -129,13 +134,15 @@ class DecodePool:
         """Decode one video after another in one worker process, which is replaced when it dies."""
         process: DecodeProcess | None = None
         try:
-            while (video := work.take()) is not None and not self._is_closed:
+            while (video := work.take()) is not None:
                 process = process or self._start(plan)
+                if process is None:
+                    break
                 if not self._decode_on(process, video, work):
                     self._end(process)
                     process = None
         except BaseException as error:  # the consumer's thread raises it
-            if not self._is_closed:
+            if not self._closing.is_set():
                 work.give(error)
         finally:
             if process:
@@ -156,7 +163,7 @@ class DecodePool:
             try:
                 result = process.decode(video, file)
             except VideoError as error:
-                if not self._is_closed:
+                if not self._closing.is_set():
                     work.lose(video, VideoError(error.reason, _of_video(video, path, error.detail)))
                 return False
             if isinstance(result, Failure):
@@ -166,23 +173,49 @@ class DecodePool:
                 work.give(replace(result, fetch_s=fetch_s, fetched_bytes=_fetched_bytes(video, file)))
         return True
 
-    def _start(self, plan: DecodePlan) -> DecodeProcess:
-        process = DecodeProcess(plan, self._limits)
+    def _start(self, plan: DecodePlan) -> DecodeProcess | None:
+        """Start a worker, and another one if it dies while it starts; None once the pool is closed.
+
+        Raises:
+            EmbedError: no worker has lived for a minute.
+        """
+        began, deaths = time.monotonic(), 0
+        while not self._closing.is_set():
+            try:
+                process = DecodeProcess(plan, self._limits)
+            except NotStarted as error:
+                deaths += 1
+                self._check_patience(began, deaths, error)
+                self._closing.wait(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**deaths))
+                continue
+            with self._lock:
+                self._processes.add(process)
+                if self._closing.is_set():
+                    process.kill()
+            return process
+        return None
+
+    def _check_patience(self, began: float, deaths: int, error: NotStarted) -> None:
+        """Raise EmbedError if no worker lives, and none has since a minute ago; others that live do the work."""
         with self._lock:
-            self._processes.add(process)
-            if self._is_closed:
-                process.kill()
-        return process
+            waited_s = 0.0 if self._processes else time.monotonic() - max(began, self._last_alive_s)
+        if waited_s > _PATIENCE_S:
+            tries = counted(deaths, "try")
+            raise EmbedError(
+                f"No decoding process has started for {waited_s:.0f} s ({tries}): the last one {error.seen}. "
+                f"{error.remedy} Embedded videos are kept: run the same command again to continue."
+            ) from error
 
     def _end(self, process: DecodeProcess) -> None:
         with self._lock:
             self._processes.discard(process)
+            self._last_alive_s = time.monotonic()
         process.close()
 
     def close(self) -> None:
         """Kill the workers and end `decode`. May be called from any thread."""
         with self._lock:
-            self._is_closed = True
+            self._closing.set()
             for process in self._processes:
                 process.kill()
             if self._current:

@@ -24,6 +24,7 @@ _WATCH_INTERVAL_S = 0.05  # a worker that allocates 1 GB a second overshoots its
 _KILL_TIMEOUT_S = 1.0
 _LONGEST_SILENCE_S = 60.0  # between one byte and the next of an answer that has begun
 _START_TIMEOUT_S = 120.0  # for imports from a slow network disk
+_SHOWN_COMPLAINTS = 3  # last lines of what a worker wrote before it died
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,22 @@ class DecodeLimits:
             raise ValueError(f"memory_bytes must be at least 1, got {self.memory_bytes}")
 
 
+class NotStarted(EmbedError):
+    """A worker died while it started. The next one may start: the machine may have been short of something.
+
+    Args:
+        seen: what was seen of it, as the rest of a sentence about it.
+        remedy: what the user can do about it.
+    """
+
+    def __init__(self, seen: str, remedy: str) -> None:
+        super().__init__(seen, remedy)
+        self.seen, self.remedy = seen, remedy
+
+    def __str__(self) -> str:
+        return f"A decoding process does not start: it {self.seen}. {self.remedy}"
+
+
 @final
 class DecodeProcess:
     """A running worker.
@@ -59,7 +76,8 @@ class DecodeProcess:
         limits: what one video may take.
 
     Raises:
-        EmbedError: it does not start.
+        NotStarted: it does not start; another may.
+        EmbedError: none will start, since the plan cannot be read outside this process.
     """
 
     def __init__(self, plan: DecodePlan, limits: DecodeLimits) -> None:
@@ -69,10 +87,10 @@ class DecodeProcess:
                 self._open(opened)
                 opened.pop_all()
         except OSError as error:
-            raise EmbedError(
-                f"A decoding process cannot be started: {error.strerror or error}. Free some disk space for temporary "
-                "files (or set TMPDIR to another folder), allow more open files (ulimit -n) or use fewer --workers. "
-                "Embedded videos are kept: run the same command again to continue."
+            raise NotStarted(
+                f"was refused by the system: {error.strerror or error}",
+                "Free some disk space for temporary files (or set TMPDIR to another folder), allow more open files "
+                "(ulimit -n) or use fewer --workers.",
             ) from error
         self._say_plan(plan)
 
@@ -93,17 +111,38 @@ class DecodeProcess:
     def _say_plan(self, plan: DecodePlan) -> None:
         try:
             self._connection.send(plan)
-            is_ready = self._connection.poll(_START_TIMEOUT_S) and self._connection.recv() == READY
+            answer = self._connection.recv() if self._connection.poll(_START_TIMEOUT_S) else ""
         except (EOFError, OSError):
-            is_ready = False
+            answer = None
         except BaseException:
             self.close()
             raise
-        if not is_ready:
+        if answer == READY:
+            return
+        death = self._death_at_the_start(is_late=answer == "")
+        self.close()
+        if answer:
+            raise EmbedError(
+                f"A decoding process does not start: {answer}. Define the sampling in a module of its own."
+            )
+        raise death
+
+    def _death_at_the_start(self, *, is_late: bool) -> NotStarted:
+        """Return what was seen of a worker that did not become ready: how it ended, and what it wrote last."""
+        try:
+            code = self._process.wait(0 if is_late else _KILL_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            code = None
             self._end()
-            last = self._last_complaint() or "no message"
-            self.close()
-            raise EmbedError(f"A decoding process does not start: {last}. Check with: {sys.executable} -m pip check")
+        complaints = self._complaint_lines()[-_SHOWN_COMPLAINTS:]
+        wrote = f" and wrote: {' | '.join(complaints)}" if complaints else " and wrote nothing"
+        if code is None:
+            return NotStarted(f"was not ready after {_START_TIMEOUT_S:g} s{wrote}", "Its disk or machine may be busy.")
+        if code == -signal.SIGKILL:
+            remedy = "The system may have too little memory for it: use fewer --workers, or end other programs."
+            return NotStarted(f"was ended by SIGKILL{wrote}", remedy)
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return NotStarted(how + wrote, f"Check the installation with: {sys.executable} -m pip check.")
 
     def decode(self, video: Video, file: str | SparseCopy) -> DecodedVideo | Failure:
         """Decode a video.
@@ -164,12 +203,13 @@ class DecodeProcess:
             return "out_of_memory", f"the system killed the process that decoded {path}, most likely to free memory"
         if code < 0:
             return "crashed", f"decoding {path} ended its process by {signal.Signals(-code).name}"
-        return "crashed", f"decoding {path} ended its process: {self._last_complaint() or f'exit code {code}'}"
+        lines = self._complaint_lines() or [f"exit code {code}"]
+        return "crashed", f"decoding {path} ended its process: {lines[-1]}"
 
-    def _last_complaint(self) -> str:
+    def _complaint_lines(self) -> list[str]:
+        """Return the lines that the worker wrote to stderr."""
         self._complaints.seek(0)
-        lines = self._complaints.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        return self._complaints.read().decode(errors="replace").strip().splitlines()
 
     def kill(self) -> None:
         """Tell the system to end the process, without waiting. May be called from any thread, at any time."""

@@ -125,8 +125,10 @@ def decode_video(
         return Failure(video.id, video.location, error.reason, error.detail)
     except MemoryError as error:
         return Failure(video.id, video.location, "out_of_memory", f"{path} needs more memory than there is: {error}")
-    except Exception as error:  # a broken video never stops a run, whatever a library raises
-        return Failure(video.id, video.location, "crashed", f"{path}: {type(error).__name__}: {error}")
+    except (
+        Exception
+    ) as error:  # a broken video never stops a run, whatever a library raises; trying again raises it too
+        return Failure(video.id, video.location, "decode_error", f"{path}: {type(error).__name__}: {error}")
     timeline = frames.timeline
     record = VideoRecord(
         id=video.id,
@@ -193,7 +195,11 @@ def serve(socket_descriptor: int, lifeline: int) -> None:
     _die_first_without_memory()
     channel = socket.socket(fileno=socket_descriptor)
     connection = Connection(os.dup(socket_descriptor))
-    plan = connection.recv()
+    try:
+        plan = connection.recv()
+    except Exception as error:  # its sampling cannot be imported here, and never will be
+        connection.send(f"it cannot read how to decode ({type(error).__name__}: {error})")
+        sys.exit()
     connection.send(READY)
     while True:
         try:
@@ -203,7 +209,13 @@ def serve(socket_descriptor: int, lifeline: int) -> None:
         if spans is None:
             send_decoded(channel, connection, decode_video(video, path, plan))
             continue
-        with closing(SparseFile(path, spans, partial(_ask, connection))) as file:
+        try:
+            file = SparseFile(path, spans, partial(_ask, connection))
+        except OSError as error:
+            detail = f"the copy of {path} cannot be opened: {error.strerror}"
+            send_decoded(channel, connection, Failure(video.id, video.location, "fetch_error", detail))
+            continue
+        with closing(file):
             send_decoded(channel, connection, decode_video(video, path, plan, file))
 
 
@@ -223,10 +235,13 @@ def send_decoded(channel: socket.socket, connection: Connection, result: Decoded
     if isinstance(result, Failure):
         connection.send((result, None))
         return
-    with _anonymous_file() as file:
-        # write() rather than a mapping: the kernel fills the pages without a page fault for each of them.
-        file.write(np.ascontiguousarray(result.rgb).data)
-        file.flush()
+    try:
+        file = _file_of(result.rgb)
+    except (MemoryError, OSError) as error:
+        lack = f"there is no memory for the frames of {result.record.location}: {error}"
+        connection.send((Failure(result.record.id, result.record.location, "out_of_memory", lack), None))
+        return
+    with file:
         connection.send((replace(result, rgb=result.rgb[:0]), result.rgb.shape))
         socket.send_fds(channel, [b"f"], [file.fileno()])
 
@@ -252,6 +267,20 @@ def receive_decoded(channel: socket.socket, connection: Connection) -> DecodedVi
         os.close(descriptors[0])
     decoded: DecodedVideo = replace(result, rgb=np.frombuffer(memory, dtype=np.uint8).reshape(shape))
     return decoded
+
+
+def _file_of(rgb: NDArray[np.uint8]) -> IO[bytes]:
+    """Return an anonymous file with these pixels."""
+    file = _anonymous_file()
+    try:
+        # write() rather than a mapping: the kernel fills the pages without a page fault for each of them.
+        file.write(np.ascontiguousarray(rgb).data)
+        file.flush()
+    except BaseException:
+        with suppress(OSError):  # on a full disk, closing writes again what is left
+            file.close()
+        raise
+    return file
 
 
 def _anonymous_file() -> IO[bytes]:

@@ -23,7 +23,8 @@ from tests.media import HEIGHT_PX, WIDTH_PX, BarReader, spelled_numbers, write_v
 
 PREPROCESSING = BarReader().identity.preprocessing
 PLAN = DecodePlan(UniformFrames(4), PREPROCESSING)
-LIMITS = DecodeLimits(timeout_s=1.5, memory_bytes=400 << 20)
+MEMORY_BYTES = 400 << 20
+IN_TIME, SOON = 60.0, 3.0  # time limits in seconds: one that no video meets even on a busy machine, and a short one
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
@@ -57,29 +58,40 @@ def test_a_broken_file_is_a_failure_among_the_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("deed", "reason", "detail"),
+    ("deed", "limit_s", "reason", "detail"),
     [
-        pytest.param(hostile.sleep_for_ever, "timeout", "13.mp4 was not decoded after 1.5 s", id="sleeps for ever"),
-        pytest.param(hostile.eat_memory, "out_of_memory", "takes more than 0.391 GiB", id="eats memory"),
-        pytest.param(hostile.segfault, "crashed", "ended its process by SIGSEGV", id="segfaults"),
-        pytest.param(hostile.leave, "crashed", "ended its process: exit code 3", id="exits"),
-        pytest.param(hostile.leave_in_silence, "crashed", "ended its process: exit code 0", id="exits in silence"),
-        pytest.param(hostile.write_garbage, "crashed", "an answer that cannot be read", id="answers with garbage"),
-        pytest.param(hostile.write_half_an_answer, "crashed", "ended its process: exit code 0", id="half an answer"),
-        pytest.param(hostile.write_half_an_answer_and_hang, "crashed", "cannot be read", id="hangs in its answer"),
-        pytest.param(hostile.raise_an_error_of_its_own, "crashed", "LookupError: no such atom", id="raises"),
+        pytest.param(hostile.sleep_for_ever, SOON, "timeout", "13.mp4 was not decoded after 3 s", id="sleeps for ever"),
+        pytest.param(hostile.eat_memory, IN_TIME, "out_of_memory", "takes more than 0.391 GiB", id="eats memory"),
+        pytest.param(hostile.segfault, IN_TIME, "crashed", "ended its process by SIGSEGV", id="segfaults"),
+        pytest.param(hostile.leave, IN_TIME, "crashed", "ended its process: exit code 3", id="exits"),
+        pytest.param(hostile.leave_in_silence, IN_TIME, "crashed", "its process: exit code 0", id="exits in silence"),
+        pytest.param(hostile.write_garbage, IN_TIME, "crashed", "that cannot be read", id="answers with garbage"),
+        pytest.param(hostile.write_half_an_answer, IN_TIME, "crashed", "process: exit code 0", id="half an answer"),
+        pytest.param(
+            hostile.write_half_an_answer_and_hang, SOON, "crashed", "cannot be read", id="hangs in its answer"
+        ),
     ],
 )
 def test_a_misbehaving_decoder_loses_only_its_own_video(
-    tmp_path: Path, deed: Callable[[], None], reason: str, detail: str
+    tmp_path: Path, deed: Callable[[], None], limit_s: float, reason: str, detail: str
 ) -> None:
     videos = [video_of(tmp_path, count) for count in (HOSTILE_FRAME_COUNT, 5, 20, 7)]
-    plan = DecodePlan(Hostile(deed), PREPROCESSING)
-    results = list(decode_videos(videos, plan, workers=2, limits=LIMITS))
+    plan, limits = DecodePlan(Hostile(deed), PREPROCESSING), DecodeLimits(limit_s, MEMORY_BYTES)
+    results = list(decode_videos(videos, plan, workers=2, limits=limits))
     assert reasons(results) == {"13": reason, "5": "decoded", "20": "decoded", "7": "decoded"}
     failure = next(result for result in results if isinstance(result, Failure))
     assert (failure.id, failure.location) == ("13", videos[0].location)
     assert detail in failure.detail
+
+
+def test_an_error_that_a_decoder_raises_is_the_videos_own_and_the_worker_goes_on(tmp_path: Path) -> None:
+    videos = [video_of(tmp_path, count) for count in (HOSTILE_FRAME_COUNT, 5)]
+    plan = DecodePlan(Hostile(hostile.raise_an_error_of_its_own), PREPROCESSING)
+    failure, decoded = decode_videos(videos, plan, workers=1)
+    assert isinstance(failure, Failure)
+    assert (failure.reason, failure.attempts) == ("decode_error", 1)
+    assert failure.detail == f"{videos[0].location}: LookupError: no such atom"
+    assert isinstance(decoded, DecodedVideo)
 
 
 def test_a_video_whose_worker_died_is_tried_once_more_after_the_others(tmp_path: Path) -> None:
@@ -130,14 +142,76 @@ def test_closing_a_pool_ends_the_iterators_that_wait_for_it(tmp_path: Path) -> N
     assert list(results) == []
 
 
+DYING = """
+import os, pathlib, sys
+if "embed.decode_pool.worker" in sys.orig_argv[-1]:
+    deaths = pathlib.Path(__file__).with_name("deaths")
+    with deaths.open("a") as file:
+        file.write("x")
+    if deaths.stat().st_size <= {deaths}:
+        print("no more threads here", file=sys.stderr, flush=True)
+        {deed}
+"""
+KILL = "import signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+def let_workers_die_at_the_start(folder: Path, monkeypatch: pytest.MonkeyPatch, deed: str, *, deaths: int) -> None:
+    """Have Python run `deed` at the start of the next worker processes."""
+    (folder / "dying").mkdir()
+    (folder / "dying" / "sitecustomize.py").write_text(DYING.format(deed=deed, deaths=deaths))
+    monkeypatch.syspath_prepend(folder / "dying")
+
+
+@pytest.mark.parametrize("deed", [KILL, "os._exit(3)", "raise SystemExit(1)"], ids=["killed", "exits", "raises"])
+def test_a_worker_that_dies_while_it_starts_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: str
+) -> None:
+    let_workers_die_at_the_start(tmp_path, monkeypatch, deed, deaths=3)
+    videos = [video_of(tmp_path, count) for count in (5, 20, 7)]
+    assert reasons(list(decode_videos(videos, PLAN, workers=2))) == {"5": "decoded", "20": "decoded", "7": "decoded"}
+
+
+@pytest.mark.parametrize(
+    ("deed", "seen", "remedy"),
+    [
+        pytest.param(KILL, "was ended by SIGKILL", "too little memory .* use fewer --workers", id="killed"),
+        pytest.param(
+            "os._exit(3)", "ended with exit code 3", "Check the installation with: .* -m pip check", id="exits"
+        ),
+    ],
+)
+def test_a_run_ends_with_what_was_seen_when_no_worker_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: str, seen: str, remedy: str
+) -> None:
+    monkeypatch.setattr("embed.decode_pool.pool._PATIENCE_S", 1.0)
+    let_workers_die_at_the_start(tmp_path, monkeypatch, deed, deaths=1000)
+    message = rf"has started for \d s \(\d+ tries\): the last one {seen} and wrote: no more threads here\. .*{remedy}"
+    with pytest.raises(EmbedError, match=message):
+        list(decode_videos([video_of(tmp_path, 5)], PLAN, workers=2))
+
+
+def test_closing_a_pool_whose_workers_do_not_start_ends_it_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_workers_die_at_the_start(tmp_path, monkeypatch, KILL, deaths=1000)
+    pool = DecodePool(PLAN, workers=1)
+    results = pool.decode([video_of(tmp_path, 5)])
+    while not (tmp_path / "dying" / "deaths").exists():
+        time.sleep(0.01)
+    pool.close()
+    assert list(results) == []
+
+
 def test_a_worker_that_cannot_be_replaced_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embed.decode_pool.pool._PATIENCE_S", 1.0)
+
     def videos() -> Iterator[Video]:
         yield video_of(tmp_path, HOSTILE_FRAME_COUNT)
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
         yield video_of(tmp_path, 5)
 
     plan = DecodePlan(Hostile(hostile.segfault), PREPROCESSING)
-    message = r"cannot be started: No such file or directory\. Free some disk space .*Embedded videos are kept"
+    message = r"was refused by the system: No such file or directory\. Free some disk space .*Embedded videos are kept"
     with pytest.raises(EmbedError, match=message):
         list(decode_videos(videos(), plan, workers=1))
 
