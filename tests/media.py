@@ -1,10 +1,10 @@
 """Videos whose frames show their own numbers, and an encoder whose vectors spell these numbers."""
 
-import mmap
+import errno
+import os
 import re
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +15,7 @@ from av.bitstream import BitStreamFilterContext
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
+from embed.sources.random_access import RandomAccessFile
 from embed.store.provenance import EncoderIdentity
 from embed.video.preprocessing import Preprocessing
 
@@ -180,16 +181,16 @@ def _media_ticks_per_s(content: bytes) -> int:
     return int(ticks_per_s)
 
 
-@contextmanager
-def failing_disk(path: Path, *, readable_share: float) -> Iterator[str]:
-    """Give FFmpeg's address of a file on Linux whose first bytes can be read, and whose others fail like a disk (EIO).
+def failing_disk(path: Path, *, readable_share: float) -> RandomAccessFile:
+    """Return a file's content whose first bytes can be read, and whose others fail as on a broken disk (EIO)."""
+    content = path.read_bytes()
 
-    The file is mapped into memory and then cut: reading this memory through /proc fails after the file's new end.
-    """
-    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
-        start, size = np.frombuffer(memory, dtype=np.uint8).ctypes.data, len(memory)
-        file.truncate(int(size * readable_share))
-        yield f"subfile,,start,{start},end,{start + size},,:/proc/self/mem"
+    def read_span(start: int, stop: int) -> bytes:
+        if stop > len(content) * readable_share:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return content[start:stop]
+
+    return RandomAccessFile(len(content), read_span)
 
 
 def copy_packets(source: Path, goal: Path, *, first: int) -> Path:

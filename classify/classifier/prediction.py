@@ -52,12 +52,14 @@ class PredictConfig:
         pretrained: checkpoint file of the encoder, if it has moved since the head was trained.
         batch_size: frames that the encoder takes at once.
         store: the store that keeps the embeddings, so that the next run can reuse them; None keeps none.
+        playlists: True if local files named as playlists (.m3u8, .ffconcat) may play the files that they name.
     """
 
     device: str = "auto"
     pretrained: str | None = None
     batch_size: int = 32
     store: Path | None = None
+    playlists: bool = False
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,7 @@ def _label_videos(
         device=config.device,
         batch_size=config.batch_size,
     )
+    embedding = replace(embedding, playlists=config.playlists)
     encoder = load_encoder(
         embedding.model,
         pretrained=embedding.pretrained,

@@ -51,6 +51,12 @@ _MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
     metavar="FILE",
     help="The checkpoint file of the head's encoder, if it has moved since the head was trained.",
 )
+@option(
+    "--playlists",
+    is_flag=True,
+    group=_EMBEDDING,
+    help="Also play local .m3u8 and .ffconcat files that are named. Such a file reads the files that it names.",
+)
 @output_options
 def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_json: bool, **config: Any) -> None:
     """Label SOURCES with the trained HEAD. SOURCES are stores, folders, video files, or CSV or TXT lists.
@@ -78,7 +84,7 @@ def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_j
         _show(predictions, output)
     _list_failures(predictions)
     if output is None and not as_json and sys.stdout.isatty() and len(sources) <= _MOST_SOURCES:
-        given = given_options("store", "device", "batch_size", "pretrained")
+        given = given_options("store", "device", "batch_size", "pretrained", "playlists")
         show_next(shlex.join(["predict-videos", head, *sources, *given, "-o", "predictions.csv"]))
     sys.exit(1 if predictions.failures else 0)
 

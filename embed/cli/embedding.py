@@ -126,6 +126,12 @@ _PASSING_REASONS = frozenset({"not_found", "fetch_error", "timeout", "out_of_mem
     help="cuda: decode on an NVIDIA GPU, to the same pixels. The CPU decodes what the GPU cannot.",
 )
 @option(
+    "--playlists",
+    is_flag=True,
+    group="Decoding",
+    help="Also play local .m3u8 and .ffconcat files that are named. Such a file reads the files that it names.",
+)
+@option(
     "--workers",
     group="Limits and log",
     metavar="N",

@@ -37,6 +37,7 @@ from embed.video import (
     ViewCutter,
     read_frames,
     read_frames_by_nvdec,
+    refuse_playlist,
     rows_by_view,
 )
 
@@ -54,6 +55,7 @@ class DecodePlan:
         thread_count: threads of the decoder; 0 is one per core.
         decode_device: "cpu", or "cuda" to use the video engine of an NVIDIA GPU where it can (`embed.video.nvdec`).
         views: V names of `embed.video.views`.
+        playlists: True if local videos may be playlists, which read the files that they name.
     """
 
     sampling: Sampling
@@ -62,6 +64,7 @@ class DecodePlan:
     thread_count: int = 0
     decode_device: DecodeDevice = "cpu"
     views: tuple[str, ...] = (CENTRE,)
+    playlists: bool = False
 
     @property
     def cutter(self) -> ViewCutter:
@@ -118,6 +121,8 @@ def decode_video(
     """
     started, cpu_started = time.monotonic(), time.process_time()
     try:
+        # What came from elsewhere is no list of files of this machine.
+        plan = replace(plan, playlists=plan.playlists and path == video.location)
         frames, cpu_reason = _read_frames(path, plan, sparse_file)
         content_hash = hash_content(path)
         modified_s = Path(path).stat().st_mtime if path == video.location else 0.0
@@ -151,6 +156,8 @@ def decode_video(
 
 def _read_frames(path: str, plan: DecodePlan, sparse_file: SparseFile | None) -> tuple[Frames, str]:
     """Return the frames of a video, and why they are not from the GPU if they should be."""
+    if not plan.playlists:
+        refuse_playlist(path)
     if plan.decode_device == "cpu":
         return _read_frames_by_cpu(path, plan, sparse_file), ""
     if sparse_file:
@@ -166,7 +173,14 @@ def _read_frames_by_cpu(path: str, plan: DecodePlan, sparse_file: SparseFile | N
             if few is not None:
                 return few
         sparse_file.need_all()
-    return read_frames(path, plan.sampling, plan.cutter, decoder=plan.decoder, thread_count=plan.thread_count)
+    return read_frames(
+        path,
+        plan.sampling,
+        plan.cutter,
+        decoder=plan.decoder,
+        thread_count=plan.thread_count,
+        playlists=plan.playlists,
+    )
 
 
 def hash_content(path: str) -> str:

@@ -4,3 +4,8 @@ from .cores import core_count as core_count
 from .counting import counted as counted
 from .isolation import read_apart as read_apart, reading_limit_s as reading_limit_s
 from .progress import HINTS as HINTS, Progress as Progress, Stage as Stage, StageClock as StageClock, slowest as slowest
+from .regular_files import (
+    open_regular as open_regular,
+    read_regular as read_regular,
+    require_regular as require_regular,
+)

@@ -30,6 +30,7 @@ class EmbedConfig:
         limits: seconds and bytes that decoding one video may take. A server may also be silent for that many seconds.
         log: file to which one JSON object per video is appended (`embed.run.log`); None writes no log.
         views: parts of each frame, names of `embed.video.views`. V views take V times the encoding.
+        playlists: True if local files named as playlists (.m3u8, .ffconcat) may play the files that they name.
     """
 
     model: str = "ViT-B-32"
@@ -45,6 +46,7 @@ class EmbedConfig:
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     log: str | None = None
     views: tuple[str, ...] = (CENTRE,)
+    playlists: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:

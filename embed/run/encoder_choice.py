@@ -36,7 +36,7 @@ def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Vide
     encoder = load(config.precision or (known.encoder.precision if known and is_continued else None))
     if encoder.identity.precision == "float32" or known:
         return encoder, known.fidelity if known else None
-    plan = DecodePlan(config.sampling, encoder.identity.preprocessing, config.decoder)
+    plan = DecodePlan(config.sampling, encoder.identity.preprocessing, config.decoder, playlists=config.playlists)
     rgb = first_frames(videos, plan, config.limits)
     if rgb is None:
         return encoder, None

@@ -82,7 +82,12 @@ def _begin_early(config: EmbedConfig, store: str | Path, videos: Sequence[Video]
 
 def _begin(videos: Sequence[Video], preprocessing: Preprocessing, config: EmbedConfig) -> FramesAhead:
     plan = DecodePlan(
-        config.sampling, preprocessing, config.decoder, decode_device=config.decode_device, views=config.views
+        config.sampling,
+        preprocessing,
+        config.decoder,
+        decode_device=config.decode_device,
+        views=config.views,
+        playlists=config.playlists,
     )
     return FramesAhead(videos, plan, workers=config.workers, limits=config.limits)
 

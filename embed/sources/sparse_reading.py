@@ -33,6 +33,7 @@ from embed.video import (
     Run,
     Sampling,
     frames_of,
+    open_container,
     open_video,
     packet_row,
     packets_of,
@@ -199,7 +200,7 @@ def _open_once(file: SparseFile) -> None:
     import av
 
     try:
-        av.open(file.open(), metadata_errors="replace").close()
+        open_container(file.open()).close()
     except av.FFmpegError as error:
         raise VideoError("unreadable", f"{file.path} cannot be read as a video: {error}") from error
 

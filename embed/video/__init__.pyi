@@ -8,6 +8,11 @@ from .decoding import (
     shown_by_parts as shown_by_parts,
 )
 from .nvdec import read_frames_by_nvdec as read_frames_by_nvdec, why_no_gpu as why_no_gpu
+from .opening import (
+    open_container as open_container,
+    open_video as open_video,
+    refuse_playlist as refuse_playlist,
+)
 from .planning import Run as Run, plan_packets as plan_packets
 from .preprocessing import FrameCut as FrameCut, Preprocessing as Preprocessing
 from .sampling import (
@@ -20,7 +25,6 @@ from .sampling import (
 from .timeline import (
     Packets as Packets,
     Timeline as Timeline,
-    open_video as open_video,
     packet_row as packet_row,
     packets_of as packets_of,
     read_packets as read_packets,

@@ -23,6 +23,7 @@ from embed.errors import VideoError
 from embed.machine import core_count, counted
 from embed.video.decoders import decoder_for
 from embed.video.gathering import GatheredPictures
+from embed.video.opening import capture_options, open_video, refuse_playlist
 from embed.video.packet_feed import SEEK_BYTES, PacketFeed, PlanFailed
 from embed.video.pictures import PictureReader
 from embed.video.plan_parts import decoders_for, part_plan
@@ -32,7 +33,6 @@ from embed.video.sampling import Sampling
 from embed.video.timeline import (
     Packets,
     Timeline,
-    open_video,
     read_packets,
     timeline_without_timestamps,
     whole_packets,
@@ -74,6 +74,7 @@ def read_frames(
     *,
     decoder: Decoder = "pyav",
     thread_count: int = 0,
+    playlists: bool = False,
 ) -> Frames:
     """Decode the frames of a local video that a sampling rule chooses.
 
@@ -84,11 +85,14 @@ def read_frames(
             None keeps the frames at their own size.
         decoder: "pyav" (FFmpeg through PyAV) or "opencv".
         thread_count: threads of PyAV's decoder; 0 uses one per core.
+        playlists: True if the file may be a playlist (.m3u8, .ffconcat), which reads the files that it names.
 
     Raises:
         VideoError: no frame can be decoded, or frames that keep their own size differ in size; its `reason` is the
             code.
     """
+    if not playlists:
+        refuse_playlist(path)
     for timeline, indices, shown in _attempts(path, sampling, decoder, thread_count or core_count()):
         frames = frames_of(timeline, indices, shown, preprocessing)
         if frames is not None:
@@ -258,6 +262,7 @@ def _shown_by_opencv(
         PlanFailed: as for `shown_in_order`.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = capture_options(path)
     import cv2
 
     capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)

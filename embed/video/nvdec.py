@@ -19,11 +19,12 @@ import numpy as np
 from embed.errors import VideoError
 from embed.video.decoders import has_alpha_beside
 from embed.video.decoding import Frames, ShownFrame, frames_of, shown_by_plan, shown_in_order
+from embed.video.opening import open_video
 from embed.video.pictures import PLANES_OF, PictureReader
 from embed.video.planning import plan_packets
 from embed.video.preprocessing import FrameCut
 from embed.video.sampling import Sampling
-from embed.video.timeline import open_video, read_packets
+from embed.video.timeline import read_packets
 
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel

@@ -5,7 +5,6 @@ shown and which can be decoded alone.
 """
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -29,9 +28,9 @@ from embed.video.codecs import (
     heads_for,
     rule_for,
 )
+from embed.video.opening import open_video
 
 if TYPE_CHECKING:
-    from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
@@ -284,46 +283,6 @@ def timeline_without_timestamps(stream: "VideoStream", is_keyframe: NDArray[np.b
         height_px=stream.height,
         duration_s=len(is_keyframe) / fps,
     )
-
-
-@contextmanager
-def open_video(path: str, accelerator: "HWAccel | None" = None) -> Iterator[tuple["InputContainer", "VideoStream"]]:
-    """Open a local file's best video stream, for decoding on the CPU or an accelerator.
-
-    Raises:
-        VideoError: not_found, unreadable or no_video_stream; also when FFmpeg fails inside the `with` block.
-    """
-    import av
-    from av.codec.context import Flags
-
-    try:
-        # A video whose frames are fine must not fail because of a title or comment in an unusual encoding.
-        with av.open(path, metadata_errors="replace", hwaccel=accelerator) as container:
-            stream = _best_video_stream(container, path)
-            # Without this flag FFmpeg crops the left in steps of about 64 pixels, so some hidden pixels would stay.
-            stream.codec_context.flags |= Flags.unaligned
-            yield container, stream
-    except FileNotFoundError as error:
-        raise VideoError("not_found", f"{path} does not exist. Check the path") from error
-    except (av.FFmpegError, OSError) as error:
-        cause = error.strerror or error
-        raise VideoError(
-            "unreadable", f"{path} cannot be read as a video: {cause}. Check that the file plays"
-        ) from error
-
-
-def _best_video_stream(container: "InputContainer", path: str) -> "VideoStream":
-    """Return FFmpeg's choice among the video streams; the cover art of a song does not count."""
-    from av.stream import Disposition
-
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams:
-        raise VideoError("no_video_stream", f"{path} has no video stream. Remove it from the videos to embed")
-    streams = [s for s in streams if s.codec_context]  # None if FFmpeg has no decoder
-    if not streams:
-        raise VideoError("unreadable", f"{path} has a video codec that FFmpeg cannot decode. Convert it, e.g. to H.264")
-    best = container.streams.best("video")
-    return next((stream for stream in streams if stream is best), streams[0])
 
 
 def whole_packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
