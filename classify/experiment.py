@@ -24,7 +24,7 @@ from classify.comparison import (
     list_candidates,
     refuse_chosen,
 )
-from classify.data import PARTS, Labels, LabelTable, Split, describe_gaps, read_labels, read_split
+from classify.data import PARTS, Labels, LabelTable, Split, describe_gaps, read_labelled_split
 from classify.errors import SplitError, TrainError
 from classify.measures import (
     BootstrapConfig,
@@ -144,7 +144,7 @@ def train_head(
         store: the store's path.
         split: the split file, made by `split_videos`.
         output: folder for the head; it replaces a head that is already there, and nothing else.
-        labels: as for `split_videos`, with the same minimum count.
+        labels: as for `split_videos`, with the same minimum count; None takes those that the split was made with.
         config: how to train. With the architecture "auto", architecture, mixup, epochs, learning rate, schedule and
             weight decay are chosen by cross-validation inside the training part (`classify.comparison.selection`). For
             these and for dropout, other values than the defaults are refused. Logistic regression, the first candidate,
@@ -161,8 +161,7 @@ def train_head(
     refuse_output_folder(output)
     _refuse_misplaced(config, budget_s)
     with EmbeddingStore(store) as opened:
-        table = read_labels(opened, labels)
-        parts = read_split(split, table)
+        table, parts = read_labelled_split(opened, split, labels)
         _refuse_without_test(parts, split)
         dataset = LabelledSet.read(opened, table, stream=config.stream, device=config.device)
         selection = _choose(dataset, replace(table, groups=parts.groups), parts, config, budget_s)

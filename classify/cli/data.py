@@ -77,6 +77,13 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
     help="Take the parts from the folders train/, val/ and test/ that the videos lie in.",
 )
 @option(
+    "--keep",
+    group=_OTHER_SPLITS,
+    metavar="FILE",
+    type=click.Path(),
+    help="Earlier split file: its videos keep their parts, and only new ones are placed.",
+)
+@option(
     "--seed",
     group=_OTHER_SPLITS,
     default=0,
@@ -94,6 +101,7 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
     split-videos embeddings.h5
     split-videos embeddings.h5 --labels labels.csv --group-by group -o split.csv
     split-videos embeddings.h5 --folds 5
+    split-videos embeddings.h5 --keep split.csv -o split.csv
     """  # noqa: D301 (click wants a real backspace)
     import classify
     from classify.report import folds_text, split_text
@@ -119,7 +127,7 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
 
 def _show_training(store: str, output: str, folds: int | None) -> None:
     """Show the command that trains on a split, or on the splits of all folds."""
-    command = shlex.join(["train-head", store, *given_options(*_LABELS)])
+    command = shlex.join(["train-head", store])  # the split file knows the labels
     if folds is None:
         show_next(f"{command} --split {shlex.quote(output)}")
     else:

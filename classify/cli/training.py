@@ -28,7 +28,7 @@ _RECIPE = tuple(setting.name for setting in fields(TrainConfig))
 @click.command(cls=Command, guide="heads.md")
 @click.argument("store", type=click.Path())
 @label_options
-@option("--split", required=True, metavar="FILE", type=click.Path(), help="Split file, made by split-videos.")
+@option("--split", metavar="FILE", type=click.Path(), help="Split file, made by split-videos; required.")
 @option("-o", "--output", default="head", show_default=True, metavar="FOLDER", help="Folder for the head.")
 @recipe_options()
 @option(
@@ -46,18 +46,20 @@ _RECIPE = tuple(setting.name for setting in fields(TrainConfig))
 )
 @output_options
 def train_head(
-    store: str, split: str, output: str, as_page: bool, log_to: str | None, as_json: bool, **options: Any
+    store: str, split: str | None, output: str, as_page: bool, log_to: str | None, as_json: bool, **options: Any
 ) -> None:
     """Train a head on the vectors of STORE, measure it, and write its folder.
 
     \b
     train-head embeddings.h5 --split split.csv
     train-head embeddings.h5 --split split.csv --arch auto --budget 60
-    train-head embeddings.h5 --labels labels.csv --split split.csv --mixup 0
+    train-head embeddings.h5 --split split.csv --mixup 0 --html
     """  # noqa: D301 (click wants a real backspace)
     import classify
     from classify.report import check_page_packages, report_text
 
+    if split is None:
+        raise click.UsageError(_without_split(store))
     if as_page:
         check_page_packages()
     if log_to is not None:
@@ -158,6 +160,17 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
         show_next(_training_of_best(found, store))
 
 
+def _without_split(store: str) -> str:
+    """Return what to do where no split file is named."""
+    if Path(_SPLIT).exists():
+        return f"--split names no split file, and {_SPLIT} is here. Add: --split {_SPLIT}"
+    split = shlex.join(["split-videos", store, *given_options(*_LABELS), "-o", _SPLIT])
+    return (
+        "--split names no split file: which videos train the head, and which test it. Make one, then add "
+        f"--split {_SPLIT}:\n\n  {split}"
+    )
+
+
 def _training_of_best(found: "Comparison", store: str) -> str:
     """Return the command that trains the best of a comparison, after one that splits if there is no split yet."""
     best = found.contenders[0]
@@ -165,8 +178,10 @@ def _training_of_best(found: "Comparison", store: str) -> str:
     if best.mixup is None:  # a baseline: auto tries logistic regression first, and heads that may be better
         head = ["--arch", "auto"]
     labels = given_options(*_LABELS)
-    lines = [["train-head", store, *labels, "--split", _SPLIT, *head]]
-    if not Path(_SPLIT).exists():
+    lines = [["train-head", store, "--split", _SPLIT, *head]]
+    if Path(_SPLIT).exists():
+        lines[0][2:2] = labels  # a split of another day may have been made with other labels
+    else:
         lines.insert(0, ["split-videos", store, *labels, *given_options(*_GROUPS), "-o", _SPLIT])
     return "\n".join(map(shlex.join, lines))
 

@@ -22,8 +22,10 @@ from .split_files import (
     Split as Split,
     SplitSummary as SplitSummary,
     describe_gaps as describe_gaps,
+    load_split as load_split,
     read_split as read_split,
 )
+from .split_labels import labels_of_split as labels_of_split, read_labelled_split as read_labelled_split
 from .splits import (
     SplitConfig as SplitConfig,
     fold_table as fold_table,

@@ -1,14 +1,15 @@
 """Split files: the part of each video, written, read back and checked against the store.
 
-A split file is a CSV with the columns id, part (train, validation or test), labels (`|` between several) and, if videos
-are grouped, group. Without the column labels, it fits any labels of the videos.
+A split file is a CSV with the columns id, part (train, validation or test) and labels (`|` between several). Further
+columns, where they are known: group; content_hash, by which `--keep` recognises a video under a new id; labels_from,
+the label file (`classify.data.split_labels`). Without the column labels, it fits any labels of the videos.
 """
 
 import csv
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,15 @@ class Split:
         ids: (N,) ids of the videos.
         parts: (N,) "train", "validation" or "test".
         groups: (N,) group of each video, or None. No group is in two parts.
+        content_hashes: (N,) hash of each video's file, "" where unknown; or None.
+        labels_from: the labels that it was made with, as the split file says it (`classify.data.split_labels`).
     """
 
     ids: tuple[str, ...]
     parts: tuple[str, ...]
     groups: tuple[str, ...] | None = None
+    content_hashes: tuple[str, ...] | None = None
+    labels_from: str = ""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.parts) - set(PARTS))
@@ -56,6 +61,15 @@ class Split:
     def indices(self, part: str) -> NDArray[np.int64]:
         """Return the places in `ids` of the videos of a part."""
         return np.flatnonzero(np.array(self.parts) == part)
+
+    def take(self, rows: Sequence[int]) -> "Split":
+        """Return the same for the videos at `rows` alone, in their order."""
+        groups, hashes = (
+            None if column is None else tuple(column[row] for row in rows)
+            for column in (self.groups, self.content_hashes)
+        )
+        ids, parts = (tuple(column[row] for row in rows) for column in (self.ids, self.parts))
+        return replace(self, ids=ids, parts=parts, groups=groups, content_hashes=hashes)
 
 
 @dataclass(frozen=True)
@@ -91,12 +105,17 @@ class SplitSummary:
 
 def write_split(path: Path, split: Split, table: LabelTable) -> None:
     """Write a split file, whole or not at all."""
+    columns = {"id": split.ids, "part": split.parts, "labels": tuple(map(table.labels_of, range(len(split.ids))))}
+    if split.groups:
+        columns["group"] = split.groups
+    if split.content_hashes and any(split.content_hashes):
+        columns["content_hash"] = split.content_hashes
+    if split.labels_from:
+        columns["labels_from"] = (split.labels_from,) * len(split.ids)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "part", "labels", *(["group"] if split.groups else [])])
-    for index, (video_id, part) in enumerate(zip(split.ids, split.parts, strict=True)):
-        group = [split.groups[index]] if split.groups else []
-        writer.writerow([video_id, part, table.labels_of(index), *group])
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     write_whole(path, text.getvalue())
 
 
@@ -110,14 +129,47 @@ def read_split(path: str | Path, table: LabelTable) -> Split:
         SplitError: the file cannot be read, lacks a labelled video or has one too many, has other labels than the
             table, or has a group in two parts.
     """
-    split, labels = _read_split_file(Path(path))
+    split, labels = load_split(path)
     _refuse_other_videos(Path(path), split, table)
     if labels is not None:
         _refuse_other_labels(Path(path), dict(zip(split.ids, labels, strict=True)), table)
     order = {video_id: index for index, video_id in enumerate(split.ids)}
-    rows = [order[video_id] for video_id in table.ids]
-    groups = tuple(split.groups[row] for row in rows) if split.groups else None
-    return Split(table.ids, tuple(split.parts[row] for row in rows), groups)
+    return split.take([order[video_id] for video_id in table.ids])
+
+
+def load_split(path: str | Path) -> tuple[Split, tuple[str, ...] | None]:
+    """Return the split of a file as it is there, and the joined labels of each video if the file has them.
+
+    Raises:
+        SplitError: the file cannot be read, lacks a column, names a video twice, or has a group in two parts.
+    """
+    path = Path(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or ()
+            rows = list(reader)
+    except OSError as error:
+        raise SplitError(f"{path} cannot be read: {error.strerror}. Make it with split-videos.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SplitError(f"{path} is not a CSV file in UTF-8: {error}. Make it with split-videos.") from error
+    if "id" not in columns or "part" not in columns:
+        raise SplitError(
+            f"{path} has the columns {', '.join(columns) or '(none)'}, but needs id and part. "
+            "Make it with split-videos."
+        )
+    found = {name: tuple(row[name] or "" for row in rows) for name in columns}
+    try:
+        split = Split(
+            found["id"],
+            found["part"],
+            found.get("group"),
+            found.get("content_hash"),
+            next(filter(None, found.get("labels_from", ())), ""),
+        )
+    except SplitError as error:
+        raise SplitError(f"{path}: {error}") from error
+    return split, tuple(map(compose, found["labels"])) if "labels" in found else None
 
 
 def summarise_split(path: Path, split: Split, table: LabelTable, notes: Sequence[str] = ()) -> SplitSummary:
@@ -173,7 +225,8 @@ def _refuse_other_videos(path: Path, split: Split, table: LabelTable) -> None:
         if ids:
             raise SplitError(
                 f"{path} {what} {counted(len(ids), 'video')}{where}, e.g. {ids[0]!r}. "
-                "Use the same --labels and --min-count as with split-videos, or make the split again."
+                "Use the same --labels and --min-count as with split-videos, or make a new split that keeps the parts: "
+                f"split-videos --keep {path}."
             )
 
 
@@ -188,30 +241,6 @@ def _refuse_other_labels(path: Path, said: Mapping[str, str], table: LabelTable)
         if before - after - table.dropped or (after - before) & known:
             raise SplitError(
                 f"{path} has the labels {said[video_id]!r} for {video_id!r}, but they are now {now!r}. Use the same "
-                "--labels as with split-videos. If labels were corrected since, make the split again, or keep its "
-                "parts and delete the column labels of the file."
+                "--labels as with split-videos. If labels were corrected since, make a new split that keeps the "
+                f"parts: split-videos --keep {path}."
             )
-
-
-def _read_split_file(path: Path) -> tuple[Split, tuple[str, ...] | None]:
-    """Return the split, and the joined labels of each video if the file has them."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or ()
-            rows = list(reader)
-    except OSError as error:
-        raise SplitError(f"{path} cannot be read: {error.strerror}. Make it with split-videos.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SplitError(f"{path} is not a CSV file in UTF-8: {error}. Make it with split-videos.") from error
-    if "id" not in columns or "part" not in columns:
-        raise SplitError(
-            f"{path} has the columns {', '.join(columns) or '(none)'}, but needs id and part. "
-            "Make it with split-videos."
-        )
-    found = {name: tuple(row[name] or "" for row in rows) for name in columns}
-    try:
-        split = Split(found["id"], found["part"], found.get("group"))
-    except SplitError as error:
-        raise SplitError(f"{path}: {error}") from error
-    return split, tuple(map(compose, found["labels"])) if "labels" in found else None

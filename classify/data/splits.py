@@ -1,16 +1,18 @@
 """Splits: which videos train, validate and test a head. Seeded, stratified by label, with groups kept whole."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.data.kept_splits import extend_split
 from classify.data.labels import Labels, LabelTable, read_labels
 from classify.data.near_duplicates import find_near_duplicates, group_near_duplicates
-from classify.data.split_files import PARTS, Split, SplitSummary, summarise_split, write_split
-from classify.data.stratification import share_out
+from classify.data.sharing import refuse_too_few, share_videos
+from classify.data.split_files import PARTS, Split, SplitSummary, load_split, summarise_split, write_split
+from classify.data.split_labels import describe_labels
 from classify.errors import SplitError
 from embed.machine import counted
 from embed.store import EmbeddingStore
@@ -37,6 +39,8 @@ class SplitConfig:
             from train.
         near_duplicates: videos with at least this cosine similarity count as copies, which stay in one part; None does
             not look for copies.
+        keep: an earlier split file. Its videos keep their parts, and only the others are placed, so that a video that
+            tested a head before never trains one. A moved file is recognised by its content.
     """
 
     test_size: float = 0.1
@@ -45,8 +49,13 @@ class SplitConfig:
     seed: int = 0
     by_folder: bool = False
     near_duplicates: float | None = None
+    keep: str | Path | None = None
 
     def __post_init__(self) -> None:
+        if self.by_folder and self.keep is not None:
+            raise SplitError(
+                "Folders name the parts of all videos, so there is none to keep. Use --by-folder or --keep."
+            )
         if not 0 < self.test_size < 1 or not 0 <= self.validation_size < 1:
             raise SplitError(
                 f"Part sizes are {self.test_size} (test) and {self.validation_size} (validation). "
@@ -74,7 +83,7 @@ def split_videos(
 
     Args:
         store: the store's path.
-        output: the split file to write; an older one is replaced.
+        output: the split file to write; an older one is replaced, also the one of `config.keep`.
         labels: label file, or which labels to take; None takes the folders' names.
         config: sizes, grouping and seed.
 
@@ -83,8 +92,9 @@ def split_videos(
         SplitError: there are too few videos or groups for the parts, or the folders separate a group.
     """
     table = read_table(store, labels, config)
-    split, notes = make_split(table, config)
-    write_split(Path(output), split, table)
+    hashes, source = _content_hashes(store, table), describe_labels(labels, Path(output))
+    split, notes = _extend(table, hashes, config) if config.keep is not None else make_split(table, config)
+    write_split(Path(output), replace(split, content_hashes=hashes, labels_from=source), table)
     return summarise_split(Path(output), split, table, notes)
 
 
@@ -110,10 +120,11 @@ def split_folds(
         SplitError: there are too few videos or groups for the folds, or `config` splits by folder.
     """
     table = read_table(store, labels, config)
+    hashes, source = _content_hashes(store, table), describe_labels(labels, Path(output))
     summaries = []
     for fold, split in enumerate(fold_table(table, folds, config)):
         path = Path(output).with_stem(f"{Path(output).stem}-{fold + 1}")
-        write_split(path, split, table)
+        write_split(path, replace(split, content_hashes=hashes, labels_from=source), table)
         summaries.append(summarise_split(path, split, table))
     return tuple(summaries)
 
@@ -146,13 +157,13 @@ def split_table(table: LabelTable, config: SplitConfig) -> Split:
     total = len(table.ids)
     test = max(1, round(config.test_size * total))
     validation = max(1, round(config.validation_size * total)) if config.validation_size else 0
-    _refuse_too_few(table, 3 if validation else 2)
+    refuse_too_few(table, 3 if validation else 2)
     if test + validation >= total:
         raise SplitError(
             f"{counted(total, 'video')}: with {test} to test and {validation} to validate, none is left to train on. "
             "Make these parts smaller, or add videos."
         )
-    parts = _share_videos(table, np.array([total - test - validation, validation, test]), config.seed)
+    parts = share_videos(table, np.array([total - test - validation, validation, test]), config.seed)
     return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups)
 
 
@@ -169,6 +180,8 @@ def fold_table(table: LabelTable, folds: int, config: SplitConfig) -> tuple[Spli
     """
     if config.by_folder:
         raise SplitError("Folders name one split, not folds. Use --by-folder or --folds.")
+    if config.keep is not None:
+        raise SplitError("Folds place every video anew, so no part can be kept. Use --keep or --folds.")
     fold_of = fold_videos(table, folds, seed=config.seed)
     splits = []
     for fold in range(folds):
@@ -189,10 +202,10 @@ def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.i
     """
     if folds < 2:
         raise SplitError(f"folds is {folds}. Use 2 or more.")
-    _refuse_too_few(table, folds)
+    refuse_too_few(table, folds)
     sizes = np.full(folds, len(table.ids) // folds)
     sizes[: len(table.ids) % folds] += 1
-    return _share_videos(table, sizes, seed)
+    return share_videos(table, sizes, seed)
 
 
 def read_table(store: str | Path, labels: Labels, config: SplitConfig) -> LabelTable:
@@ -206,6 +219,19 @@ def read_table(store: str | Path, labels: Labels, config: SplitConfig) -> LabelT
         if config.near_duplicates is None:
             return table
         return group_near_duplicates(table, find_near_duplicates(opened, table.ids, similarity=config.near_duplicates))
+
+
+def _content_hashes(store: str | Path, table: LabelTable) -> tuple[str, ...]:
+    with EmbeddingStore(store) as opened:
+        return tuple(opened.video(video_id).content_hash for video_id in table.ids)
+
+
+def _extend(table: LabelTable, hashes: tuple[str, ...], config: SplitConfig) -> tuple[Split, tuple[str, ...]]:
+    """Return the split of `config.keep` with the videos that it lacks placed, and notes on it."""
+    assert config.keep is not None
+    kept, _ = load_split(config.keep)
+    shares = (1 - config.test_size - config.validation_size, config.validation_size, config.test_size)
+    return extend_split(table, hashes, kept, name=str(config.keep), shares=shares, seed=config.seed)
 
 
 def _split_by_folder(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str, ...]]:
@@ -261,32 +287,10 @@ def _draw_validation(parts: NDArray[np.object_], table: LabelTable, config: Spli
     rows = np.flatnonzero(parts == "train")
     rest = table.take(rows)
     count = max(1, round(config.validation_size * len(parts)))
-    _refuse_too_few(rest, 2)
+    refuse_too_few(rest, 2)
     if count >= len(rows):
         raise SplitError(
             f"{counted(len(rows), 'video')}: with {count} to validate, none is left to train on. Make the part smaller."
         )
-    drawn = _share_videos(rest, np.array([len(rows) - count, count]), config.seed)
+    drawn = share_videos(rest, np.array([len(rows) - count, count]), config.seed)
     parts[rows[drawn == 1]] = "validation"
-
-
-def _share_videos(table: LabelTable, part_sizes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Return the part of each video, (N,)."""
-    groups = table.groups or table.ids
-    _, item_of = np.unique(np.array(groups), return_inverse=True)
-    sizes = np.bincount(item_of)
-    # Videos without a label are stratified as if that were a label too.
-    shown = np.column_stack([table.targets, ~table.targets.any(axis=1)])
-    kind = np.min_scalar_type(-int(sizes.max()) - 1)  # int8 mostly; -128 fits it, but 128 does not
-    counts = np.zeros((len(sizes), shown.shape[1]), dtype=kind)
-    np.add.at(counts, item_of, shown)
-    return share_out(counts, sizes, part_sizes, np.random.default_rng(seed))[item_of]
-
-
-def _refuse_too_few(table: LabelTable, part_count: int) -> None:
-    what = "video" if table.groups is None else "group"
-    found = len(set(table.groups or table.ids))
-    if found < part_count:
-        raise SplitError(
-            f"{counted(found, f'labelled {what}')} cannot fill {part_count} parts. Add {what}s, or use fewer parts."
-        )

@@ -21,6 +21,8 @@ def share_out(
     sizes: NDArray[np.int64],
     part_sizes: NDArray[np.int64],
     rng: np.random.Generator,
+    *,
+    wanted: NDArray[np.float64] | None = None,
 ) -> NDArray[np.int64]:
     """Assign each item to a part. The sizes of the parts come first, the shares of the classes second.
 
@@ -31,6 +33,7 @@ def share_out(
         sizes: (I,) number of videos in each item.
         part_sizes: (P,) number of videos wanted in each part; their sum is that of `sizes`.
         rng: chooses between equally good parts.
+        wanted: (C, P) number of videos of each class wanted in each part; None wants the same shares of every class.
 
     Returns:
         (I,) part of each item.
@@ -40,15 +43,17 @@ def share_out(
     These limits worsen the shares of the classes that come last; exchanges of items of equal size between parts repair
     that.
     """
+    if wanted is None:
+        wanted = counts.sum(axis=0)[:, None] * (part_sizes / part_sizes.sum())
     tries = 1 if (sizes == 1).all() else max(1, min(_TRIES, _TRIED_ITEMS // max(1, len(sizes))))
     best: tuple[tuple[float, float], NDArray[np.int64]] | None = None
     for attempt in range(tries):
         order = rng.permutation(len(sizes))
         if attempt == 0:  # the order from large to small fits best most of the time
             order = order[np.argsort(-sizes[order], kind="stable")]
-        parts = _stratify(counts, sizes, part_sizes, order, rng)
-        parts = _exchange(counts, sizes, part_sizes, parts)
-        cost = _cost(counts, sizes, part_sizes, parts)
+        parts = _stratify(counts, sizes, part_sizes, wanted, order, rng)
+        parts = _exchange(counts, sizes, wanted, parts)
+        cost = _cost(counts, sizes, part_sizes, wanted, parts)
         if best is None or cost < best[0]:
             best = cost, parts
     assert best is not None
@@ -59,12 +64,12 @@ def _stratify(
     counts: NDArray[np.integer],
     sizes: NDArray[np.int64],
     part_sizes: NDArray[np.int64],
+    wanted: NDArray[np.float64],
     order: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
     """Assign the items of the rarest class to the parts that lack it most, class by class, until no item is left."""
-    room = part_sizes.astype(np.float64)
-    wanted = counts.sum(axis=0)[:, None] * (part_sizes / part_sizes.sum())  # (C, P) videos
+    room, wanted = part_sizes.astype(np.float64), wanted.copy()
     left = counts.sum(axis=0)
     parts, items_left = np.full(len(sizes), -1), len(sizes)
     while (left > 0).any():
@@ -105,7 +110,7 @@ def _neediest(
 def _exchange(
     counts: NDArray[np.integer],
     sizes: NDArray[np.int64],
-    part_sizes: NDArray[np.int64],
+    wanted: NDArray[np.float64],
     parts: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Exchange pairs of items of equal size, the best pair first, while that brings classes nearer to their shares.
@@ -116,10 +121,11 @@ def _exchange(
     scale = 1 / np.sqrt(np.maximum(counts.sum(axis=0), 1))
     items = csr_array(counts).astype(np.float64)  # sparse: an item has few of thousands of classes
     items.data *= scale[items.indices]
-    wanted = part_sizes[:, None] / part_sizes.sum() * items.sum(axis=0)
-    excess = np.stack([items[parts == part].sum(axis=0) for part in range(len(part_sizes))]) - wanted  # (P, C)
+    part_count = wanted.shape[1]
+    shares = np.stack([items[parts == part].sum(axis=0) for part in range(part_count)])  # (P, C)
+    excess = shares - wanted.T * scale
     bulks = items.power(2).sum(axis=1)
-    pairs = list(combinations(range(len(part_sizes)), 2))
+    pairs = list(combinations(range(part_count), 2))
     parts = parts.copy()
     for _ in range(_EXCHANGE_WORK // len(parts)):
         pulls = items @ excess.T  # (I, P): what an item adds to the excess of each part
@@ -163,11 +169,11 @@ def _cost(
     counts: NDArray[np.integer],
     sizes: NDArray[np.int64],
     part_sizes: NDArray[np.int64],
+    wanted: NDArray[np.float64],
     parts: NDArray[np.int64],
 ) -> tuple[float, float]:
     """Return how far an assignment is from the wanted sizes, and from the shares of the classes."""
     part_count = len(part_sizes)
     found = np.bincount(parts, weights=sizes, minlength=part_count)
     shares = np.stack([counts[parts == part].sum(axis=0) for part in range(part_count)])  # (P, C)
-    wanted = part_sizes[:, None] / part_sizes.sum() * counts.sum(axis=0)
-    return float(np.abs(found - part_sizes).sum()), float(((shares - wanted) ** 2).sum())
+    return float(np.abs(found - part_sizes).sum()), float(((shares - wanted.T) ** 2).sum())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from classify.data import DatasetDescription, Labels, LabelTable, Split, describe_gaps, read_labels, read_split
+from classify.data import DatasetDescription, Labels, LabelTable, Split, describe_gaps, read_labelled_split, read_labels
 from classify.files import write_whole
 from classify.report.plots import draw_description
 from embed.store import EmbeddingStore
@@ -23,7 +23,7 @@ def describe_dataset(
     Args:
         store: the store's path.
         output: folder for dataset.json and the pictures (PNG), which need matplotlib; None writes nothing.
-        labels: as for `split_videos`.
+        labels: as for `split_videos`; None takes those that the split was made with.
         split: the split file, checked against the store; None describes only the whole set.
 
     Raises:
@@ -31,9 +31,10 @@ def describe_dataset(
         EmbedError: the store cannot be read.
     """
     with EmbeddingStore(store) as opened:
-        table = read_labels(opened, labels)
-        found = None if split is None else read_split(split, table)
-        description = _describe(opened, table, found)
+        if split is None:
+            description = _describe(opened, read_labels(opened, labels), None)
+        else:
+            description = _describe(opened, *read_labelled_split(opened, split, labels))
     if output is not None:
         pictures = draw_description(description)  # first: without matplotlib, nothing is written
         write_whole(Path(output) / "dataset.json", json.dumps(description.to_json(), indent=2) + "\n")

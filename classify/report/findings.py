@@ -13,14 +13,14 @@ from classify.comparison import mean_vectors
 from classify.data import (
     MOST_LABELS,
     MOST_VIDEOS,
-    LabelConfig,
     LabelDoubt,
     Labels,
     LabelTable,
     Split,
     find_label_errors,
-    read_labels,
-    read_split,
+    labels_of_split,
+    load_split,
+    read_labelled_split,
 )
 from classify.experiment import TrainingReport
 from classify.training import open_videos
@@ -48,8 +48,8 @@ class Sources:
 
     @classmethod
     def of(cls, store: str | Path, split: str | Path, labels: Labels, command: str | None) -> Self:
-        """Take the label file out of what library functions accept as labels."""
-        path = labels.path if isinstance(labels, LabelConfig) else labels
+        """Take the label file out of what library functions accept as labels, or out of the split file."""
+        path = labels_of_split(split, load_split(split)[0], labels)[0].path
         return cls(Path(store), Path(split), None if path is None else Path(path), command)
 
 
@@ -88,7 +88,7 @@ class Findings:
             EmbedError: the store cannot be read.
         """
         with EmbeddingStore(sources.store) as opened:
-            table = read_labels(opened, labels)
+            table, split = read_labelled_split(opened, sources.split, labels)
             device = report.classifier.config.device
             videos = open_videos(opened, table.ids, device=device)
             probabilities = report.classifier.predict_probabilities(videos, device=device)
@@ -96,7 +96,7 @@ class Findings:
                 report=report,
                 sources=sources,
                 table=table,
-                split=read_split(sources.split, table),
+                split=split,
                 probabilities=probabilities,
                 given=report.classifier.decide(probabilities),
                 means=mean_vectors(videos).astype(np.float32),

@@ -56,16 +56,12 @@ def correction_commands(found: Findings) -> tuple[str, str]:
     folder, split = found.report.folder, found.sources.split
     labels = ["--labels", str(folder / SUSPECTS_FILE)]
     new_split = str(split.with_stem(f"{split.stem}-corrected"))
-    shares = [
-        word
-        for part in ("test", "validation")
-        for word in (f"--{part}-size", f"{len(found.split.indices(part)) / len(found.table.ids):.3g}")
-    ]
+    kept = ["--keep", str(split)]  # the corrected head is tested on the same videos
     grouping = ["--group-by", "group"] if found.split.groups else []
     store, new_head = str(found.sources.store), str(folder.with_name(f"{folder.name}-corrected"))
     training = _without(shlex.split(found.sources.command or f"train-head {shlex.quote(store)} --html"))
     return (
-        shlex.join(["split-videos", store, *labels, *grouping, *shares, "-o", new_split]),
+        shlex.join(["split-videos", store, *labels, *grouping, *kept, "-o", new_split]),
         shlex.join([*training, *labels, "--split", new_split, "-o", new_head]),
     )
 

@@ -82,7 +82,7 @@ def test_a_split_that_was_made_with_other_labels_is_refused(written: Path) -> No
 def test_labels_that_were_edited_are_refused_and_kept_by_taking_the_column_out(written: Path) -> None:
     edited = LabelTable.from_labels({"hug/a": ["x", "y"], "hug/b": ["y", "z"], "kick/c": ["z"]})
 
-    with pytest.raises(SplitError, match=r"'y' for 'hug/b', .* now 'y\|z'.*split again, or .*delete the column labels"):
+    with pytest.raises(SplitError, match=r"'y' for 'hug/b', .* now 'y\|z'.* keeps the parts: split-videos --keep"):
         read_split(written, edited)
 
     written.write_text("id,part\nhug/a,train\nhug/b,train\nkick/c,test\n")

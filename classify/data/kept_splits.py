@@ -1,0 +1,143 @@
+"""Extend a split: its videos keep their parts, and only the videos that it lacks are placed.
+
+So a video that tested last month's head never trains this month's, and figures of both months compare.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.data.labels import LabelTable
+from classify.data.sharing import share_videos, shown_targets
+from classify.data.split_files import PARTS, Split
+from classify.errors import SplitError
+from embed.machine import counted
+
+_FREE = -1
+
+
+def extend_split(
+    table: LabelTable,
+    content_hashes: Sequence[str],
+    kept: Split,
+    *,
+    name: str,
+    shares: tuple[float, float, float],
+    seed: int,
+) -> tuple[Split, tuple[str, ...]]:
+    """Return a split in which the videos of an earlier one keep their parts, and notes on it.
+
+    A video belongs to the earlier split by its id, by its content (the file was moved or copied), or by its group. The
+    others go where videos, and videos of their labels, are missing from the shares of all videos.
+
+    Args:
+        table: the labels and groups of N videos.
+        content_hashes: (N,) hash of each video's file, "" where unknown.
+        kept: the earlier split.
+        name: its file, for messages.
+        shares: shares of all videos for train, validation and test.
+        seed: chooses between equally good parts.
+
+    Raises:
+        SplitError: the earlier split has groups and the table has none, or videos that now belong together have
+            different parts in it.
+    """
+    if kept.groups is not None and table.groups is None:
+        raise SplitError(f"{name} keeps groups whole. Use --group-by, or --group-near-duplicates, as when it was made.")
+    own = np.array([*_known_parts(table, content_hashes, kept)], dtype=np.int64)
+    parts = _follow_groups(table, own, kept, name)
+    free = np.flatnonzero(parts == _FREE)
+    if len(free):
+        parts[free] = _place(table, parts, free, shares, seed)
+    notes = _describe(table, kept, name, own, parts)
+    return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups), notes
+
+
+def _known_parts(table: LabelTable, content_hashes: Sequence[str], kept: Split) -> Iterator[int]:
+    """Yield each video's part in the earlier split, as a place in PARTS; -1 if it is not there."""
+    by_id, by_hash = dict(zip(kept.ids, kept.parts, strict=True)), _parts_of_hashes(table, kept)
+    for video_id, content_hash in zip(table.ids, content_hashes, strict=True):
+        part = by_id.get(video_id, by_hash.get(content_hash))
+        yield _FREE if part is None else PARTS.index(part)
+
+
+def _parts_of_hashes(table: LabelTable, kept: Split) -> Mapping[str, str]:
+    """Return content hash -> part; of several videos with a hash, one whose id is gone counts, since it was moved."""
+    present = set(table.ids)
+    rows = sorted(range(len(kept.ids)), key=lambda row: kept.ids[row] in present, reverse=True)
+    hashes = kept.content_hashes or ("",) * len(kept.ids)
+    return {hashes[row]: kept.parts[row] for row in rows if hashes[row]}
+
+
+def _follow_groups(table: LabelTable, own: NDArray[np.int64], kept: Split, name: str) -> NDArray[np.int64]:
+    """Return the part of each video, int64 (N,), or -1: its own, else that of its group."""
+    if table.groups is None:
+        return own.copy()
+    part_of = {group: PARTS.index(part) for group, part in zip(kept.groups or (), kept.parts, strict=False)}
+    first: dict[str, int] = {}
+    for row in np.flatnonzero(own != _FREE):
+        group = table.groups[row]
+        other = first.setdefault(group, int(row))
+        if own[other] != own[row]:
+            raise SplitError(
+                f"{table.ids[other]!r} ({PARTS[own[other]]}) and {table.ids[row]!r} ({PARTS[own[row]]}) have different "
+                f"parts in {name}, but they are now one group ({group!r}). Delete one of the two from the label file "
+                "or the store, or make the split anew without --keep."
+            )
+        part_of[group] = int(own[row])
+    return np.array(
+        [part if part != _FREE else part_of.get(group, _FREE) for part, group in zip(own, table.groups, strict=True)],
+        dtype=np.int64,
+    )
+
+
+def _place(
+    table: LabelTable, parts: NDArray[np.int64], free: NDArray[np.int64], shares: Sequence[float], seed: int
+) -> NDArray[np.int64]:
+    """Return the parts of the videos at `free`, int64."""
+    wanted = np.array(shares)
+    held = np.array([(parts == part).sum() for part in range(len(PARTS))])
+    sizes = _round(_missing(wanted * len(parts), held, len(free)), len(free))
+    shown = shown_targets(table)
+    of_class = np.stack([shown[parts == part].sum(axis=0) for part in range(len(PARTS))], axis=1)  # (C + 1, P)
+    totals, placed = shown.sum(axis=0), shown[free].sum(axis=0)
+    rows = [_missing(wanted * total, here, count) for total, here, count in zip(totals, of_class, placed, strict=True)]
+    return share_videos(table.take(free), sizes, seed, wanted=np.stack(rows))
+
+
+def _missing(wanted: NDArray[np.float64], held: NDArray[np.integer], count: int) -> NDArray[np.float64]:
+    """Return how `count` new videos should fill what the parts lack, (P,): in proportion to what is missing.
+
+    >>> _missing(np.array([8.0, 1.0, 1.0]), np.array([4, 2, 0]), 4)
+    array([3.2, 0. , 0.8])
+    """
+    lacking = np.maximum(wanted - held, 0)
+    # If no part lacks anything, the wanted shares themselves.
+    weights = lacking if lacking.sum() else wanted
+    return np.asarray(count * weights / max(float(weights.sum()), 1e-12))
+
+
+def _round(sizes: NDArray[np.float64], total: int) -> NDArray[np.int64]:
+    """Return whole numbers that sum to `total`, by largest remainders."""
+    whole = np.floor(sizes).astype(np.int64)
+    order = np.argsort(whole - sizes, kind="stable")
+    whole[order[: total - whole.sum()]] += 1
+    return whole
+
+
+def _describe(
+    table: LabelTable, kept: Split, name: str, own: NDArray[np.int64], parts: NDArray[np.int64]
+) -> tuple[str, ...]:
+    """Return notes: how many videos kept their parts, where the others went, and how many are gone."""
+    known = set(kept.ids)
+    moved = [video_id for video_id, part in zip(table.ids, own, strict=True) if part != _FREE and video_id not in known]
+    fresh = parts[own == _FREE]
+    placed = ", ".join(f"{(fresh == place).sum()} in {part}" for place, part in enumerate(PARTS))
+    gone = len(known - set(table.ids))
+    notes = [f"{counted(int((own != _FREE).sum()), 'video')} kept the parts of {name}; {len(fresh)} new: {placed}."]
+    if moved:
+        notes.append(f"{counted(len(moved), 'video')} known by content under a new id, e.g. {moved[0]!r}.")
+    if gone:
+        notes.append(f"{counted(gone, 'id')} of {name} have no labelled video in the store now, and are left out.")
+    return tuple(notes)

@@ -1,0 +1,46 @@
+"""Share labelled videos out among parts, stratified by label, with groups kept whole."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.data.labels import LabelTable
+from classify.data.stratification import share_out
+from classify.errors import SplitError
+from embed.machine import counted
+
+
+def share_videos(
+    table: LabelTable, part_sizes: NDArray[np.int64], seed: int, *, wanted: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
+    """Return the part of each of N videos, int64 (N,).
+
+    Args:
+        table: the labelled videos, in their groups.
+        part_sizes: (P,) number of videos wanted in each part; their sum is N.
+        seed: chooses between equally good parts.
+        wanted: (C + 1, P) number of videos wanted of each class, and of videos without a label; None wants the same
+            shares of every class.
+    """
+    groups = table.groups or table.ids
+    _, item_of = np.unique(np.array(groups), return_inverse=True)
+    sizes = np.bincount(item_of)
+    shown = shown_targets(table)
+    kind = np.min_scalar_type(-int(sizes.max()) - 1)  # int8 mostly; -128 fits it, but 128 does not
+    counts = np.zeros((len(sizes), shown.shape[1]), dtype=kind)
+    np.add.at(counts, item_of, shown)
+    return share_out(counts, sizes, part_sizes, np.random.default_rng(seed), wanted=wanted)[item_of]
+
+
+def shown_targets(table: LabelTable) -> NDArray[np.bool_]:
+    """Return what parts are stratified by, (N, C + 1): the labels, and whether a video has none."""
+    return np.column_stack([table.targets, ~table.targets.any(axis=1)])
+
+
+def refuse_too_few(table: LabelTable, part_count: int) -> None:
+    """Raise SplitError if there are fewer videos, or groups of them, than parts."""
+    what = "video" if table.groups is None else "group"
+    found = len(set(table.groups or table.ids))
+    if found < part_count:
+        raise SplitError(
+            f"{counted(found, f'labelled {what}')} cannot fill {part_count} parts. Add {what}s, or use fewer parts."
+        )

@@ -1,0 +1,124 @@
+"""The labels that a split was made with, kept in the split file, so that no later command needs to be told again.
+
+The column labels_from of a split file holds, in each row, the label file's path relative to the split file, the first
+16 digits of its sha256, and the settings that are not the defaults: `../labels.csv?sha256=0f3a...&min_count=2`.
+"""
+
+import os
+from dataclasses import fields, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from classify.data.labels import LabelConfig, Labels, LabelTable, VideoListing, read_labels
+from classify.data.split_files import Split, load_split, read_split
+from classify.errors import LabelError
+
+_HASH = "?sha256="
+_DIGITS = 16
+_PATHS = ("path", "vocabulary")
+
+
+def describe_labels(labels: Labels, split: Path) -> str:
+    """Return what the column labels_from of a split file says: nothing for folders' names without further settings.
+
+    Args:
+        labels: the labels that the split is made with.
+        split: the split file. Paths are kept relative to its folder, so that both can move together.
+    """
+    config = labels if isinstance(labels, LabelConfig) else LabelConfig(labels)
+    chosen = {name: value for name, value in _settings(config).items() if name != "path"}
+    if config.vocabulary is not None:
+        chosen["vocabulary"] = _relative(config.vocabulary, split)
+    if config.path is None:
+        return f"?{urlencode(chosen)}" if chosen else ""
+    kept = _relative(config.path, split) + _HASH + _hash(Path(config.path))
+    return f"{kept}&{urlencode(chosen)}" if chosen else kept
+
+
+def labels_of_split(path: str | Path, split: Split, labels: Labels = None) -> tuple[LabelConfig, tuple[str, ...]]:
+    """Return the labels that a split was made with, where none are named, and notes on them.
+
+    Args:
+        path: the split file.
+        split: its content.
+        labels: what the user named. A label file is taken as named; of other settings, those that are the defaults give
+            way to the split's.
+
+    Raises:
+        LabelError: the split's label file is no longer there, or the split file does not describe labels.
+    """
+    asked = labels if isinstance(labels, LabelConfig) else LabelConfig(labels)
+    if asked.path is not None or not split.labels_from:
+        return asked, ()
+    found, digits = _parse(split.labels_from, Path(path))
+    merged = replace(found, **_settings(asked))
+    if merged.path is None:
+        return merged, ()
+    if not Path(merged.path).exists():
+        raise LabelError(
+            f"{path} was made with the labels of {merged.path}, which is not there. Name the label file with --labels."
+        )
+    if _hash(Path(merged.path)) == digits:
+        return merged, ()
+    return merged, (f"{merged.path} has changed since {path} was made with it.",)
+
+
+def read_labelled_split(store: VideoListing, split: str | Path, labels: Labels = None) -> tuple[LabelTable, Split]:
+    """Return the labels and the parts of a store's videos, in one order.
+
+    Args:
+        store: the videos.
+        split: the split file.
+        labels: as for `read_labels`; None takes the labels that the split was made with.
+
+    Raises:
+        LabelError: the labels cannot be read, or fit no video.
+        SplitError: the split file cannot be read, or does not fit the labelled videos.
+    """
+    config, notes = labels_of_split(split, load_split(split)[0], labels)
+    table = read_labels(store, config)
+    return replace(table, notes=(*notes, *table.notes)), read_split(split, table)
+
+
+def _settings(config: LabelConfig) -> dict[str, Any]:
+    """Return name -> value of the settings that are not the defaults."""
+    found = ((setting, getattr(config, setting.name)) for setting in fields(config))
+    return {setting.name: value for setting, value in found if value != setting.default}
+
+
+def _relative(path: str | Path, split: Path) -> str:
+    return Path(os.path.relpath(path, split.parent)).as_posix()
+
+
+def _hash(path: Path) -> str:
+    """Return the first digits of a file's sha256; none of a folder, such as a head that serves as vocabulary."""
+    return sha256(path.read_bytes()).hexdigest()[:_DIGITS] if path.is_file() else ""
+
+
+def _parse(text: str, split: Path) -> tuple[LabelConfig, str]:
+    """Return the labels that a column labels_from names, and the digits of their file's hash.
+
+    Raises:
+        LabelError: the text is none of `describe_labels`.
+    """
+    path, mark, rest = text.rpartition(_HASH)
+    digits, _, query = rest.partition("&") if mark else ("", "", text.removeprefix("?"))
+    kinds = {setting.name: type(setting.default) for setting in fields(LabelConfig)}
+    try:
+        chosen: dict[str, Any] = {
+            name: int(value) if kinds[name] is int else value
+            for name, value in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        }
+        if mark:
+            chosen["path"] = path
+        for name in _PATHS:
+            if name in chosen:
+                chosen[name] = Path(os.path.normpath(split.parent / chosen[name]))
+        return LabelConfig(**chosen), digits
+    except (KeyError, ValueError, TypeError) as error:
+        raise LabelError(
+            f"{split} has {text!r} in the column labels_from, which does not describe labels. Name the label file with "
+            "--labels, or make the split again."
+        ) from error

@@ -1,0 +1,112 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from classify.data.labels import LabelConfig
+from classify.data.split_files import load_split
+from classify.data.split_labels import labels_of_split, read_labelled_split
+from classify.data.splits import split_videos
+from classify.errors import LabelError
+from embed import EmbeddingStore
+
+
+@pytest.fixture
+def labels(toy_store: Path) -> Path:
+    """A label file whose name and labels are not those of the folders."""
+    folder = toy_store.with_name("my labels & co")
+    folder.mkdir()
+    path = folder / "ä?sha256=x.csv"
+    ids = [f"{name}/{number:02d}.mp4" for name in ("hug", "kick", "wave") for number in range(20)]
+    path.write_text("id,label\n" + "".join(f"{video_id},{'ab'[n % 2]}\n" for n, video_id in enumerate(ids)))
+    return path
+
+
+def known(split: Path) -> LabelConfig:
+    return labels_of_split(split, load_split(split)[0])[0]
+
+
+@pytest.mark.parametrize("name", ["split.csv", "deep/er/split.csv"])
+def test_a_split_knows_its_label_file_wherever_it_lies(toy_store: Path, labels: Path, name: str) -> None:
+    split = toy_store.with_name("splits") / name
+    split.parent.mkdir(parents=True)
+    split_videos(toy_store, split, labels=labels)
+
+    assert Path(known(split).path or "").samefile(labels)
+    with EmbeddingStore(toy_store) as store:
+        assert read_labelled_split(store, split)[0].names == ("a", "b")
+
+
+def test_split_and_label_file_can_move_together(toy_store: Path, labels: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, labels.parent / "split.csv", labels=labels)
+    moved = shutil.move(labels.parent, tmp_path / "elsewhere")
+
+    assert known(Path(moved, "split.csv")).path == Path(moved, labels.name)
+
+
+def test_other_settings_come_back_too(toy_store: Path, labels: Path, tmp_path: Path) -> None:
+    vocabulary = tmp_path / "words.txt"
+    vocabulary.write_text("b\na\n")
+    config = LabelConfig(labels, min_count=2, vocabulary=vocabulary)
+    split_videos(toy_store, tmp_path / "split.csv", labels=config)
+
+    assert known(tmp_path / "split.csv") == LabelConfig(labels, 2, vocabulary)
+
+
+def test_settings_of_folder_names_come_back(toy_store: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv", labels=LabelConfig(min_count=3))
+
+    assert known(tmp_path / "split.csv") == LabelConfig(min_count=3)
+
+
+def test_a_split_by_folder_names_has_no_such_column(toy_store: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv")
+
+    assert (tmp_path / "split.csv").read_text().startswith("id,part,labels\n")
+
+
+def test_a_named_label_file_comes_first(toy_store: Path, labels: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv", labels=labels)
+
+    found, notes = labels_of_split("split.csv", load_split(tmp_path / "split.csv")[0], "other.csv")
+
+    assert (found, notes) == (LabelConfig("other.csv"), ())
+
+
+def test_a_changed_label_file_is_told(toy_store: Path, labels: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv", labels=labels)
+    labels.write_text(labels.read_text() + "new.mp4,a\n")
+
+    with EmbeddingStore(toy_store) as store:
+        table, _ = read_labelled_split(store, tmp_path / "split.csv")
+
+    assert table.notes[0] == f"{labels} has changed since {tmp_path / 'split.csv'} was made with it."
+
+
+def test_a_label_file_that_is_gone_is_asked_for(toy_store: Path, labels: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv", labels=labels)
+    labels.unlink()
+
+    with pytest.raises(LabelError, match=r"made with the labels of .* not there. Name the label file with --labels"):
+        known(tmp_path / "split.csv")
+
+
+@pytest.mark.parametrize("text", ["?colour=blue", "labels.csv?sha256=0&min_count=x", "labels.csv?sha256=0&&=", "?x"])
+def test_a_broken_column_is_an_error_that_says_what_to_do(tmp_path: Path, text: str) -> None:
+    (tmp_path / "split.csv").write_text(f"id,part,labels_from\na.mp4,train,{text}\n")
+
+    with pytest.raises(LabelError, match=r"does not describe labels. Name the label file with --labels"):
+        known(tmp_path / "split.csv")
+
+
+def test_training_needs_no_label_file_once_there_is_a_split(
+    run: Callable[..., Result], toy_store: Path, labels: Path
+) -> None:
+    run("split_videos", toy_store, "--labels", labels, "-o", "split.csv")
+
+    trained = run("train_head", toy_store, "--split", "split.csv", "--epochs", 1, "--json")
+
+    assert trained.exit_code == 0, trained.output
+    assert '"name": "b"' in trained.stdout
