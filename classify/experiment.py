@@ -56,9 +56,10 @@ class TrainingReport:
         notes: sentences about videos and classes that were left out or say little.
         selection: the recipes that were tried; None if the architecture was not "auto".
         test_evaluations: number of evaluations on the split's test videos, including this one; None if unknown.
-        baselines: "validation", "test" -> "majority", "logistic-regression" -> figures on the same videos, with
-            intervals of micro-F1, macro-F1 and accuracy alone. Logistic regression is absent for large sets.
+        baselines: "validation", "test" -> "majority", "logistic-regression", "logistic-statistics" -> figures on the
+            same videos, with intervals of micro-F1, macro-F1 and accuracy alone. Regressions are absent for large sets.
         over_baselines: name of a baseline -> by how much the head's micro-F1 on the test videos is higher, paired.
+        unlearned_videos: number of test videos with a label that no training video has.
     """
 
     folder: Path
@@ -72,6 +73,7 @@ class TrainingReport:
     test_evaluations: int | None = None
     baselines: Mapping[str, Mapping[str, Evaluation]] = field(default_factory=dict)
     over_baselines: Mapping[str, Interval] = field(default_factory=dict)
+    unlearned_videos: int = 0
 
     @property
     def parts(self) -> dict[str, Metrics]:
@@ -119,6 +121,7 @@ class TrainingReport:
                 for part, of_part in self.baselines.items()
             },
             "over_baselines": {name: asdict(found) for name, found in self.over_baselines.items()},
+            "unlearned_test_videos": self.unlearned_videos,
             "notes": self.notes,
             "selection": None if self.selection is None else asdict(self.selection),
         }
@@ -186,6 +189,7 @@ def train_head(
         test_evaluations=looks,
         baselines=judged.baselines,
         over_baselines=judged.differences,
+        unlearned_videos=judged.unlearned,
     )
     classifier.save(output, reports=_reports(report))
     return report

@@ -107,9 +107,10 @@ def train_head(
 @list_option(
     str,
     "--baselines",
-    default="majority,logistic-regression,nearest-neighbours",
+    default="nearest-neighbours",
     metavar="NAMES",
-    text="Baselines to compare heads with; zero-shot is one more, if the encoder knows words; '' is none.",
+    text="Baselines beside the standard ones (majority, logistic-regression and logistic-statistics, on all but large "
+    "sets): nearest-neighbours, or zero-shot if the encoder knows words; '' is none.",
 )
 @option("--folds", default=5, show_default=True, metavar="N", help="Parts of the set; each is tested once per seed.")
 @option("--seeds", default=5, show_default=True, metavar="N", help="Repetitions, each with other folds and weights.")
@@ -151,7 +152,7 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
         options["label_vectors"] = classify.embed_labels(store, labels, **words, device=options["device"])
     split = classify.SplitConfig(validation_size=options.pop("validation_size"), **grouping)
     recipe = TrainConfig(**{name: options.pop(name) for name in _RECIPE if name in options})
-    config = classify.CompareConfig(**options, split=split, recipe=recipe)
+    config = classify.CompareConfig(**options, standard=True, split=split, recipe=recipe)
     with CountBar("training run") as bar:
         found = classify.compare_heads(store, output, labels=labels, config=config, resume=resume, on_result=bar.show)
     _show_notes(found.notes)

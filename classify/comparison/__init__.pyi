@@ -1,5 +1,6 @@
 from .baselines import (
     LOGISTIC_REGRESSION as LOGISTIC_REGRESSION,
+    LOGISTIC_STATISTICS as LOGISTIC_STATISTICS,
     mean_vectors as mean_vectors,
     predict_baseline as predict_baseline,
 )

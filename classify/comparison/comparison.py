@@ -58,6 +58,7 @@ class CompareConfig:
         archs: names of heads.
         mixups: alphas, each with each head; 0 is off.
         baselines: names from `list_baselines`, and "zero-shot"; may be empty.
+        standard: also compare with the majority and the logistic regressions, where they take some seconds at most.
         folds: number of parts of the set; heads trained on the other folds are tested on each.
         seeds: number of repetitions, each with other folds and other initial weights.
         split: how videos are grouped, and the share for validation, which `patience` and tuned thresholds need; its
@@ -71,6 +72,7 @@ class CompareConfig:
     archs: tuple[str, ...] = ("linear", "transformer", "random-frame")
     mixups: tuple[float, ...] = (0.0, 0.4)
     baselines: tuple[str, ...] = tuple(list_baselines())
+    standard: bool = False
     folds: int = 5
     seeds: int = 5
     split: SplitConfig = SplitConfig(validation_size=0.0)  # noqa: RUF009 - frozen
@@ -132,6 +134,8 @@ def compare_heads(
     _refuse_idle_options(config)
     table = read_table(store, labels, config.split)
     plan = _plan(Path(store), table, config)
+    if config.standard:
+        config = replace(config, baselines=tuple(dict.fromkeys([*plan.list_standard_baselines(), *config.baselines])))
     settings = _settings(plan, config)
     trials = [
         Trial(name, mixup, seed, fold)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from classify.comparison.baselines import (
     LOGISTIC_REGRESSION,
+    LOGISTIC_STATISTICS,
     choose_thresholds,
     list_quick_baselines,
     predict_baseline,
@@ -26,16 +27,18 @@ class Judgement:
     Args:
         baselines: "validation", "test" -> name of a baseline -> its figures; a part without videos is absent.
         differences: name of a baseline -> by how much the head's micro-F1 on the test videos is higher, paired.
-        notes: a sentence about the baseline that is left out, if one is.
+        unlearned: number of test videos with a label that no training video has: none of these can be right there.
+        notes: a sentence about the baselines that are left out, if some are.
     """
 
     baselines: Mapping[str, Mapping[str, Evaluation]]
     differences: Mapping[str, Interval]
+    unlearned: int
     notes: tuple[str, ...]
 
 
 def judge_head(head: Outcome, dataset: LabelledSet, split: Split, *, goal: str) -> Judgement:
-    """Return the figures of the majority and of logistic regression on a head's split.
+    """Return the figures of the majority and of two logistic regressions on a head's split.
 
     Args:
         head: what the head gives the N videos of the dataset.
@@ -44,7 +47,8 @@ def judge_head(head: Outcome, dataset: LabelledSet, split: Split, *, goal: str) 
         goal: how thresholds are chosen where videos have several labels, as in `TrainConfig`.
     """
     train, test = split.indices("train"), split.indices("test")
-    names = list_quick_baselines(dataset, train)
+    sizes = len(train), dataset.videos.dimension, len(dataset.names)
+    names = list_quick_baselines(*sizes, is_multi_label=dataset.is_multi_label)
     found = {name: _learn(name, head, dataset, split, goal) for name in names}
     parts = {part: rows for part in ("validation", "test") if len(rows := split.indices(part))}
     return Judgement(
@@ -53,7 +57,8 @@ def judge_head(head: Outcome, dataset: LabelledSet, split: Split, *, goal: str) 
             for part, rows in parts.items()
         },
         differences={name: _difference(outcome.take(test), head.take(test)) for name, outcome in found.items()},
-        notes=() if LOGISTIC_REGRESSION in names else (_note_left_out(dataset, len(train)),),
+        unlearned=int(dataset.targets[test][:, ~dataset.targets[train].any(axis=0)].any(axis=1).sum()),
+        notes=() if LOGISTIC_STATISTICS in names else (_note_left_out(dataset, len(train), names),),
     )
 
 
@@ -76,9 +81,10 @@ def _difference(baseline: Outcome, head: Outcome) -> Interval:
     return found["micro_f1"]
 
 
-def _note_left_out(dataset: LabelledSet, train_count: int) -> str:
+def _note_left_out(dataset: LabelledSet, train_count: int, names: list[str]) -> str:
+    left_out = [name for name in (LOGISTIC_REGRESSION, LOGISTIC_STATISTICS) if name not in names]
     return (
-        f"Logistic regression is left out beside the head: {counted(train_count, 'training video')} of "
+        f"Left out beside the head: {' and '.join(left_out)}. {counted(train_count, 'training video')} of "
         f"{counted(dataset.videos.dimension, 'dimension')} and {counted(len(dataset.names), 'label')} would take long. "
-        "compare-heads includes it."
+        f"compare-heads --baselines {','.join(left_out)} includes {'it' if len(left_out) == 1 else 'them'}."
     )

@@ -22,6 +22,7 @@ from classify.comparison.baselines import (
     ZERO_SHOT,
     choose_thresholds,
     is_baseline,
+    list_quick_baselines,
     predict_baseline,
     predict_zero_shot,
 )
@@ -104,6 +105,13 @@ class TrialPlan:
     def config_of(self, trial: Trial) -> TrainConfig:
         """Return the recipe of one trial, without the options that its head does not take."""
         return replace(with_head(self.recipe, trial.name), mixup=trial.mixup, seed=trial.seed)
+
+    def list_standard_baselines(self) -> list[str]:
+        """Return the baselines that every comparison can afford on these videos."""
+        with EmbeddingStore(self.store) as store:
+            sizes = len(self.table.ids), store.dimension, len(self.table.names)
+        is_multi_label = bool((self.table.targets.sum(axis=1) != 1).any())
+        return list_quick_baselines(*sizes, is_multi_label=is_multi_label)
 
     def split_of(self, trial: Trial) -> Split:
         """Return the split of one trial."""

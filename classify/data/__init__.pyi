@@ -3,9 +3,10 @@ from .label_errors import (
     FOLDS as FOLDS,
     MOST_LABELS as MOST_LABELS,
     MOST_VIDEOS as MOST_VIDEOS,
+    LabelCheck as LabelCheck,
     LabelDoubt as LabelDoubt,
     can_judge as can_judge,
-    find_label_errors as find_label_errors,
+    check_labels as check_labels,
 )
 from .label_files import SEPARATOR as SEPARATOR, compose as compose
 from .labels import (

@@ -39,10 +39,30 @@ class LabelDoubt:
     suggested_probability: float
 
 
-def find_label_errors(
+@dataclass(frozen=True)
+class LabelCheck:
+    """The labels that are probably wrong, and how good the classifier is that judges them.
+
+    Args:
+        doubts: the least plausible first; none where the judge is weak.
+        right: share of the labels that the judge gives right to videos that it has not seen; None if it cannot judge.
+        guessed: the share that is right where every video gets the most frequent answer.
+    """
+
+    doubts: tuple[LabelDoubt, ...]
+    right: float | None = None
+    guessed: float = 0.0
+
+    @property
+    def is_weak(self) -> bool:
+        """True if the judge knows no more than which label is the most frequent."""
+        return self.right is not None and self.right <= self.guessed
+
+
+def check_labels(
     means: NDArray[np.floating], targets: NDArray[np.bool_], groups: tuple[str, ...] | None = None
-) -> tuple[LabelDoubt, ...]:
-    """Return the videos whose labels are probably wrong, the least plausible first.
+) -> LabelCheck:
+    """Look for videos whose labels are probably wrong.
 
     Classes that cannot be judged (`can_judge`) are left out with their videos.
 
@@ -58,10 +78,13 @@ def find_label_errors(
     classes = np.flatnonzero(can_judge(targets, groups))
     videos = np.flatnonzero(targets[:, classes].any(axis=1))
     if len(classes) < 2:
-        return ()
+        return LabelCheck(())
     known = targets[np.ix_(videos, classes)]
     places = None if groups is None else np.unique(np.array(groups)[videos], return_inverse=True)[1]
     probabilities = _out_of_sample(means[videos], known, places, is_single_label)
+    right, guessed = _judge_the_judge(known, probabilities, is_single_label)
+    if right <= guessed:
+        return LabelCheck((), right, guessed)
     find, labels = single_label.find_label_issues, known.argmax(axis=1)
     if not is_single_label:
         find, labels = multi_label.find_label_issues, [np.flatnonzero(row).tolist() for row in known]
@@ -72,7 +95,19 @@ def find_label_errors(
         return_indices_ranked_by="self_confidence",
         n_jobs=1,
     )
-    return tuple(_doubt(row, videos, classes, known, probabilities) for row in np.asarray(found).tolist())
+    doubts = tuple(_doubt(row, videos, classes, known, probabilities) for row in np.asarray(found).tolist())
+    return LabelCheck(doubts, right, guessed)
+
+
+def _judge_the_judge(
+    known: NDArray[np.bool_], probabilities: NDArray[np.float64], is_single_label: bool
+) -> tuple[float, float]:
+    """Return the share of labels that probabilities (N, C) give right, and that of the most frequent answers."""
+    if is_single_label:
+        is_right = known[np.arange(len(known)), probabilities.argmax(axis=1)]
+        return float(is_right.mean()), float(known.mean(axis=0).max())
+    shares = known.mean(axis=0)
+    return float(((probabilities >= 0.5) == known).mean()), float(np.maximum(shares, 1 - shares).mean())
 
 
 def can_judge(targets: NDArray[np.bool_], groups: tuple[str, ...] | None = None) -> NDArray[np.bool_]:

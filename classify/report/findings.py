@@ -13,11 +13,12 @@ from classify.comparison import mean_vectors
 from classify.data import (
     MOST_LABELS,
     MOST_VIDEOS,
+    LabelCheck,
     LabelDoubt,
     Labels,
     LabelTable,
     Split,
-    find_label_errors,
+    check_labels,
     labels_of_split,
     load_split,
     read_labelled_split,
@@ -115,11 +116,16 @@ class Findings:
         return np.asarray((self.given != self.table.targets).any(axis=1))
 
     @cached_property
-    def doubts(self) -> tuple[LabelDoubt, ...] | None:
-        """Labels that are probably wrong, the least plausible first; None for a set too large to look for them."""
+    def label_check(self) -> LabelCheck | None:
+        """Labels that are probably wrong, and how good the judge is; None for a set too large to look for them."""
         if len(self.table.ids) > MOST_VIDEOS or len(self.table.names) > MOST_LABELS:
             return None
-        return find_label_errors(self.means, self.table.targets, self.split.groups)
+        return check_labels(self.means, self.table.targets, self.split.groups)
+
+    @property
+    def doubts(self) -> tuple[LabelDoubt, ...]:
+        """Labels that are probably wrong, the least plausible first."""
+        return () if self.label_check is None else self.label_check.doubts
 
     def said(self, video: int) -> str:
         """Return the labels that the head gives a video, each with its probability: "hug 83%, kick 60%"."""

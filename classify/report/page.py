@@ -168,13 +168,19 @@ def _moment(found: Findings) -> str | None:
 
 def _absences(found: Findings) -> list[str]:
     """Return why the page has no section on label errors, if it has none."""
-    if found.doubts is None:
+    if found.label_check is None:
         return [f"Label errors are looked for in up to {MOST_VIDEOS:,} videos and {MOST_LABELS} labels; not here."]
     if found.doubts:
         return []
     judged = int(can_judge(found.table.targets, found.split.groups).sum())
     if judged < 2:
         return [f"Label errors cannot be found here: no two labels have {FOLDS} videos or more, in several groups."]
+    check = found.label_check
+    if check.is_weak:
+        return [
+            f"Label errors are not shown: the logistic regression that looks for them gives {check.right:.0%} of the "
+            f"labels right, no more than the most frequent label alone ({check.guessed:.0%})."
+        ]
     left = "" if judged == len(found.table.names) else f" {judged} of {len(found.table.names)} labels could be judged."
     return [f"No label was found that is probably wrong.{left}"]
 

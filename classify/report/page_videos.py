@@ -41,13 +41,14 @@ def mistakes_section(found: Findings) -> Section | None:
 
 def label_errors_section(found: Findings) -> Section | None:
     """Return labels that are probably wrong and how to correct them; None where there are none."""
-    doubts = found.doubts
-    if not doubts:
+    doubts, check = found.doubts, found.label_check
+    if not doubts or check is None:
         return None
     words = (
         f"The labels of {len(doubts):,} of all {len(found.table.ids):,} videos are doubtful. A logistic regression on "
-        "mean vectors that has not seen the video is surer of another label than is usual (confident learning). Where "
-        f"this regression is a weak classifier, many of these labels are right.{_unjudged(found)}"
+        "mean vectors that has not seen the video is surer of another label than is usual (confident learning). It "
+        f"gives {check.right:.0%} of the labels right, the most frequent label alone {check.guessed:.0%}: the nearer "
+        f"these are, the more of the doubtful labels are right.{_unjudged(found)}"
     )
     cards = "".join(_card(found, doubt.video, _doubted(found, doubt)) for doubt in doubts[:_SHOWN_VIDEOS])
     return Section("Likely label errors", words, f'<div class="cards">{cards}</div>\n{_correction(found)}')
@@ -77,7 +78,7 @@ def _correction(found: Findings) -> str:
     return (
         '<div class="steps"><h3>Correct labels</h3>'
         f"<p><code>{path}</code> lists every video with its label. "
-        f"{_first_rows(len(found.doubts or ()))} Look at the videos, edit the column <code>label</code>, and train "
+        f"{_first_rows(len(found.doubts))} Look at the videos, edit the column <code>label</code>, and train "
         "again with the edited file:</p>"
         f"{commands}<p>Add the other options of the first split, such as --by-folder, to the first command. The "
         "old split file holds the old labels, so train-head refuses it with the new ones.</p></div>"

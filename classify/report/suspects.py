@@ -23,7 +23,7 @@ _LIKELY = 0.5  # where videos have several labels, each has a regression of its 
 
 def suspects_text(found: Findings) -> str:
     """Return the file's text."""
-    doubts = {doubt.video: doubt for doubt in found.doubts or ()}
+    doubts = {doubt.video: doubt for doubt in found.doubts}
     others = [video for video in range(len(found.table.ids)) if video not in doubts]
     groups = found.split.groups
     text = io.StringIO()

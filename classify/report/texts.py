@@ -5,10 +5,10 @@ from statistics import mean
 from textwrap import fill
 
 from classify.classifier import ExportSummary
-from classify.comparison import LOGISTIC_REGRESSION, Selection, Tried, verdict
+from classify.comparison import LOGISTIC_REGRESSION, LOGISTIC_STATISTICS, Selection, Tried, verdict
 from classify.data import WHOLE, DatasetDescription, SplitSummary, Spread
 from classify.experiment import TrainingReport
-from classify.measures import Evaluation, Interval
+from classify.measures import Evaluation
 from embed.machine import counted
 
 _WIDTH = 80
@@ -98,12 +98,12 @@ def _duration(seconds: float) -> str:
 
 def report_text(report: TrainingReport) -> str:
     """Return the figures of a head beside those of baselines, of each part, and of each label in the test videos."""
-    test, difference = report.evaluations["test"], report.over_baselines.get(LOGISTIC_REGRESSION)
+    test = report.evaluations["test"]
     head = f"Trained the {report.classifier.config.arch} head in {report.seconds:.1f} s. Loss: {report.loss}."
     sections = [
         wrap(head),
         _judged_table(report),
-        *([wrap(_judged_in_words(difference))] if difference else []),
+        *map(wrap, _judged_in_words(report)),
         _parts_table(report),
         _class_table(test),
         *([_selection_text(report, report.selection)] if report.selection else []),
@@ -153,15 +153,29 @@ def _figures(found: Evaluation, test: Evaluation) -> tuple[str, ...]:
     return (f"{metrics.micro_f1:.3f}", drawn, *(f"{figure:.3f}" for figure in figures))
 
 
-def _judged_in_words(difference: Interval) -> str:
-    """Return whether a head is better than logistic regression, in words."""
-    claim = {"better": "better than logistic regression", "worse": "worse than logistic regression"}.get(
-        verdict(difference), "not better than logistic regression beyond noise"
-    )
-    value, low, high = map(points, (difference.value, difference.low, difference.high))
-    return (
-        f"This head is {claim}: {value} points of micro-F1 (95% interval {low} to {high}, paired on the test videos)."
-    )
+_REGRESSIONS = {
+    LOGISTIC_REGRESSION: "logistic regression",
+    LOGISTIC_STATISTICS: "logistic regression on mean, deviation and change",
+}
+
+
+def _judged_in_words(report: TrainingReport) -> list[str]:
+    """Return whether a head is better than the better logistic regression, in words; nothing where there is none."""
+    found = {name: of for name, of in report.over_baselines.items() if name in _REGRESSIONS}
+    if not found:
+        return []
+    name = min(found, key=lambda name: found[name].value)  # of equals, the first
+    value, low, high = map(points, (found[name].value, found[name].low, found[name].high))
+    figures = f"{value} points of micro-F1 (95% interval {low} to {high}, paired on the test videos)"
+    if report.unlearned_videos:
+        videos = counted(report.evaluations["test"].metrics.videos, "test video")
+        return [
+            f"Whether this head is better than {_REGRESSIONS[name]} cannot be told: of {videos}, "
+            f"{report.unlearned_videos:,} have a label that no training video has, which no classifier can give. Split "
+            f"again, so that each label trains. On these test videos: {figures}."
+        ]
+    claim = {"better": "better than", "worse": "worse than"}.get(verdict(found[name]), "not better beyond noise than")
+    return [f"This head is {claim} {_REGRESSIONS[name]}: {figures}."]
 
 
 def _selection_text(report: TrainingReport, found: Selection) -> str:
@@ -216,7 +230,8 @@ def _remarks(report: TrainingReport) -> list[str]:
         calibrated = f"{found.error_before:.3f} before temperature {found.temperature:.2f}, fitted on validation"
     return [
         report.test_use,
-        "majority gives every video the most frequent labels; logistic regression sees each video's mean vector.",
+        "majority gives every video the most frequent labels; logistic regression sees each video's mean vector, and "
+        "logistic statistics also its deviation and change.",
         interval_remark(test.unit_count, test.unit, _tested_values(report)),
         f"Calibration error on test ({found.bins} bins): {found.error:.3f}; {calibrated}.",
         *(["Every video has one label, so micro-F1 is accuracy."] if test.metrics.is_single_label else []),

@@ -156,8 +156,9 @@ def test_logistic_regression_is_left_out_of_large_sets_with_a_note(
     report = train_head(toy_store, split, tmp_path / "head", config=TrainConfig(epochs=1))
 
     assert report.baselines["test"].keys() == report.over_baselines.keys() == {"majority"}
-    assert report.notes[-1].startswith(
-        "Logistic regression is left out beside the head: 48 training videos of 16 dimensions and 3 labels would take"
+    assert report.notes[-1] == (
+        "Left out beside the head: logistic-regression and logistic-statistics. 48 training videos of 16 dimensions "
+        "and 3 labels would take long. compare-heads --baselines logistic-regression,logistic-statistics includes them."
     )
 
 

@@ -7,6 +7,7 @@ from sklearn.preprocessing import StandardScaler
 
 from classify import LabelledSet, TrainError, VideoSet
 from classify.comparison.baselines import list_baselines, mean_vectors, predict_baseline, predict_zero_shot
+from tests.classify.conftest import labelled
 
 TRAIN, TEST = np.arange(90), np.arange(90, 120)
 
@@ -26,7 +27,7 @@ def test_means_are_those_of_each_video_alone(separable: LabelledSet) -> None:
     assert means.shape == (120, separable.videos.dimension)
 
 
-@pytest.mark.parametrize("name", ["logistic-regression", "nearest-neighbours"])
+@pytest.mark.parametrize("name", ["logistic-regression", "logistic-statistics", "nearest-neighbours"])
 def test_what_can_be_learned_is_learned(separable: LabelledSet, name: str) -> None:
     found = predict_baseline(name, separable, TRAIN)
 
@@ -57,6 +58,32 @@ def test_logistic_regression_is_scikit_learns_on_the_standardised_mean(separable
     found = predict_baseline("logistic-regression", separable, TRAIN)
 
     np.testing.assert_allclose(found, model.predict_proba(means), atol=1e-6)
+
+
+def test_logistic_statistics_is_scikit_learns_on_mean_deviation_and_change(separable: LabelledSet) -> None:
+    pieces = np.split(separable.videos.rows_of(np.arange(120)), separable.videos.row_counts.cumsum()[:-1])
+    rows = np.stack([np.concatenate([own.mean(0), own.std(0), np.abs(np.diff(own, axis=0)).mean(0)]) for own in pieces])
+    classes = separable.targets.argmax(axis=1)
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000)).fit(rows[TRAIN], classes[TRAIN])
+
+    found = predict_baseline("logistic-statistics", separable, TRAIN)
+
+    np.testing.assert_allclose(found, model.predict_proba(rows), atol=1e-4)
+
+
+def test_what_only_moves_is_learned_by_logistic_statistics_alone() -> None:
+    """Of one class the vectors swing around 0, of the other they stay near it; the means are alike."""
+    rng, classes = np.random.default_rng(0), np.arange(120) % 2
+    swing = np.where(np.arange(6) % 2, 1.0, -1.0)[:, None] * np.eye(16)[0]
+    moving = labelled(classes[:, None, None] * swing + 0.3 * rng.normal(size=(120, 6, 16)), classes)
+
+    means, statistics = (
+        (predict_baseline(name, moving, TRAIN)[TEST].argmax(axis=1) == classes[TEST]).mean()
+        for name in ("logistic-regression", "logistic-statistics")
+    )
+
+    assert statistics == 1.0
+    assert means < 0.75
 
 
 def test_a_class_that_training_lacks_gets_no_probability(separable: LabelledSet) -> None:
@@ -93,5 +120,5 @@ def test_a_video_of_zeros_is_as_near_to_every_word() -> None:
 
 
 def test_an_unknown_baseline_lists_all(separable: LabelledSet) -> None:
-    with pytest.raises(TrainError, match=r"no baseline 'svm'\. Choose one of: majority, logistic-regression, nearest"):
+    with pytest.raises(TrainError, match=r"no baseline 'svm'\. Choose one of: majority, logistic-regression, logistic"):
         predict_baseline("svm", separable, TRAIN)

@@ -31,7 +31,14 @@ from classify.comparison.baselines import mean_vectors
 from classify.comparison.contenders import NO_DIFFERENCE, verdict
 from embed import EmbeddingStore
 
-QUICK = CompareConfig(archs=("linear", "random-frame"), folds=3, seeds=2, jobs=1, recipe=TrainConfig(learning_rate=0.1))
+QUICK = CompareConfig(
+    archs=("linear", "random-frame"),
+    baselines=("majority", "logistic-regression", "nearest-neighbours"),
+    folds=3,
+    seeds=2,
+    jobs=1,
+    recipe=TrainConfig(learning_rate=0.1),
+)
 
 
 def found_of(comparison: Comparison, name: str, mixup: float | None = None) -> Contender:
@@ -47,6 +54,20 @@ def test_every_head_and_baseline_has_its_row_the_best_first(toy_store: Path, tmp
     assert scores == sorted(scores, reverse=True)
     assert len(scores) == 7
     assert found_of(comparison, "linear", 0.0).parameters == 3 * 16 + 3
+
+
+def test_the_standard_baselines_are_there_whatever_is_named(
+    toy_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = replace(QUICK, archs=(), baselines=("nearest-neighbours",), standard=True, seeds=1)
+
+    small = compare_heads(toy_store, tmp_path / "small", config=asked)
+    monkeypatch.setattr("classify.comparison.baselines._QUICK_WORK", 60 * 16 * 3)
+    large = compare_heads(toy_store, tmp_path / "large", config=asked)
+
+    standard = {"majority", "logistic-regression", "logistic-statistics"}
+    assert {found.name for found in small.contenders} == {"nearest-neighbours", *standard}
+    assert {found.name for found in large.contenders} == {"nearest-neighbours", *standard} - {"logistic-statistics"}
 
 
 def test_a_difference_that_is_there_is_seen(toy_store: Path, tmp_path: Path) -> None:
@@ -163,7 +184,7 @@ def _rows_by_head(text: str) -> dict[str, list[list[str]]]:
 
 
 def test_an_unknown_baseline_is_refused_with_those_there_are() -> None:
-    message = r"no baseline 'logistic'\. Choose one of: majority, logistic-regression, nearest-neighbours, zero-shot\."
+    message = r"no baseline 'logistic'\. Choose one of: majority, logistic-regression, logistic-statistics, nearest-n"
     with pytest.raises(TrainError, match=message):
         CompareConfig(baselines=("majority", "logistic"))
 

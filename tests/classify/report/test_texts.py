@@ -57,3 +57,13 @@ def test_candidates_that_were_not_tested_are_only_counted(report: TrainingReport
     assert ["linear", "0.4", "400", "0.003", "0.0455", "-", "0", "chosen"] in map(str.split, lines)
     assert "1 more candidate, none of them tested; report.json lists all." in lines
     assert "there was no time to test a candidate." in " ".join(lines)
+
+
+def test_no_verdict_is_given_where_a_test_label_was_never_trained(report: TrainingReport) -> None:
+    text = " ".join(report_text(replace(report, unlearned_videos=4)).split())
+
+    assert (
+        "Whether this head is better than logistic regression cannot be told: of 6 test videos, 4 have a label that no "
+        "training video has, which no classifier can give. Split again, so that each label trains." in text
+    )
+    assert "This head is" not in text
