@@ -129,11 +129,11 @@ def _statistics(rows: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _describe(videos: Videos, describe: Callable[[NDArray[np.floating]], NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return what a function makes of the vectors (T, D) of each video, stacked; of views, the mean over them."""
-    found = []
+    found: list[NDArray[np.float64]] = []
     views = videos.each_view()
     for block in blocks_of(np.arange(len(views))):
         found += map(describe, np.split(views.rows_of(block), views.row_counts[block].cumsum()[:-1]))
-    return np.stack(found).reshape(len(videos), videos.view_count, -1).mean(axis=1)
+    return np.asarray(np.stack(found).reshape(len(videos), videos.view_count, -1).mean(axis=1))
 
 
 def _to_length_one(rows: NDArray[np.float64]) -> NDArray[np.float64]:
