@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from classify.cli.options import group_options, label_options, refuse_idle, take_grouping, take_labels
+from classify.cli.options import LABEL_OPTIONS, group_options, label_options, refuse_idle, take_grouping, take_labels
 from classify.cli.typed import given_options
 from embed.cli import Command, option, output_options, show_next, show_notes
 
-_LABELS = ("labels", "min_count", "vocabulary")  # what the next command must be given as well
 _OTHER_SPLITS = "Other splits"
 
 
@@ -38,7 +37,7 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
     if output is not None:
         click.echo(f"-> {output}", err=as_json)
     if not as_json:
-        known = [store, *given_options(*_LABELS)]
+        known = [store, *given_options(*LABEL_OPTIONS)]
         show_next(
             shlex.join(["split-videos", *known] if split is None else ["train-head", *known, "--split", str(split)])
         )

@@ -22,8 +22,9 @@ from click.core import ParameterSource
 
 from classify.cli.data import split_videos
 from classify.cli.learning_plan import LearningPlan, claim_output, default_output, plan_learning, refuse_output
+from classify.cli.options import LABEL_OPTIONS, column_options, take_labels
 from classify.cli.training import train_head
-from classify.cli.typed import type_option
+from classify.cli.typed import given_options, type_option
 from classify.errors import ClassifyError
 from embed.cli import STEP, Command, FiniteRange, embed_videos, option, show_next, show_notes
 from embed.machine import counted
@@ -38,6 +39,7 @@ _EMBEDDING, _SPLIT = "Embedding", "Split"
     "--model", default="ViT-B-32", show_default=True, metavar="NAME", help="Encoder; efficientnet-lite0 is bundled."
 )
 @option("--labels", metavar="FILE", type=click.Path(), help="Label file.  [default: each folder's name is a label]")
+@column_options
 @option(
     "--budget",
     default=60.0,
@@ -96,7 +98,7 @@ def learn(videos: Path, output: Path | None, **options: Any) -> None:
     refuse_output(output, videos)
     split = classify.SplitConfig(options["test_size"], 0, options["group_by"])
     is_sized = click.get_current_context().get_parameter_source("test_size") is not ParameterSource.DEFAULT
-    plan = plan_learning(videos, options["labels"], split, is_sized=is_sized)
+    plan = plan_learning(videos, take_labels(options), split, is_sized=is_sized)
     click.echo(plan)
     claim_output(output, videos)
     refuse_output_folder(output / "head")
@@ -112,8 +114,8 @@ def _take_steps(plan: LearningPlan, output: Path, options: dict[str, Any]) -> bo
     store, split, head = (str(output / name) for name in ("embeddings.h5", "split.csv", "head"))
     encoder = _typed(options, "model", "pretrained", "frames_count")
     has_failures = _run("embed-videos", str(plan.videos.path), *encoder, "-o", store)
-    current = _current_labels(plan, output, options["labels"])
-    labels = [] if current is None else type_option("--labels", current)
+    current = _current_labels(plan, output)
+    labels = given_options(*LABEL_OPTIONS) if current is None else type_option("--labels", current)
     parts = ["--by-folder"] if plan.split.by_folder else type_option("--test-size", plan.split.test_size)
     groups = _typed(options, "group_by")
     _run("split-videos", store, *labels, *groups, *parts, "--validation-size", "0", "-o", split)
@@ -122,8 +124,8 @@ def _take_steps(plan: LearningPlan, output: Path, options: dict[str, Any]) -> bo
     return has_failures
 
 
-def _current_labels(plan: LearningPlan, output: Path, labels: str | None) -> str | None:
-    """Return the label file for a store: the given one; or, if the store has videos that are gone, one without them.
+def _current_labels(plan: LearningPlan, output: Path) -> str | None:
+    """Return a label file without the videos of the store that are gone from the folder; None if there are none.
 
     Raises:
         ClassifyError: no video could be embedded.
@@ -139,9 +141,9 @@ def _current_labels(plan: LearningPlan, output: Path, labels: str | None) -> str
     if lost := plan.labels_without(embedded):
         show_notes((f"No video of these labels could be embedded, so the head does not know them: {', '.join(lost)}.",))
     if not gone:
-        return labels
+        return None
     path = output / "labels-present.csv"
-    if labels is not None and path.exists() and path.samefile(labels):
+    if plan.labels.path is not None and path.exists() and path.samefile(plan.labels.path):
         raise ClassifyError(f"{path} is written by framehead learn. Copy it to another name, and give --labels that.")
     write_whole(path, _label_file(plan))
     what = f"The store has {counted(len(gone), 'video')} that {plan.videos.path} no longer has, such as {gone[0]!r}."

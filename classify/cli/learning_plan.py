@@ -16,7 +16,7 @@ from classify.errors import ClassifyError, LabelError, SplitError
 from embed.machine import counted
 
 if TYPE_CHECKING:
-    from classify.data import LabelTable, Split, SplitConfig
+    from classify.data import LabelConfig, LabelTable, Split, SplitConfig
     from embed import Failure, Video
 
 _MARK = "learned.json"
@@ -57,11 +57,13 @@ class LearningPlan:
     Args:
         videos: all videos in the folder.
         table: the labels of those that have some.
+        labels: where they are from.
         split: how they will be split.
     """
 
     videos: FolderVideos
     table: "LabelTable"
+    labels: "LabelConfig"
     split: "SplitConfig"
 
     def labels_without(self, embedded: Collection[str]) -> list[str]:
@@ -80,12 +82,12 @@ class LearningPlan:
         return f"{self.videos.path}: {videos}, {labels}: {list_first(falling)}"
 
 
-def plan_learning(folder: Path, labels: str | None, split: "SplitConfig", *, is_sized: bool) -> LearningPlan:
+def plan_learning(folder: Path, labels: "LabelConfig", split: "SplitConfig", *, is_sized: bool) -> LearningPlan:
     """Return what will be learned from a folder, if a head can be trained on it and tested.
 
     Args:
         folder: the videos.
-        labels: label file; None takes the folders' names.
+        labels: which labels to take.
         split: how the videos will be split.
         is_sized: True if the sizes were asked for; else folders train/ and val/ or test/ come before them.
 
@@ -102,15 +104,15 @@ def plan_learning(folder: Path, labels: str | None, split: "SplitConfig", *, is_
     config = replace(split, by_folder=not is_sized and has_part_folders(table.ids))
     parts, _ = make_split(table, config)
     _refuse_untestable(parts, table)
-    return LearningPlan(videos, table, config)
+    return LearningPlan(videos, table, labels, config)
 
 
-def _read_labels(videos: FolderVideos, labels: str | None, group_by: str | None) -> "LabelTable":
+def _read_labels(videos: FolderVideos, labels: "LabelConfig", group_by: str | None) -> "LabelTable":
     """Read labels, two or more, each of two videos or more."""
     from classify.data import read_labels
 
     folder = videos.path
-    if labels is None and not any("/" in video_id for video_id in videos.ids):
+    if labels.path is None and not any("/" in video_id for video_id in videos.ids):
         raise LabelError(
             f"{folder} has videos, such as {videos.ids[0]!r}, but no class folders. Move the videos of each class into "
             f"a folder of their own, such as {folder / 'cooking' / videos.ids[0]}, or name a label file with --labels. "
@@ -120,10 +122,10 @@ def _read_labels(videos: FolderVideos, labels: str | None, group_by: str | None)
     counts = table.targets.sum(axis=0).tolist()
     said = ", ".join(f"{name} {count}" for name, count in zip(table.names, counts, strict=True))
     if len(table.names) < 2:
-        where = "in a second class folder" if labels is None else f"with a second label to {labels}"
+        where = "in a second class folder" if labels.path is None else f"with a second label to {labels.path}"
         raise LabelError(
             f"All labelled videos of {folder} have one label: {said}. A head learns to tell two or more apart. Add "
-            f"videos {where}."
+            f"videos {where}.{''.join(f' {note}' for note in table.notes)}"
         )
     if sum(count > 1 for count in counts) < 2:
         raise SplitError(

@@ -24,6 +24,36 @@ def _join(*options: _Option) -> _Option:
 
 _LABELS, _COPIES = "Labels", "Near duplicates"
 
+LABEL_OPTIONS = ("labels", "min_count", "vocabulary", "path_column", "label_column", "multi_label", "label_folder")
+"""Python names of `label_options`: what the next command must be given as well."""
+
+column_options = _join(
+    option(
+        "--path-column",
+        group=_LABELS,
+        metavar="COLUMN",
+        help="Column of the label file that names the videos.  [default: id, path, link, url or alike]",
+    ),
+    option(
+        "--label-column",
+        group=_LABELS,
+        metavar="COLUMN",
+        help="Column of the label file with the labels.  [default: label, labels or alike]",
+    ),
+    option(
+        "--multi-label",
+        group=_LABELS,
+        is_flag=True,
+        help="A video has the labels of all its rows; without it, rows of a video that differ are an error.",
+    ),
+    option(
+        "--label-folder",
+        group=_LABELS,
+        metavar="WHICH",
+        callback=lambda _, __, value: int(value) if value and value.isdecimal() else value,
+        help="Folder that is the label: outermost, innermost, or 2 for the second from outside.  [default: innermost]",
+    ),
+)
 label_options = _join(
     option(
         "--labels", metavar="FILE", type=click.Path(), help="Label file: CSV or JSON lines.  [default: folders' names]"
@@ -43,6 +73,7 @@ label_options = _join(
         type=click.Path(),
         help="Labels that keep their order; new ones follow. A text file, or the folder of an earlier head.",
     ),
+    column_options,
 )
 group_options = _join(
     option("--group-by", metavar="COLUMN", help="Column of the label file; videos of one group stay in one part."),
@@ -98,7 +129,8 @@ def take_labels(options: dict[str, Any]) -> "LabelConfig":
     """Return the values of `label_options`, and remove them from a command's options."""
     from classify.data import LabelConfig
 
-    return LabelConfig(options.pop("labels"), options.pop("min_count"), options.pop("vocabulary"))
+    values = {name: options.pop(name) for name in LABEL_OPTIONS if name in options}
+    return LabelConfig(values.pop("labels"), **values)
 
 
 def take_grouping(options: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from classify.cli.options import group_options, label_options, list_option, recipe_options, take_grouping, take_labels
+from classify.cli.options import (
+    LABEL_OPTIONS,
+    group_options,
+    label_options,
+    list_option,
+    recipe_options,
+    take_grouping,
+    take_labels,
+)
 from classify.cli.typed import given_options
 from classify.progress import CountBar
 from classify.report import TRACKERS, check_tracker
@@ -19,7 +27,6 @@ if TYPE_CHECKING:
     from classify import Comparison
     from classify.training import EpochRecord
 
-_LABELS = ("labels", "min_count", "vocabulary")
 _GROUPS = ("group_by", "group_near_duplicates", "similarity")
 _SPLIT = "split.csv"  # where split-videos writes if it is not told
 _RECIPE = tuple(setting.name for setting in fields(TrainConfig))
@@ -165,7 +172,7 @@ def _without_split(store: str) -> str:
     """Return what to do where no split file is named."""
     if Path(_SPLIT).exists():
         return f"--split names no split file, and {_SPLIT} is here. Add: --split {_SPLIT}"
-    split = shlex.join(["split-videos", store, *given_options(*_LABELS), "-o", _SPLIT])
+    split = shlex.join(["split-videos", store, *given_options(*LABEL_OPTIONS), "-o", _SPLIT])
     return (
         "--split names no split file: which videos train the head, and which test it. Make one, then add "
         f"--split {_SPLIT}:\n\n  {split}"
@@ -178,7 +185,7 @@ def _training_of_best(found: "Comparison", store: str) -> str:
     head = ["--arch", best.name, "--mixup", f"{best.mixup or 0:g}", *given_options(*_RECIPE)]
     if best.mixup is None:  # a baseline: auto tries logistic regression first, and heads that may be better
         head = ["--arch", "auto"]
-    labels = given_options(*_LABELS)
+    labels = given_options(*LABEL_OPTIONS)
     lines = [["train-head", store, "--split", _SPLIT, *head]]
     if Path(_SPLIT).exists():
         lines[0][2:2] = labels  # a split of another day may have been made with other labels

@@ -8,16 +8,18 @@ from .label_errors import (
     can_judge as can_judge,
     check_labels as check_labels,
 )
-from .label_files import SEPARATOR as SEPARATOR, compose as compose
+from .label_files import compose as compose
+from .label_notes import list_first as list_first
+from .label_text import SEPARATOR as SEPARATOR
 from .labels import (
     LabelConfig as LabelConfig,
     Labels as Labels,
     LabelTable as LabelTable,
-    VideoListing as VideoListing,
-    list_first as list_first,
     read_labels as read_labels,
 )
+from .matching import VideoListing as VideoListing
 from .near_duplicates import SIMILARITY as SIMILARITY, find_near_duplicates as find_near_duplicates
+from .part_folders import has_part_folders as has_part_folders
 from .split_files import (
     PARTS as PARTS,
     Split as Split,
@@ -31,7 +33,6 @@ from .splits import (
     SplitConfig as SplitConfig,
     fold_table as fold_table,
     fold_videos as fold_videos,
-    has_part_folders as has_part_folders,
     make_split as make_split,
     read_table as read_table,
     split_folds as split_folds,

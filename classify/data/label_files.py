@@ -1,43 +1,42 @@
 """Label files -> rows: a video, its labels and its group.
 
-A file is a CSV, or JSON lines: one object a line. One column names the video: `id` (its id in the store), or `path`,
-`link` or `url` (its id, or its location, relative to the file's folder). The labels are in the first of these columns
-that the file has:
+`classify.data.label_text` says what a file may be. One column names the video: `id` (its id in the store), or `path`,
+`link` or `url` (its id, or its location, relative to the file's folder), or another usual name (`KEY_COLUMNS`).
+The labels are in the first of these columns that the file has:
 
-    label                       one label a row, so several rows for several labels; or several with `|` between them
+    label, class                one label of the video; several with `|` between them; more rows of it repeat the label
     labels, category            all labels of the video, with `|` between them; in JSON perhaps a list
     hashtags                    words, with or without #
     description, text, caption, title    every #tag in them, in lower case, if the file has any
     columns of 0 and 1          one column for each label; blank is 0
 
-Any other column can group videos. Labels and groups are normalised to NFC, so that an accent is the same however it was
-typed; ids stay as they are written.
+Names of columns are read in upper or lower case. Any other column can group videos. Labels and groups are normalised to
+NFC, so that an accent is the same however it was typed; ids stay as they are written.
 """
 
-import csv
-import io
-import json
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 
+from classify.data.label_text import SEPARATOR, Record, read_records
 from classify.errors import LabelError
 
-SEPARATOR = "|"
-"""Separates several labels of one video in label files, split files and predictions."""
+KEY_COLUMNS = (
+    *("id", "path", "link", "url", "video_id", "video_path", "file_path", "filepath", "file_name", "filename"),
+    *("video", "file", "clip"),
+)
+"""The column that names the videos: the first of these that a file has."""
 
-KEY_COLUMNS = ("id", "path", "link", "url")
 TEXT_COLUMNS = ("description", "text", "caption", "title")
 
 _HASH = re.compile(r"(?<!&)[#\uFE5F\uFF03]")  # the # of an entity (&#x27;) opens no tag; the others are wide or small
 _WORD_CATEGORIES = frozenset("LMN")  # letters, marks (vowels of Hindi and Thai, accents), numbers
 _JOINERS = "\u200c\u200d"  # invisible; between letters they are part of how Persian or Sinhala is written
-_ONE = frozenset({"1", "1.0"})  # pandas writes 1.0 if a column has blanks
-_ZERO_OR_ONE = _ONE | {"0", "0.0", ""}
+_ONE = frozenset({"1", "1.0", "1,0"})  # pandas writes 1.0 if a column has blanks; spreadsheets in Europe write 1,0
+_ZERO_OR_ONE = _ONE | {"0", "0.0", "0,0", ""}
 _LISTED = 5  # an error shows the values of at most this many columns
 
 Cells = Mapping[str, str]
@@ -68,37 +67,45 @@ class LabelFile:
     Args:
         path: the file.
         rows: one or more rows, in the order of the file.
-        is_long: True if each row gives one label, so that the rows of one video add up.
+        label_column: the column, as it is written, that gives one label of a video; None if the labels of a row are
+            all that its video has.
         notes: which columns were taken for labels, if their names do not decide it.
     """
 
     path: Path
     rows: tuple[LabelRow, ...]
-    is_long: bool
+    label_column: str | None
     notes: tuple[str, ...] = ()
 
 
-def read_label_file(path: Path, group_by: str | None = None) -> LabelFile:
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a label file that were asked for by name; None takes those that the file's header suggests.
+
+    Args:
+        path: the column that names the videos.
+        label: the column of the labels.
+        group: the column of the groups; None reads no groups.
+    """
+
+    path: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+
+def read_label_file(path: Path, asked: Columns = Columns()) -> LabelFile:
     """Read a label file of any of the shapes above.
 
     Raises:
-        LabelError: it cannot be read, or lacks a column of videos or labels, or the column to group by.
+        LabelError: it cannot be read, or lacks a column of videos or labels, or one that was asked for.
     """
-    try:
-        # utf-8-sig: spreadsheets write a byte order mark before the name of the first column.
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise LabelError(f"{path} cannot be read: {error.strerror}. Name a CSV or JSON lines file.") from error
-    except UnicodeDecodeError as error:
-        raise LabelError(f"{path} is not a CSV file in UTF-8: {error}. Save it as one.") from error
-    records = list((_json_records if text.lstrip().startswith("{") else _csv_records)(path, text))
-    columns = list(dict.fromkeys(name for _, cells in records for name in cells))
-    filled = [(line, cells) for line, cells in records if any(cells.values())]
-    if columns and not filled:
+    keys = {name.lower() for name in (asked.path, *KEY_COLUMNS) if name}
+    columns, records = read_records(path, keys)
+    if columns and not records:
         raise LabelError(f"{path} has no rows below its header. Write one row for each video.")
-    key, read, notes = _choose_columns(path, columns, filled, group_by)
-    rows = tuple(_row(path, line, cells, (key, read, group_by)) for line, cells in filled)
-    return LabelFile(path, rows, "label" in columns, notes)
+    chosen = _choose_columns(path, columns, records, asked)
+    rows = tuple(_row(path, line, cells, chosen) for line, cells in records)
+    return LabelFile(path, rows, chosen.single, chosen.notes)
 
 
 def compose(name: str) -> str:
@@ -137,97 +144,101 @@ def _is_inside_word(letter: str) -> bool:
     return category[0] in _WORD_CATEGORIES or category == "Pc" or letter in _JOINERS
 
 
-def _csv_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True, strict=True)
-    try:
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-        _refuse_repeated(path, reader.fieldnames)
-        yield reader.line_num, dict.fromkeys(reader.fieldnames, "")  # so that a file with only a header has columns
-        for cells in reader:
-            if None in cells:  # DictReader's key for cells beyond the last column of the header
-                raise LabelError(
-                    f"{path}, line {reader.line_num}, has more cells than the header. Quote cells that hold a comma."
-                )
-            yield reader.line_num, {name: (cell or "").strip() for name, cell in cells.items()}
-    except csv.Error as error:
-        raise LabelError(f"{path} is not a CSV file in UTF-8: {error}. Save it as one.") from error
+@dataclass(frozen=True)
+class _Labels:
+    """How the labels of a row are read, the column of single labels if it is one, and notes on the choice."""
+
+    read: _ReadLabels
+    single: str | None = None
+    notes: tuple[str, ...] = ()
 
 
-def _refuse_repeated(path: Path, columns: Sequence[str]) -> None:
-    """Raise LabelError if several columns have one name; columns without a name are not read."""
-    twice = next((name for name, count in Counter(columns).items() if name and count > 1), None)
-    if twice is not None:
-        raise LabelError(
-            f"{path} has several columns called {twice!r}; all but one would be lost. Give each its own name. Several "
-            f"labels of a video can share one column, with {SEPARATOR!r} between them."
-        )
+@dataclass(frozen=True)
+class _Chosen(_Labels):
+    """The same, and the columns that name the videos and their groups."""
+
+    key: str = ""
+    group: str | None = None
 
 
-def _json_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    for line, written in enumerate(text.split("\n"), start=1):
-        if not written.strip():
-            continue
-        try:
-            record = json.loads(written)
-        except (ValueError, RecursionError) as error:
-            raise LabelError(f"{path}, line {line}, is not JSON: {error}. Write one object a line.") from error
-        if not isinstance(record, dict):
-            raise LabelError(f'{path}, line {line}, is not a JSON object. Write one a line, such as {{"id": ...}}.')
-        yield line, {name: _text_of(value) for name, value in record.items()}
-
-
-def _text_of(value: object) -> str:
-    """Return a JSON value as a cell of a CSV file."""
-    if value is None or isinstance(value, bool):
-        return str(int(value)) if value is not None else ""
-    if isinstance(value, list):
-        return SEPARATOR.join(str(entry) for entry in value if entry is not None)
-    return str(value).strip()
-
-
-def _choose_columns(
-    path: Path, columns: Sequence[str], records: Sequence[tuple[int, Cells]], group_by: str | None
-) -> tuple[str, _ReadLabels, tuple[str, ...]]:
-    """Return the column that names the videos, a function that reads the labels of a row, and notes on the choice."""
-    key = next((name for name in KEY_COLUMNS if name in columns), None)
-    listed, odd, remedy = ", ".join(columns) or "(none)", "", "Rename the columns in its first line"
-    if group_by is not None and group_by not in columns:
-        raise LabelError(f"{path} has no column {group_by!r} to group by. It has: {listed}.")
-    if key is not None and not {"label", "labels"} <= set(columns):
-        others = [name for name in columns if name not in ("", *KEY_COLUMNS, group_by)]
+def _choose_columns(path: Path, columns: Sequence[str], records: Sequence[Record], asked: Columns) -> _Chosen:
+    """Return the columns to read."""
+    group = _asked_column(path, columns, asked.group, "to group by (--group-by)")
+    label = _asked_column(path, columns, asked.label, "of labels (--label-column)")
+    key = _asked_column(path, columns, asked.path, "that names the videos (--path-column)")
+    key = key or next(filter(None, (_find(columns, name) for name in KEY_COLUMNS)), None)
+    others = [name for name in columns if name not in ("", key, group) and name.lower() not in KEY_COLUMNS[:4]]
+    if key is not None and label is not None:
+        return _with(_named_labels(label), key, group)
+    if key is not None and not (_find(columns, "label") and _find(columns, "labels")):
         for choose in (_named_column, _tagged_columns, _wide_columns):
             found = choose(others, records)
             if found is not None:
-                return key, *found
-        if found_odd := _find_odd([name for name in others if name not in TEXT_COLUMNS], records):
-            odd = f"; other values are in {_show_odd(found_odd, _LISTED)}"
-            remedy += ", or write 0 and 1"
-    raise LabelError(
-        f"{path} has the columns {listed}, but needs `id`, `path`, `link` or `url`, and either `label` or `labels`, "
-        f"or hashtags in `description`, or a column of 0 and 1 for each label{odd}. {remedy}."
+                return _with(found, key, group)
+    raise LabelError(_unfit(path, columns, [name for name in others if name.lower() not in TEXT_COLUMNS], records))
+
+
+def _with(labels: _Labels, key: str, group: str | None) -> _Chosen:
+    return _Chosen(labels.read, labels.single, labels.notes, key, group)
+
+
+def _asked_column(path: Path, columns: Sequence[str], name: str | None, purpose: str) -> str | None:
+    """Return a column that was asked for, as it is written; None if none was."""
+    if name is None:
+        return None
+    found = _find(columns, name)
+    if found is None:
+        raise LabelError(f"{path} has no column {name!r} {purpose}. It has: {', '.join(columns) or '(none)'}.")
+    return found
+
+
+def _find(columns: Sequence[str], name: str) -> str | None:
+    """Return the column of a name as it is written; one of the same upper and lower case comes first."""
+    if name in columns:
+        return name
+    return next((column for column in columns if compose(column).lower() == compose(name).lower()), None)
+
+
+def _unfit(path: Path, columns: Sequence[str], others: Sequence[str], records: Sequence[Record]) -> str:
+    """Return what is wrong with a file whose columns say nothing of videos or of labels."""
+    odd, remedy = "", "Rename the columns in its first line"
+    if found := _find_odd(others, records):
+        odd = f"; other values are in {_show_odd(found, _LISTED)}"
+        remedy += ", or write 0 and 1"
+    return (
+        f"{path} has the columns {', '.join(columns) or '(none)'}, but needs `id`, `path`, `link` or `url`, and either "
+        "`label` or `labels`, or hashtags in `description`, or a column of 0 and 1 for each "
+        f"label{odd}. {remedy}; or name them with --path-column and --label-column."
     )
 
 
-_Choice = tuple[_ReadLabels, tuple[str, ...]] | None
+def _named_column(columns: Sequence[str], _: Sequence[Record]) -> _Labels | None:
+    name = next(filter(None, (_find(columns, name) for name in _NAMED)), None)
+    return None if name is None else _named_labels(name)
 
 
-def _named_column(columns: Sequence[str], _: Sequence[tuple[int, Cells]]) -> _Choice:
-    name = next((name for name in _NAMED if name in columns), None)
-    return None if name is None else (lambda cells: _NAMED[name](cells.get(name, "")), ())
+def _named_labels(name: str) -> _Labels:
+    """Return how the labels in one column are read."""
+    known = name.lower()
+    if known in TEXT_COLUMNS:
+        return _Labels(lambda cells: find_hashtags(cells.get(name, "")))
+    read = _NAMED.get(known, _split_bars)
+    return _Labels(lambda cells: read(cells.get(name, "")), None if known in _COMPLETE else name)
 
 
-def _tagged_columns(columns: Sequence[str], records: Sequence[tuple[int, Cells]]) -> _Choice:
-    texts = [name for name in TEXT_COLUMNS if name in columns]
+def _tagged_columns(columns: Sequence[str], records: Sequence[Record]) -> _Labels | None:
+    texts = [name for name in columns if name.lower() in TEXT_COLUMNS]
+    texts.sort(key=lambda name: TEXT_COLUMNS.index(name.lower()))
 
     def read(cells: Cells) -> frozenset[str]:
         return find_hashtags("\n".join(cells.get(name, "") for name in texts))
 
     if not any(read(cells) for _, cells in records):
         return None
-    return read, (f"The labels are the hashtags in {' and '.join(texts)}.",)
+    return _Labels(read, notes=(f"The labels are the hashtags in {' and '.join(texts)}.",))
 
 
-def _wide_columns(columns: Sequence[str], records: Sequence[tuple[int, Cells]]) -> _Choice:
+def _wide_columns(columns: Sequence[str], records: Sequence[Record]) -> _Labels | None:
     odd = _find_odd(columns, records)
     names = [name for name in columns if name not in odd]
     if not any(cells.get(name) in _ONE for name in names for _, cells in records):
@@ -236,18 +247,19 @@ def _wide_columns(columns: Sequence[str], records: Sequence[tuple[int, Cells]]) 
         f"The labels are the columns of 0 and 1: {', '.join(names)}.",
         f"Not labels, since they have other values: {_show_odd(odd)}.",
     ]
-    return lambda cells: frozenset(name for name in names if cells.get(name) in _ONE), tuple(
-        notes if odd else notes[:1]
+    return _Labels(
+        lambda cells: frozenset(name for name in names if cells.get(name) in _ONE),
+        notes=tuple(notes if odd else notes[:1]),
     )
 
 
-def _find_odd(columns: Sequence[str], records: Sequence[tuple[int, Cells]]) -> dict[str, str]:
+def _find_odd(columns: Sequence[str], records: Sequence[Record]) -> dict[str, str]:
     """Return column -> its first value other than 0, 1 or nothing, for the columns that have one."""
     found = ((name, _first_odd(name, records)) for name in columns)
     return {name: odd for name, odd in found if odd is not None}
 
 
-def _first_odd(name: str, records: Sequence[tuple[int, Cells]]) -> str | None:
+def _first_odd(name: str, records: Sequence[Record]) -> str | None:
     """Return the first value of a column other than 0, 1 or nothing, and its line; None if there is none."""
     odd = ((line, cells[name]) for line, cells in records if cells.get(name, "") not in _ZERO_OR_ONE)
     return next((f"{value!r} in line {line}" for line, value in odd), None)
@@ -267,19 +279,21 @@ def _words(text: str) -> frozenset[str]:
 
 _NAMED: dict[str, Callable[[str], frozenset[str]]] = {
     "label": _split_bars,
+    "class": _split_bars,
     "labels": _split_bars,
     "category": _split_bars,
     "hashtags": _words,
 }
+_COMPLETE = ("labels", "category", "hashtags")  # columns that have all labels of a video in each row
 
 
-def _row(path: Path, line: int, cells: Cells, columns: tuple[str, _ReadLabels, str | None]) -> LabelRow:
-    key, read, group_by = columns
-    if not cells.get(key):
-        raise LabelError(f"{path}, line {line}, names no video: its {key} is blank. Fill it in.")
-    group = compose(cells.get(group_by, "")) if group_by else ""
-    if group_by and not group:
+def _row(path: Path, line: int, cells: Cells, chosen: _Chosen) -> LabelRow:
+    if not cells.get(chosen.key):
+        raise LabelError(f"{path}, line {line}, names no video: its {chosen.key} is blank. Fill it in.")
+    group = compose(cells.get(chosen.group, "")) if chosen.group else ""
+    if chosen.group and not group:
         raise LabelError(
-            f"{path}, line {line}, has no {group_by}. Write a group for every video, or one of its own if it has none."
+            f"{path}, line {line}, has no {chosen.group}. Write a group for every video, or one of its own if it has "
+            "none."
         )
-    return LabelRow(line, cells[key], frozenset(map(compose, read(cells))), group)
+    return LabelRow(line, cells[chosen.key], frozenset(map(compose, chosen.read(cells))), group)

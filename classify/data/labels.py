@@ -1,25 +1,26 @@
 """The labels of each video, from a label file or the names of folders, as a table in the store's order.
 
-`classify.data.label_files` describes label files. Without one, the label of a video is the name of the folder that it
-lies in.
+`classify.data.label_files` describes label files, `classify.data.matching` how they name videos, and
+`classify.data.label_sources` which folder is a label.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data.label_files import SEPARATOR, LabelFile, LabelRow, compose, read_label_file
+from classify.data.label_files import Columns, compose
+from classify.data.label_notes import list_first, note_alike, note_several, note_videos
+from classify.data.label_sources import INNERMOST, OUTERMOST, FoundLabels, file_labels, folder_labels
+from classify.data.label_text import SEPARATOR
+from classify.data.matching import VideoListing
 from classify.errors import LabelError
 from embed.machine import counted
-from embed.store import Failure
-
-_LISTED = 10  # a message lists at most this many names, then "and 7 more"
 
 
 @dataclass(frozen=True)
@@ -31,45 +32,42 @@ class LabelConfig:
         min_count: labels that fewer videos have are dropped, unless the vocabulary has them.
         vocabulary: labels that come first, in this order, also if no video has them; others follow, sorted. A text file
             of one label a line, a JSON list, or the folder of a head that was trained earlier.
+        path_column: the label file's column that names the videos; None takes the first of `KEY_COLUMNS`.
+        label_column: the label file's column of labels; None takes what `classify.data.label_files` describes.
+        multi_label: True if the labels of a video are those of all its rows in the label file; else rows that differ
+            are an error.
+        label_folder: without a label file, the folder that is the label: "innermost", "outermost", or 1 for the
+            outermost, 2 for the next. None is the innermost, with a note where another could be meant.
     """
 
     path: str | Path | None = None
     min_count: int = 1
     vocabulary: str | Path | None = None
+    path_column: str | None = None
+    label_column: str | None = None
+    multi_label: bool = False
+    label_folder: str | int | None = None
 
     def __post_init__(self) -> None:
         if self.min_count < 1:
             raise LabelError(f"min_count is {self.min_count}. Use a whole number of 1 or more.")
+        for option, value in (
+            ("--path-column", self.path_column),
+            ("--label-column", self.label_column),
+            ("--multi-label", self.multi_label),
+        ):
+            if value and self.path is None:
+                raise LabelError(f"{option} is for label files, but there is none. Name it with --labels.")
+        if self.label_folder is not None:
+            self._check_folder(self.label_folder)
 
-
-class Located(Protocol):
-    """Something that lies in a place."""
-
-    @property
-    def location(self) -> str:
-        """An absolute path, or an address."""
-
-
-class VideoListing(Protocol):
-    """Videos that labels are read for: an `EmbeddingStore`, or what will be embedded into one."""
-
-    @property
-    def path(self) -> Path:
-        """Where the store or the folder is; messages name it."""
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """Ids of the videos, in their order."""
-
-    @property
-    def failures(self) -> Sequence[Failure]:
-        """Videos that could not be embedded."""
-
-    def __contains__(self, video_id: object) -> bool:
-        """Return True if a video has this id."""
-
-    def video(self, video_id: str) -> Located:
-        """Return what is known of the video of this id."""
+    def _check_folder(self, level: str | int) -> None:
+        if self.path is not None:
+            raise LabelError(f"The labels are those in {self.path}, not folders. Give --labels or --label-folder.")
+        if level not in (INNERMOST, OUTERMOST) and not (isinstance(level, int) and level >= 1):
+            raise LabelError(
+                f"The label folder is {level!r}. Use innermost, outermost, or a number: 1 is the outermost folder."
+            )
 
 
 Labels = str | Path | LabelConfig | None
@@ -174,11 +172,17 @@ def read_labels(store: VideoListing, labels: Labels = None, *, group_by: str | N
     if group_by is not None and config.path is None:
         raise LabelError(f"There is no label file to take the column {group_by!r} from. Name it with --labels.")
     vocabulary = () if config.vocabulary is None else read_vocabulary(Path(config.vocabulary))
-    found = _folder_labels(store) if config.path is None else _file_labels(store, Path(config.path), group_by)
+    if config.path is None:
+        found = folder_labels(store, config.label_folder)
+    else:
+        columns = Columns(config.path_column, config.label_column, group_by)
+        found = file_labels(store, Path(config.path), columns, adds_up=config.multi_label)
     kept = _drop_rare(found, config.min_count, vocabulary)
     groups = {video_id: found.groups[video_id] for video_id in kept.labels} if group_by else None
     table = LabelTable.from_labels(kept.labels, groups=groups, vocabulary=vocabulary, notes=kept.notes)
-    return replace(table, dropped=kept.dropped)
+    counts = dict(zip(table.names, table.targets.sum(axis=0).tolist(), strict=True))
+    notes = (*table.notes, *note_alike(counts), *note_several(kept.labels))
+    return replace(table, dropped=kept.dropped, notes=notes)
 
 
 def read_vocabulary(path: Path) -> tuple[str, ...]:
@@ -204,63 +208,7 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
     return vocabulary
 
 
-def list_first(names: Sequence[str]) -> str:
-    """Return names with commas between them; of many, the first ten.
-
-    >>> list_first("abcdefghijklm")
-    'a, b, c, d, e, f, g, h, i, j and 3 more'
-    """
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
-
-
-@dataclass(frozen=True)
-class _Found:
-    """Labels of videos in the store: id -> labels and id -> group; and the rare labels that were dropped."""
-
-    labels: Mapping[str, frozenset[str]]
-    groups: Mapping[str, str]
-    notes: tuple[str, ...]
-    dropped: frozenset[str] = frozenset()
-
-
-def _folder_labels(store: VideoListing) -> _Found:
-    folders = {video_id: compose(PurePosixPath(video_id).parent.name) for video_id in store.ids}
-    labels = {video_id: frozenset({folder}) for video_id, folder in folders.items() if folder}
-    if not labels:
-        raise LabelError(
-            f"No id in {store.path} lies in a folder that could be its label, e.g. {next(iter(folders), '')!r}. "
-            "Name a label file with --labels."
-        )
-    return _Found(labels, {}, _note("without a label (their ids name no folder)", folders, labels))
-
-
-def _file_labels(store: VideoListing, path: Path, group_by: str | None) -> _Found:
-    file = read_label_file(path, group_by)
-    ids = _ids_of(file.rows, store, path)
-    found = _merge(file, ids)
-    failed = {failure.id for failure in store.failures}
-    known = {video_id: row for video_id, row in found.items() if video_id in store and row.labels}
-    if not known:
-        raise LabelError(
-            f"{path} labels no video of {store.path}: it names e.g. {file.rows[0].key!r}, but the ids are e.g. "
-            f"{store.ids[0] if store.ids else '(none)'!r}. Write these ids into a column `id`, or paths relative to "
-            "the label file into a column `path`."
-        )
-    unlabelled = [video_id for video_id, row in found.items() if not row.labels]
-    absent = [video_id for video_id, row in found.items() if row.labels and video_id not in store]
-    notes = (
-        *file.notes,
-        *_note(f"with several rows in {path.name}, whose labels add up", _added_up(file, ids), ()),
-        *_note("labelled but not embedded (inspect-embeddings lists the reasons)", absent, set(absent) - failed),
-        *_note("labelled but not in the store", absent, failed),
-        *_note(f"without a label in {path.name}", [*unlabelled, *store.ids], known),
-    )
-    groups = {video_id: row.group for video_id, row in known.items()}
-    return _Found({video_id: row.labels for video_id, row in known.items()}, groups, notes)
-
-
-def _drop_rare(found: _Found, min_count: int, vocabulary: Sequence[str]) -> _Found:
+def _drop_rare(found: FoundLabels, min_count: int, vocabulary: Sequence[str]) -> FoundLabels:
     """Return the labels without those that too few videos have, and without videos that have no other; note both."""
     counts = Counter(name for names in found.labels.values() for name in names)
     rare = {name: count for name, count in counts.items() if count < min_count and name not in vocabulary}
@@ -276,50 +224,5 @@ def _drop_rare(found: _Found, min_count: int, vocabulary: Sequence[str]) -> _Fou
         )
     falling = [f"{name} ({count})" for name, count in sorted(rare.items(), key=lambda entry: (-entry[1], entry[0]))]
     what = f"{counted(len(rare), 'label')} of fewer than {min_count} videos dropped: {list_first(falling)}."
-    notes = (*found.notes, what, *_note("without any other label", labels, kept))
-    return _Found(kept, found.groups, notes, frozenset(rare))
-
-
-def _ids_of(rows: Sequence[LabelRow], store: VideoListing, path: Path) -> dict[str, str]:
-    """Return the key of each row -> the id of the video that it names; a key that names no video maps to itself."""
-    known = {*store.ids, *(failure.id for failure in store.failures)}
-    if all(row.key in known for row in rows):
-        return {row.key: row.key for row in rows}  # reading the locations of all videos takes longer than their ids
-    places = {_place(failure.location, Path()): failure.id for failure in store.failures}
-    places |= {_place(store.video(video_id).location, Path()): video_id for video_id in store.ids}
-    return {row.key: row.key if row.key in known else places.get(_place(row.key, path.parent), row.key) for row in rows}
-
-
-def _place(location: str, folder: Path) -> str:
-    return location if "://" in location else str((folder / location).resolve())
-
-
-def _merge(file: LabelFile, ids: Mapping[str, str]) -> dict[str, LabelRow]:
-    """Return one row for each video: labels add up if a row gives one label, and must agree otherwise."""
-    found: dict[str, LabelRow] = {}
-    for row in file.rows:
-        first = found.setdefault(ids[row.key], row)
-        agrees = file.is_long or first.labels == row.labels
-        if not agrees or first.group != row.group:
-            raise LabelError(
-                f"Lines {first.line} and {row.line} of {file.path} contradict each other about {ids[row.key]!r}. "
-                f"Keep one line for each video, with {SEPARATOR!r} between several labels."
-            )
-        found[ids[row.key]] = replace(first, labels=first.labels | row.labels)
-    return found
-
-
-def _added_up(file: LabelFile, ids: Mapping[str, str]) -> list[str]:
-    """Return the videos that have different labels in several rows."""
-    sets: dict[str, set[frozenset[str]]] = {}
-    for row in file.rows:
-        sets.setdefault(ids[row.key], set()).add(row.labels)
-    return [video_id for video_id, different in sets.items() if len(different) > 1]
-
-
-def _note(what: str, ids: Iterable[str], without: Iterable[str]) -> tuple[str, ...]:
-    """Return a note on the ids that are not in `without`; none if there are no such ids."""
-    left = sorted(set(ids) - set(without))
-    if not left:
-        return ()
-    return (f"{counted(len(left), 'video')} {what}: {list_first(left)}.",)
+    notes = (*found.notes, what, *note_videos("without any other label", labels, kept))
+    return FoundLabels(kept, found.groups, notes, frozenset(rare))

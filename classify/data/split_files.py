@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data.label_files import SEPARATOR, compose
-from classify.data.labels import LabelTable, list_first
+from classify.data.label_files import compose
+from classify.data.label_notes import list_first
+from classify.data.label_text import SEPARATOR
+from classify.data.labels import LabelTable
 from classify.errors import SplitError
 from classify.files import write_whole
 from embed.machine import counted
@@ -225,7 +227,7 @@ def _refuse_other_videos(path: Path, split: Split, table: LabelTable) -> None:
         if ids:
             raise SplitError(
                 f"{path} {what} {counted(len(ids), 'video')}{where}, e.g. {ids[0]!r}. "
-                "Use the same --labels and --min-count as with split-videos, or make a new split that keeps the parts: "
+                "Use the same --labels, --label-folder and --min-count as with split-videos, or make a new split that keeps the parts: "
                 f"split-videos --keep {path}."
             )
 
@@ -241,6 +243,6 @@ def _refuse_other_labels(path: Path, said: Mapping[str, str], table: LabelTable)
         if before - after - table.dropped or (after - before) & known:
             raise SplitError(
                 f"{path} has the labels {said[video_id]!r} for {video_id!r}, but they are now {now!r}. Use the same "
-                "--labels as with split-videos. If labels were corrected since, make a new split that keeps the "
-                f"parts: split-videos --keep {path}."
+                "--labels, or --label-folder, as with split-videos. If labels were corrected since, make a new split "
+                f"that keeps the parts: split-videos --keep {path}."
             )

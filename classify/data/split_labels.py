@@ -105,10 +105,10 @@ def _parse(text: str, split: Path) -> tuple[LabelConfig, str]:
     """
     path, mark, rest = text.rpartition(_HASH)
     digits, _, query = rest.partition("&") if mark else ("", "", text.removeprefix("?"))
-    kinds = {setting.name: type(setting.default) for setting in fields(LabelConfig)}
+    kinds = {setting.name: setting.type for setting in fields(LabelConfig)}
     try:
         chosen: dict[str, Any] = {
-            name: int(value) if kinds[name] is int else value
+            name: _value(value, kinds[name])
             for name, value in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
         }
         if mark:
@@ -122,3 +122,10 @@ def _parse(text: str, split: Path) -> tuple[LabelConfig, str]:
             f"{split} has {text!r} in the column labels_from, which does not describe labels. Name the label file with "
             "--labels, or make the split again."
         ) from error
+
+
+def _value(text: str, kind: object) -> str | int | bool:
+    """Return a setting of LabelConfig from its text."""
+    if kind is bool:
+        return {"True": True, "False": False}[text]
+    return int(text) if kind is int or (kind == str | int | None and text.isdecimal()) else text

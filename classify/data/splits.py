@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from classify.data.kept_splits import extend_split
 from classify.data.labels import Labels, LabelTable, read_labels
 from classify.data.near_duplicates import find_near_duplicates, group_near_duplicates
+from classify.data.part_folders import folder_part, has_part_folders
 from classify.data.sharing import refuse_too_few, share_videos
 from classify.data.split_files import PARTS, Split, SplitSummary, load_split, summarise_split, write_split
 from classify.data.split_labels import describe_labels
@@ -17,11 +18,10 @@ from classify.errors import SplitError
 from embed.machine import counted
 from embed.store import EmbeddingStore
 
-_FOLDERS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
+_FOLDERS_IGNORED = (
+    "All videos lie in folders such as train/ and test/, which this split does not follow. --by-folder takes its parts "
+    "from them."
+)
 _NO_COPIES = " If they are not copies, raise --similarity."
 
 
@@ -135,17 +135,9 @@ def make_split(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str
     Raises:
         SplitError: there are too few videos or groups for the parts, or the folders separate a group.
     """
-    return _split_by_folder(table, config) if config.by_folder else (split_table(table, config), ())
-
-
-def has_part_folders(ids: Sequence[str]) -> bool:
-    """Return True if the folders in all ids say which videos train and which do not.
-
-    >>> has_part_folders(["train/hug/a.mp4", "val/hug/b.mp4"]), has_part_folders(["train/hug/a.mp4", "hug/b.mp4"])
-    (True, False)
-    """
-    found = {_folder_part(video_id) for video_id in ids}
-    return None not in found and "train" in found and len(found) > 1
+    if config.by_folder:
+        return _split_by_folder(table, config)
+    return split_table(table, config), (_FOLDERS_IGNORED,) if has_part_folders(table.ids) else ()
 
 
 def split_table(table: LabelTable, config: SplitConfig) -> Split:
@@ -236,12 +228,12 @@ def _extend(table: LabelTable, hashes: tuple[str, ...], config: SplitConfig) -> 
 
 def _split_by_folder(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str, ...]]:
     """Return the split that the folders in the ids name, and notes on it."""
-    found = [_folder_part(video_id) for video_id in table.ids]
+    found = [folder_part(video_id) for video_id in table.ids]
     if not has_part_folders(table.ids):
         example = table.ids[found.index(None)] if None in found else table.ids[0]
         raise SplitError(
             f"The ids do not name the parts of the videos, e.g. {example!r}. Embed a folder that has train/, val/ and "
-            "perhaps test/, with the class folders in them, or split without by_folder."
+            "perhaps test/, with the class folders in them, or split without --by-folder."
         )
     _refuse_torn(table, found, config)
     parts = np.array(found, dtype=object)
@@ -252,16 +244,6 @@ def _split_by_folder(table: LabelTable, config: SplitConfig) -> tuple[Split, tup
     if "validation" not in parts:
         _draw_validation(parts, table, config)
     return Split(table.ids, tuple(parts.tolist()), table.groups), notes
-
-
-def _folder_part(video_id: str) -> str | None:
-    """Return the part that the outermost folder with such a name stands for; a class may have such a name too.
-
-    >>> _folder_part("val/Cooking/a.mp4"), _folder_part("train/test/b.mp4"), _folder_part("Cooking/a.mp4")
-    ('validation', 'train', None)
-    """
-    folders = PurePosixPath(video_id).parts[:-1]
-    return next((_FOLDERS[folder.lower()] for folder in folders if folder.lower() in _FOLDERS), None)
 
 
 def _refuse_torn(table: LabelTable, found: Sequence[str | None], config: SplitConfig) -> None:

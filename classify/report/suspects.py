@@ -18,6 +18,7 @@ from classify.report.findings import Findings
 
 SUSPECTS_FILE = "suspects.csv"
 
+_LABELS = ("--labels", "--path-column", "--label-column", "--label-folder")
 _LIKELY = 0.5  # where videos have several labels, each has a regression of its own
 
 
@@ -67,11 +68,13 @@ def correction_commands(found: Findings) -> tuple[str, str]:
 
 
 def _without(words: list[str]) -> list[str]:
-    """Return a command without its label file, split file and output folder; its other options stay."""
-    replaced, kept, following = ("--labels", "--split", "--output", "-o"), [], iter(words)
+    """Return a command without where its labels are from, split file and output folder; its other options stay."""
+    replaced, kept, following = (*_LABELS, "--split", "--output", "-o"), [], iter(words)
     for word in following:
         if word in replaced:
             next(following, None)
+        elif word == "--multi-label":  # the file has one row for each video
+            continue
         elif not word.startswith(tuple(f"{name}=" for name in replaced)):
             kept.append(word)
     return kept

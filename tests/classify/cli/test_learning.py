@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from classify import SplitConfig, VideoClassifier
+from classify import LabelConfig, SplitConfig, VideoClassifier
 from classify.cli import framehead
 from classify.cli.learning_plan import LearningPlan, plan_learning
 from embed import EmbeddingStore
@@ -233,7 +233,7 @@ def plan(tmp_path: Path) -> Callable[..., LearningPlan]:
     """Plan learning from files of some names."""
 
     def make(*names: str, is_sized: bool = False) -> LearningPlan:
-        return plan_learning(make_files(tmp_path / "v", *names), None, SplitConfig(0.2, 0), is_sized=is_sized)
+        return plan_learning(make_files(tmp_path / "v", *names), LabelConfig(), SplitConfig(0.2, 0), is_sized=is_sized)
 
     return make
 

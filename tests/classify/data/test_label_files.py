@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from classify.data.label_files import find_hashtags, read_label_file
+from classify.data.label_files import Columns, find_hashtags, read_label_file
 from classify.errors import LabelError
 
 
@@ -90,10 +90,10 @@ def test_the_signs_of_emoji_are_no_words(written: Callable[[str], Path]) -> None
     assert labels_in(written("id,hashtags\na,food ❤\ufe0f 👩\u200d🍳\n")) == [("a", {"food"})]
 
 
-def test_a_file_of_one_label_a_row_is_long(written: Callable[[str], Path]) -> None:
+def test_a_column_of_single_labels_is_known_as_one(written: Callable[[str], Path]) -> None:
     file = read_label_file(written("id,label\na.mp4,hug\na.mp4,wave\n"))
 
-    assert file.is_long
+    assert file.label_column == "label"
     assert [(row.line, row.labels) for row in file.rows] == [(2, {"hug"}), (3, {"wave"})]
 
 
@@ -132,13 +132,13 @@ def test_an_accent_is_one_however_it_was_typed_but_ids_stay(written: Callable[[s
 
 
 def test_groups_are_one_however_their_accents_were_typed(written: Callable[[str], Path]) -> None:
-    file = read_label_file(written("id,label,place\na,x,cafe\u0301\nb,x,caf\u00e9\n"), group_by="place")
+    file = read_label_file(written("id,label,place\na,x,cafe\u0301\nb,x,caf\u00e9\n"), Columns(group="place"))
 
     assert {row.group for row in file.rows} == {"caf\u00e9"}
 
 
 def test_the_column_to_group_by_is_no_label(written: Callable[[str], Path]) -> None:
-    file = read_label_file(written("id,camera,x,y\na,1,0,1\nb,0,1,0\n"), group_by="camera")
+    file = read_label_file(written("id,camera,x,y\na,1,0,1\nb,0,1,0\n"), Columns(group="camera"))
 
     assert [(set(row.labels), row.group) for row in file.rows] == [({"y"}, "1"), ({"x"}, "0")]
 

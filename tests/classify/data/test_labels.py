@@ -201,7 +201,7 @@ def test_a_long_list_is_cut(store: EmbeddingStore, label_file: Callable[[str], P
         ("id,label\na,b,c\n", r"line 2, has more cells than the header.*Quote cells"),
         (
             "id,labels\nhug/a.mp4,x\nkick/b.mp4,y\nhug/a.mp4,y\n",
-            r"Lines 2 and 4 of .* contradict each other about 'hug/a.mp4'.*Keep one line for each video",
+            r"itself: 'hug/a\.mp4' is 'x' in line 2, but 'y' in line 4\. Keep one line .* give --multi-label",
         ),
         ("id,label\nnope.mp4,x\n", r"labels no video of .*e.g. 'nope.mp4', but the ids are e.g. 'hug/a.mp4'.*Write"),
         ("id,label\nhug/a.mp4,\n", r"labels no video of .*Write these ids"),
@@ -220,14 +220,14 @@ def test_a_path_and_an_id_of_one_video_may_not_disagree(
 ) -> None:
     path = label_file("path,labels\nhug/a.mp4,x\nvideos/hug/a.mp4,y\n")
 
-    with pytest.raises(LabelError, match=r"Lines 2 and 3 of .* contradict each other about 'hug/a.mp4'"):
+    with pytest.raises(LabelError, match=r"contradicts itself: 'hug/a.mp4' is 'x' in line 2, but 'y' in line 3"):
         read_labels(store, path)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,label\nhug/a.mp4,x\n", "has no column 'group' to group by. It has: id, label"),
+        ("id,label\nhug/a.mp4,x\n", "has no column 'group' to group by \\(--group-by\\). It has: id, label"),
         ("id,label,group\nhug/a.mp4,x,\n", "line 2, has no group. Write a group for every video"),
     ],
     ids=["no-column", "blank-group"],
@@ -258,17 +258,41 @@ def test_a_table_whose_targets_do_not_fit_is_refused() -> None:
         LabelTable(("a",), ("x", "y"), np.zeros((1, 1), dtype=np.bool_))
 
 
-def test_rows_of_one_label_each_add_up_and_are_noted(store: EmbeddingStore, label_file: Callable[[str], Path]) -> None:
-    table = read_labels(store, label_file("id,label\nhug/a.mp4,x\nkick/b.mp4,y\nhug/a.mp4,y\nkick/c.mp4,x\n"))
+_TWICE = "id,{}\nhug/a.mp4,x\nkick/b.mp4,y\nhug/a.mp4,y\nkick/c.mp4,x\n"
+
+
+@pytest.mark.parametrize("column", ["label", "labels"])
+def test_rows_of_a_video_add_up_if_that_is_asked_for(
+    store: EmbeddingStore, label_file: Callable[[str], Path], column: str
+) -> None:
+    table = read_labels(store, LabelConfig(label_file(_TWICE.format(column)), multi_label=True))
 
     assert labels_of(table) == {"hug/a.mp4": "x|y", "kick/b.mp4": "y", "kick/c.mp4": "x"}
     assert table.notes == ("1 video with several rows in labels.csv, whose labels add up: hug/a.mp4.",)
 
 
+def test_a_doubled_row_with_another_label_is_refused_and_named(
+    store: EmbeddingStore, label_file: Callable[[str], Path]
+) -> None:
+    message = (
+        r"itself: 'hug/a\.mp4' is 'x' in line 2, but 'y' in line 4\. The column 'label' is for one label of each "
+        r"video: correct the lines; or, if videos have several labels, give --multi-label"
+    )
+
+    with pytest.raises(LabelError, match=message):
+        read_labels(store, label_file(_TWICE.format("label")))
+
+
+def test_a_doubled_row_without_a_label_says_nothing(store: EmbeddingStore, label_file: Callable[[str], Path]) -> None:
+    table = read_labels(store, label_file("id,label\nhug/a.mp4,\nhug/a.mp4,x\nkick/b.mp4,y\nkick/c.mp4,y\n"))
+
+    assert labels_of(table) == {"hug/a.mp4": "x", "kick/b.mp4": "y", "kick/c.mp4": "y"}
+
+
 def test_rows_of_one_video_may_not_name_two_groups(store: EmbeddingStore, label_file: Callable[[str], Path]) -> None:
     path = label_file("id,label,group\nhug/a.mp4,x,g\nhug/a.mp4,y,h\n")
 
-    with pytest.raises(LabelError, match=r"Lines 2 and 3 of .* contradict each other about 'hug/a.mp4'"):
+    with pytest.raises(LabelError, match=r"Lines 2 and 3 of .* put 'hug/a.mp4' into the groups 'g' and 'h'"):
         read_labels(store, path, group_by="group")
 
 
@@ -294,50 +318,3 @@ def test_a_count_that_no_label_reaches_is_refused(store: EmbeddingStore) -> None
 def test_a_count_below_1_is_refused() -> None:
     with pytest.raises(LabelError, match=r"min_count is 0. Use a whole number of 1 or more"):
         LabelConfig(min_count=0)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("labels.txt", "wave\nkick\n\nclap\n"),
-        ("labels.json", '["wave", "kick", "clap"]'),
-        ("head/head.json", '{"format": "framehead head 1", "label_names": ["wave", "kick", "clap"]}'),
-    ],
-    ids=["text", "json", "head"],
-)
-def test_a_vocabularys_labels_keep_their_places_and_new_ones_follow(
-    store: EmbeddingStore, tmp_path: Path, name: str, text: str
-) -> None:
-    (tmp_path / name).parent.mkdir(exist_ok=True)
-    (tmp_path / name).write_text(text)
-    vocabulary = tmp_path / "head" if name.startswith("head/") else tmp_path / name
-
-    table = read_labels(store, LabelConfig(vocabulary=vocabulary))
-
-    assert table.names == ("wave", "kick", "clap", "hug")
-    assert table.targets.sum(axis=0).tolist() == [0, 2, 0, 1]
-
-
-def test_a_rare_label_of_the_vocabulary_is_kept(store: EmbeddingStore, tmp_path: Path) -> None:
-    (tmp_path / "labels.txt").write_text("hug\n")
-
-    assert read_labels(store, LabelConfig(None, 2, tmp_path / "labels.txt")).names == ("hug", "kick")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("x\ny\nx\n", r"has the label 'x' twice\. Write each once"),
-        ("\n", r"has no label\. Write each once"),
-        ("[1, ", r"is not a vocabulary: JSONDecodeError.*Name a head's folder"),
-        ('{"names": []}', r"is not a vocabulary: KeyError.*Name a head's folder"),
-    ],
-    ids=["twice", "empty", "no-json", "no-head"],
-)
-def test_a_vocabulary_that_cannot_be_used_is_refused(
-    store: EmbeddingStore, tmp_path: Path, text: str, message: str
-) -> None:
-    (tmp_path / "labels.txt").write_text(text)
-
-    with pytest.raises(LabelError, match=message):
-        read_labels(store, LabelConfig(vocabulary=tmp_path / "labels.txt"))

@@ -73,7 +73,7 @@ def test_a_split_that_was_made_with_other_labels_is_refused(written: Path) -> No
     folders = LabelTable.from_labels({"hug/a": ["hug"], "hug/b": ["hug"], "kick/c": ["kick"]})
 
     message = (
-        r"split.csv has the labels 'x\|y' for 'hug/a', but they are now 'hug'. Use the same --labels .* split-videos"
+        r"split.csv has the labels 'x\|y' for 'hug/a', but they are now 'hug'. Use the same --labels, .* split-videos"
     )
     with pytest.raises(SplitError, match=message):
         read_split(written, folders)

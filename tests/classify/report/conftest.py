@@ -45,7 +45,7 @@ def make_page(toy_store: Path, tmp_path: Path) -> MakePage:
     ) -> Path:
         places = [tmp_path / name for name in ("split.csv", "head")]
         (tmp_path / "labels.csv").write_text("\n".join([*rows, *(f"{row}," for row in more_rows)]))
-        labels = LabelConfig(str(tmp_path / "labels.csv"))
+        labels = LabelConfig(str(tmp_path / "labels.csv"), multi_label=True)
         split_videos(toy_store, places[0], labels=labels, config=split)
         report = train_head(toy_store, *places, labels=labels, config=config)
         return write_page(report, toy_store, places[0], labels=labels, grab_frames=grab_red, command=command)

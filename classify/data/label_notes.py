@@ -1,0 +1,102 @@
+"""Notes on labels for people: which may be one, which may be several, and lists of names."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from classify.data.label_text import SEPARATOR
+from embed.machine import counted
+
+_LISTED = 10  # a message lists at most this many names, then "and 7 more"
+_FEW = 0.1  # share of the videos; more with several labels are no slip
+_OTHER_SEPARATORS = (";", ",")
+
+
+def list_first(names: Sequence[str]) -> str:
+    """Return names with commas between them; of many, the first ten.
+
+    >>> list_first("abcdefghijklm")
+    'a, b, c, d, e, f, g, h, i, j and 3 more'
+    """
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def note_videos(what: str, ids: Iterable[str], without: Iterable[str]) -> tuple[str, ...]:
+    """Return a note on the ids that are not in `without`; none if there are no such ids."""
+    left = sorted(set(ids) - set(without))
+    if not left:
+        return ()
+    return (f"{counted(len(left), 'video')} {what}: {list_first(left)}.",)
+
+
+def note_alike(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Return a note on labels that are perhaps one, written in several ways.
+
+    Args:
+        counts: label -> number of its videos.
+
+    >>> note_alike({"Hug": 3, "hug": 1, "kick": 2})
+    ("Labels that may be one: 'Hug' (3 videos) and 'hug' (1 video). Each is learned for itself; if they are one, write \
+them alike.",)
+    """
+    alike: dict[str, list[str]] = {}
+    for name in counts:
+        alike.setdefault(_bare(name), []).append(name)
+    pairs = [
+        " and ".join(f"{name!r} ({counted(counts[name], 'video')})" for name in names)
+        for names in alike.values()
+        if len(names) > 1
+    ]
+    if not pairs:
+        return ()
+    return (
+        f"Labels that may be one: {list_first(pairs)}. Each is learned for itself; if they are one, write them alike.",
+    )
+
+
+def _bare(name: str) -> str:
+    """Return a label without what may differ by accident: case, width, spaces, hyphens, underscores."""
+    visible = "".join(letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
+    return re.sub(r"[\s_-]+", "", visible.casefold()) or name
+
+
+def note_joined(names: Collection[str]) -> tuple[str, ...]:
+    """Return a note on labels that may be several, with another separator between them than this package takes.
+
+    A semicolon is always told; a comma if all labels have one, or if parts of labels are labels elsewhere.
+
+    >>> note_joined(["kick;body"])
+    ("';' does not separate labels, so 'kick;body' is one label. If it is several, write '|' between them.",)
+    >>> note_joined(["Tops, T-shirts", "Shoes"])
+    ()
+    """
+    for separator in _OTHER_SEPARATORS:
+        joined = {name: [part.strip() for part in name.split(separator)] for name in names if separator in name}
+        joined = {name: parts for name, parts in joined.items() if all(parts)}
+        parts = [part for own in joined.values() for part in own]
+        recur = len(set(parts)) < len(parts) or not set(parts).isdisjoint(names)
+        if joined and (separator == ";" or len(joined) == len(names) or recur):
+            return (
+                f"{separator!r} does not separate labels, so {min(joined)!r} is one label. If it is several, write "
+                f"{SEPARATOR!r} between them.",
+            )
+    return ()
+
+
+def note_several(labels: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Return a note on videos with several labels, if they are few: a slip changes how all videos are learned.
+
+    Args:
+        labels: id -> the labels of the video.
+    """
+    several = sorted(video_id for video_id, names in labels.items() if len(names) > 1)
+    if not 0 < len(several) <= _FEW * len(labels):
+        return ()
+    shown = [f"{video_id} ({SEPARATOR.join(sorted(labels[video_id]))})" for video_id in several]
+    verb = "has" if len(several) == 1 else "have"
+    return (
+        f"{len(several)} of {counted(len(labels), 'video')} {verb} several labels: {list_first(shown)}. So a head "
+        "decides on each label by itself, and may give a video none or several. If these are slips, correct them: with "
+        "one label for each video, it gives every video its likeliest.",
+    )
