@@ -8,18 +8,20 @@ from .label_errors import (
     can_judge as can_judge,
     check_labels as check_labels,
 )
-from .label_files import compose as compose
-from .label_notes import list_first as list_first
-from .label_text import SEPARATOR as SEPARATOR
+from .label_sources import (
+    SEPARATOR as SEPARATOR,
+    VideoListing as VideoListing,
+    compose as compose,
+    has_part_folders as has_part_folders,
+    list_first as list_first,
+)
 from .labels import (
     LabelConfig as LabelConfig,
     Labels as Labels,
     LabelTable as LabelTable,
     read_labels as read_labels,
 )
-from .matching import VideoListing as VideoListing
 from .near_duplicates import SIMILARITY as SIMILARITY, find_near_duplicates as find_near_duplicates
-from .part_folders import has_part_folders as has_part_folders
 from .split_files import (
     PARTS as PARTS,
     Split as Split,

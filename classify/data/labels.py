@@ -1,7 +1,6 @@
 """The labels of each video, from a label file or the names of folders, as a table in the store's order.
 
-`classify.data.label_files` describes label files, `classify.data.matching` how they name videos, and
-`classify.data.label_sources` which folder is a label.
+`classify.data.label_sources` describes label files, how they name videos, and which folder is a label.
 """
 
 import json
@@ -14,11 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data.label_files import Columns, compose
-from classify.data.label_notes import list_first, note_alike, note_several, note_videos
-from classify.data.label_sources import INNERMOST, OUTERMOST, FoundLabels, file_labels, folder_labels
-from classify.data.label_text import SEPARATOR
-from classify.data.matching import VideoListing
+from classify.data.label_sources import (
+    INNERMOST,
+    OUTERMOST,
+    SEPARATOR,
+    Columns,
+    FoundLabels,
+    VideoListing,
+    compose,
+    file_labels,
+    folder_labels,
+    list_first,
+    note_alike,
+    note_several,
+    note_videos,
+)
 from classify.errors import LabelError
 from embed.machine import counted
 
@@ -33,7 +42,7 @@ class LabelConfig:
         vocabulary: labels that come first, in this order, also if no video has them; others follow, sorted. A text file
             of one label a line, a JSON list, or the folder of a head that was trained earlier.
         path_column: the label file's column that names the videos; None takes the first of `KEY_COLUMNS`.
-        label_column: the label file's column of labels; None takes what `classify.data.label_files` describes.
+        label_column: the label file's column of labels; None takes what `classify.data.label_sources` describes.
         multi_label: True if the labels of a video are those of all its rows in the label file; else rows that differ
             are an error.
         label_folder: without a label file, the folder that is the label: "innermost", "outermost", or 1 for the

@@ -16,9 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data.label_files import compose
-from classify.data.label_notes import list_first
-from classify.data.label_text import SEPARATOR
+from classify.data.label_sources import SEPARATOR, compose, list_first
 from classify.data.labels import LabelTable
 from classify.errors import SplitError
 from classify.files import write_whole
@@ -227,8 +225,8 @@ def _refuse_other_videos(path: Path, split: Split, table: LabelTable) -> None:
         if ids:
             raise SplitError(
                 f"{path} {what} {counted(len(ids), 'video')}{where}, e.g. {ids[0]!r}. "
-                "Use the same --labels, --label-folder and --min-count as with split-videos, or make a new split that keeps the parts: "
-                f"split-videos --keep {path}."
+                "Use the same --labels, --label-folder and --min-count as with split-videos, or make a new split that "
+                f"keeps the parts: split-videos --keep {path}."
             )
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from classify.data.labels import LabelConfig, Labels, LabelTable, VideoListing, read_labels
+from classify.data.label_sources import VideoListing
+from classify.data.labels import LabelConfig, Labels, LabelTable, read_labels
 from classify.data.split_files import Split, load_split, read_split
 from classify.errors import LabelError
 

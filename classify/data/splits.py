@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.data.kept_splits import extend_split
+from classify.data.label_sources import folder_part, has_part_folders
 from classify.data.labels import Labels, LabelTable, read_labels
 from classify.data.near_duplicates import find_near_duplicates, group_near_duplicates
-from classify.data.part_folders import folder_part, has_part_folders
 from classify.data.sharing import refuse_too_few, share_videos
 from classify.data.split_files import PARTS, Split, SplitSummary, load_split, summarise_split, write_split
 from classify.data.split_labels import describe_labels

@@ -21,7 +21,7 @@ from classify import (
     split_videos,
     train_head,
 )
-from classify.data.label_files import read_label_file
+from classify.data.label_sources.label_files import read_label_file
 from embed import EmbedConfig, EmbeddingStore, Failure, Provenance, UniformFrames, embed_videos
 from tests.media import write_video
 

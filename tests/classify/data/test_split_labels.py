@@ -110,3 +110,17 @@ def test_training_needs_no_label_file_once_there_is_a_split(
 
     assert trained.exit_code == 0, trained.output
     assert '"name": "b"' in trained.stdout
+
+
+@pytest.mark.parametrize("level", ["outermost", 1])
+def test_the_folder_that_is_the_label_comes_back(toy_store: Path, tmp_path: Path, level: str | int) -> None:
+    split_videos(toy_store, tmp_path / "split.csv", labels=LabelConfig(label_folder=level))
+
+    assert known(tmp_path / "split.csv") == LabelConfig(label_folder=level)
+
+
+def test_columns_of_the_label_file_come_back(toy_store: Path, labels: Path, tmp_path: Path) -> None:
+    config = LabelConfig(labels, path_column="id", label_column="label", multi_label=True)
+    split_videos(toy_store, tmp_path / "split.csv", labels=config)
+
+    assert known(tmp_path / "split.csv") == config

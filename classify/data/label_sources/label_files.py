@@ -1,6 +1,6 @@
 """Label files -> rows: a video, its labels and its group.
 
-`classify.data.label_text` says what a file may be. One column names the video: `id` (its id in the store), or `path`,
+`label_text.py` says what a file may be. One column names the video: `id` (its id in the store), or `path`,
 `link` or `url` (its id, or its location, relative to the file's folder), or another usual name (`KEY_COLUMNS`).
 The labels are in the first of these columns that the file has:
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 
-from classify.data.label_text import SEPARATOR, Record, read_records
+from classify.data.label_sources.label_text import SEPARATOR, Record, read_records
 from classify.errors import LabelError
 
 KEY_COLUMNS = (

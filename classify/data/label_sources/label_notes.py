@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from classify.data.label_text import SEPARATOR
+from classify.data.label_sources.label_text import SEPARATOR
 from embed.machine import counted
 
 _LISTED = 10  # a message lists at most this many names, then "and 7 more"

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classify.data.label_notes import note_alike, note_joined, note_several
+from classify.data.label_sources.label_notes import note_alike, note_joined, note_several
 from classify.data.labels import LabelConfig, read_labels
 from embed import EmbeddingStore
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from classify.data.label_sources.matching import Located, match_videos, spell
 from classify.data.labels import read_labels
-from classify.data.matching import Located, match_videos, spell
 from classify.errors import LabelError
 from embed import EmbeddingStore, Failure, Provenance, StoreWriter, VideoRecord
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from classify.data.label_files import Columns, LabelFile, LabelRow, compose, read_label_file
-from classify.data.label_notes import note_joined, note_videos
-from classify.data.label_text import SEPARATOR
-from classify.data.matching import Matches, VideoListing, match_videos
-from classify.data.part_folders import below_part_folder, has_part_folders
+from classify.data.label_sources.label_files import Columns, LabelFile, LabelRow, compose, read_label_file
+from classify.data.label_sources.label_notes import note_joined, note_videos
+from classify.data.label_sources.label_text import SEPARATOR
+from classify.data.label_sources.matching import Matches, VideoListing, match_videos
+from classify.data.label_sources.part_folders import below_part_folder, has_part_folders
 from classify.errors import LabelError
 
 INNERMOST, OUTERMOST = "innermost", "outermost"

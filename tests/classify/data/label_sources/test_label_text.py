@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from classify.data.label_files import Columns, read_label_file
+from classify.data.label_sources.label_files import Columns, read_label_file
 from classify.errors import LabelError
 
 SUGGESTED = Columns()
