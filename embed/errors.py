@@ -18,6 +18,7 @@ FailureReason = Literal[
     "unreadable",
     "no_video_stream",
     "no_frames",
+    "encrypted",
     "decode_error",
     "encode_error",
     "fetch_error",

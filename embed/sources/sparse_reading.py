@@ -33,6 +33,8 @@ from embed.video import (
     Run,
     Sampling,
     frames_of,
+    has_encryption,
+    is_encrypted,
     open_container,
     open_video,
     packet_row,
@@ -173,7 +175,7 @@ def _choose(file: SparseFile, sampling: Sampling) -> _Choice | None:
     """Choose frames and plan their packets; repeat until all packets that the plan sends are here."""
     _open_once(file)
     with open_video(file.path) as (container, stream):
-        listed = _list_packets(container, stream)
+        listed = None if is_encrypted(file.path, stream) else _list_packets(container, stream)
         while listed:
             packets = packets_of(listed.table, stream, container.format.name, has_rule=True)
             indices = sampling.indices(packets.timeline)
@@ -255,7 +257,7 @@ def _list_packets(container: "InputContainer", stream: "VideoStream") -> _Listed
         return None
     rows, places = [], []
     for order, packet in enumerate(whole_packets(container, stream)):
-        if packet.pos is None:
+        if packet.pos is None or has_encryption(packet):
             return None
         rows.append(packet_row(packet, None, order))
         places.append(packet.pos)

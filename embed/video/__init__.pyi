@@ -1,4 +1,5 @@
 from .codecs import ENTRY as ENTRY, PARAMETERS as PARAMETERS, UNPROVEN as UNPROVEN, Rule as Rule, rule_for as rule_for
+from .containers import has_encryption as has_encryption, is_encrypted as is_encrypted
 from .decoding import (
     DecodeDevice as DecodeDevice,
     Decoder as Decoder,

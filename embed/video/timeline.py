@@ -28,6 +28,7 @@ from embed.video.codecs import (
     heads_for,
     rule_for,
 )
+from embed.video.containers import has_encryption, is_encrypted
 from embed.video.opening import open_video
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def read_timeline(path: str) -> Timeline:
     """Return a local video's timeline, read from its packets.
 
     Raises:
-        VideoError: the file does not exist (not_found), is not a video (unreadable, no_video_stream), or has no packet
-            (no_frames).
+        VideoError: the file does not exist (not_found), is not a video (unreadable, no_video_stream), is encrypted
+            (encrypted), or has no packet (no_frames).
     """
     return read_packets(path).timeline
 
@@ -134,8 +135,12 @@ def read_packets(path: str, came: Collection[int] | None = None) -> Packets:
     with open_video(path) as (container, stream):
         codec, extradata = stream.codec.canonical_name, stream.codec_context.extradata or b""
         rule, heads_of = rule_for(codec, extradata), heads_for(codec, extradata)
+        if is_encrypted(path, stream):
+            raise _encrypted(path)
         rows, heads = [], []
         for order, packet in enumerate(whole_packets(container, stream)):
+            if has_encryption(packet):
+                raise _encrypted(path)
             rows.append(packet_row(packet, rule, order))
             if heads_of:
                 heads.append(heads_of(bytes(packet)))
@@ -147,6 +152,10 @@ def read_packets(path: str, came: Collection[int] | None = None) -> Packets:
         return replace(packets, extradata=extradata, heads=tuple(heads))
 
 
+def _encrypted(path: str) -> VideoError:
+    return VideoError("encrypted", f"{path} is encrypted, as a whole or in part. Embed a copy that plays without a key")
+
+
 def packet_row(packet: "Packet[VideoStream]", rule: Rule | None, order: int) -> tuple[int, ...]:
     """Return a packet's row of the table that `packets_of` takes.
 
@@ -154,7 +163,7 @@ def packet_row(packet: "Packet[VideoStream]", rule: Rule | None, order: int) -> 
         Presentation tick, decoding tick, duration, size in bytes, is key frame, is discarded, and marks.
     """
     marks = rule(bytes(packet), packet.is_keyframe) if rule else 0
-    if order and packet.has_sidedata("new_extradata"):
+    if order and next(packet.iter_sidedata(), None) is not None and packet.has_sidedata("new_extradata"):
         marks |= UNPROVEN
     return (
         NO_TICK if packet.pts is None else packet.pts,
