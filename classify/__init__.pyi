@@ -38,6 +38,7 @@ from .errors import (
     SplitError as SplitError,
     TrainError as TrainError,
 )
+from .evaluation import HeadEvaluation as HeadEvaluation, evaluate_head as evaluate_head
 from .experiment import TrainingReport as TrainingReport, train_head as train_head
 from .heads import StandardisedHead as StandardisedHead, list_heads as list_heads
 from .measures import (
@@ -61,6 +62,7 @@ from .report import (
     plot_curves as plot_curves,
     plot_mixup as plot_mixup,
     plot_videos as plot_videos,
+    write_evaluation_page as write_evaluation_page,
     write_page as write_page,
 )
 from .training import (

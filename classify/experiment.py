@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.classifier import VideoClassifier, refuse_output_folder
+from classify.classifier import LEARNED_FILE, VideoClassifier, digest_videos, refuse_output_folder
 from classify.comparison import (
     AUTO,
     BUDGET_S,
@@ -173,7 +173,8 @@ def train_head(
         run = fit_head(dataset, *rows, config, on_epoch=on_epoch, is_late=_alarm(selection))
         # Measuring a very large set takes more memory than training. The head is saved first, in case that fails.
         plain = VideoClassifier(run.head, table.names, run.thresholds, opened.provenance, config)
-        plain.save(output)
+        learned = "\n".join((*digest_videos(opened, [parts.ids[row] for row in np.concatenate(rows)]), ""))
+        plain.save(output, reports={LEARNED_FILE: learned})
         classifier, evaluations, judged = _measure(plain, dataset, parts)
     gaps, own = describe_gaps(parts, table), _note_own(asked, config)
     looks = log_evaluation(split, parts, head=output, arch=config.arch, micro_f1=evaluations["test"].metrics.micro_f1)
@@ -191,7 +192,7 @@ def train_head(
         over_baselines=judged.differences,
         unlearned_videos=judged.unlearned,
     )
-    classifier.save(output, reports=_reports(report))
+    classifier.save(output, reports={**_reports(report), LEARNED_FILE: learned})
     return report
 
 

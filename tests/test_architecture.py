@@ -38,7 +38,7 @@ FLOORS = {
         {"training"},
         {"comparison"},
         {"classifier"},
-        {"experiment"},
+        {"experiment", "evaluation"},
         {"report"},
         {"cli"},
     ),

@@ -5,6 +5,7 @@ from .classifier import (
 )
 from .estimator import VideoHeadClassifier as VideoHeadClassifier
 from .export import ExportSummary as ExportSummary, export_head as export_head
+from .learned import LEARNED_FILE as LEARNED_FILE, digest_videos as digest_videos, read_learned as read_learned
 from .prediction import (
     PredictConfig as PredictConfig,
     Prediction as Prediction,

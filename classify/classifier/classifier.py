@@ -6,6 +6,7 @@
                          metrics, versions, and the sha256 of head.safetensors
       history.csv        one row for each epoch         (written by `train_head`)
       report.json        figures of every part          (written by `train_head`)
+      learned.txt        the videos it learned from     (`classify.classifier.learned`)
       report.html        the same as a page to look at  (written by `write_page`)
 
 Loading reads JSON and plain tensors, and runs no code from the folder.
@@ -25,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from classify.classifier.learned import LEARNED_FILE
 from classify.errors import ClassifyError, EncoderMismatch, HeadError
 from classify.files import hash_text, write_whole
 from classify.heads import StandardisedHead
@@ -36,7 +38,9 @@ FORMAT = "framehead head 1"
 WEIGHTS_FILE = "head.safetensors"
 DESCRIPTION_FILE = "head.json"
 _PAGE_FILE, _SUSPECTS_FILE = "report.html", "suspects.csv"
-_OWN_FILES = frozenset({WEIGHTS_FILE, DESCRIPTION_FILE, "history.csv", "report.json", _PAGE_FILE, _SUSPECTS_FILE})
+_OWN_FILES = frozenset(
+    {WEIGHTS_FILE, DESCRIPTION_FILE, "history.csv", "report.json", LEARNED_FILE, _PAGE_FILE, _SUSPECTS_FILE}
+)
 _UNFINISHED = ".new-"  # begins the folder of what is being written, which a killed run leaves behind
 
 

@@ -12,6 +12,7 @@ COMMANDS = {
     "split-videos": ("classify.cli", "Split the videos into train, validation and test."),
     "train-head": ("classify.cli", "Train a head in seconds, and measure it."),
     "compare-heads": ("classify.cli", "Compare heads, and tell differences from noise."),
+    "evaluate-head": ("classify.cli", "Measure a trained head on another labelled set."),
     "predict-videos": ("classify.cli", "Label new videos with a trained head."),
     "export-head": ("classify.cli", "Write a head as an ONNX model."),
 }

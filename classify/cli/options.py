@@ -54,10 +54,14 @@ column_options = _join(
         help="Folder that is the label: outermost, innermost, or 2 for the second from outside.  [default: innermost]",
     ),
 )
+_labels_option = option(
+    "--labels", metavar="FILE", type=click.Path(), help="Label file: CSV or JSON lines.  [default: folders' names]"
+)
+labels_of_a_head = _join(_labels_option, column_options)
+"""As `label_options`, without what a head knows itself: its labels and their order."""
+
 label_options = _join(
-    option(
-        "--labels", metavar="FILE", type=click.Path(), help="Label file: CSV or JSON lines.  [default: folders' names]"
-    ),
+    _labels_option,
     option(
         "--min-count",
         group=_LABELS,

@@ -1,4 +1,4 @@
-"""`predict-videos` and `export-head`."""
+"""`predict-videos`, `evaluate-head` and `export-head`."""
 
 import json
 import shlex
@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from classify.cli.options import labels_of_a_head, take_labels
 from classify.cli.typed import given_options
-from embed.cli import Command, ProgressBar, option, output_options, print_failures, show_next
+from embed.cli import (
+    Command,
+    ProgressBar,
+    option,
+    output_options,
+    print_failures,
+    show_next,
+    show_notes,
+    typed_again,
+)
 
 if TYPE_CHECKING:
     from classify import Predictions
@@ -110,6 +120,37 @@ def _list_failures(predictions: "Predictions") -> None:
     more = len(predictions.failures) - _MOST_FAILURES
     if more > 0:
         click.echo(f"  ... and {more:,} more: the CSV has a row for each", err=True)
+
+
+@click.command(cls=Command, guide="start.md")
+@click.argument("head", type=click.Path())
+@click.argument("store", type=click.Path())
+@labels_of_a_head
+@option("--group-by", metavar="COLUMN", help="Column of the label file; intervals are computed over its groups.")
+@option("-o", "--output", default="evaluation", show_default=True, metavar="FOLDER", help="Folder for the figures.")
+@option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu or cuda.")
+@option("--html", "as_page", is_flag=True, help="Also write report.html: figures of each label, mistakes.")
+@output_options
+def evaluate_head(head: str, store: str, output: str, as_page: bool, as_json: bool, **options: Any) -> None:
+    """Measure the trained HEAD on the labelled videos of STORE, with the figures of train-head.
+
+    Videos that the head has learned from are left out.
+
+    \b
+    evaluate-head head/ december.h5
+    evaluate-head head/ december.h5 --labels december.csv --html
+    """  # noqa: D301 (click wants a real backspace)
+    import classify
+    from classify.report import check_page_packages, evaluation_text
+
+    if as_page:
+        check_page_packages()
+    found = classify.evaluate_head(head, store, output, labels=take_labels(options), **options)
+    show_notes(found.notes)
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else evaluation_text(found))
+    if as_page:
+        path = classify.write_evaluation_page(found, store, grab_frames=classify.grab_frames, command=typed_again())
+        click.echo(f"-> {path}", err=True)
 
 
 @click.command(cls=Command, guide="onnx.md")

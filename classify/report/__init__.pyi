@@ -6,9 +6,14 @@ from .experiment_plots import (
     plot_mixup as plot_mixup,
     plot_videos as plot_videos,
 )
-from .page import check_page_packages as check_page_packages, write_page as write_page
+from .page import (
+    check_page_packages as check_page_packages,
+    write_evaluation_page as write_evaluation_page,
+    write_page as write_page,
+)
 from .texts import (
     description_text as description_text,
+    evaluation_text as evaluation_text,
     export_text as export_text,
     folds_text as folds_text,
     report_text as report_text,

@@ -23,6 +23,7 @@ from classify.data import (
     load_split,
     read_labelled_split,
 )
+from classify.evaluation import HeadEvaluation
 from classify.experiment import TrainingReport
 from classify.training import open_videos
 from embed.store import EmbeddingStore
@@ -33,17 +34,17 @@ GrabFrames = Callable[[str], Sequence[NDArray[np.uint8]]]
 
 @dataclass(frozen=True)
 class Sources:
-    """What a head was trained from, as it was named.
+    """What a head was trained from, or measured on, as it was named.
 
     Args:
         store: the store's path.
-        split: the split file.
+        split: the split file; None for a set that is measured whole.
         labels: the label file; None if the folders' names are the labels.
         command: the command as typed; None from Python.
     """
 
     store: Path
-    split: Path
+    split: Path | None
     labels: Path | None
     command: str | None
 
@@ -59,8 +60,8 @@ class Findings:
     """What the page shows.
 
     Args:
-        report: what `train_head` returned.
-        sources: what the head was trained from.
+        report: what `train_head` or `evaluate_head` returned.
+        sources: what the head was trained from, or measured on.
         table: labels of N videos.
         split: their parts.
         probabilities: (N, C).
@@ -70,7 +71,7 @@ class Findings:
         grab_frames: reads frames of a location.
     """
 
-    report: TrainingReport
+    report: TrainingReport | HeadEvaluation
     sources: Sources
     table: LabelTable
     split: Split
@@ -88,22 +89,45 @@ class Findings:
             ClassifyError: labels or split do not fit the store.
             EmbedError: the store cannot be read.
         """
+        assert sources.split is not None
         with EmbeddingStore(sources.store) as opened:
             table, split = read_labelled_split(opened, sources.split, labels)
-            device = report.classifier.config.device
-            videos = open_videos(opened, table.ids, device=device)
-            probabilities = report.classifier.predict_probabilities(videos, device=device)
-            return cls(
-                report=report,
-                sources=sources,
-                table=table,
-                split=split,
-                probabilities=probabilities,
-                given=report.classifier.decide(probabilities),
-                means=mean_vectors(videos).astype(np.float32),
-                locations=tuple(opened.video(video_id).location for video_id in table.ids),
-                grab_frames=grab_frames,
-            )
+            return cls._of(opened, report, sources, table, split, grab_frames)
+
+    @classmethod
+    def gather_evaluation(
+        cls, found: HeadEvaluation, store: str | Path, grab_frames: GrabFrames, command: str | None
+    ) -> Self:
+        """Read the videos that a head was measured on, and let the head predict on them: all are test videos."""
+        sources = Sources(Path(store), None, found.labels, command)
+        split = Split(found.table.ids, ("test",) * len(found.table.ids), found.table.groups)
+        with EmbeddingStore(store) as opened:
+            return cls._of(opened, found, sources, found.table, split, grab_frames)
+
+    @classmethod
+    def _of(
+        cls,
+        store: EmbeddingStore,
+        report: TrainingReport | HeadEvaluation,
+        sources: Sources,
+        table: LabelTable,
+        split: Split,
+        grab_frames: GrabFrames,
+    ) -> Self:
+        device = report.classifier.config.device
+        videos = open_videos(store, table.ids, device=device)
+        probabilities = report.classifier.predict_probabilities(videos, device=device)
+        return cls(
+            report=report,
+            sources=sources,
+            table=table,
+            split=split,
+            probabilities=probabilities,
+            given=report.classifier.decide(probabilities),
+            means=mean_vectors(videos).astype(np.float32),
+            locations=tuple(store.video(video_id).location for video_id in table.ids),
+            grab_frames=grab_frames,
+        )
 
     @property
     def test(self) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from classify.classifier import refuse_edited_labels
 from classify.data import FOLDS, MOST_LABELS, MOST_VIDEOS, Labels, can_judge
 from classify.errors import ClassifyError
+from classify.evaluation import EVALUATION_FILE, HeadEvaluation
 from classify.experiment import TrainingReport
 from classify.files import hash_text, write_whole
 from classify.report.findings import Findings, GrabFrames, Sources
@@ -101,8 +102,37 @@ def write_page(
     return path
 
 
+def write_evaluation_page(
+    evaluation: HeadEvaluation,
+    store: str | Path,
+    *,
+    grab_frames: GrabFrames = lambda _: (),
+    command: str | None = None,
+) -> Path:
+    """Write a page about a head on a labelled set, and return its path: the page of `write_page`, without training.
+
+    Args:
+        evaluation: what `evaluate_head` returned.
+        store: the store's path, as given to `evaluate_head`.
+        grab_frames: reads a few frames of a video.
+        command: the command that measured the head, as typed; the page shows it.
+
+    Raises:
+        ClassifyError: matplotlib or cleanlab is not installed.
+        EmbedError: the store cannot be read.
+    """
+    check_page_packages()
+    found = Findings.gather_evaluation(evaluation, store, grab_frames, command)
+    path = evaluation.folder / PAGE_FILE
+    write_whole(path, _page(found, hash_text("")))
+    return path
+
+
 def _page(found: Findings, suspects_sha256: str) -> str:
-    sections = [section for make in _SECTIONS if (section := make(found)) is not None]
+    is_training, head = isinstance(found.report, TrainingReport), found.report.classifier.config.arch
+    title = f"{html.escape(head)} head: {'training' if is_training else 'evaluation'} report"
+    makers = _SECTIONS if is_training else [make for make in _SECTIONS if make is not label_errors_section]
+    sections = [section for make in makers if (section := make(found)) is not None]
     links = "".join(f'<a href="#{section.anchor}">{section.title}</a>' for section in sections)
     style = files("classify.report").joinpath("page.css").read_text(encoding="utf-8")
     return f"""<!doctype html>
@@ -113,7 +143,7 @@ def _page(found: Findings, suspects_sha256: str) -> str:
 <meta name="color-scheme" content="light dark">
 <meta name="suspects-sha256" content="{suspects_sha256}">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{html.escape(found.report.classifier.config.arch)} head: training report</title>
+<title>{title}</title>
 <style>
 {style}</style>
 </head>
@@ -142,14 +172,11 @@ def _head_of_page(found: Findings) -> str:
 def _origin(found: Findings) -> dict[str, str]:
     """Return name -> value, as HTML; what is not known is left out."""
     report, sources = found.report, found.sources
-    encoder, config = report.classifier.provenance.encoder, report.classifier.config
-    length = f"{counted(report.history[-1].epoch, 'epoch')}, " if report.history else ""
     values = {
-        "Head": f"{config.arch}, trained in {length}{report.seconds:.1f} seconds",
-        "Trained": _moment(found),
-        "Encoder": encoder.model,
+        **(_training(report) if isinstance(report, TrainingReport) else _measuring(report)),
+        "Encoder": report.classifier.provenance.encoder.model,
         "Store": str(sources.store),
-        "Split file": str(sources.split),
+        "Split file": None if sources.split is None else str(sources.split),
         "Label file": "none: each folder's name is a label" if sources.labels is None else str(sources.labels),
     }
     shown = {name: html.escape(value) for name, value in values.items() if value is not None}
@@ -158,16 +185,32 @@ def _origin(found: Findings) -> dict[str, str]:
     return {**shown, "Command": show_command(sources.command)}
 
 
-def _moment(found: Findings) -> str | None:
-    """Return when the training run ended; None where its report.json is gone."""
-    path = found.report.folder / _REPORT_FILE
+def _training(report: TrainingReport) -> dict[str, str | None]:
+    length = f"{counted(report.history[-1].epoch, 'epoch')}, " if report.history else ""
+    return {
+        "Head": f"{report.classifier.config.arch}, trained in {length}{report.seconds:.1f} seconds",
+        "Trained": _moment(report.folder / _REPORT_FILE),
+    }
+
+
+def _measuring(found: HeadEvaluation) -> dict[str, str | None]:
+    return {
+        "Head": f"{found.classifier.config.arch}, from {found.head}",
+        "Measured": _moment(found.folder / EVALUATION_FILE),
+    }
+
+
+def _moment(path: Path) -> str | None:
+    """Return when a file was written; None where it is gone."""
     if not path.exists():
         return None
     return f"{datetime.fromtimestamp(path.stat().st_mtime).astimezone():%Y-%m-%d %H:%M (UTC%z)}"
 
 
 def _absences(found: Findings) -> list[str]:
-    """Return why the page has no section on label errors, if it has none."""
+    """Return why the page has no section on label errors, if it should have one."""
+    if not isinstance(found.report, TrainingReport):
+        return []
     if found.label_check is None:
         return [f"Label errors are looked for in up to {MOST_VIDEOS:,} videos and {MOST_LABELS} labels; not here."]
     if found.doubts:

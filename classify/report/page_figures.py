@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classify.experiment import TrainingReport
 from classify.report.findings import Findings
 from classify.report.page_plots import CURVES, draw_calibration, draw_curves, draw_precision_recall
 from classify.report.page_tables import class_table, confusion_table, judged_table
@@ -49,9 +50,10 @@ def test_section(found: Findings) -> Section:
     units = counted(test.unit_count, test.unit.removesuffix("s"))
     words = (
         f"<strong>{_wrong_in_words(found)}</strong> {_wrong_ways(found)}The 95% interval of micro-F1 is computed over "
-        f"{units}. {html.escape(report.test_use)} The head learned with "
-        f"{html.escape(report.loss)}."
+        f"{units}. {html.escape(report.test_use)}"
     )
+    if isinstance(report, TrainingReport):
+        words += f" The head learned with {html.escape(report.loss)}."
     return Section("Test videos", words, f'<dl class="tiles">{cells}</dl>{judged_table(report)}')
 
 
@@ -76,7 +78,7 @@ def _wrong_ways(found: Findings) -> str:
 
 def curves_section(found: Findings) -> Section | None:
     """Return the curves of the training run; None where it had no epochs."""
-    if not found.report.history:
+    if not isinstance(found.report, TrainingReport) or not found.report.history:
         return None
     words = (
         "Loss and micro-F1 after each epoch. Training figures are of batches as the head saw them, mixed and with "

@@ -3,11 +3,12 @@
 import html
 from collections.abc import Sequence
 
+from classify.evaluation import HeadEvaluation
 from classify.experiment import TrainingReport
 from classify.measures import Evaluation
 
 
-def judged_table(report: TrainingReport) -> str:
+def judged_table(report: TrainingReport | HeadEvaluation) -> str:
     """Return the figures of the test videos: those of the baselines, and below them those of the head."""
     found = {**report.baselines.get("test", {}), "this head": report.evaluations["test"]}
     rows = []

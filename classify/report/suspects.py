@@ -55,6 +55,7 @@ def suggest_labels(found: Findings, doubt: LabelDoubt) -> str:
 def correction_commands(found: Findings) -> tuple[str, str]:
     """Return the two commands that hand the edited file back: split again, train again, into new places."""
     folder, split = found.report.folder, found.sources.split
+    assert split is not None, "only a training run has labels to correct"
     labels = ["--labels", str(folder / SUSPECTS_FILE)]
     new_split = str(split.with_stem(f"{split.stem}-corrected"))
     kept = ["--keep", str(split)]  # the corrected head is tested on the same videos

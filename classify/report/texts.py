@@ -7,6 +7,7 @@ from textwrap import fill
 from classify.classifier import ExportSummary
 from classify.comparison import LOGISTIC_REGRESSION, LOGISTIC_STATISTICS, Selection, Tried, verdict
 from classify.data import WHOLE, DatasetDescription, SplitSummary, Spread
+from classify.evaluation import HeadEvaluation
 from classify.experiment import TrainingReport
 from classify.measures import Evaluation
 from embed.machine import counted
@@ -113,6 +114,19 @@ def report_text(report: TrainingReport) -> str:
     return "\n\n".join(sections)
 
 
+def evaluation_text(found: HeadEvaluation) -> str:
+    """Return the figures of a head on a labelled set, and those of each label."""
+    remarks = _remarks_on(found.evaluation, [found.evaluation.metrics.micro_f1])
+    sections = [
+        wrap(f"The {found.classifier.config.arch} head of {found.head} on videos that it has not learned from:"),
+        _judged_table(found),
+        _class_table(found.evaluation),
+        "\n".join(map(wrap, remarks)),
+        f"-> {found.folder}",
+    ]
+    return "\n\n".join(sections)
+
+
 def export_text(summary: ExportSummary) -> str:
     """Return what the model takes and gives, and how far it is from the head."""
     *first, last = [f"vectors (B, T, {summary.dimension})", *(f"{name} (B, T)" for name in summary.inputs[1:])]
@@ -124,7 +138,7 @@ def export_text(summary: ExportSummary) -> str:
     )
 
 
-def _judged_table(report: TrainingReport) -> str:
+def _judged_table(report: TrainingReport | HeadEvaluation) -> str:
     """Return the figures of the test videos: those of baselines, and those of the head."""
     test = report.evaluations["test"]
     found = {name.replace("-", " "): own for name, own in report.baselines.get("test", {}).items()}
@@ -235,6 +249,17 @@ def _remarks(report: TrainingReport) -> list[str]:
         interval_remark(test.unit_count, test.unit, _tested_values(report)),
         f"Calibration error on test ({found.bins} bins): {found.error:.3f}; {calibrated}.",
         *(["Every video has one label, so micro-F1 is accuracy."] if test.metrics.is_single_label else []),
+    ]
+
+
+def _remarks_on(found: Evaluation, values: Iterable[float]) -> list[str]:
+    """Return how the intervals of figures were made, and what is said of calibration and of one label a video."""
+    own = found.calibration
+    return [
+        interval_remark(found.unit_count, found.unit, values),
+        f"Calibration error ({own.bins} bins): {own.error:.3f}; {own.error_before:.3f} without the head's temperature "
+        f"{own.temperature:.2f}.",
+        *(["Every video has one label, so micro-F1 is accuracy."] if found.metrics.is_single_label else []),
     ]
 
 
