@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.data.labels import LabelTable
-from classify.data.sharing import share_videos, shown_targets
+from classify.data.sharing import only_videos, share_videos, shown_targets
 from classify.data.split_files import PARTS, Split
 from classify.errors import SplitError
 from embed.machine import counted
@@ -103,7 +103,17 @@ def _place(
     of_class = np.stack([shown[parts == part].sum(axis=0) for part in range(len(PARTS))], axis=1)  # (C + 1, P)
     totals, placed = shown.sum(axis=0), shown[free].sum(axis=0)
     rows = [_missing(wanted * total, here, count) for total, here, count in zip(totals, of_class, placed, strict=True)]
-    return share_videos(table.take(free), sizes, seed, wanted=np.stack(rows))
+    new, unlearned = table.take(free), ~table.targets[parts == 0].any(axis=0)
+    return share_videos(new, _make_room(sizes, new, unlearned), seed, wanted=np.stack(rows), unlearned=unlearned)
+
+
+def _make_room(sizes: NDArray[np.int64], new: LabelTable, unlearned: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return sizes (P,) with room in train for the only videos of classes that it has no video of yet."""
+    sizes = sizes.copy()
+    for _ in range(int(only_videos(new, unlearned).sum() - sizes[0])):
+        sizes[1 + sizes[1:].argmax()] -= 1
+        sizes[0] += 1
+    return sizes
 
 
 def _missing(wanted: NDArray[np.float64], held: NDArray[np.integer], count: int) -> NDArray[np.float64]:

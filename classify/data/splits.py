@@ -155,7 +155,8 @@ def split_table(table: LabelTable, config: SplitConfig) -> Split:
             f"{counted(total, 'video')}: with {test} to test and {validation} to validate, none is left to train on. "
             "Make these parts smaller, or add videos."
         )
-    parts = share_videos(table, np.array([total - test - validation, validation, test]), config.seed)
+    sizes = np.array([total - test - validation, validation, test])
+    parts = share_videos(table, sizes, config.seed, unlearned=np.ones(len(table.names), dtype=np.bool_))
     return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups)
 
 
@@ -274,5 +275,6 @@ def _draw_validation(parts: NDArray[np.object_], table: LabelTable, config: Spli
         raise SplitError(
             f"{counted(len(rows), 'video')}: with {count} to validate, none is left to train on. Make the part smaller."
         )
-    drawn = share_videos(rest, np.array([len(rows) - count, count]), config.seed)
+    every = np.ones(len(table.names), dtype=np.bool_)
+    drawn = share_videos(rest, np.array([len(rows) - count, count]), config.seed, unlearned=every)
     parts[rows[drawn == 1]] = "validation"

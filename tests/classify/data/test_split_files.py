@@ -45,7 +45,7 @@ def test_a_split_file_can_be_read_by_people(tmp_path: Path) -> None:
             "id,part\na,train\nb,test\nc,test\n",
             r"split.csv names 1 video without a label in the store, e.g. 'c'.*split-videos --keep",
         ),
-        ("id,part,group\na,train,g\nb,test,g\n", r"group 'g' is in test and train.*split-videos --keep"),
+        ("id,part,group\na,train,g\nb,test,g\n", r"group 'g' is in test and train.*split again"),
         ("id,part\na,train\nb,holdout\n", "has the part 'holdout'. Parts are: train, validation, test"),
         ("id,part\na,train\nb,test\na,test\n", "names 'a' twice. Keep one line for each video"),
         ("video,part\na,train\n", "has the columns video, part, but needs id and part. Make it with split-videos"),
