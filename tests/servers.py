@@ -24,6 +24,7 @@ class FaultyServer:
             or "slow" (80 KB per second). "longer" sends all, and states that there is more; "cut", "stall" and
             "trickle" never send more than half, except of a single byte. With " inside" after a fault, as in "503
             inside", only requests that exclude the file's first and last bytes have it.
+        redirects: for each path, the address that it redirects to.
         requests: how often each path was requested with GET.
         bytes_served: the bytes of all bodies sent.
     """
@@ -31,6 +32,7 @@ class FaultyServer:
     url: str
     files: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
     bytes_served: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -78,8 +80,12 @@ class _Answer(BaseHTTPRequestHandler):
             status = 503
         if fault == "503":
             status = 503
+        if path in state.redirects:
+            status = 302
         if status != 200:
             self.send_response(status)
+            if status == 302:
+                self.send_header("Location", state.redirects[path])
             self.send_header("Content-Length", "0")
             self.end_headers()
             return

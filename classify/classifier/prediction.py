@@ -53,6 +53,7 @@ class PredictConfig:
         batch_size: frames that the encoder takes at once.
         store: the store that keeps the embeddings, so that the next run can reuse them; None keeps none.
         playlists: True if local files named as playlists (.m3u8, .ffconcat) may play the files that they name.
+        public_only: True fetches links from hosts of the public internet only, redirections included.
     """
 
     device: str = "auto"
@@ -60,6 +61,7 @@ class PredictConfig:
     batch_size: int = 32
     store: Path | None = None
     playlists: bool = False
+    public_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,7 @@ def _label_videos(
         device=config.device,
         batch_size=config.batch_size,
     )
-    embedding = replace(embedding, playlists=config.playlists)
+    embedding = replace(embedding, playlists=config.playlists, public_only=config.public_only)
     encoder = load_encoder(
         embedding.model,
         pretrained=embedding.pretrained,

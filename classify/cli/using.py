@@ -1,7 +1,6 @@
 """`predict-videos`, `evaluate-head` and `export-head`."""
 
 import json
-import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from classify.cli.typed import given_options
 from embed.cli import (
     Command,
     ProgressBar,
+    as_line,
     option,
     output_options,
     print_failures,
@@ -67,6 +67,12 @@ _MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
     group=_EMBEDDING,
     help="Also play local .m3u8 and .ffconcat files that are named. Such a file reads the files that it names.",
 )
+@option(
+    "--public-only",
+    is_flag=True,
+    group=_EMBEDDING,
+    help="Fetch links from hosts of the public internet only, redirections included. For lists from strangers.",
+)
 @output_options
 def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_json: bool, **config: Any) -> None:
     """Label SOURCES with the trained HEAD. SOURCES are stores, folders, video files, or CSV or TXT lists.
@@ -94,8 +100,8 @@ def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_j
         _show(predictions, output)
     _list_failures(predictions)
     if output is None and not as_json and sys.stdout.isatty() and len(sources) <= _MOST_SOURCES:
-        given = given_options("store", "device", "batch_size", "pretrained", "playlists")
-        show_next(shlex.join(["predict-videos", head, *sources, *given, "-o", "predictions.csv"]))
+        given = given_options("store", "device", "batch_size", "pretrained", "playlists", "public_only")
+        show_next(as_line(["predict-videos", head, *sources, *given, "-o", "predictions.csv"]))
     sys.exit(1 if predictions.failures else 0)
 
 

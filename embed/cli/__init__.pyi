@@ -4,6 +4,7 @@ from .command import (
     Command as Command,
     CommandGroup as CommandGroup,
     FiniteRange as FiniteRange,
+    as_line as as_line,
     as_typed as as_typed,
     option as option,
     output_options as output_options,

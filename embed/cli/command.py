@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, TypeVar, final
 
@@ -93,7 +93,13 @@ class Command(click.Command):
         if os.environ.get("NO_COLOR"):
             settings.setdefault("color", False)
         typed = [*args]  # click takes them out of the list
-        context = super().make_context(info_name, args, parent, **settings)
+        try:
+            context = super().make_context(info_name, args, parent, **settings)
+        except click.UsageError as error:  # its text quotes what was typed
+            said = error.format_message()
+            if cleaned(said, typed) != said:
+                raise click.UsageError(cleaned(said, typed), error.ctx) from None
+            raise
         context.meta[_TYPED] = typed
         return context
 
@@ -104,9 +110,10 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            raise click.UsageError(as_typed(error.format_message(), self), error.ctx or ctx) from error
+            message = cleaned(as_typed(error.format_message(), self), ctx.meta[_TYPED])
+            raise click.UsageError(message, error.ctx or ctx) from error
         except library_errors() as error:
-            show_error(as_typed(str(error), self))
+            show_error(cleaned(as_typed(str(error), self), ctx.meta[_TYPED]))
             ctx.exit(2)
         except KeyboardInterrupt:
             click.echo(f"\nStopped. {self.when_stopped}", err=True)
@@ -197,10 +204,31 @@ def _python_names(command: click.Command) -> Iterator[tuple[str, str]]:
 
 
 def typed_again(*more: str) -> str:
-    """Return the command that is running, as a line to paste, with more options in front of its own arguments."""
+    """Return the command that is running, as a line to paste, with more options in front of its own arguments.
+
+    Links lose what may be secret, since the line may end in a log.
+    """
     context = click.get_current_context()
     typed = context.meta[_TYPED]
-    return f"{context.command_path} {shlex.join([*(word for word in more if word not in typed), *typed])}"
+    return f"{context.command_path} {as_line([*(word for word in more if word not in typed), *typed])}"
+
+
+def as_line(words: Sequence[str]) -> str:
+    """Return words as a line of a shell, which may be shown: links without secrets."""
+    from embed.sources import without_secrets
+
+    return shlex.join(map(without_secrets, words))
+
+
+def cleaned(message: str, typed: Sequence[str]) -> str:
+    """Return a message without the secrets of links that were typed, and of others that it may quote."""
+    from embed.sources import without_addresses, without_secrets
+
+    for word in sorted(typed, key=len, reverse=True):
+        if "://" in word:
+            for written in (word, repr(word)[1:-1]):
+                message = message.replace(written, without_secrets(word))
+    return without_addresses(message)
 
 
 def show_error(message: str) -> None:

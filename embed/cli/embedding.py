@@ -160,6 +160,12 @@ _PASSING_REASONS = frozenset({"not_found", "fetch_error", "timeout", "out_of_mem
     help="Most memory to decode one video, in GiB.",
 )
 @option(
+    "--public-only",
+    is_flag=True,
+    group="Limits and log",
+    help="Fetch links from hosts of the public internet only, redirections included. For lists from strangers.",
+)
+@option(
     "--log",
     group="Limits and log",
     metavar="FILE",

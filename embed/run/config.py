@@ -31,6 +31,8 @@ class EmbedConfig:
         log: file to which one JSON object per video is appended (`embed.run.log`); None writes no log.
         views: parts of each frame, names of `embed.video.views`. V views take V times the encoding.
         playlists: True if local files named as playlists (.m3u8, .ffconcat) may play the files that they name.
+        public_only: True fetches links from hosts of the public internet only, redirections included
+            (`embed.sources.public_hosts`).
     """
 
     model: str = "ViT-B-32"
@@ -47,6 +49,7 @@ class EmbedConfig:
     log: str | None = None
     views: tuple[str, ...] = (CENTRE,)
     playlists: bool = False
+    public_only: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:

@@ -37,7 +37,7 @@ def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Vide
     if encoder.identity.precision == "float32" or known:
         return encoder, known.fidelity if known else None
     plan = DecodePlan(config.sampling, encoder.identity.preprocessing, config.decoder, playlists=config.playlists)
-    rgb = first_frames(videos, plan, config.limits)
+    rgb = first_frames(videos, plan, config.limits, public_only=config.public_only)
     if rgb is None:
         return encoder, None
     reference = load("float32")

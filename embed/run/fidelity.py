@@ -23,13 +23,16 @@ _MOST_VIDEOS = 64
 _FRAMES_A_VIDEO = 8
 
 
-def first_frames(videos: Iterable[Video], plan: DecodePlan, limits: DecodeLimits) -> NDArray[np.uint8] | None:
+def first_frames(
+    videos: Iterable[Video], plan: DecodePlan, limits: DecodeLimits, *, public_only: bool = False
+) -> NDArray[np.uint8] | None:
     """Decode eight evenly spaced frames of each of the first four videos that can be decoded.
 
     Args:
         videos: tried in order until four are decoded, at most 64 of them, for lists that begin with dead links.
         plan: how each is decoded; its sampling is replaced.
         limits: what each may take. Its server may be silent for that many seconds.
+        public_only: True fetches from public hosts only.
 
     Returns:
         (B, W, side_px, side_px, 3) uint8; None if no video can be decoded. Then nothing is measured, and vectors are
@@ -37,7 +40,8 @@ def first_frames(videos: Iterable[Video], plan: DecodePlan, limits: DecodeLimits
     """
     plan = replace(plan, sampling=UniformFrames(_FRAMES_A_VIDEO))
     with ExitStack() as stack:
-        fetcher = stack.enter_context(Fetcher(replace(FetchConfig.patient_for(limits.timeout_s), ahead_files=1)))
+        fetching = FetchConfig.patient_for(limits.timeout_s, public_only=public_only)
+        fetcher = stack.enter_context(Fetcher(replace(fetching, ahead_files=1)))
         pool = stack.enter_context(DecodePool(plan, workers=1, limits=limits, fetch=fetcher.local_file))
         results = pool.decode(fetcher.ahead(islice(videos, _MOST_VIDEOS)))
         decoded = (result.rgb for result in results if isinstance(result, DecodedVideo))

@@ -17,15 +17,24 @@ class FramesAhead:
         plan: how each is decoded.
         workers: videos decoded at once; None is one per core, at most 16.
         limits: what one video may take.
+        public_only: True fetches from public hosts only.
 
     Attributes:
         results: yields every video, decoded or failed, in no fixed order.
     """
 
-    def __init__(self, videos: Sequence[Video], plan: DecodePlan, *, workers: int | None, limits: DecodeLimits) -> None:
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        plan: DecodePlan,
+        *,
+        workers: int | None,
+        limits: DecodeLimits,
+        public_only: bool = False,
+    ) -> None:
         self.videos, self.plan = videos, plan
         with ExitStack() as stack:
-            fetcher = stack.enter_context(Fetcher(FetchConfig.patient_for(limits.timeout_s)))
+            fetcher = stack.enter_context(Fetcher(FetchConfig.patient_for(limits.timeout_s, public_only=public_only)))
             count = min(workers or default_worker_count(), len(videos))
             pool = DecodePool(plan, workers=count, limits=limits, fetch=fetcher.local_file)
             self.results = stack.enter_context(pool).decode(fetcher.ahead(videos))

@@ -89,7 +89,7 @@ def _begin(videos: Sequence[Video], preprocessing: Preprocessing, config: EmbedC
         views=config.views,
         playlists=config.playlists,
     )
-    return FramesAhead(videos, plan, workers=config.workers, limits=config.limits)
+    return FramesAhead(videos, plan, workers=config.workers, limits=config.limits, public_only=config.public_only)
 
 
 def _go_on(

@@ -1,4 +1,5 @@
 from .fetching import FetchConfig as FetchConfig, Fetcher as Fetcher
+from .kept_addresses import without_addresses as without_addresses, without_secrets as without_secrets
 from .locations import is_remote as is_remote, is_same_place as is_same_place
 from .random_access import RandomAccessFile as RandomAccessFile
 from .sparse_copies import END_BYTES as END_BYTES, Span as Span, SparseCopy as SparseCopy

@@ -49,6 +49,7 @@ class FetchConfig:
         patience_s: when the silences and pauses of one video's attempts add up to this, no further attempt is made.
         sparse_bytes: if an indexed video is at least this large and its server allows it, only the needed bytes are
             fetched.
+        public_only: True fetches from hosts of the public internet only, redirections included.
     """
 
     folder: str | None = None
@@ -59,11 +60,12 @@ class FetchConfig:
     stall_s: float = 30.0
     patience_s: float = 300.0
     sparse_bytes: int = 64 << 20
+    public_only: bool = False
 
     @classmethod
-    def patient_for(cls, seconds: float) -> Self:
+    def patient_for(cls, seconds: float, *, public_only: bool = False) -> Self:
         """Return the defaults, shortened where they would wait longer than this for a server that sends nothing."""
-        return cls(stall_s=min(cls.stall_s, seconds), patience_s=seconds)
+        return cls(stall_s=min(cls.stall_s, seconds), patience_s=seconds, public_only=public_only)
 
     def __post_init__(self) -> None:
         if min(self.ahead_files, self.ahead_bytes, self.attempts) < 1:
@@ -203,7 +205,13 @@ class Fetcher:
             closing=self._closing,
         )
         if offer.is_page:
-            path = fetch_from_page(video.address, path, stall_s=self._config.stall_s, on_bytes=transfer.check)
+            path = fetch_from_page(
+                video.address,
+                path,
+                stall_s=self._config.stall_s,
+                on_bytes=transfer.check,
+                public_only=self._config.public_only,
+            )
             return _Copy(path, path.stat().st_size)
         from fsspec.callbacks import Callback
 
@@ -225,7 +233,9 @@ class Fetcher:
         with self._lock:
             filesystem = self._filesystems.get(web_or_bucket)
             if filesystem is None:
-                filesystem = open_filesystem(video.address, stall_s=self._config.stall_s)
+                filesystem = open_filesystem(
+                    video.address, stall_s=self._config.stall_s, public_only=self._config.public_only
+                )
             if filesystem.async_impl:
                 self._filesystems[web_or_bucket] = filesystem
         return filesystem, path_on(filesystem, video.address)

@@ -1,23 +1,18 @@
-"""Where a video is: a path on this machine, or the address of a remote file, bucket or web page.
+"""Where a video is: a path on this machine, or the address of a remote file, bucket or web page."""
 
-An address may hold secrets: `user:password@`, or the query string of a signed link. They are needed to fetch the video
-and for nothing else, so every address that is stored, logged or shown passes through `without_secrets` first.
-"""
-
+import logging
 import os
-import re
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from embed.errors import SourceError
+from embed.errors import EmbedError, SourceError
+from embed.sources.kept_addresses import WEB, has_address, why_unfit, without_secrets
+from embed.sources.public_hosts import public_client, require_direct
 
-# At least two letters, since C:// is a drive. file:// means this machine.
-_ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-_NAMING_PARAMETERS = frozenset({"v", "id", "vid", "video", "video_id", "file", "name"})
-"""Query parameters that identify the video, such as YouTube's `v`. All others may be secret."""
-
+_THIS_MACHINE = "file:"
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
+_LIBRARIES = ("adlfs", "aiobotocore", "aiohttp", "asyncio", "botocore", "fsspec", "gcsfs", "s3fs", "urllib3")
 _IN_AN_ADDRESS = "%/:?#[]@!$&'()*+,;=~"  # RFC 3986, section 2: not quoted; `%` is there because it already quotes
 
 
@@ -27,37 +22,17 @@ def is_remote(location: str) -> bool:
     >>> is_remote("s3://bucket/a.mp4"), is_remote("videos/a.mp4"), is_remote("file:///videos/a.mp4")
     (True, False, False)
     """
-    return bool(_ADDRESS.match(location))
+    return has_address(location) and not location.lower().startswith(_THIS_MACHINE)
 
 
 def is_web(location: str) -> bool:
     """Return True if a location is a web address (http or https)."""
-    return location.lower().startswith(("http://", "https://"))
+    return protocol_of(location) in WEB
 
 
 def protocol_of(address: str) -> str:
     """Return the protocol that an address begins with, such as `s3`."""
     return address.partition("://")[0].lower()
-
-
-def without_secrets(location: str) -> str:
-    """Return an address that may be stored: without user and password, and with only the query that names the video.
-
-    >>> without_secrets("https://me:secret@host/a.mp4?X-Amz-Signature=12")
-    'https://host/a.mp4'
-    >>> without_secrets("https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=3")
-    'https://www.youtube.com/watch?v=dQw4w9WgXcQ'
-    """
-    if not is_remote(location):
-        return location
-    scheme, _, rest = location.partition("://")
-    host, slash, path = rest.partition("/")
-    host = host.rpartition("@")[2]
-    if not is_web(location):  # an object's key may hold any character, including `?` and `#`
-        return f"{scheme}://{host}{slash}{path}"
-    parts = urlsplit(f"{scheme}://{host}{slash}{path}")
-    named = [(key, value) for key, value in parse_qsl(parts.query) if key.lower() in _NAMING_PARAMETERS]
-    return parts._replace(query=urlencode(named), fragment="").geturl()
 
 
 def is_same_place(one: str, other: str) -> bool:
@@ -77,7 +52,7 @@ def id_of_address(address: str) -> str:
     """Return a video's id from its address: everything after the host or the bucket.
 
     >>> id_of_address("https://host/videos/a%20cat.mp4?token=12"), id_of_address("https://host/watch?v=12")
-    ('videos/a cat.mp4', 'watch?v=12')
+    ('videos/a cat.mp4', 'watch?~07d97187')
     """
     host, _, path = without_secrets(address).partition("://")[2].partition("/")
     path = path.strip("/")
@@ -90,51 +65,68 @@ def suffix_of(location: str) -> str:
     return PurePosixPath(path).suffix.lower()
 
 
-def open_filesystem(address: str, *, stall_s: float = 30.0) -> Any:
+def open_filesystem(address: str, *, stall_s: float = 30.0, public_only: bool = False) -> Any:
     """Return the fsspec filesystem of an address. It serves all addresses of the same host or bucket.
 
     Args:
         address: of a remote store or web server, secrets included. Credentials come from the environment.
         stall_s: how long a server may send nothing.
+        public_only: True refuses connections to hosts that are not public (`embed.sources.public_hosts`).
 
     Raises:
-        SourceError: the address's protocol is unknown, or its package is not installed.
+        SourceError: the address is no source, or its package is not installed.
+        EmbedError: its connections cannot be checked, though they should be.
     """
     import fsspec
 
-    require_protocol(address)
+    require_address(address)
+    for library in _LIBRARIES:  # their warnings name addresses; without a handler, Python prints them
+        logging.getLogger(library).addHandler(logging.NullHandler())
+    # Not by fsspec.url_to_fs, which takes `::` for a chain of addresses.
+    kind = fsspec.get_filesystem_class(protocol_of(address))
     # Not from fsspec's cache, which keeps a filesystem and its connections for every thread that ever asked for one.
-    filesystem, _ = fsspec.url_to_fs(address, skip_instance_cache=True, **_options_of(address, stall_s))
+    options = {**kind._get_kwargs_from_urls(address), **_options_of(address, stall_s)}
+    if public_only:
+        options |= _public_options(address)
+    filesystem = kind(skip_instance_cache=True, **options)
     if hasattr(filesystem, "set_session"):  # here and once: several threads at the same time would make one each
         fsspec.asyn.sync(filesystem.loop, filesystem.set_session)
     return filesystem
 
 
+def with_small_scheme(address: str) -> str:
+    """Return an address whose scheme is in small letters, as libraries want it.
+
+    >>> with_small_scheme("HTTPS://host/A.mp4")
+    'https://host/A.mp4'
+    """
+    scheme, _, rest = address.partition("://")
+    return f"{scheme.lower()}://{rest}"
+
+
 def path_on(filesystem: Any, address: str) -> str:
     """Return an address as a path of its filesystem."""
+    address = with_small_scheme(address)
     return str(filesystem._strip_protocol(quote(address, safe=_IN_AN_ADDRESS) if is_web(address) else address))
 
 
-def require_protocol(address: str) -> None:
-    """Check that an address's protocol can be used.
+def require_address(address: str) -> None:
+    """Check that an address can be a source.
 
     Raises:
-        SourceError: the protocol is unknown, or its package is not installed.
+        SourceError: it can be read in two ways, its protocol is not on the list, or its package is not installed.
     """
     import fsspec
 
+    if unfit := why_unfit(address):
+        raise SourceError(f"The address {without_secrets(address)} {unfit}.")
     protocol = protocol_of(address)
     try:
         fsspec.get_filesystem_class(protocol)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:
         extra = _EXTRAS.get(protocol)
         needed = f"pip install '.[{extra}]' in framehead's folder" if extra else f"pip install 'fsspec[{protocol}]'"
         raise SourceError(f"{protocol}:// needs a package that is not installed. Install it: {needed}") from error
-    except ValueError as error:
-        raise SourceError(
-            f"{without_secrets(address)} begins with {protocol}://, which is not a known protocol. "
-            "Use a path, or an address that begins with https:// or s3://."
-        ) from error
 
 
 def _options_of(address: str, stall_s: float) -> dict[str, Any]:
@@ -153,3 +145,13 @@ def _options_of(address: str, stall_s: float) -> dict[str, Any]:
     if protocol_of(address) in _EXTRAS:
         return {"config_kwargs": {"connect_timeout": stall_s, "read_timeout": stall_s, "retries": {"max_attempts": 1}}}
     return {}
+
+
+def _public_options(address: str) -> dict[str, Any]:
+    """Return the options that let a filesystem reach public hosts only. A bucket's host is the user's own choice."""
+    if protocol_of(address) == "ftp":
+        raise EmbedError("--public-only does not check ftp://. Use https://, or leave out --public-only")
+    if not is_web(address):
+        return {}
+    require_direct(address)
+    return {"get_client": public_client}

@@ -4,13 +4,17 @@ The smallest version with at least 480 lines is fetched, since no encoder looks 
 version without sound: then no streams have to be joined.
 """
 
+import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from embed.errors import VideoError
-from embed.sources.locations import is_web, suffix_of, without_secrets
+from embed.sources.kept_addresses import plain_words, without_secrets
+from embed.sources.locations import is_web, suffix_of, with_small_scheme
+from embed.sources.public_hosts import public_connections
 
 _PAGE_TYPES = frozenset(
     {
@@ -23,6 +27,8 @@ _PAGE_TYPES = frozenset(
 )
 """Content types of web pages, and of playlists that list a stream's segments (HLS, DASH)."""
 
+# Only connections of this process can be checked: no proxy, and no other program that fetches.
+_OWN_CONNECTIONS = {"proxy": "", "hls_prefer_native": True, "ffmpeg_location": "/nonexistent"}
 _FORMAT = {"format": "bv*/b", "format_sort": ["+res:480"]}
 
 
@@ -31,7 +37,9 @@ def is_page(address: str, content_type: str | None) -> bool:
     return is_web(address) and ((content_type or "").lower() in _PAGE_TYPES or suffix_of(address) in (".m3u8", ".mpd"))
 
 
-def fetch_from_page(address: str, target: Path, *, stall_s: float, on_bytes: Callable[[int], None]) -> Path:
+def fetch_from_page(
+    address: str, target: Path, *, stall_s: float, on_bytes: Callable[[int], None], public_only: bool = False
+) -> Path:
     """Fetch the video that a page shows.
 
     Args:
@@ -40,6 +48,7 @@ def fetch_from_page(address: str, target: Path, *, stall_s: float, on_bytes: Cal
         stall_s: how long a server may send nothing.
         on_bytes: called now and then with the number of bytes received so far; an error that it raises ends the
             transfer.
+        public_only: True lets no connection lead to a host that is not public.
 
     Returns:
         The path of the file: `target` with the suffix of its format.
@@ -69,10 +78,14 @@ def fetch_from_page(address: str, target: Path, *, stall_s: float, on_bytes: Cal
         "logger": _Silence(),
         "progress_hooks": [lambda told: on_bytes(told.get("downloaded_bytes") or 0)],
         "match_filter": partial(_refuse_live, address),
+        **(_OWN_CONNECTIONS if public_only else {}),
     }
     try:
-        with yt_dlp.YoutubeDL(options) as downloader:
-            found = downloader.extract_info(address)
+        with (
+            public_connections() if public_only else nullcontext(),
+            yt_dlp.YoutubeDL(options) as downloader,
+        ):
+            found = downloader.extract_info(with_small_scheme(address))
     except yt_dlp.utils.YoutubeDLError as error:
         raise _as_video_error(address, error) from None  # its text and cause contain the address with its secrets
     return _file_of(found, address)
@@ -107,17 +120,8 @@ def _as_video_error(address: str, error: Exception) -> VideoError:
     status = getattr(getattr(cause, "cause", None), "status", None) or getattr(cause, "status", None)
     if status in (404, 410):
         return VideoError("not_found", f"{shown} does not exist any more (HTTP {status}). Check the address")
-    text = str(error).replace(address, shown).removeprefix("ERROR: ").split("; please report")[0]
-    return VideoError("fetch_error", f"{shown} gives no video: {without_secrets_in(text)}")
-
-
-def without_secrets_in(text: str) -> str:
-    """Return a text of another library with every address in it cleaned of secrets.
-
-    >>> without_secrets_in("see https://me:pass@host/a?token=1 for it")
-    'see https://host/a for it'
-    """
-    return " ".join(without_secrets(word) for word in text.split())
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).removeprefix("ERROR: ").split("; please report")[0]
+    return VideoError("fetch_error", f"{shown} gives no video: {plain_words(text, address)}")
 
 
 class _Silence:

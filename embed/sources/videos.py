@@ -19,16 +19,15 @@ from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
 
 from embed.errors import SourceError
+from embed.sources.kept_addresses import has_address, without_secrets
 from embed.sources.locations import (
     id_of_address,
     is_remote,
     is_web,
     open_filesystem,
     path_on,
-    protocol_of,
-    require_protocol,
+    require_address,
     suffix_of,
-    without_secrets,
 )
 from embed.sources.video_lists import LIST_READERS, read_list
 
@@ -124,9 +123,6 @@ def find_videos(sources: Sequence[str | Path]) -> list[Video]:
                 )
     if not videos:
         raise SourceError(f"There is no video to embed. {_WAYS}")
-    for address in {protocol_of(video.address): video.address for video in videos.values()}.values():
-        if is_remote(address):
-            require_protocol(address)
     return list(videos.values())
 
 
@@ -151,12 +147,22 @@ def _local_videos(source: str) -> list[Video]:
     if not path.exists():
         raise SourceError(f"{source} does not exist. {_WAYS}")
     if path.suffix.lower() in LIST_READERS:
-        return [_listed_video(path, *row) for row in read_list(path)]
+        return [_listed_video(path, number, *row) for number, row in enumerate(read_list(path), 1)]
     return [_local_video(path.name, path)]
 
 
 def _path_of(source: str) -> Path:
-    return Path(unquote(urlsplit(source).path)) if source.startswith("file://") else Path(source)
+    """Return the path that a source names, also as file:///folder/a.mp4.
+
+    Raises:
+        SourceError: a file:// address names another machine, or holds another address.
+    """
+    if not source.lower().startswith("file://"):
+        return Path(source)
+    parts = urlsplit(source)
+    if parts.netloc.lower() not in ("", "localhost") or has_address(source[len("file://") :]):
+        raise SourceError("A file:// address names a path of this machine: file:///folder/a.mp4. Write the path alone.")
+    return Path(unquote(parts.path))
 
 
 def _folder_videos(folder: Path) -> list[Video]:
@@ -209,6 +215,7 @@ def _local_video(video_id: str, path: Path) -> Video:
 
 
 def _remote_videos(source: str) -> list[Video]:
+    require_address(source)
     if suffix_of(source) in LIST_READERS:
         raise SourceError(f"{without_secrets(source)} is a remote list. Copy it to this machine and give the copy.")
     if is_web(source) or (suffix_of(source) in VIDEO_SUFFIXES and not _is_remote_pattern(source)):
@@ -223,10 +230,12 @@ def _is_remote_pattern(source: str) -> bool:
 
 def _stored_videos(source: str) -> list[Video]:
     """List the videos of a remote store below a prefix, or those that a pattern matches there."""
-    filesystem = open_filesystem(source)
-    path = path_on(filesystem, source)
     try:
+        filesystem = open_filesystem(source)
+        path = path_on(filesystem, source)
         names = filesystem.glob(path) if _is_remote_pattern(source) else filesystem.find(path)
+    except SourceError:
+        raise
     except Exception as error:  # each storage library has its own exceptions, and their texts may contain secrets
         raise SourceError(
             f"{without_secrets(source)} cannot be listed ({type(error).__name__}). "
@@ -255,10 +264,15 @@ def _known_by_ending(source: str, files: list[Video]) -> list[Video]:
     return sorted(videos, key=lambda video: video.id)
 
 
-def _listed_video(source: Path, path: str, video_id: str) -> Video:
-    if is_remote(path):
-        return Video(video_id or id_of_address(path), path)
-    path = str(_path_of(path))
+def _listed_video(source: Path, number: int, path: str, video_id: str) -> Video:
+    """Return the video of a list's entry; the first entry has the number 1."""
+    try:
+        if is_remote(path):
+            require_address(path)
+            return Video(video_id or id_of_address(path), path)
+        path = str(_path_of(path))
+    except SourceError as error:
+        raise SourceError(f"{source}, entry {number}: {error}") from None
     return _local_video(video_id or _id_of(source, path), source.parent / path)
 
 

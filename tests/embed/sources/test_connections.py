@@ -4,8 +4,9 @@ import threading
 import time
 from pathlib import Path
 
-import fsspec
+import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 
 from embed.sources.fetching import FetchConfig, Fetcher
 from embed.sources.videos import Video
@@ -24,7 +25,7 @@ def test_web_servers_share_one_pool_of_connections(tmp_path: Path) -> None:
 class OneConnection(MemoryFileSystem):
     """A server's folder behind a connection that only one thread may use at a time, as with FTP."""
 
-    protocol = "one"
+    protocol = "ftp"
     store: dict[str, object] = {}  # noqa: RUF012 (fsspec's own way)
 
     def __init__(self, **options: object) -> None:
@@ -33,7 +34,7 @@ class OneConnection(MemoryFileSystem):
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
-        return "/" + path.removeprefix("one://").lstrip("/")
+        return "/" + path.removeprefix("ftp://").lstrip("/")
 
     def get_file(self, *arguments: object, **options: object) -> None:
         if not self.is_busy.acquire(blocking=False):
@@ -43,12 +44,14 @@ class OneConnection(MemoryFileSystem):
         self.is_busy.release()
 
 
-def test_a_connection_that_serves_one_thread_is_not_shared_between_threads(tmp_path: Path) -> None:
-    fsspec.register_implementation("one", OneConnection, clobber=True)
+def test_a_connection_that_serves_one_thread_is_not_shared_between_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(_registry, "ftp", OneConnection)
     names = [f"host/{number}.mp4" for number in range(6)]
     for name in names:
         OneConnection().pipe(f"/{name}", name.encode())
     with Fetcher(FetchConfig(folder=str(tmp_path), attempts=1)) as fetcher:
-        for video in fetcher.ahead([Video(name, f"one://{name}") for name in names]):
+        for video in fetcher.ahead([Video(name, f"ftp://{name}") for name in names]):
             with fetcher.local_file(video) as path:
                 assert Path(path).read_bytes() == video.id.encode()

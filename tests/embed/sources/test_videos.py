@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import pyarrow
 import pytest
 from fsspec.implementations.ftp import FTPFileSystem
@@ -14,6 +13,7 @@ from pyarrow import parquet
 
 from embed.errors import SourceError
 from embed.sources.videos import Video, find_videos
+from tests.buckets import bucket
 
 
 @pytest.fixture
@@ -227,7 +227,10 @@ def test_links_that_differ_only_in_secrets_are_refused_and_the_secrets_are_not_s
 
 
 def test_an_address_with_an_unknown_protocol_is_refused() -> None:
-    with pytest.raises(SourceError, match=r"gopher://, which is not a known protocol. Use a path, or an address"):
+    with pytest.raises(
+        SourceError,
+        match=r"gopher://\(hidden\) begins with gopher://, and an address begins with http://",
+    ):
         find_videos(["gopher://host/a.mp4"])
 
 
@@ -239,12 +242,10 @@ def test_a_missing_extra_is_named_before_anything_is_fetched(monkeypatch: pytest
 
 
 @pytest.fixture
-def store() -> Iterator[str]:
-    filesystem = fsspec.filesystem("memory")
-    for name in ("/bucket/v/b.mp4", "/bucket/v/deep/a.mkv", "/bucket/v/notes.md", "/bucket/odd"):
-        filesystem.pipe(name, b"x")
-    yield "memory://bucket"
-    filesystem.rm("/bucket", recursive=True)
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    keys = ("v/b.mp4", "v/deep/a.mkv", "v/notes.md", "odd")
+    with bucket(dict.fromkeys(keys, b"x"), monkeypatch) as address:
+        yield address
 
 
 @pytest.mark.parametrize(
@@ -262,13 +263,13 @@ def test_a_remote_stores_prefix_is_searched_like_a_folder(store: str, below: str
 
 
 def test_a_remote_video_keeps_the_address_to_fetch_it_from(store: str) -> None:
-    assert find_videos([f"{store}/v/"])[1].location == "memory://bucket/v/deep/a.mkv"
+    assert find_videos([f"{store}/v/"])[1].location == f"{store}/v/deep/a.mkv"
 
 
 class FolderBehindALogin(MemoryFileSystem):
     """A server's folder whose files are listed by path only, without host and login, as with FTP, SFTP and SMB."""
 
-    protocol = "login"
+    protocol = "ftp"
     store: dict[str, object] = {}  # noqa: RUF012 (fsspec's own way)
     pseudo_dirs = [""]  # noqa: RUF012
 
@@ -278,17 +279,17 @@ class FolderBehindALogin(MemoryFileSystem):
 
 
 @pytest.mark.parametrize("below", ["v/", "v", "v/**/*.m*", ""])
-def test_a_video_behind_a_login_keeps_its_server_and_login(below: str) -> None:
-    fsspec.register_implementation("login", FolderBehindALogin, clobber=True)
+def test_a_video_behind_a_login_keeps_its_server_and_login(below: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_registry, "ftp", FolderBehindALogin)
     FolderBehindALogin().pipe("/v/deep/a.mp4", b"x")
-    (video,) = find_videos([f"login://me:hush@server/{below}"])
-    assert video.address == "login://me:hush@server/v/deep/a.mp4"
-    assert video.location == "login://server/v/deep/a.mp4"
+    (video,) = find_videos([f"ftp://me:hush@server/{below}"])
+    assert video.address == "ftp://me:hush@server/v/deep/a.mp4"
+    assert video.location == "ftp://server/v/deep/a.mp4"
     assert video.id == ("deep/a.mp4" if below else "v/deep/a.mp4")
 
 
 def test_a_remote_prefix_that_holds_nothing_says_so(store: str) -> None:
-    with pytest.raises(SourceError, match=r"memory://bucket/none/ (holds no video file|cannot be listed)"):
+    with pytest.raises(SourceError, match=r"s3://bucket-.*/none/ (holds no video file|cannot be listed)"):
         find_videos([f"{store}/none/"])
 
 

@@ -1,0 +1,177 @@
+"""Addresses as they may be kept: stored, logged, printed, or put into an error.
+
+An address may hold secrets: `user:password@`, the query of a signed link, a fragment, another address inside it. They
+are needed to fetch a video and for nothing else. So what is kept is put together from an allow-list of parts: the
+scheme, the host, the port, the path, and the query's `v` of YouTube. All else is replaced by eight digits of its hash,
+so that links which differ only there still are different videos. What signs a link does not count: it changes when a
+link is signed again.
+
+Where an address can be read in two ways (`https://user:12/34@host` may have a password with a slash, or a port), it is
+kept as its scheme alone, and refused as a source: `why_unfit`.
+"""
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Self
+from urllib.parse import parse_qsl, unquote
+
+WEB = ("http", "https")
+SCHEMES = (*WEB, "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "ftp")
+"""The schemes that sources may have. fsspec knows more; some of them read this machine (`local`, `reference`)."""
+
+# At least two letters, since C:// is a drive. Anywhere, since a chain of fsspec may begin with a path.
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_PARTS = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]{1,15})://"
+    r"(?:(?P<login>[^/?#\\\s]*)@)?"
+    r"(?P<host>[\w.~-]*|\[[0-9a-f:.]+\])(?P<port>:[0-9]{1,5})?"
+    r"(?P<rest>(?:[/?#].*)?)",
+    re.IGNORECASE | re.DOTALL,
+)
+_CONTAINER = re.compile(r"[\w.-]+")  # of abfs://container@account, which is no user
+_YOUTUBE = re.compile(r"(?:[\w-]+\.)*(?:youtube\.com|youtube-nocookie\.com|youtu\.be)", re.IGNORECASE)
+_YOUTUBE_ID = re.compile(r"[\w-]{6,16}")
+# Parameters that sign a link, say until when it holds or who follows it: they do not name the video.
+_SIGNING = re.compile(
+    r"x-(amz|goog|ms|oss|cos)-.*|aws.*|google.*|.*(token|signature|secret|password|credential|session|apikey|api_key).*"
+    r"|sig|sign|expires?|exp|e|policy|key-pair-id|auth.*|hmac|hdnea|hdnts|pass|pwd|user|utm_.*|fbclid|gclid"
+    r"|s[vetprk]|spr|sip|sks|skv|skt|ske|skoid|sktid|response-.*",
+    re.IGNORECASE,
+)
+_PATH_PARAMETER = re.compile(r";[^/;=]+=[^/;]*")  # such as ;jsessionid=...
+_STORED_QUERY = re.compile(
+    r"[?#;](?=[\w.-]+=|~[0-9a-f]{8}$)"
+)  # an object's key may hold ?, # and ; but what follows them is no query
+_HASH_DIGITS = 8
+_MARK = "~"
+_HASHED = re.compile(rf"{_MARK}[0-9a-f]{{{_HASH_DIGITS}}}")
+
+
+@dataclass(frozen=True)
+class _Address:
+    """The parts of an address that can be read in one way only; `query` and `fragment` without their first mark."""
+
+    scheme: str
+    host: str
+    port: str
+    path: str
+    query: str
+
+    @classmethod
+    def read(cls, address: str) -> "Self | str":
+        """Return an address's parts, or why it has none."""
+        found = _PARTS.fullmatch(address)
+        if not found:
+            return "is not written as an address is: https://host/path"
+        scheme, login, host, port, rest = found.group("scheme", "login", "host", "port", "rest")
+        if "@" in rest and (login is not None or port or _ADDRESS.search(rest)):
+            return "has a second `@`, or one behind a port. Write `@` and `/` of a password or path as %40 and %2F"
+        if "::" in rest and _ADDRESS.search(rest):
+            return "is a chain of addresses. Use the address of the video itself"
+        if scheme.lower() in ("abfs", "abfss") and login and _CONTAINER.fullmatch(login):
+            host = f"{login}@{host}"
+        path, query = _split(rest, is_web=scheme.lower() in WEB)
+        return cls(scheme.lower(), host, port or "", path, query)
+
+
+def _split(rest: str, *, is_web: bool) -> tuple[str, str]:
+    """Return an address's path, and its query without its fragment."""
+    if is_web:
+        path, _, query = rest.partition("#")[0].partition("?")
+        return _PATH_PARAMETER.sub("", path), query
+    mark = _STORED_QUERY.search(rest)
+    return (rest[: mark.start()], rest[mark.start() + 1 :]) if mark else (rest, "")
+
+
+def has_address(text: str) -> bool:
+    """Return True if a text has an address in it, of whatever scheme."""
+    return bool(_ADDRESS.search(text))
+
+
+def why_unfit(address: str) -> str | None:
+    """Return why an address is no source, as a text that follows it in a message; None if it is one."""
+    read = _Address.read(address)
+    if isinstance(read, str):
+        return read
+    if read.scheme not in SCHEMES:
+        return f"begins with {read.scheme}://, and an address begins with {', '.join(f'{s}://' for s in SCHEMES)}"
+    return None if read.host else "names no host or bucket"
+
+
+def without_secrets(location: str) -> str:
+    """Return a location that may be kept. A path stays as it is; an address that is no source becomes its scheme.
+
+    >>> without_secrets("https://me:secret@host/a.mp4?X-Amz-Signature=12")
+    'https://host/a.mp4'
+    >>> without_secrets("https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=3")
+    'https://www.youtube.com/watch?v=dQw4w9WgXcQ'
+    >>> without_secrets("https://host/download?file=a.mp4"), without_secrets("zip://a.mp4::https://me:secret@host/x.zip")
+    ('https://host/download?~a7638d76', 'zip://(hidden)')
+    """
+    if not has_address(location):
+        return location
+    read = _Address.read(location)
+    if isinstance(read, str) or read.scheme not in SCHEMES:
+        scheme = _ADDRESS.match(location)
+        return f"{scheme.group().lower() if scheme else ''}(hidden)"
+    return f"{read.scheme}://{read.host}{read.port}{read.path}{_kept_query(read)}"
+
+
+def _kept_query(address: _Address) -> str:
+    if _HASHED.fullmatch(address.query):  # this address is as it is kept
+        return f"?{address.query}"
+    pairs = parse_qsl(address.query, keep_blank_values=True)
+    if _YOUTUBE.fullmatch(address.host):
+        return next((f"?v={value}" for key, value in pairs if key == "v" and _YOUTUBE_ID.fullmatch(value)), "")
+    naming = [pair for pair in pairs if not _SIGNING.fullmatch(pair[0])]
+    return f"?{_MARK}{_hash(repr(naming))}" if naming else ""
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode(errors="surrogateescape")).hexdigest()[:_HASH_DIGITS]
+
+
+def without_addresses(text: str) -> str:
+    """Return a text of this package with every address in it as it may be kept; an address ends at a space.
+
+    >>> without_addresses("see https://me:pass@host/a?token=1 for it")
+    'see https://host/a for it'
+    """
+    return re.sub(r"[a-z][a-z0-9+.-]+://\S*", lambda found: without_secrets(found.group()), text, flags=re.IGNORECASE)
+
+
+def plain_words(text: str, address: str) -> str:
+    """Return what another library says about an address, in plain words only.
+
+    A word that may be part of an address is replaced by an ellipsis: other libraries quote addresses, those of
+    redirections too, in ways of their own. So is each part of the address itself that may be secret.
+
+    >>> plain_words("HTTP Error 403: cannot open 'page?token=1' (caused by hush)", "https://host/page?token=hush")
+    'HTTP Error 403: cannot open … (caused by …)'
+    """
+    secret = _secret_words(address)
+    words = [word if _is_plain(word, secret) else _without_core(word) for word in text.split()]
+    return re.sub(r"(… ?)+(?=…)", "", " ".join(words))
+
+
+_PLAIN = re.compile(r"[\"'(\[]*(?:[A-Za-z]+(?:['\u2019/-][A-Za-z]+)*|[0-9]{1,4})[\"')\].,:;!?]*|-|…")
+_CORE = re.compile(r"^([\"'(\[]*).*?([\"')\].,:;!?]*)$", re.DOTALL)
+
+
+def _is_plain(word: str, secret: frozenset[str]) -> bool:
+    bare = word.lower()
+    return bool(_PLAIN.fullmatch(word)) and not any(part in bare for part in secret)
+
+
+def _without_core(word: str) -> str:
+    found = _CORE.match(word)
+    before, after = found.groups() if found else ("", "")
+    return f"{before.replace(chr(39), '')}…{after.replace(chr(39), '')}"
+
+
+def _secret_words(address: str) -> frozenset[str]:
+    """Return the words of an address that are not kept, in small letters; a word of one letter says nothing."""
+    kept = {*re.findall(r"\w+", without_secrets(address).lower())}
+    words = {*re.findall(r"\w+", f"{address} {unquote(address)}".lower())}
+    return frozenset(word for word in words - kept if len(word) > 1)

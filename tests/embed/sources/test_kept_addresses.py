@@ -1,0 +1,148 @@
+import re
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from embed.errors import SourceError
+from embed.sources.kept_addresses import plain_words, why_unfit, without_addresses, without_secrets
+from embed.sources.locations import id_of_address, require_address
+from embed.sources.videos import Video
+
+MARK = "Qz7hush"
+ANY = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=8)
+SECRETS = st.builds(lambda before, after: f"{before}{MARK}{after}", ANY, ANY)
+HOSTS = st.sampled_from(["host", "host.example:8080", "127.0.0.1:9000", "[2001:db8::1]:80", "www.youtube.com", "b.c"])
+PATHS = st.sampled_from(["", "/", "/a.mp4", "/v/@me/video/1", "/a%20b/c.mkv", "/watch", "/x;v=1/a.mp4", "/a::b.mp4"])
+SCHEMES = st.sampled_from(["https", "http", "HTTPS", "s3", "gs", "az", "ftp", "sftp", "memory"])
+KEYS = st.sampled_from(["token", "X-Amz-Signature", "id", "v", "file", "name", "q", "k"])
+
+
+def login(secret: str, user: str) -> str:
+    return f"{user}:{secret}@"
+
+
+ADDRESSES = st.one_of(
+    st.builds(lambda s, h, p, x: f"{s}://user:{x}@{h}{p}", SCHEMES, HOSTS, PATHS, SECRETS),
+    st.builds(lambda s, h, p, x: f"{s}://user:12/3{x}@{h}{p}", SCHEMES, HOSTS, PATHS, SECRETS),
+    st.builds(lambda s, h, p, x: f"{s}://{quote(x, safe='')}@{h}{p}", SCHEMES, HOSTS, PATHS, SECRETS),
+    st.builds(lambda s, h, p, k, x: f"{s}://{h}{p}?{k}={x}", SCHEMES, HOSTS, PATHS, KEYS, SECRETS),
+    st.builds(lambda s, h, p, k, x: f"{s}://{h}{p}?a=1&{k}={quote(x)}", SCHEMES, HOSTS, PATHS, KEYS, SECRETS),
+    st.builds(lambda h, p, x: f"https://{h}{p}?{x}", HOSTS, PATHS, SECRETS),
+    st.builds(lambda h, p, x: f"https://{h}{p}#{x}", HOSTS, PATHS, SECRETS),
+    st.builds(lambda h, p, x: f"https://{h}/x;jsessionid={quote(x, safe='')}{p}", HOSTS, PATHS, SECRETS),
+    st.builds(lambda h, p, x: f"zip://a.mp4::https://user:{x}@{h}{p}?sig={x}", HOSTS, PATHS, SECRETS),
+    st.builds(lambda h, p, x: f"a.zip::https://user:{x}@{h}{p}", HOSTS, PATHS, SECRETS),
+    st.builds(lambda h, p, x: f"https://{h}/a.zip::https://user:{x}@{h}{p}", HOSTS, PATHS, SECRETS),
+    st.builds(lambda h, p, x: f"https://{h}/wrapped/https://user:{x}@{h}{p}", HOSTS, PATHS, SECRETS),
+    st.builds(lambda h, p, x: f"reference://::https://{h}{p}?fo={x}", HOSTS, PATHS, SECRETS),
+)
+
+
+@settings(deadline=None)
+@given(ADDRESSES)
+def test_no_secret_of_an_address_is_kept(address: str) -> None:
+    video = Video(id_of_address(address), address)
+    kept = [without_secrets(address), id_of_address(address), f"{video!r} {video.id} {video.location}"]
+    try:
+        require_address(address)
+    except SourceError as error:
+        kept.append(str(error))
+    assert MARK not in " ".join(kept)
+
+
+@settings(deadline=None)
+@given(ADDRESSES)
+def test_what_is_kept_of_an_address_is_kept_as_it_is(address: str) -> None:
+    assert without_secrets(without_secrets(address)) == without_secrets(address)
+
+
+@settings(deadline=None)
+@given(
+    ADDRESSES,
+    st.sampled_from(
+        [
+            "Unsupported URL: {}",
+            "[generic] {} (caused by <HTTPError 404: Not Found>)",
+            "Unable to open '{}': refused",
+            'cannot read "{}".',
+            "<urlopen {}>",
+        ]
+    ),
+    st.sampled_from([str, quote, repr]),
+)
+def test_no_secret_is_in_the_words_of_another_library(address: str, text: str, written: object) -> None:
+    assert callable(written)
+    assert MARK not in plain_words(text.format(written(address)), address)
+
+
+@settings(deadline=None)
+@given(st.from_regex(r"[A-Za-z0-9_-]{4,40}", fullmatch=True))
+def test_a_part_of_an_address_alone_is_not_in_the_words_either(secret: str) -> None:
+    address = f"https://user:{secret}@host/page?token={secret}"
+    said = plain_words(f"{secret}: token {secret} is not valid ({secret}).", address)
+    assert not re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Video unavailable. This video is private",
+        "HTTP Error 403: Forbidden",
+        "Sign in to confirm you\u2019re not a bot.",
+    ],
+)
+def test_plain_words_of_a_library_stay(text: str) -> None:
+    assert plain_words(text, "https://host/page?token=hush") == text
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("https://host/a.mp4", "https://host/a.mp4"),
+        ("HTTPS://Host:8443/A.mp4", "https://Host:8443/A.mp4"),
+        ("https://www.tiktok.com/@someone/video/1?lang=en", r"https://www.tiktok.com/@someone/video/1\?~[0-9a-f]{8}"),
+        ("https://youtu.be/dQw4w9WgXcQ?si=hush", "https://youtu.be/dQw4w9WgXcQ"),
+        ("https://m.youtube.com/watch?list=hush&v=dQw4w9WgXcQ", r"https://m.youtube.com/watch\?v=dQw4w9WgXcQ"),
+        ("https://notyoutube.com/watch?v=dQw4w9WgXcQ", r"https://notyoutube.com/watch\?~[0-9a-f]{8}"),
+        ("s3://bucket/what? #3;x.mp4", r"s3://bucket/what\? #3;x.mp4"),
+        ("s3://bucket/a.mp4?versionId=hush", r"s3://bucket/a.mp4\?~[0-9a-f]{8}"),
+        ("s3://key:hush@bucket/a.mp4", "s3://bucket/a.mp4"),
+        ("abfss://videos@account.dfs.core.windows.net/a.mp4", "abfss://videos@account.dfs.core.windows.net/a.mp4"),
+        ("https://[2001:db8::1]/a.mp4", r"https://\[2001:db8::1\]/a.mp4"),
+        ("videos/a b?.mp4", r"videos/a b\?.mp4"),
+    ],
+)
+def test_what_names_the_video_is_kept(address: str, kept: str) -> None:
+    assert re.fullmatch(kept, without_secrets(address))
+    assert why_unfit(address) is None or not address.startswith(("http", "s3"))
+
+
+def test_links_that_differ_only_in_their_query_are_two_videos() -> None:
+    first, second = (id_of_address(f"https://host/download?item={item}&token=hush") for item in (1, 2))
+    assert first != second
+
+
+@pytest.mark.parametrize("name", ["X-Amz-Signature", "Expires", "sig", "token", "access_token", "X-Goog-Date", "se"])
+def test_a_link_that_is_signed_again_is_the_same_video(name: str) -> None:
+    first, second = (id_of_address(f"https://host/a.mp4?item=1&{name}={value}") for value in (1, 2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("local:///etc/passwd", "memory://a.mp4", "reference://a", "gopher://host/a.mp4", "sftp://host/a.mp4"),
+        *("zip://a.mp4::https://host/x.zip", "https://host/a.zip::https://other/b", "a.mp4::https://host/x.zip"),
+        *("https://user:pa/ss@host/a.mp4", "https://user:p@ss/w@host/a.mp4", "https://ho st/a", "https:///a.mp4"),
+        *("https://host\\@other/a.mp4", "https://host:port/a.mp4", "<https://host/a.mp4>"),
+    ],
+)
+def test_an_address_that_is_not_on_the_list_is_refused(address: str) -> None:
+    with pytest.raises(SourceError, match="The address"):
+        require_address(address)
+
+
+def test_a_text_is_cleaned_of_the_addresses_in_it() -> None:
+    said = without_addresses("see https://me:hush@host/a?token=hush#hush and s3://a/b for it")
+    assert said == "see https://host/a and s3://a/b for it"
