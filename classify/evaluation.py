@@ -5,7 +5,7 @@ evaluation/report.html        a page to look at       (written by `classify.writ
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier import VideoClassifier, digest_videos, read_learned
-from classify.data import LabelConfig, Labels, LabelTable, list_first, read_labels
+from classify.data import LabelConfig, Labels, LabelTable, label_inputs, list_first, read_labels
 from classify.errors import ClassifyError, LabelError
-from classify.files import write_whole
+from classify.files import refuse_output_file, write_whole
 from classify.measures import BootstrapConfig, Evaluation, Outcome, evaluate
 from classify.training import open_videos, predict_probabilities
 from embed.machine import counted
@@ -38,6 +38,7 @@ class HeadEvaluation:
         table: the labels of the N videos that were measured, over the C labels of the head, in the head's order.
         labels: the label file; None if the folders' names are the labels.
         notes: sentences about what was left out, and about labels without a video.
+        replaced: a sentence about the evaluation that was replaced; None if none was.
     """
 
     head: Path
@@ -47,6 +48,7 @@ class HeadEvaluation:
     table: LabelTable
     labels: Path | None
     notes: tuple[str, ...]
+    replaced: str | None = None
 
     @property
     def evaluations(self) -> Mapping[str, Evaluation]:
@@ -84,6 +86,7 @@ def evaluate_head(
     labels: Labels = None,
     group_by: str | None = None,
     device: str = "auto",
+    overwrite: bool = False,
 ) -> HeadEvaluation:
     """Measure a head on the labelled videos of a store, and write the figures.
 
@@ -97,16 +100,18 @@ def evaluate_head(
         labels: as for `split_videos`. A vocabulary has no effect, since the head has one.
         group_by: the label file's column with the groups over which intervals are computed.
         device: as in `TrainConfig`.
+        overwrite: replace also other files of these names, except inputs.
 
     Raises:
-        ClassifyError: the output folder holds something else.
+        ClassifyError: the output folder holds something else, or cannot be written.
         HeadError: the folder holds no head.
         EncoderMismatch: the store's vectors are of another kind.
         LabelError: labels cannot be read, or no video is left to measure.
         EmbedError: the store cannot be read.
     """
-    classifier, folder = VideoClassifier.load(head), Path(output)
-    _refuse_output(folder)
+    folder = Path(output)
+    replaced = _refuse_output(folder, [head, store, *label_inputs(labels)], overwrite)
+    classifier = VideoClassifier.load(head)
     with EmbeddingStore(store) as opened:
         classifier.check(opened.provenance, str(store))
         table, notes = _read_table(Path(head), opened, labels, group_by, classifier)
@@ -114,7 +119,7 @@ def evaluate_head(
         found = predict_probabilities(classifier.head, videos, classifier.thresholds, device=device)
     outcome = Outcome(table.targets, found, classifier.temperature, classifier.thresholds, table.groups)
     evaluation = evaluate(outcome, table.names, bootstrap=BootstrapConfig())
-    measured = HeadEvaluation(Path(head), folder, classifier, evaluation, table, _label_path(labels), notes)
+    measured = HeadEvaluation(Path(head), folder, classifier, evaluation, table, _label_path(labels), notes, replaced)
     write_whole(folder / EVALUATION_FILE, json.dumps(measured.to_json(), indent=2) + "\n")
     return measured
 
@@ -124,8 +129,10 @@ def _label_path(labels: Labels) -> Path | None:
     return None if path is None else Path(path)
 
 
-def _refuse_output(folder: Path) -> None:
-    """Raise ClassifyError if the folder is something else than one for an evaluation."""
+def _refuse_output(folder: Path, inputs: Sequence[str | Path], overwrite: bool) -> str | None:
+    """Raise ClassifyError if the folder is something else than one for an evaluation; return what is replaced."""
+    if str(folder) == ".":  # also Path("")
+        raise ClassifyError("The folder for the evaluation is '.', the working folder. Name a folder of its own.")
     if folder.exists() and not folder.is_dir():
         raise ClassifyError(f"{folder} is a file. Name a folder for the evaluation.")
     foreign = sorted({path.name for path in folder.iterdir()} - {*OWN_FILES}) if folder.exists() else []
@@ -133,6 +140,24 @@ def _refuse_output(folder: Path) -> None:
         raise ClassifyError(
             f"{folder} holds {foreign[0]!r}, which is not part of an evaluation. Name another folder with --output."
         )
+    replaced = [
+        refuse_output_file(
+            folder / name,
+            kind=f"{name} of evaluate-head",
+            recognise=lambda _: _describe_evaluation(folder),
+            inputs=inputs,
+            overwrite=overwrite,
+        )
+        for name in OWN_FILES
+    ]
+    return replaced[0]
+
+
+def _describe_evaluation(folder: Path) -> str | None:
+    """Return which evaluation a folder holds, in words; None if it holds none."""
+    found = json.loads((folder / EVALUATION_FILE).read_bytes())
+    is_ours = isinstance(found, dict) and found.keys() >= {"head", "micro_f1", "macro_f1", "videos", "notes"}
+    return f"the evaluation of {found['head']}, micro-F1 {float(found['micro_f1']):.2f}" if is_ours else None
 
 
 def _read_table(

@@ -60,6 +60,7 @@ class TrainingReport:
             same videos, with intervals of micro-F1, macro-F1 and accuracy alone. Regressions are absent for large sets.
         over_baselines: name of a baseline -> by how much the head's micro-F1 on the test videos is higher, paired.
         unlearned_videos: number of test videos with a label that no training video has.
+        replaced: a sentence about the head that was replaced; None if none was.
     """
 
     folder: Path
@@ -74,6 +75,7 @@ class TrainingReport:
     baselines: Mapping[str, Mapping[str, Evaluation]] = field(default_factory=dict)
     over_baselines: Mapping[str, Interval] = field(default_factory=dict)
     unlearned_videos: int = 0
+    replaced: str | None = None
 
     @property
     def parts(self) -> dict[str, Metrics]:
@@ -136,12 +138,13 @@ def train_head(
     config: TrainConfig = TrainConfig(),  # noqa: B008 - frozen
     budget_s: float | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    overwrite: bool = False,
 ) -> TrainingReport:
     """Train a head on a store, measure it on each part of the split, and write its folder.
 
     The test videos are used once, after the training, and the log beside the split file records it. The majority and
-    logistic regression are measured on the same videos; they choose nothing. Until all figures are computed, the folder
-    holds the head without figures, at temperature 1.
+    logistic regression are measured on the same videos; they choose nothing. Until all figures are computed, a new
+    folder holds the head without figures, at temperature 1; one with an older head still holds that.
 
     Args:
         store: the store's path.
@@ -155,13 +158,14 @@ def train_head(
         budget_s: seconds for choosing and training, only with "auto"; None is 60. A training run that needs longer is
             stopped, with a note. Measuring comes on top.
         on_epoch: called with each epoch's record, but not while choosing.
+        overwrite: replace files in the folder that have the names of a head's, although they are of no head.
 
     Raises:
         ClassifyError: labels, split, configuration or output folder do not fit; its children say which.
         EmbedError: the store cannot be read.
     """
     output = Path(output)
-    refuse_output_folder(output)
+    replaced = refuse_output_folder(output, overwrite=overwrite)
     _refuse_misplaced(config, budget_s)
     with EmbeddingStore(store) as opened:
         table, parts = read_labelled_split(opened, split, labels)
@@ -174,7 +178,8 @@ def train_head(
         # Measuring a very large set takes more memory than training. The head is saved first, in case that fails.
         plain = VideoClassifier(run.head, table.names, run.thresholds, opened.provenance, config)
         learned = "\n".join((*digest_videos(opened, [parts.ids[row] for row in np.concatenate(rows)]), ""))
-        plain.save(output, reports={LEARNED_FILE: learned})
+        if replaced is None:
+            plain.save(output, reports={LEARNED_FILE: learned})
         classifier, evaluations, judged = _measure(plain, dataset, parts)
     gaps, own = describe_gaps(parts, table), _note_own(asked, config)
     looks = log_evaluation(split, parts, head=output, arch=config.arch, micro_f1=evaluations["test"].metrics.micro_f1)
@@ -191,8 +196,9 @@ def train_head(
         baselines=judged.baselines,
         over_baselines=judged.differences,
         unlearned_videos=judged.unlearned,
+        replaced=replaced,
     )
-    classifier.save(output, reports={**_reports(report), LEARNED_FILE: learned})
+    classifier.save(output, reports={**_reports(report), LEARNED_FILE: learned}, overwrite=overwrite)
     return report
 
 

@@ -1,24 +1,100 @@
-"""Files that are written whole or not at all, and hashes that tell whether they were edited since."""
+"""Files that are written whole or not at all, what they may replace, and hashes that tell whether they were edited."""
 
 import os
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from classify.errors import ClassifyError
+from embed.machine import OutputError, refuse_output
+
+
+def refuse_output_file(
+    path: str | Path,
+    *,
+    kind: str,
+    recognise: Callable[[Path], str | None],
+    inputs: Iterable[str | Path] = (),
+    overwrite: bool = False,
+) -> str | None:
+    """Raise ClassifyError unless a file may be written at a path, and return what it replaces, in a sentence.
+
+    Every command calls this before it begins to work. The arguments are those of `embed.machine.refuse_output`.
+    """
+    try:
+        return refuse_output(path, kind=kind, recognise=recognise, inputs=inputs, overwrite=overwrite)
+    except OutputError as error:
+        raise ClassifyError(str(error)) from error
+
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write bytes, or text as UTF-8, to a temporary file, then rename it to `path`; missing folders are created."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write bytes, or text as UTF-8, to a temporary file, then rename it to `path`; missing folders are created.
+
+    Bytes of a file name that are no UTF-8 (surrogates, as Python reads them) are written as they were. If `path` is a
+    link, its target is replaced. What a killed run left of the same file is deleted.
+
+    Raises:
+        ClassifyError: the disk does not take it. An older file is unchanged.
+        UnicodeEncodeError: the text has other surrogates.
+    """
+    written = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    target = Path(os.path.realpath(path))
     try:
-        with beside.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(target, written)
+    except OSError as error:
+        raise ClassifyError(
+            f"{path} cannot be written: {error.strerror}. An older file there is unchanged. Free disk space, make the "
+            "folder writable, or name another file."
+        ) from error
+
+
+def is_left_over(name: str) -> bool:
+    """Return True if a temporary file or folder, whose name ends in "-" and a process's number, has no writer.
+
+    A name with the number of this process is left over, too: an earlier one had the same number.
+    """
+    number = name.rpartition("-")[2]
+    if not number.isdecimal() or int(number) == os.getpid():
+        return True
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # it lives, and belongs to somebody else
+        return False
+    return False
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of a folder's files are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network disks cannot
+            os.fsync(descriptor)
     finally:
-        beside.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def hash_text(text: str) -> str:
     """Return the sha256 of a text, as hex digits."""
     return sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def _replace(target: Path, content: bytes) -> None:
+    stem = f".{zlib.crc32(os.fsencode(target.name)):08x}.part-"  # short, whatever the length of the name
+    for left in target.parent.glob(f"{stem}*"):
+        if is_left_over(left.name):
+            left.unlink(missing_ok=True)
+    beside = target.with_name(f"{stem}{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(target)
+        sync_folder(target.parent)
+    finally:
+        beside.unlink(missing_ok=True)

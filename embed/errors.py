@@ -3,6 +3,7 @@
 EmbedError                  any of the errors below, for callers who catch all of them
 ├── SourceError             a source contains nothing that can be embedded
 ├── VideoError              one video gives no frames; it has a reason code and becomes a `Failure`
+├── OutputError             a file may not be written: it is an input or somebody's file, or the disk refuses
 ├── EncoderError            an encoder cannot be built, or does not keep its contract
 │   └── WeightsUnavailable  its weights are available neither from a hub nor from a file
 └── StoreError              a store cannot be opened or written
@@ -35,6 +36,10 @@ class EmbedError(Exception):
 
 class SourceError(EmbedError):
     """A source does not exist, is empty, or cannot be read as a list of videos."""
+
+
+class OutputError(EmbedError):
+    """A file may not be written: it is an input, holds something else than an earlier output, or the disk refuses."""
 
 
 class VideoError(EmbedError):

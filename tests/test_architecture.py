@@ -32,7 +32,8 @@ FLOORS = {
         {"cli"},
     ),
     "classify": (
-        {"errors", "files", "picture_style", "progress"},
+        {"errors"},
+        {"files", "picture_style", "progress"},
         {"data", "heads"},
         {"measures"},
         {"training"},

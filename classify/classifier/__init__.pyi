@@ -1,10 +1,10 @@
-from .classifier import (
-    VideoClassifier as VideoClassifier,
+from .classifier import VideoClassifier as VideoClassifier
+from .estimator import VideoHeadClassifier as VideoHeadClassifier
+from .export import ExportSummary as ExportSummary, export_head as export_head
+from .head_folder import (
     refuse_edited_labels as refuse_edited_labels,
     refuse_output_folder as refuse_output_folder,
 )
-from .estimator import VideoHeadClassifier as VideoHeadClassifier
-from .export import ExportSummary as ExportSummary, export_head as export_head
 from .learned import LEARNED_FILE as LEARNED_FILE, digest_videos as digest_videos, read_learned as read_learned
 from .prediction import (
     PredictConfig as PredictConfig,

@@ -1,19 +1,13 @@
-"""A trained head with everything that predictions need, and its folder.
+"""A trained head with everything that predictions need, and its folder (`classify.classifier.head_folder`).
 
-    head/
-      head.safetensors   the weights
-      head.json          architecture, label names in order, thresholds, temperature, provenance of the vectors, config,
-                         metrics, versions, and the sha256 of head.safetensors
-      history.csv        one row for each epoch         (written by `train_head`)
-      report.json        figures of every part          (written by `train_head`)
-      learned.txt        the videos it learned from     (`classify.classifier.learned`)
-      report.html        the same as a page to look at  (written by `write_page`)
+    head.safetensors   the weights
+    head.json          architecture, label names in order, thresholds, temperature, provenance of the vectors, config,
+                       metrics, versions, and the sha256 of head.safetensors
 
 Loading reads JSON and plain tensors, and runs no code from the folder.
 """
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -26,22 +20,22 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from classify.classifier.learned import LEARNED_FILE
+from classify.classifier.head_folder import (
+    DESCRIPTION_FILE,
+    FORMAT,
+    WEIGHTS_FILE,
+    fill_folder,
+    read_file,
+    refuse_output_folder,
+    unwritable,
+)
 from classify.errors import ClassifyError, EncoderMismatch, HeadError
-from classify.files import hash_text, write_whole
 from classify.heads import StandardisedHead
 from classify.measures import calibrate, decide_labels
 from classify.training import TrainConfig, Videos, configure_head, predict_probabilities
 from embed.store import Provenance, library_versions
 
-FORMAT = "framehead head 1"
-WEIGHTS_FILE = "head.safetensors"
-DESCRIPTION_FILE = "head.json"
-_PAGE_FILE, _SUSPECTS_FILE = "report.html", "suspects.csv"
-_OWN_FILES = frozenset(
-    {WEIGHTS_FILE, DESCRIPTION_FILE, "history.csv", "report.json", LEARNED_FILE, _PAGE_FILE, _SUSPECTS_FILE}
-)
-_UNFINISHED = ".new-"  # begins the folder of what is being written, which a killed run leaves behind
+_READS = 3  # of a head that is replaced meanwhile
 
 
 @dataclass(frozen=True)
@@ -96,25 +90,25 @@ class VideoClassifier:
                 "train a head on these vectors."
             )
 
-    def save(self, folder: str | Path, *, reports: Mapping[str, str] | None = None) -> None:
+    def save(self, folder: str | Path, *, reports: Mapping[str, str] | None = None, overwrite: bool = False) -> None:
         """Write the head's folder. An older head there is replaced, but only once the new one is written.
 
         Args:
             folder: the folder to write.
             reports: name -> text of further files in it: history.csv, report.json.
+            overwrite: replace files that have the names of a head's, although they are of no head.
 
         Raises:
             HeadError: the folder holds something other than a head, or cannot be written.
         """
         folder = Path(folder)
-        refuse_output_folder(folder)
+        refuse_output_folder(folder, overwrite=overwrite)
         weights = safetensors.torch.save({name: t.contiguous() for name, t in self.head.state_dict().items()})
         description = json.dumps(self._describe(weights), indent=2) + "\n"
         try:
-            # The description comes last: a folder without it is not a head.
-            _fill_folder(folder, {**(reports or {}), WEIGHTS_FILE: weights, DESCRIPTION_FILE: description})
+            fill_folder(folder, {**(reports or {}), WEIGHTS_FILE: weights, DESCRIPTION_FILE: description})
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise unwritable(folder, error) from error
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -124,9 +118,9 @@ class VideoClassifier:
             HeadError: the folder holds no head, a damaged one, or one of an architecture that is not installed.
         """
         folder = Path(folder)
-        description = _read_description(folder)
+        description, weights = _read_head(folder)
         try:
-            return cls._from_description(description, _read_weights(folder, description))
+            return cls._from_description(description, weights)
         except HeadError:
             raise
         # torch raises RuntimeError for sizes that no tensor has.
@@ -167,64 +161,20 @@ class VideoClassifier:
         return cls(head, names, thresholds, provenance, config, description["metrics"], temperature)
 
 
-def refuse_output_folder(folder: Path) -> None:
-    """Raise HeadError if no head can be written there: it is a file, holds other things, or is read-only."""
-    if folder.is_file():
-        raise HeadError(f"{folder} is a file. Name a folder for the head.")
-    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    foreign = sorted(name for name in found - _OWN_FILES if not name.startswith(_UNFINISHED))
-    if foreign:
-        raise HeadError(
-            f"{folder} holds {foreign[0]!r}, which is not part of a head and would be lost. Name another folder."
-        )
-    refuse_edited_labels(folder)
-    try:
-        with tempfile.TemporaryFile(
-            dir=next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        ):
-            pass
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def refuse_edited_labels(folder: Path) -> None:
-    """Raise HeadError if suspects.csv may hold corrected labels: the page written with it has another hash."""
-    page, suspects = folder / _PAGE_FILE, folder / _SUSPECTS_FILE
-    if not suspects.exists():
-        return
-    written = page.read_text(encoding="utf-8", errors="replace") if page.exists() else ""
-    if hash_text(suspects.read_text(encoding="utf-8", errors="surrogateescape")) not in written:
-        raise HeadError(
-            f"{suspects} was edited since it was written, or its {_PAGE_FILE} is gone, so it may hold labels that you "
-            "corrected; they would be lost. Name another folder for the head, or move the file out of this one."
-        )
-
-
-def _unwritable(folder: Path, error: OSError) -> HeadError:
-    return HeadError(
-        f"{folder} cannot be written: {error.strerror}. Free disk space, make it writable, or name another folder."
-    )
-
-
-def _fill_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
-    """Write the files of a head in their order, and delete its other files.
-
-    The folder itself stays, since a mounted one cannot be renamed. No file is replaced before all are on disk.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder) as beside:
-        for name, content in files.items():
-            write_whole(Path(beside, name), content)
-        for name in files:
-            Path(beside, name).replace(folder / name)
-    for name in _OWN_FILES - files.keys():
-        (folder / name).unlink(missing_ok=True)
+def _read_head(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Read description and weights; again, if another process replaced the head between the two."""
+    for _ in range(_READS):
+        description = _read_description(folder)
+        content, tensors = _read_weights(folder)
+        if sha256(content).hexdigest() == description.get("weights_sha256"):
+            return description, tensors
+    raise HeadError(f"{folder / WEIGHTS_FILE} is not the file that {DESCRIPTION_FILE} describes. Train the head again.")
 
 
 def _read_description(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION_FILE
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description = json.loads(read_file(folder, DESCRIPTION_FILE).decode())
     except FileNotFoundError as error:
         raise HeadError(
             f"{folder} holds no {DESCRIPTION_FILE}, so it is not a head. Make one with train-head."
@@ -237,16 +187,12 @@ def _read_description(folder: Path) -> dict[str, Any]:
     return dict(description)
 
 
-def _read_weights(folder: Path, description: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    path = folder / WEIGHTS_FILE
+def _read_weights(folder: Path) -> tuple[bytes, dict[str, torch.Tensor]]:
     try:
-        content = path.read_bytes()
-        tensors = safetensors.torch.load(content)
+        content = read_file(folder, WEIGHTS_FILE)
+        return content, safetensors.torch.load(content)
     except (OSError, SafetensorError) as error:
-        raise HeadError(f"{path} cannot be read: {error}. Train the head again.") from error
-    if sha256(content).hexdigest() != description.get("weights_sha256"):
-        raise HeadError(f"{path} is not the file that {DESCRIPTION_FILE} describes. Train the head again.")
-    return tensors
+        raise HeadError(f"{folder / WEIGHTS_FILE} cannot be read: {error}. Train the head again.") from error
 
 
 def _fill_head(

@@ -33,13 +33,15 @@ from torch import Tensor, nn
 from classify.classifier.classifier import VideoClassifier
 from classify.classifier.onnx_recurrence import OPSET, replace_recurrences
 from classify.errors import ClassifyError, HeadError
-from classify.files import write_whole
+from classify.files import refuse_output_file, write_whole
 from classify.heads import clear_padding, thin_batch
 from classify.training import Objective, VideoSet, select_rows
+from embed.machine import counted
 
 TOLERANCE = 1e-4
 """Largest difference from torch's probabilities, and from its logits as a share of the largest logit above 1."""
 
+_METADATA = {"labels", "thresholds", "temperature", "provenance", "vectors"}
 _CHECKED = ((1, 1), (3, 7), (4, 150))  # videos and vectors; 150 is more than any head has places for
 
 
@@ -55,6 +57,7 @@ class ExportSummary:
         takes: "all" vectors of a video, or those "selected" by its id.
         checked_videos: number of videos of random vectors on which the model and torch were compared.
         largest_difference: between their outputs, measured as `TOLERANCE` is.
+        replaced: a sentence about what the file replaced; None if nothing.
     """
 
     path: str
@@ -64,13 +67,14 @@ class ExportSummary:
     takes: str
     checked_videos: int
     largest_difference: float
+    replaced: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the summary JSON-ready."""
         return asdict(self)
 
 
-def export_head(head: str | Path, output: str | Path) -> ExportSummary:
+def export_head(head: str | Path, output: str | Path, *, overwrite: bool = False) -> ExportSummary:
     """Write a head as an ONNX model, and return what it takes and gives.
 
     The model and the head run on the same random vectors and masks first. If their outputs differ by more than
@@ -78,9 +82,11 @@ def export_head(head: str | Path, output: str | Path) -> ExportSummary:
 
     Args:
         head: the head's folder.
-        output: the ONNX file to write.
+        output: the ONNX file to write; an older one of a head is replaced.
+        overwrite: replace also another file, except one of the head.
 
     Raises:
+        ClassifyError: `output` is an input, holds something else than an exported head, or cannot be written.
         HeadError: the folder holds no head, ONNX lacks an operator that it needs, or the model's outputs differ.
         ClassifyError: the packages that exporting needs are not installed, or torch is older than 2.8.
     """
@@ -93,6 +99,8 @@ def export_head(head: str | Path, output: str | Path) -> ExportSummary:
             "Exporting needs onnx, onnxscript, onnxruntime, and torch 2.8 or newer. Install them: pip install "
             "'.[onnx]' in framehead's folder"
         ) from error
+    kind = "an exported head"
+    replaced = refuse_output_file(output, kind=kind, recognise=describe_model_file, inputs=[head], overwrite=overwrite)
     classifier = VideoClassifier.load(head)
     model = _ExportedHead(classifier).eval()
     content = _to_onnx(model, classifier)
@@ -106,7 +114,23 @@ def export_head(head: str | Path, output: str | Path) -> ExportSummary:
         takes=model.takes,
         checked_videos=sum(count for count, _ in _CHECKED),
         largest_difference=difference,
+        replaced=replaced,
     )
+
+
+def describe_model_file(path: Path) -> str | None:
+    """Return what an ONNX file holds, in words; None if `export_head` did not write it."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load_model_from_string(path.read_bytes())
+    except DecodeError:
+        return None
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    if not found.keys() >= _METADATA:
+        return None
+    return f"the exported head for {counted(len(json.loads(found['labels'])), 'label')}"
 
 
 @final

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from classify.classifier.head_folder import LEARNED_FILE as LEARNED_FILE, read_file
 from embed.store import EmbeddingStore
 
-LEARNED_FILE = "learned.txt"
 _DIGITS = 16
 
 
@@ -26,6 +26,6 @@ def digest_videos(store: EmbeddingStore, ids: Sequence[str]) -> tuple[str, ...]:
 def read_learned(head: Path) -> frozenset[str] | None:
     """Return the lines of a head's folder; None if they cannot be read, as where another program made the head."""
     try:
-        return frozenset((head / LEARNED_FILE).read_text(encoding="ascii").split())
+        return frozenset(read_file(head, LEARNED_FILE).decode("ascii").split())
     except (OSError, UnicodeDecodeError):
         return None

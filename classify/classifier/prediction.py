@@ -26,9 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier.classifier import VideoClassifier
+from classify.classifier.prediction_files import COLUMNS, OF_LABEL, describe_predictions_file
 from classify.comparison import make_prompts
 from classify.data import SEPARATOR, Labels, read_labels
-from classify.files import write_whole
+from classify.files import refuse_output_file, write_whole
 from classify.training import open_videos
 from embed import (
     EmbedConfig,
@@ -98,11 +99,13 @@ class Predictions:
         videos: one prediction for each video: first those of stores, then those that were embedded, each in the order
             of the sources.
         failures: the videos that could not be embedded, and why.
+        replaced: a sentence about what the predictions file replaced; None if nothing.
     """
 
     names: tuple[str, ...]
     videos: tuple[Prediction, ...]
     failures: tuple[Failure, ...]
+    replaced: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the predictions JSON-ready, with what a predictions file says."""
@@ -126,8 +129,7 @@ class Predictions:
         """Return the text of a predictions file."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        columns = ["id", "path", "labels", "probability", "error", *(f"probability_{name}" for name in self.names)]
-        writer.writerow(columns)
+        writer.writerow([*COLUMNS, *(f"{OF_LABEL}{name}" for name in self.names)])
         for video in self.videos:
             given = SEPARATOR.join(f"{video.probabilities[label]:.4f}" for label in video.labels)
             every = [f"{video.probabilities[name]:.4f}" for name in self.names]
@@ -145,22 +147,26 @@ def predict_videos(
     *,
     config: PredictConfig = PredictConfig(),
     on_progress: Callable[[Any], None] | None = None,
+    overwrite: bool = False,
 ) -> Predictions:
     """Label videos with a trained head.
 
     Args:
         head: the head's folder.
         sources: stores, which are read as they are, and any other source of `embed_videos`.
-        output: predictions file to write; None writes none.
+        output: predictions file to write; an older one is replaced unless it was edited. None writes none.
         config: how videos are embedded and labelled.
         on_progress: handed to `embed_videos`.
+        overwrite: replace also another file, except an input.
 
     Raises:
+        ClassifyError: `output` is an input, holds something else than predictions, or cannot be written.
         HeadError: there is no head in that folder.
         TrainError: there is no such device here.
         EncoderMismatch: the vectors of a store were not made as those that the head learned from.
         EmbedError: a source is absent, or the head's encoder cannot be loaded.
     """
+    replaced = None if output is None else _refuse_output(output, head, sources, config, overwrite)
     classifier = VideoClassifier.load(head)
     stores = [source for source in sources if is_store(source)]
     others = [source for source in sources if not is_store(source)]
@@ -171,10 +177,29 @@ def predict_videos(
         names=classifier.names,
         videos=tuple(video for part in found for video in part.videos),
         failures=tuple(failure for part in found for failure in part.failures),
+        replaced=replaced,
     )
     if output is not None:
         write_whole(Path(output), predictions.to_csv())
     return predictions
+
+
+def _refuse_output(
+    output: str | Path, head: str | Path, sources: Sequence[str | Path], config: PredictConfig, overwrite: bool
+) -> str | None:
+    """Raise ClassifyError unless predictions may be written there; return what they replace."""
+    own = [path for path in (config.store, config.pretrained) if path is not None]
+    named = [source for source in sources if "://" not in str(source)]
+    if overwrite and Path(output).exists():  # a video of a list or a pattern is no source itself
+        others = [source for source in sources if not is_store(source)]
+        named += [video.location for video in find_videos(others)] if others else []
+    return refuse_output_file(
+        output,
+        kind="a predictions file",
+        recognise=describe_predictions_file,
+        inputs=[head, *named, *own],
+        overwrite=overwrite,
+    )
 
 
 def grab_frames(location: str) -> list[NDArray[np.uint8]]:

@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from classify.cli.options import LABEL_OPTIONS, group_options, label_options, refuse_idle, take_grouping, take_labels
+from classify.cli.options import (
+    LABEL_OPTIONS,
+    group_options,
+    label_options,
+    overwrite_option,
+    refuse_idle,
+    take_grouping,
+    take_labels,
+)
 from classify.cli.typed import given_options
 from embed.cli import Command, option, output_options, show_next, show_notes
 
@@ -19,8 +27,11 @@ _OTHER_SPLITS = "Other splits"
 @label_options
 @option("--split", metavar="FILE", type=click.Path(), help="Split file; its parts are counted as well.")
 @option("-o", "--output", metavar="FOLDER", help="Write pictures (PNG) and dataset.json there.  [default: none]")
+@overwrite_option
 @output_options
-def describe_dataset(store: str, output: str | None, split: str | None, as_json: bool, **options: Any) -> None:
+def describe_dataset(
+    store: str, output: str | None, split: str | None, overwrite: bool, as_json: bool, **options: Any
+) -> None:
     """Describe the labelled videos of STORE: classes, labels, durations, resolutions.
 
     \b
@@ -31,8 +42,10 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
     import classify
     from classify.report import description_text
 
-    description = classify.describe_dataset(store, output, labels=take_labels(options), split=split)
-    show_notes(description.notes)
+    description = classify.describe_dataset(
+        store, output, labels=take_labels(options), split=split, overwrite=overwrite
+    )
+    show_notes((*description.notes, *filter(None, [description.replaced])))
     click.echo(json.dumps(description.to_json(), indent=2) if as_json else description_text(description))
     if output is not None:
         click.echo(f"-> {output}", err=as_json)
@@ -62,6 +75,7 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
     help="Share of the videos for the validation part; 0 leaves it empty.",
 )
 @option("-o", "--output", default="split.csv", show_default=True, metavar="FILE", help="The split file to write.")
+@overwrite_option
 @option(
     "--folds",
     group=_OTHER_SPLITS,
@@ -91,7 +105,7 @@ def describe_dataset(store: str, output: str | None, split: str | None, as_json:
     help="Another seed draws another split that is as good.",
 )
 @output_options
-def split_videos(store: str, output: str, folds: int | None, as_json: bool, **options: Any) -> None:
+def split_videos(store: str, output: str, folds: int | None, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Split the labelled videos of STORE into train, validation and test.
 
     The parts are stratified by label, also if videos have several, and keep groups whole.
@@ -111,14 +125,15 @@ def split_videos(store: str, output: str, folds: int | None, as_json: bool, **op
     elif options["by_folder"]:
         refuse_idle("test_size", "with --by-folder: the folders say which videos test. Leave it out")
     config = classify.SplitConfig(**options, **grouping)
+    summaries: tuple[classify.SplitSummary, ...]
     if folds is None:
-        summary = classify.split_videos(store, output, labels=labels, config=config)
-        text, figures, notes = split_text(summary), summary.to_json(), summary.notes
+        summaries = (classify.split_videos(store, output, labels=labels, config=config, overwrite=overwrite),)
+        text, figures = split_text(summaries[0]), summaries[0].to_json()
     else:
-        summaries = classify.split_folds(store, output, folds, labels=labels, config=config)
+        summaries = classify.split_folds(store, output, folds, labels=labels, config=config, overwrite=overwrite)
         text, figures = folds_text(summaries), {"folds": [found.to_json() for found in summaries]}
-        notes = tuple(dict.fromkeys(note for found in summaries for note in found.notes))
-    show_notes(notes)
+    notes = dict.fromkeys(note for found in summaries for note in found.notes)
+    show_notes((*notes, *(found.replaced for found in summaries if found.replaced)))
     click.echo(json.dumps(figures, indent=2) if as_json else text)
     if not as_json:
         _show_training(store, output, folds)

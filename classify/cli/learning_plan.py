@@ -187,7 +187,4 @@ def claim_output(output: Path, folder: Path) -> None:
     from classify.files import write_whole
 
     videos = os.path.relpath(folder.resolve(), output.resolve())  # relative, so that both can move together
-    try:
-        write_whole(output / _MARK, json.dumps({"folder": videos}, indent=2) + "\n")
-    except OSError as error:
-        raise ClassifyError(f"{output} cannot be written: {error.strerror}. Name another folder with -o.") from error
+    write_whole(output / _MARK, json.dumps({"folder": videos}, indent=2) + "\n")

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from classify.training import GROUPS, TrainConfig
-from embed.cli import option
+from embed.cli import LAST, option
 
 if TYPE_CHECKING:
     from classify.data import LabelConfig
@@ -92,6 +92,12 @@ group_options = _join(
         metavar="COSINE",
         help="Videos with at least this cosine similarity count as copies.",
     ),
+)
+overwrite_option = option(
+    "--overwrite",
+    group=LAST,
+    is_flag=True,
+    help="Replace the output also where an earlier run did not write it. An input is never replaced.",
 )
 
 

@@ -13,6 +13,7 @@ from classify.cli.options import (
     group_options,
     label_options,
     list_option,
+    overwrite_option,
     recipe_options,
     take_grouping,
     take_labels,
@@ -37,6 +38,7 @@ _RECIPE = tuple(setting.name for setting in fields(TrainConfig))
 @label_options
 @option("--split", metavar="FILE", type=click.Path(), help="Split file, made by split-videos; required.")
 @option("-o", "--output", default="head", show_default=True, metavar="FOLDER", help="Folder for the head.")
+@overwrite_option
 @recipe_options()
 @option(
     "--budget",
@@ -53,7 +55,14 @@ _RECIPE = tuple(setting.name for setting in fields(TrainConfig))
 )
 @output_options
 def train_head(
-    store: str, split: str | None, output: str, as_page: bool, log_to: str | None, as_json: bool, **options: Any
+    store: str,
+    split: str | None,
+    output: str,
+    overwrite: bool,
+    as_page: bool,
+    log_to: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Train a head on the vectors of STORE, measure it, and write its folder.
 
@@ -63,10 +72,12 @@ def train_head(
     train-head embeddings.h5 --split split.csv --mixup 0 --html
     """  # noqa: D301 (click wants a real backspace)
     import classify
+    from classify.classifier import refuse_output_folder
     from classify.report import check_page_packages, report_text
 
     if split is None:
         raise click.UsageError(_without_split(store))
+    show_notes(tuple(filter(None, [refuse_output_folder(Path(output), overwrite=overwrite)])))
     if as_page:
         check_page_packages()
     if log_to is not None:
@@ -81,7 +92,14 @@ def train_head(
             bar.show(record.epoch, config.epochs, f"loss {record.train_loss:.3f}")
 
         report = classify.train_head(
-            store, split, output, labels=labels, config=config, budget_s=budget_s, on_epoch=None if is_open else show
+            store,
+            split,
+            output,
+            labels=labels,
+            config=config,
+            budget_s=budget_s,
+            on_epoch=None if is_open else show,
+            overwrite=overwrite,
         )
     _show_notes(report.notes)
     click.echo(json.dumps({"head": output, **report.to_json()}, indent=2) if as_json else report_text(report))
@@ -100,6 +118,7 @@ def train_head(
 @label_options
 @group_options
 @option("-o", "--output", default="comparison", show_default=True, metavar="FOLDER", help="Folder for the results.")
+@overwrite_option
 @list_option(
     str,
     "--arch",
@@ -141,7 +160,7 @@ def train_head(
     help="Training runs at the same time.  [default: one per core, one on a GPU]",
 )
 @output_options
-def compare_heads(store: str, output: str, resume: bool, as_json: bool, **options: Any) -> None:
+def compare_heads(store: str, output: str, overwrite: bool, resume: bool, as_json: bool, **options: Any) -> None:
     """Compare heads, mixup and baselines on STORE, and tell differences from noise.
 
     For each seed, every fold is tested by heads trained on the other folds.
@@ -151,9 +170,12 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
     compare-heads embeddings.h5 --labels labels.csv --group-by group
     """  # noqa: D301 (click wants a real backspace)
     import classify
+    from classify.comparison import refuse_comparison_folder
+    from classify.data import label_inputs
     from classify.report import comparison_text
 
     labels, grouping = take_labels(options), take_grouping(options)
+    refuse_comparison_folder(output, [store, *label_inputs(labels)], resume=resume, overwrite=overwrite)
     words = {name: options.pop(name) for name in ("prompts", "pretrained")}
     if "zero-shot" in options["baselines"]:
         options["label_vectors"] = classify.embed_labels(store, labels, **words, device=options["device"])
@@ -161,7 +183,9 @@ def compare_heads(store: str, output: str, resume: bool, as_json: bool, **option
     recipe = TrainConfig(**{name: options.pop(name) for name in _RECIPE if name in options})
     config = classify.CompareConfig(**options, standard=True, split=split, recipe=recipe)
     with CountBar("training run") as bar:
-        found = classify.compare_heads(store, output, labels=labels, config=config, resume=resume, on_result=bar.show)
+        found = classify.compare_heads(
+            store, output, labels=labels, config=config, resume=resume, overwrite=overwrite, on_result=bar.show
+        )
     _show_notes(found.notes)
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else comparison_text(found))
     if not as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from classify.cli.options import labels_of_a_head, take_labels
+from classify.cli.options import labels_of_a_head, overwrite_option, take_labels
 from classify.cli.typed import given_options
 from embed.cli import (
     Command,
@@ -39,6 +39,7 @@ _MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
     metavar="FILE",
     help="Write the predictions to this CSV file; - is stdout.  [default: a table on a terminal, else CSV on stdout]",
 )
+@overwrite_option
 @option(
     "--store",
     metavar="FILE",
@@ -74,7 +75,9 @@ _MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
     help="Fetch links from hosts of the public internet only, redirections included. For lists from strangers.",
 )
 @output_options
-def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_json: bool, **config: Any) -> None:
+def predict_videos(
+    head: str, sources: tuple[str, ...], output: str | None, overwrite: bool, as_json: bool, **config: Any
+) -> None:
     """Label SOURCES with the trained HEAD. SOURCES are stores, folders, video files, or CSV or TXT lists.
 
     New videos are decoded and embedded exactly as those that the head learned from.
@@ -93,7 +96,10 @@ def predict_videos(head: str, sources: tuple[str, ...], output: str | None, as_j
         raise click.UsageError("--json and -o - both write to stdout. Leave one of them out.")
     settings, file = classify.PredictConfig(**config), None if output == _STDOUT else output
     with ProgressBar() as bar:
-        predictions = classify.predict_videos(head, sources, file, config=settings, on_progress=bar.show)
+        predictions = classify.predict_videos(
+            head, sources, file, config=settings, on_progress=bar.show, overwrite=overwrite
+        )
+    show_notes(tuple(filter(None, [predictions.replaced])))
     if as_json:
         click.echo(json.dumps(predictions.to_json(), indent=2))
     else:
@@ -134,10 +140,13 @@ def _list_failures(predictions: "Predictions") -> None:
 @labels_of_a_head
 @option("--group-by", metavar="COLUMN", help="Column of the label file; intervals are computed over its groups.")
 @option("-o", "--output", default="evaluation", show_default=True, metavar="FOLDER", help="Folder for the figures.")
+@overwrite_option
 @option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu or cuda.")
 @option("--html", "as_page", is_flag=True, help="Also write report.html: figures of each label, mistakes.")
 @output_options
-def evaluate_head(head: str, store: str, output: str, as_page: bool, as_json: bool, **options: Any) -> None:
+def evaluate_head(
+    head: str, store: str, output: str, as_page: bool, as_json: bool, overwrite: bool, **options: Any
+) -> None:
     """Measure the trained HEAD on the labelled videos of STORE, with the figures of train-head.
 
     Videos that the head has learned from are left out.
@@ -151,8 +160,9 @@ def evaluate_head(head: str, store: str, output: str, as_page: bool, as_json: bo
 
     if as_page:
         check_page_packages()
-    found = classify.evaluate_head(head, store, output, labels=take_labels(options), **options)
-    show_notes(found.notes)
+    labels = take_labels(options)
+    found = classify.evaluate_head(head, store, output, labels=labels, overwrite=overwrite, **options)
+    show_notes((*found.notes, *filter(None, [found.replaced])))
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else evaluation_text(found))
     if as_page:
         path = classify.write_evaluation_page(found, store, grab_frames=classify.grab_frames, command=typed_again())
@@ -162,8 +172,9 @@ def evaluate_head(head: str, store: str, output: str, as_page: bool, as_json: bo
 @click.command(cls=Command, guide="onnx.md")
 @click.argument("head", type=click.Path())
 @option("-o", "--output", default="head.onnx", show_default=True, metavar="FILE", help="The ONNX file to write.")
+@overwrite_option
 @output_options
-def export_head(head: str, output: str, as_json: bool) -> None:
+def export_head(head: str, output: str, overwrite: bool, as_json: bool) -> None:
     """Write the trained HEAD as an ONNX model, and check it against the head on random videos.
 
     \b
@@ -172,5 +183,6 @@ def export_head(head: str, output: str, as_json: bool) -> None:
     import classify
     from classify.report import export_text
 
-    summary = classify.export_head(head, output)
+    summary = classify.export_head(head, output, overwrite=overwrite)
+    show_notes(tuple(filter(None, [summary.replaced])))
     click.echo(json.dumps(summary.to_json(), indent=2) if as_json else export_text(summary))

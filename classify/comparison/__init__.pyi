@@ -21,4 +21,5 @@ from .selection import (
     Tried as Tried,
     choose_recipe as choose_recipe,
 )
+from .trial_files import refuse_comparison_folder as refuse_comparison_folder
 from .trials import Trial as Trial, TrialPlan as TrialPlan, run_trials as run_trials

@@ -28,9 +28,19 @@ from numpy.typing import NDArray
 from classify.comparison.baselines import ZERO_SHOT, is_baseline, list_baselines
 from classify.comparison.comparison_picture import draw_comparison
 from classify.comparison.contenders import Comparison, Contender
-from classify.comparison.trial_files import append_result, has_results, read_results, start_results
+from classify.comparison.trial_files import (
+    FORMAT,
+    PICTURE_FILE,
+    RUNS_FILE,
+    SUMMARY_FILE,
+    append_result,
+    has_results,
+    read_results,
+    refuse_comparison_folder,
+    start_results,
+)
 from classify.comparison.trials import Trial, TrialPlan, TrialResult, default_jobs, run_trials
-from classify.data import Labels, LabelTable, SplitConfig, describe_gaps, fold_table, read_table
+from classify.data import Labels, LabelTable, SplitConfig, describe_gaps, fold_table, label_inputs, read_table
 from classify.errors import TrainError
 from classify.files import write_whole
 from classify.heads import list_options
@@ -38,8 +48,6 @@ from classify.measures import BootstrapConfig, Interval, bootstrap_difference, b
 from classify.training import TrainConfig
 from embed.store import EmbeddingStore
 
-RUNS_FILE, SUMMARY_FILE, PICTURE_FILE = "runs.csv", "comparison.json", "comparison.png"
-_FORMAT = "framehead comparison 1"
 _NO_PICTURE = "There is no picture. To get one: pip install '.[plots]' in framehead's folder"
 Entry = tuple[str, float]
 """Name and mixup."""
@@ -112,6 +120,7 @@ def compare_heads(
     labels: Labels = None,
     config: CompareConfig = CompareConfig(),
     resume: bool = False,
+    overwrite: bool = False,
     on_result: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Train every head on every fold with every seed, and return the figures and differences.
@@ -125,6 +134,7 @@ def compare_heads(
         config: what to compare, and how.
         resume: keep the results in the folder, and run only what is missing. Heads, mixups, baselines, seeds, `device`
             and `stream` may differ from before; videos, labels, folds and the rest of the recipe may not.
+        overwrite: replace also other files of these names, except inputs and results.
         on_result: called with the number of training runs that are done, and their total.
 
     Raises:
@@ -132,6 +142,8 @@ def compare_heads(
         EmbedError: the store cannot be read.
     """
     _refuse_idle_options(config)
+    folder = Path(output)
+    refuse_comparison_folder(folder, [store, *label_inputs(labels)], resume=resume, overwrite=overwrite)
     table = read_table(store, labels, config.split)
     plan = _plan(Path(store), table, config)
     if config.standard:
@@ -141,8 +153,7 @@ def compare_heads(
         Trial(name, mixup, seed, fold)
         for (name, mixup), seed, fold in product(config.contenders, range(config.seeds), range(config.folds))
     ]
-    folder = Path(output)
-    before = _read_settings(folder, settings) if resume else _refuse_results(folder)
+    before = _read_settings(folder, settings) if resume else {}
     known = _read_known(folder, plan) if before else {}
     jobs = config.jobs or default_jobs(config.recipe.device)
     results = run_trials(plan, [trial for trial in trials if trial not in known], jobs)
@@ -197,18 +208,9 @@ def _settings(plan: TrialPlan, config: CompareConfig) -> dict[str, Any]:
 
 
 def _start(folder: Path, settings: Mapping[str, Any], *, is_new: bool) -> None:
-    write_whole(folder / SUMMARY_FILE, json.dumps({"format": _FORMAT, "settings": settings}, indent=2) + "\n")
+    write_whole(folder / SUMMARY_FILE, json.dumps({"format": FORMAT, "settings": settings}, indent=2) + "\n")
     if is_new:
         start_results(folder / RUNS_FILE)
-
-
-def _refuse_results(folder: Path) -> dict[str, Any]:
-    if has_results(folder / RUNS_FILE):
-        raise TrainError(
-            f"{folder / RUNS_FILE} holds the results of a comparison. Continue it with --resume, or name another "
-            "folder."
-        )
-    return {}
 
 
 def _read_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from classify.comparison.contenders import BEST, NO_DIFFERENCE, Comparison, Contender, verdict
 from classify.measures import Interval
-from classify.picture_style import picture_style
+from classify.picture_style import PNG_METADATA, picture_style
 from embed.machine import counted
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def draw_comparison(comparison: Comparison) -> bytes | None:
     with picture_style():
         content = io.BytesIO()
         figure = _draw(comparison)
-        figure.savefig(content, format="png", dpi=_DPI, metadata={"Software": None})  # the same table, the same bytes
+        figure.savefig(content, format="png", dpi=_DPI, metadata=PNG_METADATA)
         return content.getvalue()
 
 

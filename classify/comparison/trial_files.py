@@ -9,21 +9,67 @@ A row is written in one piece. A row that a kill cut off is dropped when the fil
 
 import csv
 import io
+import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.comparison.trials import Trial, TrialResult
-from classify.errors import TrainError
-from classify.files import write_whole
+from classify.errors import ClassifyError, TrainError
+from classify.files import refuse_output_file, write_whole
+from classify.picture_style import describe_picture_file
 
+RUNS_FILE, SUMMARY_FILE, PICTURE_FILE = "runs.csv", "comparison.json", "comparison.png"
+FORMAT = "framehead comparison 1"
 _COLUMNS = (
     *("name", "mixup", "seed", "fold", "micro_f1", "macro_f1", "mean_average_precision", "seconds", "parameters"),
     "predicted",
 )
 _HEADER = ",".join(_COLUMNS) + "\n"
+
+
+def refuse_comparison_folder(
+    folder: str | Path, inputs: Iterable[str | Path], *, resume: bool, overwrite: bool = False
+) -> None:
+    """Raise ClassifyError unless a comparison can be written to a folder.
+
+    Args:
+        folder: the folder.
+        inputs: files and folders that the command reads.
+        resume: continue with the results in the folder, instead of refusing them.
+        overwrite: replace also other files of these names, except inputs and results.
+
+    Raises:
+        TrainError: the folder holds results, and they are not to be continued.
+        ClassifyError: a file is an input or somebody else's, or the folder cannot be written.
+    """
+    if not str(folder):
+        raise ClassifyError("The folder for the results is ''. Name a folder.")
+    runs = Path(folder, RUNS_FILE)
+    for name, recognise in (
+        *(() if resume else ((RUNS_FILE, _describe_runs_file),)),  # `read_results` refuses what cannot be continued
+        (SUMMARY_FILE, _describe_summary_file),
+        (PICTURE_FILE, describe_picture_file),
+    ):
+        kind = f"{name} of compare-heads"
+        refuse_output_file(Path(folder, name), kind=kind, recognise=recognise, inputs=inputs, overwrite=overwrite)
+    if not resume and runs.exists() and _describe_runs_file(runs) and has_results(runs):
+        raise TrainError(
+            f"{runs} holds the results of a comparison. Continue it with --resume, or name another folder."
+        )
+
+
+def _describe_runs_file(path: Path) -> str | None:
+    with path.open("rb") as file:
+        return "the results" if file.readline() == _HEADER.encode() else None
+
+
+def _describe_summary_file(path: Path) -> str | None:
+    found = json.loads(path.read_bytes())
+    return "the comparison" if isinstance(found, dict) and found.get("format") == FORMAT else None
 
 
 def start_results(path: Path) -> None:

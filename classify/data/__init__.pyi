@@ -19,6 +19,7 @@ from .labels import (
     LabelConfig as LabelConfig,
     Labels as Labels,
     LabelTable as LabelTable,
+    label_inputs as label_inputs,
     read_labels as read_labels,
 )
 from .near_duplicates import SIMILARITY as SIMILARITY, find_near_duplicates as find_near_duplicates

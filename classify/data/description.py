@@ -42,6 +42,7 @@ class DatasetDescription:
         sizes_px: (N, 2) width and height of each video, as stored; zeros if the store does not know them.
         failure_count: videos of the store that have no vectors.
         notes: sentences about videos and classes that were left out or are too few.
+        replaced: a sentence about the description that was replaced; None if none was.
     """
 
     store: str
@@ -51,6 +52,7 @@ class DatasetDescription:
     sizes_px: NDArray[np.int64]
     failure_count: int
     notes: tuple[str, ...]
+    replaced: str | None = None
 
     @property
     def rows(self) -> dict[str, NDArray[np.int64]]:

@@ -83,6 +83,12 @@ Labels = str | Path | LabelConfig | None
 """The type of `labels` in library functions: a `LabelConfig`, or only its path."""
 
 
+def label_inputs(labels: Labels) -> tuple[str | Path, ...]:
+    """Return the files and folders that labels are read from."""
+    config = labels if isinstance(labels, LabelConfig) else LabelConfig(labels)
+    return tuple(path for path in (config.path, config.vocabulary) if path is not None)
+
+
 @dataclass(frozen=True)
 class LabelTable:
     """The labels of N videos over C classes.

@@ -8,7 +8,7 @@ the label file (`classify.data.split_labels`). Without the column labels, it fit
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from classify.data.label_sources import SEPARATOR, compose, list_first
 from classify.data.labels import LabelTable
 from classify.errors import SplitError
-from classify.files import write_whole
+from classify.files import refuse_output_file, write_whole
 from embed.machine import counted
 
 PARTS = ("train", "validation", "test")
 
+_COLUMNS, _MORE_COLUMNS = ["id", "part", "labels"], ["group", "content_hash", "labels_from"]
 _GAPS = {
     "train": "A head cannot learn them.",
     "validation": "Validation figures say nothing about them.",
@@ -83,6 +84,7 @@ class SplitSummary:
         video_counts: part -> number of videos.
         group_counts: part -> number of groups; None if videos are not grouped.
         notes: sentences about what was left out, and about parts that are too small.
+        replaced: a sentence about what the split file replaced; None if nothing.
     """
 
     path: Path
@@ -91,6 +93,7 @@ class SplitSummary:
     video_counts: Mapping[str, int]
     group_counts: Mapping[str, int] | None
     notes: tuple[str, ...]
+    replaced: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the summary JSON-ready."""
@@ -101,6 +104,25 @@ class SplitSummary:
             "classes": {part: dict(zip(self.names, counts, strict=True)) for part, counts in self.class_counts.items()},
             "notes": self.notes,
         }
+
+
+def refuse_split_file(path: str | Path, *, inputs: Iterable[str | Path], overwrite: bool = False) -> str | None:
+    """Raise ClassifyError unless a split file may be written at a path; return what it replaces, in a sentence."""
+    kind = "a split file"
+    return refuse_output_file(path, kind=kind, recognise=describe_split_file, inputs=inputs, overwrite=overwrite)
+
+
+def describe_split_file(path: Path) -> str | None:
+    """Return what a split file holds, in words; None if `write_split` did not write the file."""
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8", "surrogateescape"), newline="")))
+    except csv.Error:
+        return None
+    columns, videos = rows[0] if rows else [], rows[1:]
+    is_ours = columns[:3] == _COLUMNS and columns[3:] == [name for name in _MORE_COLUMNS if name in columns[3:]]
+    if not is_ours or any(len(row) != len(columns) or row[1] not in PARTS for row in videos):
+        return None
+    return f"the split of {counted(len(videos), 'video')}"
 
 
 def write_split(path: Path, split: Split, table: LabelTable) -> None:
@@ -172,7 +194,9 @@ def load_split(path: str | Path) -> tuple[Split, tuple[str, ...] | None]:
     return split, tuple(map(compose, found["labels"])) if "labels" in found else None
 
 
-def summarise_split(path: Path, split: Split, table: LabelTable, notes: Sequence[str] = ()) -> SplitSummary:
+def summarise_split(
+    path: Path, split: Split, table: LabelTable, notes: Sequence[str] = (), *, replaced: str | None = None
+) -> SplitSummary:
     """Return the classes, videos and groups of each part, counted, with notes on classes that a part lacks.
 
     Args:
@@ -180,6 +204,7 @@ def summarise_split(path: Path, split: Split, table: LabelTable, notes: Sequence
         split: its content.
         table: the labels.
         notes: further notes.
+        replaced: what the file replaced.
     """
     rows = {part: split.indices(part) for part in PARTS}
     counts = {part: tuple(table.targets[rows[part]].sum(axis=0).tolist()) for part in PARTS}
@@ -191,6 +216,7 @@ def summarise_split(path: Path, split: Split, table: LabelTable, notes: Sequence
         video_counts={part: len(rows[part]) for part in PARTS},
         group_counts=None if groups is None else {part: len({groups[row] for row in rows[part]}) for part in PARTS},
         notes=(*table.notes, *notes, *describe_gaps(split, table)),
+        replaced=replaced,
     )
 
 

@@ -9,10 +9,18 @@ from numpy.typing import NDArray
 
 from classify.data.kept_splits import extend_split
 from classify.data.label_sources import folder_part, has_part_folders
-from classify.data.labels import Labels, LabelTable, read_labels
+from classify.data.labels import Labels, LabelTable, label_inputs, read_labels
 from classify.data.near_duplicates import find_near_duplicates, group_near_duplicates
 from classify.data.sharing import refuse_too_few, share_videos
-from classify.data.split_files import PARTS, Split, SplitSummary, load_split, summarise_split, write_split
+from classify.data.split_files import (
+    PARTS,
+    Split,
+    SplitSummary,
+    load_split,
+    refuse_split_file,
+    summarise_split,
+    write_split,
+)
 from classify.data.split_labels import describe_labels
 from classify.errors import SplitError
 from embed.machine import counted
@@ -78,6 +86,7 @@ def split_videos(
     *,
     labels: Labels = None,
     config: SplitConfig = SplitConfig(),
+    overwrite: bool = False,
 ) -> SplitSummary:
     """Split the labelled videos of a store and write the split file.
 
@@ -86,16 +95,19 @@ def split_videos(
         output: the split file to write; an older one is replaced, also the one of `config.keep`.
         labels: label file, or which labels to take; None takes the folders' names.
         config: sizes, grouping and seed.
+        overwrite: replace also a file that is no split, except an input.
 
     Raises:
+        ClassifyError: `output` is an input, holds something else than a split, or cannot be written.
         LabelError: labels cannot be read, or fit no video.
         SplitError: there are too few videos or groups for the parts, or the folders separate a group.
     """
+    replaced = refuse_split_file(output, inputs=[store, *label_inputs(labels)], overwrite=overwrite)
     table = read_table(store, labels, config)
     hashes, source = _content_hashes(store, table), describe_labels(labels, Path(output))
     split, notes = _extend(table, hashes, config) if config.keep is not None else make_split(table, config)
     write_split(Path(output), replace(split, content_hashes=hashes, labels_from=source), table)
-    return summarise_split(Path(output), split, table, notes)
+    return summarise_split(Path(output), split, table, notes, replaced=replaced)
 
 
 def split_folds(
@@ -105,6 +117,7 @@ def split_folds(
     *,
     labels: Labels = None,
     config: SplitConfig = SplitConfig(),
+    overwrite: bool = False,
 ) -> tuple[SplitSummary, ...]:
     """Write a split file for each fold, so that every video is in one test part.
 
@@ -114,19 +127,35 @@ def split_folds(
         folds: number of folds; each tests an equal share, and validates with `validation_size` of all videos.
         labels: label file, or which labels to take; None takes the folders' names.
         config: grouping, seed and size of validation; its `test_size` is ignored.
+        overwrite: replace also files that are no splits, except inputs.
 
     Raises:
+        ClassifyError: a file to write is an input, holds something else than a split, or cannot be written.
         LabelError: labels cannot be read, or fit no video.
         SplitError: there are too few videos or groups for the folds, or `config` splits by folder.
     """
+    inputs = [store, *label_inputs(labels)]
+    paths = [fold_file(output, number) for number in range(1, folds + 1)]
+    replaced = [refuse_split_file(path, inputs=inputs, overwrite=overwrite) for path in paths]
     table = read_table(store, labels, config)
     hashes, source = _content_hashes(store, table), describe_labels(labels, Path(output))
-    summaries = []
-    for fold, split in enumerate(fold_table(table, folds, config)):
-        path = Path(output).with_stem(f"{Path(output).stem}-{fold + 1}")
+    splits = fold_table(table, folds, config)
+    for path, split in zip(paths, splits, strict=True):
         write_split(path, replace(split, content_hashes=hashes, labels_from=source), table)
-        summaries.append(summarise_split(path, split, table))
-    return tuple(summaries)
+    found = zip(paths, splits, replaced, strict=True)
+    return tuple(summarise_split(path, split, table, replaced=older) for path, split, older in found)
+
+
+def fold_file(output: str | Path, number: int) -> Path:
+    """Return the split file of a fold, counted from 1.
+
+    >>> str(fold_file("a/split.csv", 2))
+    'a/split-2.csv'
+    """
+    path = Path(output)
+    if not path.name:
+        raise SplitError(f"{str(output)!r} is not the name of a file. Name the file for a split file.")
+    return path.with_stem(f"{path.stem}-{number}")
 
 
 def make_split(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str, ...]]:

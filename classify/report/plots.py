@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from classify.data import WHOLE, DatasetDescription
 from classify.errors import ClassifyError
-from classify.picture_style import picture_style
+from classify.picture_style import PNG_METADATA, picture_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +29,11 @@ _SHOWN_CLASSES = 40  # rows that can still be read on one page
 _COUNTED_CELLS = 16  # classes up to which a cell has room for its number
 _LONG_SPAN = 30  # longest over shortest duration above which the axis is logarithmic
 _DPI = 150
+
+
+def picture_files() -> tuple[str, ...]:
+    """Return the names of the pictures of a set."""
+    return tuple(_PICTURES)
 
 
 def draw_description(description: DatasetDescription) -> dict[str, bytes]:
@@ -198,7 +203,7 @@ def _new_figure(rows: int, width_inches: float = 8) -> tuple["Figure", "Axes"]:
 
 def _png(figure: "Figure") -> bytes:
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=_DPI, metadata={"Software": None})  # the same set, the same bytes
+    figure.savefig(content, format="png", dpi=_DPI, metadata=PNG_METADATA)
     return content.getvalue()
 
 

@@ -1,7 +1,8 @@
-"""What all wings share: cores, threads, memory, separate processes, progress of a run, and counted nouns.
+"""What all wings share: cores, threads, memory, separate processes, progress of a run, counted nouns, and outputs.
 
 In: nothing from the project; this is the lowest floor.
-Out: `core_count`, background threads, calls in a process that can be killed, a run's progress, and `counted`.
+Out: `core_count`, background threads, calls in a process that can be killed, a run's progress, `counted`, and the rule
+for files that are written.
 Read first: `progress.py`, which names the stages of a run; then `isolation.py`.
 """
 

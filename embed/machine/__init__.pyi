@@ -3,6 +3,12 @@ from .background import DaemonThreads as DaemonThreads, in_background as in_back
 from .cores import core_count as core_count
 from .counting import counted as counted
 from .isolation import read_apart as read_apart, reading_limit_s as reading_limit_s
+from .outputs import (
+    OutputError as OutputError,
+    prove_writable as prove_writable,
+    refuse_output as refuse_output,
+    written_when as written_when,
+)
 from .progress import HINTS as HINTS, Progress as Progress, Stage as Stage, StageClock as StageClock, slowest as slowest
 from .regular_files import (
     open_regular as open_regular,

@@ -16,8 +16,33 @@ from pathlib import Path
 from typing import IO, Any, Self, final
 
 from embed.errors import EmbedError
+from embed.machine import refuse_output
 from embed.run.encoding import EncodedVideo
 from embed.store import Failure
+
+_LONGEST_LINE_BYTES = 1 << 20
+
+
+def refuse_log(path: str | Path | None) -> None:
+    """Raise EmbedError unless a log can be written at a path: it is new, empty, the log of earlier runs, or a stream.
+
+    A run calls this before it begins to work.
+    """
+    if path is None:
+        return
+    if Path(path).is_char_device() or Path(path).is_fifo():  # a terminal, or the input of another program
+        return
+    refuse_output(path, kind="a log", recognise=_describe_log, overwrite=None)
+
+
+def _describe_log(path: Path) -> str | None:
+    """Return "the log" for a file whose first line a run wrote, or began to write before it was killed."""
+    with path.open("rb") as file:
+        line = file.readline(_LONGEST_LINE_BYTES)
+    if not line.endswith(b"\n"):
+        return "the log" if line.startswith(b'{"time": "') else None
+    found = json.loads(line)
+    return "the log" if isinstance(found, dict) and found.keys() >= {"time", "id", "location", "status"} else None
 
 
 @final
@@ -34,9 +59,11 @@ class RunLog:
     def __init__(self, path: str | Path | None) -> None:
         self._file: IO[str] | None = None
         if path is not None:
+            refuse_log(path)
             try:
                 # Line by line, so that the log of a killed run ends with its last finished video.
                 # A name that is not UTF-8 becomes JSON's own escape, \udce9, which reads back as the same name.
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
                 self._file = Path(path).open("a", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
             except OSError as error:
                 raise EmbedError(

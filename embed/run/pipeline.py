@@ -18,9 +18,9 @@ from embed.run.encode_time import TimedEncoding
 from embed.run.encoder_choice import choose_encoder
 from embed.run.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.run.frames_ahead import FramesAhead
-from embed.run.log import RunLog
+from embed.run.log import RunLog, refuse_log
 from embed.sources import Video, find_videos, is_same_place
-from embed.store import Failure, Provenance, StoreWriter, is_store, library_versions
+from embed.store import Failure, Provenance, StoreWriter, is_store, library_versions, refuse_store_place
 from embed.video import Preprocessing
 
 
@@ -51,6 +51,8 @@ def embed_videos(
     """
     started = time.monotonic()
     config = config or EmbedConfig()
+    refuse_log(config.log)
+    refuse_store_place(store)
     keep_freed_memory()  # before there are threads, whose memory would be freed and allocated again for every batch
     videos = find_videos(sources)
     with ExitStack() as stack:

@@ -1,5 +1,6 @@
 from .inspection import StoreReport as StoreReport, inspect_embeddings as inspect_embeddings
 from .merging import merge_embeddings as merge_embeddings
+from .parts import refuse_store_place as refuse_store_place
 from .provenance import (
     EncoderIdentity as EncoderIdentity,
     Fidelity as Fidelity,

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from embed.errors import StoreBusy, StoreDamaged, StoreError
+from embed.machine import prove_writable
 from embed.store.pieces import Piece
 from embed.store.whole_files import refusal_of
 
@@ -146,6 +147,21 @@ def delete_merged_parts(path: Path) -> None:
             file.unlink()
 
 
+def refuse_store_place(path: str | Path) -> None:
+    """Raise StoreError if a store cannot be written there. A run calls this before it begins to work.
+
+    Raises:
+        StoreError: `path` is a folder of other files, or its disk is full or cannot be written.
+    """
+    path = Path(path)
+    with refusal_of(path):
+        _refuse_other_folder(path)
+        folder = parts_folder(path)
+        prove_writable(folder)
+        if folder != path.resolve():
+            prove_writable(folder.parent)
+
+
 def lock_store(path: Path) -> IO[str]:
     """Become the only writer: hold a file lock, which the system releases when the process dies.
 
@@ -154,8 +170,7 @@ def lock_store(path: Path) -> IO[str]:
         StoreError: `path` is a folder of other files, or cannot be written.
     """
     folder = parts_folder(path)
-    if path.is_dir() and not parts_in(path) and not all(map(_is_left_of_us, path.iterdir())):
-        raise StoreError(f"{path} is a folder of other files. Name a new folder for the shards, or a file name.h5.")
+    _refuse_other_folder(path)
     while True:
         with refusal_of(path):
             folder.mkdir(parents=True, exist_ok=True)
@@ -188,6 +203,11 @@ def unlock_store(path: Path, lock: IO[str]) -> None:
     lock.close()
     with suppress(OSError):  # parts remain if a merge failed: they still belong to the store
         folder.rmdir()
+
+
+def _refuse_other_folder(path: Path) -> None:
+    if path.is_dir() and not parts_in(path) and not all(map(_is_left_of_us, path.iterdir())):
+        raise StoreError(f"{path} is a folder of other files. Name a new folder for the shards, or a file name.h5.")
 
 
 def _is_left_of_us(file: Path) -> bool:

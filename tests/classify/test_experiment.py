@@ -46,6 +46,7 @@ def test_a_head_is_trained_measured_and_written(toy_store: Path, split: Path, tm
         "head.json",
         "head.safetensors",
         "history.csv",
+        "learned.txt",
         "report.json",
     ]
 

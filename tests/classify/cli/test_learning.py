@@ -211,7 +211,7 @@ def test_a_label_file_that_fits_no_video_is_refused_before_anything_is_embedded(
         pytest.param("other", "holds 'head', and framehead learn did not make this folder", id="another head"),
         pytest.param("learned", "holds what was learned from", id="learned from other videos"),
         pytest.param("odd", "learned.json cannot be read", id="a broken note"),
-        pytest.param("file/learned", "cannot be written: Not a directory. Name another folder", id="below a file"),
+        pytest.param("file/learned", "cannot be written: Not a directory.", id="below a file"),
     ],
 )
 def test_learning_writes_over_nothing_but_its_own(tmp_path: Path, output: str, message: str) -> None:

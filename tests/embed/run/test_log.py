@@ -37,8 +37,9 @@ def test_without_a_path_nothing_is_logged() -> None:
 
 
 def test_a_log_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(EmbedError, match=r"run.jsonl cannot be written: No such file.*Name another file with --log"):
-        RunLog(tmp_path / "absent" / "run.jsonl")
+    (tmp_path / "file").touch()
+    with pytest.raises(EmbedError, match=r"run.jsonl' cannot be written: Not a directory.*name another file"):
+        RunLog(tmp_path / "file" / "run.jsonl")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -48,3 +49,23 @@ def test_a_log_on_a_full_disk_says_that_the_run_can_be_continued() -> None:
         pytest.raises(EmbedError, match=r"/dev/full cannot be written: No space left.*run the same command again"),
     ):
         log.failed(Failure("b", "/b.mp4", "timeout", "300 s"))
+
+
+@pytest.mark.parametrize("content", [b"RIFF\0\0AVI ", b'{"id": "a.mp4"}\n', b"id,label\na.mp4,hug\n"])
+def test_a_file_that_is_no_log_is_not_appended_to(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "clip.avi").write_bytes(content)
+
+    with pytest.raises(
+        EmbedError, match=r"clip.avi exists, and is not a log as an earlier run wrote it\..*Name another file\.$"
+    ):
+        RunLog(tmp_path / "clip.avi")
+
+    assert (tmp_path / "clip.avi").read_bytes() == content
+
+
+def test_a_log_that_a_kill_has_cut_off_in_its_first_line_is_continued(tmp_path: Path) -> None:
+    with RunLog(tmp_path / "run.jsonl") as log:
+        log.failed(Failure("b", "/b.mp4", "timeout", "300 s"))
+    os.truncate(tmp_path / "run.jsonl", 30)
+
+    RunLog(tmp_path / "run.jsonl").close()

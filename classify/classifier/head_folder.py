@@ -1,0 +1,193 @@
+"""The folder of a head: what it may replace, and how its files appear together, old or new and never between.
+
+    head/
+      head.safetensors   the weights
+      head.json          everything else that predictions need, and the sha256 of head.safetensors
+      history.csv        one row for each epoch         (written by `train_head`)
+      report.json        figures of every part          (written by `train_head`)
+      learned.txt        the videos it learned from     (`classify.classifier.learned`)
+      report.html        the same as a page to look at  (written by `write_page`)
+      suspects.csv       labels to correct              (written by `write_page`)
+
+The files of a new head are written to `head/.new-PID/`, which is renamed to `head/.finished/` once all are on disk:
+this is the moment at which the new head replaces the old one. Then they move to their places. A run that is killed
+before this moment leaves the old head, after it the new one: `read_file` looks into `.finished` first, and the next
+save moves what is left there. The folder itself is never renamed, since a mounted one cannot be.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from classify.errors import ClassifyError, HeadError
+from classify.files import hash_text, is_left_over, sync_folder, write_whole
+from embed.machine import prove_writable, written_when
+
+FORMAT = "framehead head 1"
+WEIGHTS_FILE, DESCRIPTION_FILE = "head.safetensors", "head.json"
+_REPORT_FILE, _PAGE_FILE, _SUSPECTS_FILE = "report.json", "report.html", "suspects.csv"
+LEARNED_FILE = "learned.txt"
+_OWN_FILES = (WEIGHTS_FILE, "history.csv", _REPORT_FILE, LEARNED_FILE, _PAGE_FILE, _SUSPECTS_FILE, DESCRIPTION_FILE)
+_UNFINISHED, _FINISHED = ".new-", ".finished"
+_MOVED = ".moved-"  # begins the name of what was `.finished` until all of it had moved
+_FILES = "files.json"  # in `.finished`: the names of the new head's files
+_READS = 3  # of a head that is replaced meanwhile
+
+
+def refuse_output_folder(folder: Path, *, overwrite: bool = False) -> str | None:
+    """Raise HeadError unless a head can be written to a folder, and return which head it replaces, in a sentence.
+
+    Args:
+        folder: the folder.
+        overwrite: replace files that have the names of a head's, although they are of no head.
+
+    Returns:
+        A sentence about the head that is replaced; None if nothing is.
+
+    Raises:
+        HeadError: it is a file, holds other things or labels that were corrected, or cannot be written.
+    """
+    if str(folder) == ".":  # also Path("")
+        raise HeadError("The folder for the head is '.', the working folder. Name a folder of its own.")
+    try:
+        return _refuse(folder, overwrite)
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # a circle of links; a NUL in the name
+        raise unwritable(folder, error) from error
+
+
+def refuse_edited_labels(folder: Path) -> None:
+    """Raise HeadError if suspects.csv may hold corrected labels: the page written with it has another hash."""
+    page, suspects = folder / _PAGE_FILE, folder / _SUSPECTS_FILE
+    if not suspects.exists():
+        return
+    written = page.read_text(encoding="utf-8", errors="replace") if page.exists() else ""
+    if hash_text(suspects.read_text(encoding="utf-8", errors="surrogateescape")) not in written:
+        raise HeadError(
+            f"{suspects} was edited since it was written, or its {_PAGE_FILE} is gone, so it may hold labels that you "
+            "corrected; they would be lost. Name another folder for the head, or move the file out of this one."
+        )
+
+
+def read_file(folder: Path, name: str) -> bytes:
+    """Return the content of a head's file, wherever a killed save has left it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    for _ in range(_READS):
+        with suppress(FileNotFoundError):
+            return Path(folder, _FINISHED, name).read_bytes()
+        with suppress(FileNotFoundError):  # a save may have moved it between the two
+            return Path(folder, name).read_bytes()
+    return Path(folder, name).read_bytes()
+
+
+def fill_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Replace all files of a head by these: either all are replaced, or none.
+
+    Raises:
+        OSError, ClassifyError: the disk does not take them. The older head is unchanged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _delete_leftovers(folder)
+    _finish(folder)
+    beside = folder / f"{_UNFINISHED}{os.getpid()}"
+    try:
+        beside.mkdir()
+        for name, content in files.items():
+            write_whole(beside / name, content)
+        write_whole(beside / _FILES, json.dumps([*files]))
+        beside.rename(folder / _FINISHED)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    _finish(folder)
+
+
+def unwritable(folder: Path, error: Exception) -> HeadError:
+    """Return the error of a folder that cannot be written."""
+    said = (error.strerror if isinstance(error, OSError) else None) or error
+    return HeadError(f"{folder} cannot be written: {said}. Free disk space, make it writable, or name another folder.")
+
+
+def _refuse(folder: Path, overwrite: bool) -> str | None:
+    if folder.exists() and not folder.is_dir():
+        raise HeadError(f"{folder} is a file. Name a folder for the head.")
+    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    foreign = sorted(name for name in found - {*_OWN_FILES} if not _is_left_over(name))
+    if foreign:
+        raise HeadError(
+            f"{folder} holds {foreign[0]!r}, which is not part of a head and would be lost. Name another folder."
+        )
+    refuse_edited_labels(folder)
+    head = _describe_head(folder)
+    own = sorted(found & {*_OWN_FILES})
+    if own and head is None and not overwrite:
+        raise HeadError(
+            f"{folder} holds {own[0]!r}, but no head, so train-head did not write it. It would be lost. Name another "
+            "folder, or replace it with --overwrite."
+        )
+    prove_writable(folder)
+    return f"{head or own[0]} in {folder} is replaced." if own or head else None
+
+
+def _describe_head(folder: Path) -> str | None:
+    """Return which head a folder holds, in words: "The linear head of 18:47, micro-F1 0.71,"; None if it holds none."""
+    try:
+        head = json.loads(read_file(folder, DESCRIPTION_FILE))
+        if head["format"] != FORMAT:
+            return None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    with suppress(OSError):
+        place = next(path for path in (folder / DESCRIPTION_FILE, folder / _FINISHED) if path.exists())
+        micro_f1 = _micro_f1(head)
+        figure = "" if micro_f1 is None else f", micro-F1 {micro_f1:.2f},"
+        return f"The {head.get('arch')} head of {written_when(place)}{figure}"
+    return None
+
+
+def _micro_f1(head: Mapping[str, Any]) -> float | None:
+    """Return the figure of the test videos, as `train_head` writes it; None if there is none."""
+    try:
+        return float(head["metrics"]["test"]["micro_f1"])
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+def _is_left_over(name: str) -> bool:
+    return name == _FINISHED or name.startswith((_UNFINISHED, _MOVED))
+
+
+def _delete_leftovers(folder: Path) -> None:
+    """Delete what killed saves left, but not what another process is writing now."""
+    for path in folder.iterdir():
+        if path.name.startswith((_UNFINISHED, _MOVED)) and is_left_over(path.name):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _finish(folder: Path) -> None:
+    """Move the files of a finished head to their places, and delete those of the older one."""
+    finished = folder / _FINISHED
+    try:
+        names = json.loads((finished / _FILES).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        raise ClassifyError(f"{finished / _FILES} is damaged: {error}. Delete {finished}, and run again.") from error
+    for name in (own for own in _OWN_FILES if own not in names):
+        (folder / name).unlink(missing_ok=True)
+    for name in names:
+        with suppress(FileNotFoundError):  # a killed save had moved it
+            (finished / name).replace(folder / name)
+    sync_folder(folder)
+    moved = folder / f"{_MOVED}{os.getpid()}"
+    finished.rename(moved)
+    shutil.rmtree(moved)

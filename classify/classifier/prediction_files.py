@@ -1,0 +1,34 @@
+"""Predictions files, recognised by what they hold (`classify.classifier.prediction` says what that is)."""
+
+import csv
+from pathlib import Path
+
+from classify.data import SEPARATOR
+from embed.machine import counted
+
+COLUMNS, OF_LABEL = ["id", "path", "labels", "probability", "error"], "probability_"
+"""The first columns, and what begins the name of each further one."""
+
+
+def describe_predictions_file(path: Path) -> str | None:
+    """Return what a predictions file holds, in words; None if `predict_videos` did not write it, or it was edited.
+
+    Labels may have been corrected in it. They then no longer fit their probabilities.
+    """
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = csv.reader(file)
+        try:
+            columns = next(rows)
+            names = [column.removeprefix(OF_LABEL) for column in columns[len(COLUMNS) :]]
+            if columns != [*COLUMNS, *(f"{OF_LABEL}{name}" for name in names)]:
+                return None
+            count = 0
+            for row in rows:
+                of_label = dict(zip(names, row[len(COLUMNS) :], strict=True))
+                given = [of_label[label] for label in row[2].split(SEPARATOR) if label]
+                if row[3] != SEPARATOR.join(given):
+                    return None
+                count += 1
+        except (csv.Error, LookupError, StopIteration, ValueError):
+            return None
+    return f"the predictions for {counted(count, 'video')}"

@@ -1,0 +1,140 @@
+"""Whether a file may be written: it replaces nothing but an earlier output of the same command, and never an input.
+
+This is checked before any work begins, so that nobody loses a file, or waits for results that cannot be written.
+"""
+
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+
+from embed.errors import OutputError as OutputError
+
+_BLOCK_BYTES = 4096
+_PARTS = ".parts"  # behind a store's name: the folder of what a run has not merged yet
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def refuse_output(
+    path: str | Path,
+    *,
+    kind: str,
+    recognise: Callable[[Path], str | None],
+    inputs: Iterable[str | Path] = (),
+    overwrite: bool | None = False,
+) -> str | None:
+    """Raise OutputError unless a file may be written at a path, and return what it replaces.
+
+    Args:
+        path: the file to be written.
+        kind: what will be written, as in "a split file".
+        recognise: describes a file that an earlier run wrote, as in "the split of 24 videos"; returns None for every
+            other file. It may raise OSError or ValueError for a file that it cannot read.
+        inputs: files and folders that the command reads. A file in such a folder is replaced only if it is recognised.
+        overwrite: replace also what is not recognised, except inputs; None if the command has no such option.
+
+    Returns:
+        A sentence about what is replaced; None if nothing is.
+
+    Raises:
+        OutputError: the path is an input, a folder or a device, holds something else, or cannot be written.
+    """
+    try:
+        return _refuse(path, kind, recognise, inputs, overwrite)
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # a circle of links; a NUL in the name
+        said = (error.strerror if isinstance(error, OSError) else None) or error
+        raise OutputError(
+            f"{str(path)!r} cannot be written: {said}. Free disk space, make its folder writable, or name another file."
+        ) from error
+
+
+def prove_writable(folder: Path) -> None:
+    """Write a block into a folder, or into the nearest one above it that exists, and leave nothing.
+
+    Raises:
+        OSError: this is not possible; the disk may be full or read-only.
+    """
+    place = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    with tempfile.TemporaryFile(dir=place) as file:
+        file.write(bytes(_BLOCK_BYTES))
+
+
+def written_when(path: Path) -> str:
+    """Return when a file was written: "18:47" for one of today, else "2026-11-30 18:47"."""
+    when = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+    return f"{when:%H:%M}" if when.date() == datetime.now().astimezone().date() else f"{when:%Y-%m-%d %H:%M}"
+
+
+def _refuse(
+    path: str | Path,
+    kind: str,
+    recognise: Callable[[Path], str | None],
+    inputs: Iterable[str | Path],
+    overwrite: bool | None,
+) -> str | None:
+    if not str(path) or not os.path.basename(os.path.abspath(path)):  # noqa: PTH100, PTH119 - Path("") is Path(".")
+        raise OutputError(f"{str(path)!r} is not the name of a file. Name the file for {kind}.")
+    path = Path(path)
+    target = Path(os.path.realpath(path))
+    mode = _mode_of(target)
+    if mode is not None and not stat.S_ISREG(mode):
+        raise OutputError(f"{path} is {_KINDS.get(stat.S_IFMT(mode), 'no file')}. Name a file for {kind}.")
+    folder = _refuse_inputs(path, target, inputs)
+    found = None if mode is None else _described(recognise, target)
+    if mode is not None and found is None:
+        _refuse_foreign(path, kind, folder, overwrite)
+    prove_writable(target.parent)
+    if mode is None:
+        return None
+    return f"{path} is replaced: {found or 'a file that this command did not write'}, from {written_when(target)}."
+
+
+def _mode_of(target: Path) -> int | None:
+    try:
+        return target.stat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _refuse_inputs(path: Path, target: Path, inputs: Iterable[str | Path]) -> Path | None:
+    """Raise OutputError if the target is an input; return the input folder that it lies in, if any."""
+    around = None
+    for name in inputs:
+        place = Path(os.path.realpath(name))
+        if place == target or (target.exists() and place.exists() and target.samefile(place)):
+            raise OutputError(f"{path} is an input of this command, and would be lost. Name another file.")
+        if target.is_relative_to(place) or target.is_relative_to(place.with_name(place.name + _PARTS)):
+            around = Path(name)
+    return around
+
+
+def _described(recognise: Callable[[Path], str | None], target: Path) -> str | None:
+    try:
+        return recognise(target) if target.stat().st_size else "an empty file"
+    except (OSError, ValueError):
+        return None
+
+
+def _refuse_foreign(path: Path, kind: str, folder: Path | None, overwrite: bool | None) -> None:
+    if folder is not None:
+        raise OutputError(
+            f"{path} lies in {folder}, an input of this command, and is not {kind} as an earlier run wrote it. It "
+            "would be lost. Name another file."
+        )
+    if not overwrite:
+        way = "" if overwrite is None else ", or replace it with --overwrite"
+        raise OutputError(
+            f"{path} exists, and is not {kind} as an earlier run wrote it. It would be lost. Name another file{way}."
+        )
