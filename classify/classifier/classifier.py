@@ -32,7 +32,14 @@ from classify.classifier.head_folder import (
 from classify.errors import ClassifyError, EncoderMismatch, HeadError
 from classify.heads import StandardisedHead
 from classify.measures import calibrate, decide_labels
-from classify.training import TrainConfig, Videos, configure_head, predict_probabilities
+from classify.training import (
+    Member,
+    TrainConfig,
+    Videos,
+    configure_average,
+    configure_head,
+    predict_probabilities,
+)
 from embed.store import Provenance, library_versions
 
 _READS = 3  # of a head that is replaced meanwhile
@@ -50,6 +57,7 @@ class VideoClassifier:
         config: how the head was trained.
         metrics: figures to show with the head, JSON-ready.
         temperature: divides the logits, which calibrates the probabilities; thresholds hold for calibrated ones.
+        members: the heads that it averages, in the order of their weights' names; empty for a single head.
     """
 
     head: StandardisedHead
@@ -59,6 +67,7 @@ class VideoClassifier:
     config: TrainConfig
     metrics: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
+    members: tuple[Member, ...] = ()
 
     def predict_probabilities(self, videos: Videos, *, device: str = "auto") -> NDArray[np.floating]:
         """Return the calibrated probability of each label for each of N videos, (N, C); device as in `TrainConfig`."""
@@ -142,6 +151,7 @@ class VideoClassifier:
             "config": asdict(self.config),
             "metrics": self.metrics,
             "versions": library_versions(),
+            **({"members": [asdict(member) for member in self.members]} if self.members else {}),
         }
 
     @classmethod
@@ -154,11 +164,22 @@ class VideoClassifier:
                 raise ValueError(f"{len(thresholds)} thresholds for {len(names)} labels")
         provenance = Provenance.from_json(description["provenance"])
         config = TrainConfig(**description["config"])
-        head = _fill_head(config, provenance.encoder.dimension, len(names), weights)
+        members = tuple(
+            Member(TrainConfig(**found["config"]), float(found["weight"])) for found in description.get("members", ())
+        )
+        with torch.device("meta"):  # names, shapes and types are checked before memory is allocated
+            sizes = provenance.encoder.dimension, len(names)
+            head = (
+                configure_average(members, *sizes, is_multi_label=thresholds is not None)
+                if members
+                else configure_head(config, *sizes)
+            )
+        article = "an" if config.arch[:1] in "aeiou" else "a"
+        _fill_head(head, weights, f"{article} {config.arch} head for {sizes[0]} dimensions and {sizes[1]} labels")
         temperature = float(description["temperature"])
         if not temperature > 0:
             raise ValueError(f"the temperature {temperature}")
-        return cls(head, names, thresholds, provenance, config, description["metrics"], temperature)
+        return cls(head, names, thresholds, provenance, config, description["metrics"], temperature, members)
 
 
 def _read_head(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
@@ -195,18 +216,15 @@ def _read_weights(folder: Path) -> tuple[bytes, dict[str, torch.Tensor]]:
         raise HeadError(f"{folder / WEIGHTS_FILE} cannot be read: {error}. Train the head again.") from error
 
 
-def _fill_head(
-    config: TrainConfig, dimension: int, class_count: int, weights: Mapping[str, torch.Tensor]
-) -> StandardisedHead:
-    """Return a head with these weights. Their names, shapes and types are checked before memory is allocated."""
-    with torch.device("meta"):
-        head = configure_head(config, dimension, class_count)
+def _fill_head(head: StandardisedHead, weights: Mapping[str, torch.Tensor], what: str) -> None:
+    """Give a head without memory these weights, if they are its own.
+
+    Raises:
+        HeadError: they belong to another head.
+    """
     expected = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in head.state_dict().items()}
     found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in weights.items()}
     if found != expected:
-        raise HeadError(
-            f"The weights in {WEIGHTS_FILE} are not those of a {config.arch} head for {dimension} dimensions and "
-            f"{class_count} labels. Train the head again."
-        )
+        raise HeadError(f"The weights in {WEIGHTS_FILE} are not those of {what}. Train the head again.")
     head.load_state_dict(weights, assign=True)
-    return head.eval()
+    head.eval()

@@ -34,7 +34,7 @@ from classify.classifier.classifier import VideoClassifier
 from classify.classifier.onnx_recurrence import OPSET, replace_recurrences
 from classify.errors import ClassifyError, HeadError
 from classify.files import refuse_output_file, write_whole
-from classify.heads import clear_padding, thin_batch
+from classify.heads import StandardisedHead, stored_logits, takes_all
 from classify.training import Objective, VideoSet, select_rows
 from embed.machine import counted
 
@@ -148,35 +148,15 @@ class _ExportedHead(nn.Module):
         self.temperature = classifier.temperature
         self.objective = Objective(is_multi_label=classifier.thresholds is not None)
         self.view_count = len(classifier.provenance.views)
-        can = self.standardised.abilities
-        self.takes = "selected" if can.selecting is not None and can.batch_selecting is None else "all"
+        self.takes = "all" if takes_all(self.standardised) else "selected"
         self.inputs = ("vectors", "mask", "timestamps_s") if classifier.head.is_timed else ("vectors", "mask")
 
     def forward(self, vectors: Tensor, mask: Tensor, timestamps_s: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return logits and probabilities, (B, C) each, of vectors (B, T, D) where `mask` (B, T) is True."""
         vectors, moments, mask = _part_views(vectors, timestamps_s, mask, self.view_count)
-        moments = None if moments is None else self._choose_moments(moments, mask)
-        rows, mask = self._select(clear_padding(vectors, mask), mask)
-        if self.standardised.components is not None:
-            rows = rows @ self.standardised.components
-        rows = (rows - self.standardised.mean) / self.standardised.deviation
-        logits = self.objective.average(self.standardised(rows, mask, moments), self.view_count) / self.temperature
+        logits = stored_logits(self.standardised, vectors, mask, moments, is_selected=self.takes == "selected")
+        logits = self.objective.average(logits, self.view_count) / self.temperature
         return logits, logits.sigmoid() if self.objective.is_multi_label else logits.softmax(dim=1)
-
-    def _choose_moments(self, timestamps_s: Tensor, mask: Tensor) -> Tensor:
-        """Return moments (B, T) as `StandardisedHead.choose_moments` makes them."""
-        elapsed_s = timestamps_s - timestamps_s[:, :1]
-        if self.standardised.max_frames is None:
-            return elapsed_s
-        return thin_batch(elapsed_s.unsqueeze(2), mask, self.standardised.max_frames)[0].squeeze(2)
-
-    def _select(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        if self.takes == "selected":
-            return vectors, mask
-        if self.standardised.max_frames is not None:
-            vectors, mask = thin_batch(vectors, mask, self.standardised.max_frames)
-        selecting = self.standardised.abilities.batch_selecting
-        return (vectors, mask) if selecting is None else selecting.select_batch(vectors, mask)
 
 
 def _part_views(
@@ -289,7 +269,7 @@ def _torch_logits(classifier: VideoClassifier, videos: VideoSet) -> NDArray[np.f
 
 def _draw_videos(classifier: VideoClassifier, rng: np.random.Generator, count: int, time: int) -> VideoSet:
     """Return random videos of 1 to `time` vectors a view, distributed as in training; the first has `time`."""
-    head, view_count = classifier.head, len(classifier.provenance.views)
+    head, view_count = _scaled(classifier.head), len(classifier.provenance.views)
     lengths = rng.integers(1, time + 1, size=count) * view_count
     lengths[0] = time * view_count
     scores = torch.from_numpy(rng.standard_normal((int(lengths.sum()), len(head.mean)), dtype=np.float32))
@@ -300,6 +280,13 @@ def _draw_videos(classifier: VideoClassifier, rng: np.random.Generator, count: i
     timestamps_s = rng.uniform(0, 2, int(lengths.sum())).cumsum().astype(np.float32)
     ids = tuple(f"{number}.mp4" for number in range(count))
     return VideoSet(ids, vectors.numpy(), lengths, view_count, read_timestamps=lambda: timestamps_s)
+
+
+def _scaled(head: StandardisedHead) -> StandardisedHead:
+    """Return the head that knows how vectors are distributed: of an average, its first member."""
+    return next(
+        (module for module in head.modules() if isinstance(module, StandardisedHead) and module is not head), head
+    )
 
 
 def _inputs(session: Any, classifier: VideoClassifier, videos: VideoSet) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,5 @@
 from .abilities import Abilities as Abilities
+from .average import AverageHead as AverageHead
 from .blocks import (
     Pooled as Pooled,
     clear_padding as clear_padding,
@@ -19,4 +20,5 @@ from .contract import (
 )
 from .registry import HEADS as HEADS, build_head as build_head, list_heads as list_heads, list_options as list_options
 from .standardised import StandardisedHead as StandardisedHead
+from .stored import stored_logits as stored_logits, takes_all as takes_all
 from .transformer import FEED_FORWARD as FEED_FORWARD

@@ -1,3 +1,9 @@
+from .averaging import (
+    AVERAGE as AVERAGE,
+    Member as Member,
+    configure_average as configure_average,
+    fit_average as fit_average,
+)
 from .batches import (
     LabelledSet as LabelledSet,
     Videos as Videos,
