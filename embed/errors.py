@@ -20,6 +20,7 @@ FailureReason = Literal[
     "no_video_stream",
     "no_frames",
     "encrypted",
+    "damaged",
     "decode_error",
     "encode_error",
     "fetch_error",

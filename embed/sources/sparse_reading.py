@@ -32,6 +32,7 @@ from embed.video import (
     Rule,
     Run,
     Sampling,
+    begins_in_doubt,
     frames_of,
     has_encryption,
     is_encrypted,
@@ -187,7 +188,8 @@ def _choose(file: SparseFile, sampling: Sampling) -> _Choice | None:
             needed = np.unique(np.concatenate([_leading_at_the_start(packets), *(run.orders for run in plan)]))
             unseen = needed[~listed.is_seen[needed]]
             if not len(unseen):
-                return _Choice(packets, indices, plan)
+                is_sure = not begins_in_doubt(listed.table, packets.frame_of >= 0)
+                return _Choice(packets, indices, plan) if is_sure else None
             # Fetching a small gap costs less than another request; at a thousandth of the file, gaps add up to little.
             wanted = join_spans([listed.span(order) for order in unseen.tolist()], gap_bytes=file.size_bytes // 1000)
             if sum(stop - start for start, stop in [*wanted, *file.spans]) > _MOST_SHARE * file.size_bytes:

@@ -1,5 +1,6 @@
 from .codecs import ENTRY as ENTRY, PARAMETERS as PARAMETERS, UNPROVEN as UNPROVEN, Rule as Rule, rule_for as rule_for
 from .containers import has_encryption as has_encryption, is_encrypted as is_encrypted
+from .decoders import begins_in_doubt as begins_in_doubt
 from .decoding import (
     DecodeDevice as DecodeDevice,
     Decoder as Decoder,
@@ -13,6 +14,7 @@ from .opening import (
     open_container as open_container,
     open_video as open_video,
     refuse_playlist as refuse_playlist,
+    whole_packets as whole_packets,
 )
 from .planning import Run as Run, plan_packets as plan_packets
 from .preprocessing import FrameCut as FrameCut, Preprocessing as Preprocessing
@@ -30,7 +32,6 @@ from .timeline import (
     packets_of as packets_of,
     read_packets as read_packets,
     read_timeline as read_timeline,
-    whole_packets as whole_packets,
 )
 from .views import (
     ALL_VIEWS as ALL_VIEWS,

@@ -9,6 +9,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+NO_TICK = -(1 << 62)
+"""Stands where a packet has no timestamp."""
+
 
 def continue_clock(
     ticks: NDArray[np.int64], decode_ticks: NDArray[np.int64], durations: NDArray[np.int64]
@@ -17,7 +20,7 @@ def continue_clock(
 
     Args:
         ticks: (N,) presentation timestamps in decoding order.
-        decode_ticks: (N,) decoding timestamps; a value far below all others where a packet has none.
+        decode_ticks: (N,) decoding timestamps; `NO_TICK` where a packet has none.
         durations: (N,) durations in the same unit; 0 where unknown.
 
     >>> ticks = np.array([10, 12, 11, 13, 5, 6])

@@ -1,14 +1,27 @@
-"""Chooses the FFmpeg decoder of a stream: FFmpeg's own choice, except for transparent WebM.
+"""Chooses the FFmpeg decoder of a stream, FFmpeg's own choice except for transparent WebM, and runs it over a file.
 
 VP8 and VP9 have no transparency. WebM stores it as a second stream beside each packet, which FFmpeg's own decoders
 ignore and libvpx decodes. Source: https://wiki.webmproject.org/alpha-channel.
 """
 
+from collections.abc import Iterator
+from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.video.clock import NO_TICK
+from embed.video.codecs import ENTRY, OPEN
+from embed.video.opening import open_video, whole_packets
+
 if TYPE_CHECKING:
+    from av.container import InputContainer
     from av.video.codeccontext import VideoCodecContext
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+_MOST_REORDERED = 16  # frames that H.264 and HEVC may hold back, to show others first (ITU-T H.264, A.3.1)
 
 _DECODERS_OF_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
@@ -25,6 +38,107 @@ def decoder_for(stream: "VideoStream", thread_count: int) -> "VideoCodecContext"
     return decoder
 
 
+class PlanFailed(Exception):
+    """The result from the file or its decoder differs from what its packets promise."""
+
+
 def has_alpha_beside(stream: "VideoStream") -> bool:
     """Return True if a stream's transparency is stored beside its packets."""
     return stream.codec.canonical_name in _DECODERS_OF_ALPHA and stream.metadata.get("alpha_mode") == "1"
+
+
+def decoded_frames(
+    container: "InputContainer",
+    stream: "VideoStream",
+    decoder: "VideoCodecContext",
+    packet_count: int | None = None,
+) -> Iterator["VideoFrame"]:
+    """Yield every frame that decodes, in the order shown; skip packets that do not decode.
+
+    A frame's `pts` is the place of its packet among the stream's packets, because timestamps may repeat or be missing.
+
+    Args:
+        container: the open file.
+        stream: one of its streams.
+        decoder: of the stream's packets.
+        packet_count: how many packets to decode; None decodes all.
+
+    Raises:
+        PlanFailed: several threads met damage. What FFmpeg shows in its place depends on the number of threads.
+    """
+    import av
+
+    is_repeatable = decoder.thread_count == 1
+    # A file ends at the first byte that cannot be read; the frames that the decoder still holds then are good.
+    for order, packet in enumerate(chain(islice(whole_packets(container, stream), packet_count), [None])):
+        if packet is not None:
+            packet.pts = order
+        try:
+            for frame in decoder.decode(packet):
+                if frame.is_corrupt and not is_repeatable:
+                    raise PlanFailed(f"the frame of packet {frame.pts} is damaged")
+                yield frame
+        except av.EOFError:
+            return
+        except av.FFmpegError as error:  # this packet is broken; the next key frame restores the picture
+            if not is_repeatable:
+                raise PlanFailed(str(error)) from error
+
+
+def begins_in_doubt(table: NDArray[np.int64], is_shown: NDArray[np.bool_], *, has_times: bool = True) -> bool:
+    """Return True if a stream may begin with pictures that refer to others which were cut off.
+
+    Args:
+        table: (N, 7) rows of `embed.video.timeline.packet_row`.
+        is_shown: (N,) bool, True where a packet says that it shows a picture.
+        has_times: False if the timestamps do not tell when pictures are shown.
+    """
+    first, end = _first_group(table)
+    ticks, marks = table[:end, 0], table[:, -1]
+    if first or not has_times or (ticks == NO_TICK).any():
+        return bool(first or not marks[0] & ENTRY or marks[0] & OPEN)
+    is_early = (ticks < ticks[0]) & is_shown[:end]
+    return bool(is_early.any())
+
+
+def _first_group(table: NDArray[np.int64]) -> tuple[int, int]:
+    """Return the places of the first packet where decoding can begin, and of the next one; N where there is none."""
+    is_key, marks = table[:, 4] != 0, table[:, -1]
+    entries = np.flatnonzero(marks & ENTRY)
+    places = [*(entries if len(entries) else np.flatnonzero(is_key))[:2].tolist(), len(table), len(table)]
+    return places[0], places[1]
+
+
+def lost_at_the_start(
+    path: str, table: NDArray[np.int64], is_shown: NDArray[np.bool_], *, has_times: bool
+) -> NDArray[np.int64]:
+    """Return the (L,) places of packets whose pictures cannot be decoded, since the pictures before them were cut off.
+
+    HEVC marks such pictures. Of other codecs, only the decoder knows; it is asked for the first few frames, up to the
+    first that is shown when decoding can begin, if the packets leave it in doubt. Without timestamps, it decodes the
+    first group.
+
+    Args:
+        path: a local file.
+        table: as for `begins_in_doubt`.
+        is_shown: likewise.
+        has_times: likewise.
+    """
+    places = np.arange(len(table))
+    if not begins_in_doubt(table, is_shown, has_times=has_times):
+        return places[:0]
+    ticks, (first, end) = table[:, 0], _first_group(table)
+    is_timed = has_times and not (ticks[:end] == NO_TICK).any()
+    came, enough = set[int](), len(table)
+    with open_video(path) as (container, stream):
+        frames = decoded_frames(container, stream, decoder_for(stream, 1), None if is_timed else end)
+        for place in (frame.pts for frame in frames if frame.pts is not None):
+            came.add(place)
+            if is_timed and enough == len(table) and (first == len(table) or ticks[place] >= ticks[first]):
+                enough, first = len(came) + _MOST_REORDERED, place if first == len(table) else first
+            if len(came) >= enough:
+                break
+    is_before = (places < end) & (places <= max(came, default=-1))
+    if is_timed and first < len(table):
+        is_before &= ticks < ticks[first]
+    return places[is_shown & is_before & ~np.isin(places, list(came))]

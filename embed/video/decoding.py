@@ -3,17 +3,19 @@
 Frames are matched by the packet that they come from, not by counting or seeking, so the returned frame is the
 requested one. Only the packets that the wanted frames need are sent to the decoder (`embed.video.planning`). If a plan
 is not proven for a stream, or the decoder returns anything but what was planned, all packets are decoded in order
-instead. The packets of a damaged file may promise frames that no decoder can give; then the timeline is read again
-from the frames that do decode, and sampled again.
+instead.
+
+The packets of a damaged file may promise frames that no decoder can give. The timeline counts them, whatever is asked
+for, and the frame before such a frame stands in for it, as on a player's screen. Where frames can only be counted,
+nobody knows which are missing: then the timeline is read again from the frames that do decode, and sampled again.
 """
 
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -21,10 +23,10 @@ from numpy.typing import NDArray
 
 from embed.errors import VideoError
 from embed.machine import core_count, counted
-from embed.video.decoders import decoder_for
-from embed.video.gathering import GatheredPictures
+from embed.video.decoders import PlanFailed, decoded_frames, decoder_for
+from embed.video.gathering import GatheredPictures, Seen, are_first, stand_ins
 from embed.video.opening import capture_options, open_video, refuse_playlist
-from embed.video.packet_feed import SEEK_BYTES, PacketFeed, PlanFailed
+from embed.video.packet_feed import SEEK_BYTES, PacketFeed
 from embed.video.pictures import PictureReader
 from embed.video.plan_parts import decoders_for, part_plan
 from embed.video.planning import Run, plan_packets
@@ -35,18 +37,15 @@ from embed.video.timeline import (
     Timeline,
     read_packets,
     timeline_without_timestamps,
-    whole_packets,
 )
 
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
-    from av.container import InputContainer
-    from av.video.codeccontext import VideoCodecContext
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
 
 Decoder = Literal["pyav", "opencv"]
 DecodeDevice = Literal["cpu", "cuda"]
+
+_MOST_DAMAGED = 0.5  # of the frames up to the last wanted one; beyond it, what is left says little about the video
 
 ShownFrame = tuple[int, NDArray[np.uint8]]
 """A frame's index on the timeline and its upright (H, W_px, 3) RGB pixels."""
@@ -60,11 +59,32 @@ class Frames:
         rgb: (T, W, H, W_px, 3) uint8, upright; if a cut was applied, (T, W, ...) of its results.
         timestamps_s: (T,) float64, the mean moment of the W frames behind each vector, on the timeline's clock.
         timeline: the timeline that they were chosen from.
+        damaged_count: how many of the frames that were asked for do not decode, or are marked as damaged by FFmpeg,
+            which has then filled in what is missing. A frame that does not decode is replaced by the one before, and is
+            left out if that one is among the frames anyway.
     """
 
     rgb: NDArray[np.uint8]
     timestamps_s: NDArray[np.float64]
     timeline: Timeline
+    damaged_count: int = 0
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A way to decode: (T, W) indices on a timeline, and generators of their frames.
+
+    Args:
+        timeline, indices, shown: as for `frames_of`.
+        asked: the (T, W) indices that were asked for, where others stand in for some of them.
+        seen: what decoding in order has seen once the frames have come; None with a plan, which takes no damage.
+    """
+
+    timeline: Timeline
+    indices: NDArray[np.int64]
+    shown: Sequence[Generator[ShownFrame]]
+    asked: NDArray[np.int64] | None = None
+    seen: Seen | None = None
 
 
 def read_frames(
@@ -88,15 +108,15 @@ def read_frames(
         playlists: True if the file may be a playlist (.m3u8, .ffconcat), which reads the files that it names.
 
     Raises:
-        VideoError: no frame can be decoded, or frames that keep their own size differ in size; its `reason` is the
-            code.
+        VideoError: no frame can be decoded, most are damaged, or frames that keep their own size differ in size; its
+            `reason` is the code.
     """
     if not playlists:
         refuse_playlist(path)
-    for timeline, indices, shown in _attempts(path, sampling, decoder, thread_count or core_count()):
-        frames = frames_of(timeline, indices, shown, preprocessing)
+    for attempt in _attempts(path, sampling, decoder, thread_count or core_count()):
+        frames = frames_of(attempt.timeline, attempt.indices, attempt.shown, preprocessing)
         if frames is not None:
-            return frames
+            return _with_damage(path, frames, attempt, attempt.seen) if attempt.seen else frames
     raise VideoError(
         "decode_error",
         f"{decoder} does not return the frames of {path} that its packets list. Re-encode the video, e.g. with ffmpeg",
@@ -123,6 +143,28 @@ def frames_of(
     return None if rgb is None else Frames(rgb, timeline.timestamps_s[indices].mean(axis=1), timeline)
 
 
+def _with_damage(path: str, frames: Frames, attempt: _Attempt, seen: Seen) -> Frames:
+    """Count the damaged frames, and leave out those that stand in for others but are there already.
+
+    Raises:
+        VideoError: most of the frames up to the last wanted one are damaged (damaged).
+    """
+    asked = attempt.indices if attempt.asked is None else attempt.asked
+    passed = int(asked.max()) + 1
+    damaged = seen.damaged if attempt.asked is None else seen.damaged | (set(range(passed)) - seen.came)
+    if len(damaged) > _MOST_DAMAGED * passed:
+        raise VideoError(
+            "damaged",
+            f"{len(damaged):,} of {counted(passed, 'frame')} of {path} cannot be decoded, or only in part. Copy the "
+            "file again, or embed another copy",
+        )
+    if not damaged:
+        return frames
+    keep = are_first(attempt.indices, asked)
+    damaged_count = int(np.isin(asked, list(damaged)).any(axis=1).sum())
+    return replace(frames, rgb=frames.rgb[keep], timestamps_s=frames.timestamps_s[keep], damaged_count=damaged_count)
+
+
 def _gather(shown: Generator[ShownFrame], pictures: GatheredPictures, preprocessing: FrameCut | None) -> bool:
     """Put frames in their places; return False if they did not come as planned."""
     with closing(shown):
@@ -134,43 +176,58 @@ def _gather(shown: Generator[ShownFrame], pictures: GatheredPictures, preprocess
     return True
 
 
-def decodable_timeline(path: str, thread_count: int = 0) -> Timeline:
+def decodable_timeline(path: str) -> Timeline:
     """Return a video's timeline, read from the frames that can be decoded. It takes as long as decoding them all.
+
+    One thread decodes them: how many frames a damaged file gives depends on the number of threads.
 
     Raises:
         VideoError: no frame can be decoded (no_frames), or the file cannot be opened.
     """
     with open_video(path) as (container, stream):
-        frames = _decoded(container, stream, decoder_for(stream, thread_count))
+        frames = decoded_frames(container, stream, decoder_for(stream, 1))
         seen = [(frame.pts, frame.key_frame) for frame in frames]
         if not seen:
-            raise VideoError("no_frames", f"no frame of {path} can be decoded. The file may be damaged: copy it again")
+            raise _no_frames(path)
         came = {order for order, _ in seen if order is not None}
         if len(came) < len(seen):  # a packet gave two frames
             return timeline_without_timestamps(stream, np.array([is_key for _, is_key in seen], dtype=np.bool_))
     return read_packets(path, came).timeline
 
 
-Attempt = tuple[Timeline, NDArray[np.int64], Sequence[Generator[ShownFrame]]]
+def _no_frames(path: str) -> VideoError:
+    return VideoError("no_frames", f"no frame of {path} can be decoded. The file may be damaged: copy it again")
 
 
-def _attempts(path: str, sampling: Sampling, decoder: Decoder, thread_count: int) -> Iterator[Attempt]:
-    """Yield attempts, each surer and slower: a timeline, the indices chosen on it, and generators of their frames."""
+def _attempts(path: str, sampling: Sampling, decoder: Decoder, thread_count: int) -> Iterator[_Attempt]:
+    """Yield attempts, each surer and slower than the one before."""
     packets = read_packets(path)
-    indices = sampling.indices(packets.timeline)
-    decoders = decoders_for(packets.timeline, thread_count)
+    timeline, indices = packets.timeline, sampling.indices(packets.timeline)
+    decoders = decoders_for(timeline, thread_count)
     plan = plan_packets(packets, np.unique(indices), decoders=decoders) if decoder == "pyav" else None
     if plan is not None:
         wanted = frozenset(indices.ravel().tolist())
-        yield packets.timeline, indices, shown_by_parts(path, packets, plan, wanted, thread_count)
-    yield _in_order(path, packets.timeline, sampling, decoder, thread_count)
-    yield _in_order(path, decodable_timeline(path, thread_count), sampling, decoder, thread_count)
+        yield _Attempt(timeline, indices, shown_by_parts(path, packets, plan, wanted, thread_count))
+    attempt = _in_order(path, timeline, indices, decoder, thread_count)
+    yield attempt
+    if decoder == "pyav" and thread_count > 1:  # damage: its pictures depend on the number of threads
+        attempt = _in_order(path, timeline, indices, decoder, 1)
+        yield attempt
+    if decoder == "pyav" and timeline.orders is not None:
+        if not attempt.seen or not attempt.seen.came:
+            raise _no_frames(path)
+        nearest = stand_ins(indices, attempt.seen.came)
+        yield replace(_in_order(path, timeline, nearest, decoder, 1), asked=indices, seen=attempt.seen)
+    else:
+        timeline = decodable_timeline(path)
+        yield _in_order(path, timeline, sampling.indices(timeline), decoder, 1)
 
 
-def _in_order(path: str, timeline: Timeline, sampling: Sampling, decoder: Decoder, thread_count: int) -> Attempt:
-    indices = sampling.indices(timeline)
-    wanted = frozenset(indices.ravel().tolist())
-    return timeline, indices, [_SHOWN_BY[decoder](path, timeline, wanted, thread_count)]
+def _in_order(
+    path: str, timeline: Timeline, indices: NDArray[np.int64], decoder: Decoder, thread_count: int
+) -> _Attempt:
+    wanted, seen = frozenset(indices.ravel().tolist()), Seen()
+    return _Attempt(timeline, indices, [_SHOWN_BY[decoder](path, timeline, wanted, thread_count, seen)], seen=seen)
 
 
 def shown_by_parts(
@@ -218,24 +275,27 @@ def shown_in_order(
     timeline: Timeline,
     wanted: frozenset[int],
     thread_count: int = 0,
+    seen: Seen | None = None,
     *,
     accelerator: "HWAccel | None" = None,
 ) -> Generator[ShownFrame]:
     """Yield the wanted frames, decoding all frames up to the last of them.
 
     Frames are identified by their packets if the timeline knows the packets; otherwise they are counted up to the end
-    of the stream.
+    of the stream. What is seen on the way is added to `seen`.
 
     Raises:
-        PlanFailed: there are more or fewer frames than on the timeline. The frames yielded before are wrong too.
+        PlanFailed: there are more or fewer frames than on the timeline, or several threads met damage. The frames
+            yielded before are wrong too.
     """
     index_of = None if timeline.orders is None else {order: i for i, order in enumerate(timeline.orders.tolist())}
-    left = set(wanted)
+    left, seen = set(wanted), seen or Seen()
     with open_video(path, accelerator) as (container, stream):
         picture = PictureReader(stream.sample_aspect_ratio)
-        frames, count = _decoded(container, stream, decoder_for(stream, thread_count)), 0
+        frames, count = decoded_frames(container, stream, decoder_for(stream, thread_count)), 0
         for count, frame in enumerate(frames, start=1):
             index = count - 1 if index_of is None else index_of.get(frame.pts, -1)
+            seen.note(index, is_damaged=frame.is_corrupt)
             if index in left:
                 left.remove(index)
                 yield index, picture.read(frame)
@@ -252,7 +312,7 @@ def _check_count(count: int, timeline: Timeline) -> None:
 
 
 def _shown_by_opencv(
-    path: str, timeline: Timeline, wanted: frozenset[int], _thread_count: int
+    path: str, timeline: Timeline, wanted: frozenset[int], _thread_count: int, _seen: Seen
 ) -> Generator[ShownFrame]:
     """Yield the wanted frames by their order, since OpenCV gives no reliable timestamps.
 
@@ -281,28 +341,7 @@ def _shown_by_opencv(
         capture.release()
 
 
-_SHOWN_BY: dict[str, Callable[[str, Timeline, frozenset[int], int], Generator[ShownFrame]]] = {
+_SHOWN_BY: dict[str, Callable[[str, Timeline, frozenset[int], int, Seen], Generator[ShownFrame]]] = {
     "pyav": shown_in_order,
     "opencv": _shown_by_opencv,
 }
-
-
-def _decoded(
-    container: "InputContainer", stream: "VideoStream", decoder: "VideoCodecContext"
-) -> Iterator["VideoFrame"]:
-    """Yield every frame that decodes, in the order shown; skip packets that do not decode.
-
-    A frame's `pts` is the place of its packet among the stream's packets, because timestamps may repeat or be missing.
-    """
-    import av
-
-    # A file ends at the first byte that cannot be read; the frames that the decoder still holds then are good.
-    for order, packet in enumerate(chain(whole_packets(container, stream), [None])):
-        if packet is not None:
-            packet.pts = order
-        try:
-            yield from decoder.decode(packet)
-        except av.EOFError:
-            return
-        except av.FFmpegError:
-            pass  # this packet is broken; the next key frame restores the picture

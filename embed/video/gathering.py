@@ -1,8 +1,10 @@
-"""The pictures of chosen frames, written into one array as they come.
+"""The pictures of chosen frames, written into one array as they come, and what stands in for those that do not come.
 
 If they were kept apart and joined at the end, they would be in memory twice: an hour at five frames a second is 2.7 GB.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import final
 
@@ -58,3 +60,47 @@ class GatheredPictures:
             raise VideoError("decode_error", f"its pictures change size ({listed}). Set preprocessing to resize them")
         rgb = self._rgb.reshape(*self._rgb.shape[:-4], *self._shape, *self._rgb.shape[-3:])
         return np.moveaxis(rgb, (-5, -4), (0, 1))
+
+
+@dataclass
+class Seen:
+    """What decoding in order has seen: the frames that came, and those of them that FFmpeg marks as damaged."""
+
+    came: set[int] = field(default_factory=set)
+    damaged: set[int] = field(default_factory=set)
+
+    def note(self, index: int, *, is_damaged: bool) -> None:
+        """Add a frame; -1 is none of the timeline's."""
+        if index >= 0:
+            self.came.add(index)
+            if is_damaged:
+                self.damaged.add(index)
+
+
+def stand_ins(indices: NDArray[np.int64], came: Collection[int]) -> NDArray[np.int64]:
+    """Return (T, W) indices in which the last frame before it that came stands in for each that did not.
+
+    Before the first that came, that one stands in.
+
+    >>> stand_ins(np.array([[0], [4], [9]]), {2, 3, 4, 7}).tolist()
+    [[2], [4], [7]]
+    """
+    those = np.array(sorted(came), dtype=np.int64)
+    nearest: NDArray[np.int64] = those[(np.searchsorted(those, indices, side="right") - 1).clip(0)]
+    return nearest
+
+
+def are_first(indices: NDArray[np.int64], asked: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (T,) bool, False where the (T, W) indices differ from those asked for but repeat another row.
+
+    >>> are_first(np.array([[1], [1], [4], [4], [5]]), np.array([[1], [2], [3], [4], [5]])).tolist()
+    [True, False, False, True, True]
+    """
+    is_replaced = (indices != asked).any(axis=1)
+    keep: NDArray[np.bool_] = ~is_replaced
+    taken = {tuple(row) for row in indices[keep].tolist()}
+    for place in np.flatnonzero(is_replaced).tolist():
+        row = tuple(indices[place].tolist())
+        keep[place] = row not in taken
+        taken.add(row)
+    return keep

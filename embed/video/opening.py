@@ -18,6 +18,7 @@ from embed.machine import open_regular, require_regular
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
 # FFmpeg's names of its formats. Not here: playlists (concat, hls, dash, imf), numbered pictures (image2), films in
@@ -89,6 +90,28 @@ def open_video(path: str, accelerator: "HWAccel | None" = None) -> Iterator[tupl
             "unreadable",
             refused or f"{path} cannot be read as a video: {error.strerror or error}. Check that the file plays",
         ) from error
+
+
+def whole_packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
+    """Yield the stream's packets until its end or the first byte that cannot be parsed.
+
+    Raises:
+        OSError: the disk or the network fails; the rest may be readable at another time.
+    """
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except OSError:  # some FFmpegErrors are OSErrors too, so this comes first
+            raise
+        except (StopIteration, av.FFmpegError):
+            return
+        except IndexError:  # raised by PyAV 18 at the end of a file in which a stream appears late
+            return
+        if packet.size:
+            yield packet
 
 
 def open_container(source: str | RawIOBase, accelerator: "HWAccel | None" = None) -> "InputContainer":

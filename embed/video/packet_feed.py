@@ -8,8 +8,10 @@ import numpy as np
 
 from embed.machine import counted
 from embed.video.codecs import cut_last_frame, join_h264_units
+from embed.video.decoders import PlanFailed
+from embed.video.opening import whole_packets
 from embed.video.planning import Run
-from embed.video.timeline import Packets, whole_packets
+from embed.video.timeline import Packets
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -18,14 +20,12 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+__all__ = ["SEEK_BYTES", "PacketFeed", "PlanFailed"]
+
 SEEK_BYTES = 4 << 20  # a seek costs about as much as reading this; measured with scripts/benchmark_decoding.py
 
 # Containers with an index. In others, a seek reads and guesses.
 _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
-
-
-class PlanFailed(Exception):
-    """The result from the file or its decoder differs from the plan."""
 
 
 class PacketFeed:

@@ -4,7 +4,7 @@ A header's frame count, frame rate and duration are only claims. The packets sho
 shown and which can be decoded alone.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
-from embed.video.clock import continue_clock
+from embed.video.clock import NO_TICK, continue_clock
 from embed.video.codecs import (
     DISPOSABLE,
     ENTRY,
@@ -29,10 +29,10 @@ from embed.video.codecs import (
     rule_for,
 )
 from embed.video.containers import has_encryption, is_encrypted
-from embed.video.opening import open_video
+from embed.video.decoders import lost_at_the_start
+from embed.video.opening import open_video, whole_packets
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
 
@@ -51,14 +51,19 @@ _REPEATED_BLINDLY = ("mpeg4",)
 class Timeline:
     """The F frames of a video in the order in which they are shown.
 
+    Pictures that cannot be decoded because the stream's start is cut off are not among them. Other damage does not
+    change a timeline: it is the same whatever frames are asked for.
+
     Args:
-        timestamps_s: (F,) float64, seconds on the file's own clock, which need not start at 0. If that clock starts
-            more than four hours from 0, they are seconds since the first frame.
+        timestamps_s: (F,) float64, the moment at which each frame is first shown, in seconds on the file's own clock.
+            That clock need not start at 0: FFmpeg starts a transport stream at 1.4 s, recorders where they please. If
+            it starts more than four hours from 0, they are seconds since the first frame. Where the clock of the file
+            starts anew, as in files joined end to end, it goes on (`embed.video.clock`).
         is_keyframe: (F,) bool, True where a frame can be decoded alone.
         orders: (F,) int64, the place among the stream's packets of the packet that shows each frame; None if it is not
             known (raw .h264), and frames are counted as the decoder returns them.
         width_px, height_px: as stored, before any rotation.
-        duration_s: from the start of the first frame to the end of the last.
+        duration_s: from the start of the first frame to the end of the last: a length, on no clock.
     """
 
     timestamps_s: NDArray[np.float64]
@@ -109,9 +114,6 @@ class Packets:
     heads: tuple[tuple[bytes, ...], ...] = ()
 
 
-NO_TICK = -(1 << 62)
-
-
 def read_timeline(path: str) -> Timeline:
     """Return a local video's timeline, read from its packets.
 
@@ -147,7 +149,12 @@ def read_packets(path: str, came: Collection[int] | None = None) -> Packets:
         if not rows:
             raise VideoError("no_frames", f"{path} has a video stream without a frame. Check that the file is complete")
         table = np.array(rows, dtype=np.int64)
-        is_shown = None if came is None else np.isin(np.arange(len(table)), list(came))
+        if came is not None:
+            is_shown = np.isin(np.arange(len(table)), list(came))
+        else:
+            is_shown = _are_shown(table)
+            has_times = not _is_reordered_blindly(codec, container.format.name)
+            is_shown[lost_at_the_start(path, table, is_shown, has_times=has_times)] = False
         packets = packets_of(table, stream, container.format.name, has_rule=rule is not None, is_shown=is_shown)
         return replace(packets, extradata=extradata, heads=tuple(heads))
 
@@ -198,7 +205,7 @@ def packets_of(
     """
     ticks, decode_ticks, _, sizes_bytes, _, is_discarded, marks = table.T
     if is_shown is None:
-        is_shown = (is_discarded == 0) & (marks & HIDDEN == 0) & ~_is_undecodable_at_the_start(marks)
+        is_shown = _are_shown(table)
     if not is_shown.any():
         raise VideoError(
             "no_frames", "the video stream has no packet that shows a frame. Check that the file is complete"
@@ -252,9 +259,20 @@ def _are_timestamps_wrong(
 
     If two frames have one tick, one of the two is a guess: MPEG program streams have one timestamp for several frames.
     """
-    is_reordered = container_format == "avi" and codec in _REORDERED_BLINDLY
+    is_reordered = _is_reordered_blindly(codec, container_format)
     is_repeated = codec in _REPEATED_BLINDLY and bool((marks & UNPROVEN).any())
     return is_reordered or is_repeated or bool((np.diff(clock) == 0).any())
+
+
+def _is_reordered_blindly(codec: str, container_format: str) -> bool:
+    return container_format == "avi" and codec in _REORDERED_BLINDLY
+
+
+def _are_shown(table: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (N,) bool, True for packets that show a picture, as they say themselves."""
+    is_discarded, marks = table[:, -2], table[:, -1]
+    is_shown: NDArray[np.bool_] = (is_discarded == 0) & (marks & HIDDEN == 0) & ~_is_undecodable_at_the_start(marks)
+    return is_shown
 
 
 def _is_undecodable_at_the_start(marks: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -292,25 +310,3 @@ def timeline_without_timestamps(stream: "VideoStream", is_keyframe: NDArray[np.b
         height_px=stream.height,
         duration_s=len(is_keyframe) / fps,
     )
-
-
-def whole_packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
-    """Yield the stream's packets until its end or the first byte that cannot be parsed.
-
-    Raises:
-        OSError: the disk or the network fails; the rest may be readable at another time.
-    """
-    import av
-
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except OSError:  # some FFmpegErrors are OSErrors too, so this comes first
-            raise
-        except (StopIteration, av.FFmpegError):
-            return
-        except IndexError:  # raised by PyAV 18 at the end of a file in which a stream appears late
-            return
-        if packet.size:
-            yield packet
