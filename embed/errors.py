@@ -27,6 +27,7 @@ FailureReason = Literal[
     "timeout",
     "out_of_memory",
     "crashed",
+    "changed_while_read",
 ]
 """Why a video has no vectors. Codes are stored, so they are never renamed."""
 

@@ -2,8 +2,8 @@
 
 Each worker process has a thread here that fetches a video, has it decoded, and puts the result in a queue. If a worker
 dies or must be killed while it decodes a video, that video is tried once more after all others, alone on the machine.
-If a worker dies while it starts, another one is started, after pauses that grow. The run ends only when none has lived
-for a minute.
+So is a file that changes while it is decoded: it may still be copied. If a worker dies while it starts, another one is
+started, after pauses that grow. The run ends only when none has lived for a minute.
 """
 
 import threading
@@ -112,7 +112,7 @@ class DecodePool:
         yield from work.each()
         for result in self._begin(suspects, 1, None).each():
             if isinstance(result, DecodedVideo) and self._plan.decode_device != "cpu":
-                result = replace(result, cpu_reason="its process died or was killed while the GPU decoded it")
+                result = replace(result, cpu_reason="its process ended, or its file changed, while the GPU decoded it")
             yield result
 
     def _begin(self, videos: Iterable[Video], workers: int, suspects: list[Video] | None) -> "_Pass":
@@ -166,7 +166,9 @@ class DecodePool:
                 if not self._closing.is_set():
                     work.lose(video, VideoError(error.reason, _of_video(video, path, error.detail)))
                 return False
-            if isinstance(result, Failure):
+            if isinstance(result, Failure) and result.reason == "changed_while_read":
+                work.lose(video, VideoError(result.reason, result.detail))
+            elif isinstance(result, Failure):
                 work.give(replace(result, detail=_of_video(video, path, result.detail)))
             else:
                 fetch_s += result.fetch_s
@@ -283,7 +285,7 @@ class _Pass:
             self._change.notify_all()
 
     def lose(self, video: Video, error: VideoError) -> None:
-        """Keep a video that killed its worker for another try, or let it fail."""
+        """Keep a video that killed its worker, or was changed, for another try, or let it fail."""
         if self._suspects is None:
             self.give(Failure(video.id, video.location, error.reason, error.detail))
         else:

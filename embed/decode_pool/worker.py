@@ -6,7 +6,6 @@ file has no name in /dev/shm or /tmp, so nothing is left behind if either side i
 """
 
 import fcntl
-import hashlib
 import mmap
 import os
 import socket
@@ -25,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
-from embed.sources import END_BYTES, NotFetched, Span, SparseFile, Video, read_few_frames
+from embed.sources import FileState, NotFetched, Span, SparseFile, Video, WatchedFile, hash_content, read_few_frames
 from embed.store import Failure, VideoRecord
 from embed.video import (
     CENTRE,
@@ -42,6 +41,9 @@ from embed.video import (
 )
 
 READY = "ready"
+
+_ATTEMPTS = 2
+"""Of a file that changes while it is decoded. The pool tries it again after all others: a copy may be complete then."""
 
 
 @dataclass(frozen=True)
@@ -113,19 +115,63 @@ def decode_video(
 ) -> DecodedVideo | Failure:
     """Decode the frames of one video, or return why there are none.
 
+    A local file that changes while it is decoded is decoded again, so vectors always belong to the stored hash.
+
     Args:
         video: its name and location.
         path: the local file.
         plan: how it is decoded.
         sparse_file: the same file, if it has holes.
     """
+    if path != video.location:  # a copy of our own, which nobody else changes
+        return _with_hash(_decode(video, path, plan, sparse_file), path)
+    for _ in range(_ATTEMPTS):
+        try:
+            file = WatchedFile(path)
+        except VideoError as error:
+            return Failure(video.id, video.location, error.reason, error.detail)
+        except OSError:
+            result = _decode(video, path, plan, None)  # says what is wrong with it
+            if isinstance(result, Failure):
+                return result
+            continue  # it came into being meanwhile
+        with file:
+            result = _decode(video, path, plan, None)
+            if not file.has_changed():
+                return _with_state(result, file.before)
+    return Failure(
+        video.id,
+        video.location,
+        "changed_while_read",
+        f"{path} was written or replaced while it was decoded, {_ATTEMPTS} times. Wait until it is complete",
+    )
+
+
+def _with_state(result: DecodedVideo | Failure, state: FileState) -> DecodedVideo | Failure:
+    """Add what the file was when it was decoded."""
+    size_bytes, modified_s = state.size_bytes, state.modified_s
+    if isinstance(result, Failure):
+        return replace(result, size_bytes=size_bytes, modified_s=modified_s)
+    content_hash = state.content_hash
+    record = replace(result.record, content_hash=content_hash, size_bytes=size_bytes, modified_s=modified_s)
+    return replace(result, record=record)
+
+
+def _with_hash(result: DecodedVideo | Failure, path: str) -> DecodedVideo | Failure:
+    if isinstance(result, Failure):
+        return result
+    try:
+        return replace(result, record=replace(result.record, content_hash=hash_content(path)))
+    except OSError as error:
+        return Failure(result.record.id, result.record.location, "unreadable", f"{path} cannot be read: {error}")
+
+
+def _decode(video: Video, path: str, plan: DecodePlan, sparse_file: SparseFile | None) -> DecodedVideo | Failure:
     started, cpu_started = time.monotonic(), time.process_time()
     try:
         # What came from elsewhere is no list of files of this machine.
         plan = replace(plan, playlists=plan.playlists and path == video.location)
         frames, cpu_reason = _read_frames(path, plan, sparse_file)
-        content_hash = hash_content(path)
-        modified_s = Path(path).stat().st_mtime if path == video.location else 0.0
     except VideoError as error:
         return Failure(video.id, video.location, error.reason, error.detail)
     except MemoryError as error:
@@ -138,13 +184,12 @@ def decode_video(
     record = VideoRecord(
         id=video.id,
         location=video.location,
-        content_hash=content_hash,
         frame_count=timeline.frame_count,
         duration_s=timeline.duration_s,
         fps=timeline.fps,
         width_px=timeline.width_px,
         height_px=timeline.height_px,
-        modified_s=modified_s,
+        listed_in=video.listed_in,
     )
     fetch_s = sparse_file.waited_s if sparse_file else 0.0
     decode_s, cpu_s = time.monotonic() - started - fetch_s, time.process_time() - cpu_started
@@ -181,20 +226,6 @@ def _read_frames_by_cpu(path: str, plan: DecodePlan, sparse_file: SparseFile | N
         thread_count=plan.thread_count,
         playlists=plan.playlists,
     )
-
-
-def hash_content(path: str) -> str:
-    """Return the sha256 of a file's size, first mebibyte and last mebibyte.
-
-    This distinguishes files without reading gigabytes: a video that was encoded or cut again differs at both ends.
-    """
-    size = Path(path).stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with Path(path).open("rb") as file:
-        digest.update(file.read(END_BYTES))
-        file.seek(max(0, size - END_BYTES))
-        digest.update(file.read(END_BYTES))
-    return digest.hexdigest()
 
 
 def serve(socket_descriptor: int, lifeline: int) -> None:

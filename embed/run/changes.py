@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from embed.decode_pool import hash_content
 from embed.errors import SourceError
 from embed.machine import counted
-from embed.sources import Video, is_remote, is_same_place
+from embed.sources import Video, hash_content, is_remote, is_same_place
 from embed.store import EmbeddingStore, decode_text
 
 

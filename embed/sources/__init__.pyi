@@ -1,4 +1,5 @@
 from .fetching import FetchConfig as FetchConfig, Fetcher as Fetcher
+from .file_states import FileState as FileState, WatchedFile as WatchedFile, hash_content as hash_content
 from .kept_addresses import without_addresses as without_addresses, without_secrets as without_secrets
 from .locations import is_remote as is_remote, is_same_place as is_same_place
 from .random_access import RandomAccessFile as RandomAccessFile

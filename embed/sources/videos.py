@@ -80,11 +80,13 @@ class Video:
         id: its name in stores, labels and splits.
         location: an absolute path or an address. It may be stored and shown: secrets are removed from it.
         address: the address to fetch it from, secrets included; if empty, it is `location` as given.
+        listed_in: absolute path of the list that names it; empty if another kind of source does.
     """
 
     id: str
     location: str
     address: str = field(default="", repr=False, compare=False)
+    listed_in: str = field(default="", repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "address", self.address or self.location)

@@ -33,7 +33,7 @@ from embed.errors import StoreDamaged, StoreError
 from embed.machine import read_apart
 from embed.store.hdf5_reading import RowReader, fixed_text, is_checksummed, own_dataset, read_attribute, read_column
 from embed.store.provenance import Provenance
-from embed.store.records import Failure, VideoRecord
+from embed.store.records import ADDED_LATER, Failure, VideoRecord
 from embed.store.tables import (
     Columns,
     checksum_column,
@@ -124,12 +124,9 @@ class Piece:
         """
         if (table, name) not in self._columns:
             with damage_of(self.path):
-                dataset = own_dataset(self._file, f"{table}/{name}")
-                column = read_column(dataset, COLUMNS[table][name])
-                if read_attribute(dataset, "crc32") != checksum_column(column):
-                    raise ValueError(f"the column {dataset.name} is not the one that was written (checksum)")
+                column = read_stored_column(self._file, table, name)
                 if name != "id" and len(column) != len(self.column(table, "id")):
-                    raise ValueError(f"the column {dataset.name} has {len(column)} entries")
+                    raise ValueError(f"the column /{table}/{name} has {len(column)} entries")
             self._columns[table, name] = column
         return self._columns[table, name]
 
@@ -209,6 +206,28 @@ def merge_pieces(path: Path, pieces: Sequence[Piece], *, merged_through: int = -
         for video, _, count in row_spans(source, from_row, videos["row_count"]):
             _copy_rows(pieces[source[video]], (timestamps_s, rows), int(from_row[video]), start, count)
             start += count
+
+
+def read_stored_column(file: h5py.File, table: str, name: str, *, is_checked: bool = True) -> NDArray[Any]:
+    """Read a column of `COLUMNS[table]`. One that was added later reads as zeros where an older file lacks it.
+
+    Args:
+        file: a piece.
+        table: videos or failures.
+        name: the column.
+        is_checked: compare it with its checksum.
+
+    Raises:
+        ValueError: it is missing, of another type, or not as it was written.
+    """
+    dtype = COLUMNS[table][name]
+    if name in ADDED_LATER[table] and name not in file[table]:
+        return np.zeros(len(own_dataset(file, f"{table}/id")), "S1" if dtype == "S" else dtype)
+    dataset = own_dataset(file, f"{table}/{name}")
+    column = read_column(dataset, dtype)
+    if is_checked and read_attribute(dataset, "crc32") != checksum_column(column):
+        raise ValueError(f"the column {dataset.name} is not the one that was written (checksum)")
+    return column
 
 
 def check_is_piece(file: h5py.File, path: Path) -> None:

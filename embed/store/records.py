@@ -12,11 +12,13 @@ class VideoRecord:
     Args:
         id: its name in the store.
         location: path or address from which it was read.
-        content_hash: `embed.decode_pool.hash_content` of the file. It shows re-uploads and changed files.
+        content_hash: `embed.sources.hash_content` of the file. It shows re-uploads and changed files.
         frame_count: frames on its timeline.
         duration_s, fps: from its packets.
         width_px, height_px: as stored, before any rotation.
         modified_s: when a local file was last changed, in seconds since 1970; 0 for a remote one.
+        size_bytes: size of a local file; 0 for a remote one, and where a store was made before sizes were kept.
+        listed_in: absolute path of the list that named it; empty if another kind of source did.
     """
 
     id: str
@@ -28,6 +30,8 @@ class VideoRecord:
     width_px: int = 0
     height_px: int = 0
     modified_s: float = 0.0
+    size_bytes: int = 0
+    listed_in: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Failure:
         reason: a code of `embed.errors.FailureReason`.
         detail: what happened, as text for people.
         attempts: number of tries.
+        modified_s, size_bytes: of the local file when it was read; 0 if it was not read.
+        listed_in: as in `VideoRecord`.
     """
 
     id: str
@@ -47,3 +53,13 @@ class Failure:
     reason: FailureReason
     detail: str
     attempts: int = 1
+    modified_s: float = 0.0
+    size_bytes: int = 0
+    listed_in: str = ""
+
+
+ADDED_LATER = {
+    "videos": frozenset({"size_bytes", "listed_in"}),
+    "failures": frozenset({"modified_s", "size_bytes", "listed_in"}),
+}
+"""Columns that older stores lack. They read as 0 or empty there."""

@@ -18,14 +18,14 @@ import h5py
 from embed.errors import EmbedError, StoreDamaged, StoreError
 from embed.machine import read_apart
 from embed.sources import RandomAccessFile
-from embed.store.hdf5_reading import own_dataset, read_attribute, read_column
+from embed.store.hdf5_reading import own_dataset, read_attribute
 from embed.store.merging import check_is_new, merge_embeddings
 from embed.store.parts import merged_through, parts_folder, parts_in, sequence_numbers
-from embed.store.pieces import COLUMNS, check_is_piece, damage_of
+from embed.store.pieces import COLUMNS, check_is_piece, damage_of, read_stored_column
 from embed.store.provenance import Provenance
 from embed.store.reading import EmbeddingStore
 from embed.store.records import Failure, VideoRecord
-from embed.store.tables import Columns, checksum_column, checksum_record, checksum_rows, decode_text, record_at
+from embed.store.tables import Columns, checksum_record, checksum_rows, decode_text, record_at
 from embed.store.whole_files import refusal_of
 from embed.store.writing import StoreWriter
 
@@ -112,7 +112,7 @@ def salvage_piece(path: Path, output: Path) -> list[str]:
         check_is_piece(file, path)
         provenance = Provenance.from_json(json.loads(str(read_attribute(file, "provenance"))))
         videos: Columns = {
-            name: read_column(own_dataset(file, f"videos/{name}"), dtype) for name, dtype in COLUMNS["videos"].items()
+            name: read_stored_column(file, "videos", name, is_checked=False) for name in COLUMNS["videos"]
         }
         rows, timestamps_s = own_dataset(file, "embeddings"), own_dataset(file, "timestamps_s")
         lost = []
@@ -149,11 +149,8 @@ def _whole_failures(file: h5py.File) -> list[Failure]:
     """Return the failures if all is well with their table: else they are tried again, which costs little."""
     columns: Columns = {}
     try:
-        for name, dtype in COLUMNS["failures"].items():
-            dataset = own_dataset(file, f"failures/{name}")
-            columns[name] = read_column(dataset, dtype)
-            if read_attribute(dataset, "crc32") != checksum_column(columns[name]):
-                return []
+        for name in COLUMNS["failures"]:
+            columns[name] = read_stored_column(file, "failures", name)
     except (OSError, LookupError, RuntimeError, TypeError, ValueError):
         return []
     return [record_at(Failure, columns, index) for index in range(min(map(len, columns.values())))]

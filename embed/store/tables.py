@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import FailureReason
-from embed.store.records import Failure, VideoRecord
+from embed.store.records import ADDED_LATER, Failure, VideoRecord
 
 _DTYPES: dict[object, str] = {int: "i8", float: "f8", str: "S", FailureReason: "S"}
 
@@ -82,10 +82,15 @@ def checksum_rows(stored_id: bytes, vectors: NDArray[np.float16], timestamps_s: 
 
 
 def checksum_record(videos: Columns, index: int) -> int:
-    """Return the CRC-32 over a `VideoRecord`: its texts as UTF-8 and a NUL, its numbers as int64 or float64."""
+    """Return the CRC-32 over a `VideoRecord`: its texts as UTF-8 and a NUL, its numbers as int64 or float64.
+
+    A column of `ADDED_LATER` counts only where it has a value, so that records of older stores keep their checksums.
+    """
     stored = bytearray()
     for name, dtype in dtypes_of(VideoRecord).items():
         cell = videos[name][index]
+        if name in ADDED_LATER["videos"] and not cell:
+            continue
         stored += bytes(cell) + b"\0" if dtype == "S" else cell.astype(f"<{dtype}").tobytes()
     return zlib.crc32(stored)
 

@@ -12,8 +12,8 @@ import pytest
 
 from embed.decode_pool.pool import DecodedVideo, DecodeLimits, DecodePlan, DecodePool, decode_videos
 from embed.decode_pool.process import DecodeProcess
-from embed.decode_pool.worker import hash_content
 from embed.errors import EmbedError, VideoError
+from embed.sources import hash_content
 from embed.sources.videos import Video
 from embed.store.records import Failure
 from embed.video.sampling import UniformFrames

@@ -116,7 +116,7 @@ def test_a_video_whose_gpu_process_died_is_tried_again_on_the_cpu(tmp_path: Path
     plan = DecodePlan(sampling, BarReader().identity.preprocessing, decode_device="cuda")
     (result,) = decode_videos([Video("a", str(path))], plan, workers=1)
     assert isinstance(result, DecodedVideo)
-    assert result.cpu_reason == "its process died or was killed while the GPU decoded it"
+    assert result.cpu_reason == "its process ended, or its file changed, while the GPU decoded it"
 
 
 def test_a_gpu_needs_pyav() -> None:
