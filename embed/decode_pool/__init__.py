@@ -2,7 +2,8 @@
 
 In: videos, how to decode them (`DecodePlan`), and limits of time and memory (`DecodeLimits`).
 Out: `DecodedVideo`, in shared memory, or a failure with its reason. One broken video never stops the others.
-Read first: `pool.py`; then `process.py` for one process as its parent sees it, and `worker.py` for what runs inside.
+Read first: `pool.py`; then `process.py` for one process as its parent sees it, `worker.py` for what runs inside,
+and `answers.py` for what passes between them.
 """
 
 import lazy_loader

@@ -15,8 +15,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Self, final
 
+from embed.decode_pool.answers import DecodedVideo, DecodePlan
 from embed.decode_pool.process import DecodeLimits, DecodeProcess, NotStarted
-from embed.decode_pool.worker import DecodedVideo, DecodePlan
 from embed.errors import EmbedError, VideoError
 from embed.machine import core_count, counted
 from embed.sources import SparseCopy, Video

@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import final
 
-from embed.decode_pool.worker import READY, DecodedVideo, DecodePlan, Wanted, receive_decoded
+from embed.decode_pool.answers import DecodedVideo, DecodePlan, Wanted, receive_decoded
+from embed.decode_pool.worker import READY
 from embed.errors import EmbedError, FailureReason, VideoError
 from embed.sources import Span, SparseCopy, Video, problem_of
 from embed.store import Failure

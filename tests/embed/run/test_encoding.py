@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embed.decode_pool.worker import DecodedVideo
+from embed.decode_pool import DecodedVideo
 from embed.encoders.contract import ReadyVectors
 from embed.run.encoding import Batch, EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.store.records import Failure, VideoRecord

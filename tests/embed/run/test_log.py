@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embed.decode_pool.worker import DecodedVideo
+from embed.decode_pool import DecodedVideo
 from embed.errors import EmbedError
 from embed.run.encoding import EncodedVideo
 from embed.run.log import RunLog
