@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from embed.errors import StoreBusy, StoreDamaged, StoreError, StoreMismatch
-from embed.store import EmbeddingStore, Failure, StoreWriter, VideoRecord, is_store, repair_embeddings
-from embed.store.records import ADDED_LATER
+from embed.store import EmbeddingStore, Failure, StoreWriter, VideoRecord, is_store
 from embed.store.tables import checksum_column
 from tests.embed.stores import PROVENANCE, append, vectors_of, write_store
 
@@ -347,18 +346,3 @@ def test_stores_are_distinguished_from_other_files(tmp_path: Path) -> None:
     assert is_store(write_store(tmp_path / "shards", ["a"]))
     assert not is_store(tmp_path)
     assert not is_store(tmp_path / "absent")
-
-
-def test_a_store_from_before_a_column_was_added_is_read_and_continued(tmp_path: Path) -> None:
-    path = write_store(tmp_path / "s.h5", ["a", "b"])
-    with h5py.File(path, "r+") as file:
-        for name in ADDED_LATER["videos"]:
-            del file[f"videos/{name}"]
-        for name in ADDED_LATER["failures"]:
-            del file[f"failures/{name}"]
-    with StoreWriter(path, PROVENANCE) as writer:
-        append(writer, "c", 2)
-        writer.append_failure(Failure("d", "/videos/d", "unreadable", "x"))
-    store = EmbeddingStore(path)
-    assert (store.ids, store.video("a").size_bytes, store.failures[0].size_bytes) == (["a", "b", "c"], 0, 0)
-    assert repair_embeddings(path, tmp_path / "new.h5").kept == 3
