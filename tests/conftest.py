@@ -25,6 +25,15 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def cases() -> Path:
+    """Return the folder of small videos that were once decoded wrongly; skip the test if it is absent."""
+    folder = SHARED_DATA / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is absent: it holds small videos that were once decoded wrongly, and is not shipped")
+    return folder
+
+
+@pytest.fixture
 def odd_videos() -> Path:
     """Return the folder of files that break video readers; skip the test if it is absent."""
     folder = SHARED_DATA / "odd_videos"

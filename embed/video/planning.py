@@ -1,10 +1,11 @@
 """Wanted frames -> the packets that must be sent to the decoder, and no others.
 
-Packets come in groups. Each group begins with an entry (`embed.video.codecs.bitstreams.ENTRY`), where decoding can
+Packets come in groups. Each group begins with an entry (`embed.video.codecs.marks.ENTRY`), where decoding can
 begin. The targets are the packets of the wanted frames.
 
 - A group without a target is not sent. Of any other group, the packets up to its last target are sent, except
-  disposable pictures that are not targets themselves.
+  disposable pictures that are not targets themselves. A picture whose packet changes what later ones are decoded with
+  (`embed.video.codecs.lasting`) is not disposable, whether others refer to it or not.
 - A target that follows an open entry but is shown before it refers to the previous group, which is then decoded to its
   end.
 - A B-picture of H.264 that others may refer to, but no needed picture does, is replaced by a few bytes
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from embed.video.codecs import (
     DISPOSABLE,
     ENTRY,
+    LASTING,
     OPEN,
     PYRAMIDAL,
     SKIPPED,
@@ -149,10 +151,11 @@ def _stand_ins(
 ) -> dict[int, tuple[bytes, ...]]:
     """Return, for the orders of those packets of one run that no needed packet refers to, the units to send instead."""
     marks = packets.marks[orders]
+    is_kept = is_target[orders] | (marks & LASTING != 0)
     begins_closed = marks[0] & (ENTRY | OPEN) == ENTRY
-    if not packets.heads or not begins_closed or not ((marks & PYRAMIDAL != 0) & ~is_target[orders]).any():
+    if not packets.heads or not begins_closed or not ((marks & PYRAMIDAL != 0) & ~is_kept).any():
         return {}
     units_of = [packets.heads[order] for order in orders.tolist()]
     parameter_units = [*h264_parameter_units(packets.extradata), *packets.heads[0]]  # the first packet is always sent
-    found = stand_ins(units_of, parameter_units, is_target[orders].tolist())
+    found = stand_ins(units_of, parameter_units, is_kept.tolist())
     return {int(orders[place]): units for place, units in found.items()}

@@ -26,10 +26,11 @@ from embed.video.codecs import (
     UNPROVEN,
     Rule,
     heads_for,
+    marks_with_alpha,
     rule_for,
 )
 from embed.video.containers import has_encryption, is_encrypted
-from embed.video.decoders import lost_at_the_start
+from embed.video.decoders import has_alpha_beside, lost_at_the_start
 from embed.video.opening import open_video, whole_packets
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Packets:
         ticks: (N,) int64 presentation timestamps in the stream's time base; `NO_TICK` where a packet has none.
         decode_ticks: (N,) int64 decoding timestamps, likewise.
         sizes_bytes: (N,) int64, the size of each packet.
-        marks: (N,) int64, the marks of `embed.video.codecs.bitstreams`.
+        marks: (N,) int64, the marks of `embed.video.codecs.marks`.
         container_format: FFmpeg's name of the container format.
         is_plannable: True if every packet is identified by its timestamp, all are on one clock, and the codec's rule
             covers every packet.
@@ -139,11 +140,11 @@ def read_packets(path: str, came: Collection[int] | None = None) -> Packets:
         rule, heads_of = rule_for(codec, extradata), heads_for(codec, extradata)
         if is_encrypted(path, stream):
             raise _encrypted(path)
-        rows, heads = [], []
+        rows, heads, has_alpha = [], [], has_alpha_beside(stream)
         for order, packet in enumerate(whole_packets(container, stream)):
             if has_encryption(packet):
                 raise _encrypted(path)
-            rows.append(packet_row(packet, rule, order))
+            rows.append(packet_row(packet, rule, order, has_alpha=has_alpha))
             if heads_of:
                 heads.append(heads_of(bytes(packet)))
         if not rows:
@@ -163,15 +164,25 @@ def _encrypted(path: str) -> VideoError:
     return VideoError("encrypted", f"{path} is encrypted, as a whole or in part. Embed a copy that plays without a key")
 
 
-def packet_row(packet: "Packet[VideoStream]", rule: Rule | None, order: int) -> tuple[int, ...]:
+def packet_row(
+    packet: "Packet[VideoStream]", rule: Rule | None, order: int, *, has_alpha: bool = False
+) -> tuple[int, ...]:
     """Return a packet's row of the table that `packets_of` takes.
+
+    Args:
+        packet: a packet of the stream.
+        rule: of its codec.
+        order: its place among the stream's packets.
+        has_alpha: True if the stream's transparency is stored beside its packets.
 
     Returns:
         Presentation tick, decoding tick, duration, size in bytes, is key frame, is discarded, and marks.
     """
     marks = rule(bytes(packet), packet.is_keyframe) if rule else 0
-    if order and next(packet.iter_sidedata(), None) is not None and packet.has_sidedata("new_extradata"):
+    if order and _has_other_side_data(packet):
         marks |= UNPROVEN
+    if rule and has_alpha:
+        marks = marks_with_alpha(marks, bytes(packet.get_sidedata("matroska_block_additional")), rule)
     return (
         NO_TICK if packet.pts is None else packet.pts,
         NO_TICK if packet.dts is None else packet.dts,
@@ -181,6 +192,24 @@ def packet_row(packet: "Packet[VideoStream]", rule: Rule | None, order: int) -> 
         packet.is_discard,
         marks,
     )
+
+
+_HARMLESS_SIDE_DATA = frozenset(
+    {
+        *("a53_cc", "afd", "ambient_viewing_environment", "content_light_level", "cpb_properties", "dovi_conf"),
+        *("dynamic_hdr10_plus", "encryption_info", "mastering_display_metadata", "matroska_block_additional"),
+        *("metadata_update", "mpegts_stream_id", "prft", "quality_stats", "rtcp_sr", "s12m_timecode", "skip_samples"),
+    }
+)
+"""Side data that no decoder decodes with; `marks_with_alpha` is for alpha."""
+
+
+def _has_other_side_data(packet: "Packet[VideoStream]") -> bool:
+    """Return True if something beside a packet may change what later packets are decoded with: a header, a palette."""
+    try:
+        return any(side.data_type not in _HARMLESS_SIDE_DATA for side in packet.iter_sidedata())
+    except IndexError:  # PyAV has no name for it
+        return True
 
 
 def packets_of(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from embed.video.codecs.bitstreams import (
+from embed.video.codecs.bitstreams import rule_for
+from embed.video.codecs.marks import (
     DISPOSABLE,
     ENTRY,
     HIDDEN,
@@ -13,7 +14,6 @@ from embed.video.codecs.bitstreams import (
     SKIPPED,
     TRAILED,
     UNPROVEN,
-    rule_for,
 )
 
 START = b"\0\0\1"

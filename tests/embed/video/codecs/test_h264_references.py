@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embed.video.codecs.bitstreams import h264_parameter_units
 from embed.video.codecs.h264_headers import ParameterSets
 from embed.video.codecs.h264_references import stand_ins
+from embed.video.codecs.units import h264_parameter_units
 from embed.video.decoding import shown_by_plan, shown_in_order
 from embed.video.planning import plan_packets
 from embed.video.timeline import Packets, read_packets
