@@ -1,16 +1,24 @@
-"""Chooses the FFmpeg decoder of a stream, FFmpeg's own choice except for transparent WebM, and runs it over a file.
+"""Chooses the FFmpeg decoder of a stream and threads that are exact for it, and runs it over a file.
 
-VP8 and VP9 have no transparency. WebM stores it as a second stream beside each packet, which FFmpeg's own decoders
-ignore and libvpx decodes. Source: https://wiki.webmproject.org/alpha-channel.
+The decoder is FFmpeg's own choice, except for transparent WebM: VP8 and VP9 have no transparency. WebM stores it as a
+second stream beside each packet, which FFmpeg's own decoders ignore and libvpx decodes. Source:
+https://wiki.webmproject.org/alpha-channel.
+
+FFmpeg's threads are not exact for every codec. Several frames at a time give MPEG-4 other B-pictures where it is
+interlaced (what the decoder learns from its first B-picture, each thread learns on its own), Theora others from run to
+run, and damaged VP8 and ProRes others than one thread. So only the decoders of `THREADS` get threads, each of the kind
+that tests/embed/video/test_decoders.py proves: the same pixels on 1, 2, 4 and 8 threads, planned and in order. All
+others get one.
 """
 
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embed.errors import VideoError
 from embed.video.clock import NO_TICK
 from embed.video.codecs import ENTRY, OPEN
 from embed.video.opening import open_video, whole_packets
@@ -25,17 +33,68 @@ _MOST_REORDERED = 16  # frames that H.264 and HEVC may hold back, to show others
 
 _DECODERS_OF_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
+Threads = Literal["AUTO", "FRAME", "SLICE"]
+
+THREADS: dict[str, Threads] = {
+    # pictures that refer to others, several at a time: each waits for the rows that it refers to
+    "h264": "FRAME",
+    "hevc": "FRAME",
+    "vp9": "FRAME",
+    # libraries with threads of their own
+    "libdav1d": "AUTO",
+    "libvpx": "AUTO",
+    "libvpx-vp9": "AUTO",
+    # parts of one picture at a time
+    "dnxhd": "SLICE",
+    "dvvideo": "SLICE",
+    "ffv1": "SLICE",
+    "jpeg2000": "SLICE",
+    "magicyuv": "SLICE",
+    "mpeg1video": "SLICE",
+    "mpeg2video": "SLICE",
+    "prores": "SLICE",
+    "v210": "SLICE",
+    # pictures that refer to no other, several at a time
+    "ffvhuff": "FRAME",
+    "huffyuv": "FRAME",
+    "png": "FRAME",
+    "utvideo": "FRAME",
+}
+"""FFmpeg's name of a decoder -> the kind of threads whose pixels are proven to be those of one thread."""
+
 
 def decoder_for(stream: "VideoStream", thread_count: int) -> "VideoCodecContext":
-    """Return the decoder of an open stream's packets, with `thread_count` threads; 0 uses one per core."""
+    """Return the decoder of an open stream's packets.
+
+    Args:
+        stream: the open stream.
+        thread_count: the most threads that the decoder may use; 0 is one per core. Decoders that are not in `THREADS`
+            use one.
+    """
     import av
 
     decoder = stream.codec_context
     if has_alpha_beside(stream):
         name = _DECODERS_OF_ALPHA[stream.codec.canonical_name]
         decoder = cast("VideoCodecContext", av.CodecContext.create(name, "r"))
-    decoder.thread_type, decoder.thread_count = "AUTO", thread_count
+    kind = THREADS.get(decoder.name)
+    decoder.thread_type, decoder.thread_count = kind or "SLICE", thread_count if kind else 1
     return decoder
+
+
+def opencv_threads(path: str, thread_count: int) -> int:
+    """Return how many threads OpenCV may use for a video, since it always uses FFmpeg's threads of all kinds.
+
+    Raises:
+        VideoError: the video is interlaced: of such frames, OpenCV 5 returns memory that it has not written.
+    """
+    with open_video(path) as (container, stream):
+        first = next(decoded_frames(container, stream, decoder_for(stream, 1)), None)
+        if first is not None and first.interlaced_frame:
+            raise VideoError(
+                "decode_error", f"OpenCV cannot convert the interlaced frames of {path}. Embed it with --decoder pyav"
+            )
+        return thread_count if THREADS.get(stream.codec_context.name, "SLICE") != "SLICE" else 1
 
 
 class PlanFailed(Exception):

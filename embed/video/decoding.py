@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from embed.errors import VideoError
 from embed.machine import core_count, counted
-from embed.video.decoders import PlanFailed, decoded_frames, decoder_for
+from embed.video.decoders import PlanFailed, decoded_frames, decoder_for, opencv_threads
 from embed.video.gathering import GatheredPictures, Seen, are_first, stand_ins
 from embed.video.opening import capture_options, open_video, refuse_playlist
 from embed.video.packet_feed import SEEK_BYTES, PacketFeed
@@ -312,7 +312,7 @@ def _check_count(count: int, timeline: Timeline) -> None:
 
 
 def _shown_by_opencv(
-    path: str, timeline: Timeline, wanted: frozenset[int], _thread_count: int, _seen: Seen
+    path: str, timeline: Timeline, wanted: frozenset[int], thread_count: int, _seen: Seen
 ) -> Generator[ShownFrame]:
     """Yield the wanted frames by their order, since OpenCV gives no reliable timestamps.
 
@@ -321,11 +321,12 @@ def _shown_by_opencv(
     Raises:
         PlanFailed: as for `shown_in_order`.
     """
+    threads = opencv_threads(path, thread_count)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = capture_options(path)
     import cv2
 
-    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, threads])
     try:
         count = 0
         while capture.grab():
