@@ -76,6 +76,8 @@ def _hevc_listed(extradata: bytes) -> list[bytes]:
 def _take_units(extradata: bytes, at: int, count: int, units: list[bytes]) -> int:
     """Append `count` units, each after its length, and return where they end."""
     for _ in range(count):
+        if at >= len(extradata):
+            break
         begin = at + 2
         at = begin + int.from_bytes(extradata[at:begin], "big")
         units.append(extradata[begin:at])

@@ -3,6 +3,7 @@
 The streams are those of real encoders, with the element put in by hand.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from embed.video.codecs.marks import ENTRY
 from embed.video.decoding import read_frames, shown_in_order
 from embed.video.sampling import KeyFrames, UniformFrames
 from embed.video.timeline import read_packets
+from tests.embed.mixes import CODECS
 from tests.embed.video.test_planning import mistakes, planned_choices
 from tests.media import write_moving_video
 
@@ -172,3 +174,50 @@ def test_mpeg2_matrices_hold_beyond_their_picture(tmp_path: Path, kind: str, ele
 def contents(path: Path) -> list[bytes]:
     with av.open(str(path)) as container:
         return [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+
+def put_before_slice(content: bytes, unit: bytes, kinds: Sequence[int], *, is_hevc: bool) -> bytes:
+    """Put a unit in front of a packet's first slice, if this is of one of the kinds."""
+    for match in re.finditer(rb"(?s)\x00\x00\x01(.)", content):
+        kind = match[1][0] >> 1 & 63 if is_hevc else match[1][0]
+        if kind in kinds:
+            return content[: match.start()] + b"\0\0\1" + unit + content[match.start() :]
+    return content
+
+
+def message(kind: int, bits: str, *, is_hevc: bool) -> bytes:
+    """Return a unit with one message."""
+    filled = (bits + "1").ljust(-(-(len(bits) + 1) // 8) * 8, "0")
+    payload = int(filled, 2).to_bytes(len(filled) // 8, "big").replace(b"\0\0\0", b"\0\0\3\0")
+    return (b"\x4e\1" if is_hevc else b"\6") + bytes([kind, len(filled) // 8]) + payload + b"\x80"
+
+
+ORIENTATION, TRANSFER, FILM_GRAIN = 47, 147, 19
+UPSIDE_DOWN = {True: "011" + "0" * 16 + "1", False: "011" + "0" * 16 + "010" + "0"}
+HLG = f"{18:08b}"
+
+
+@pytest.mark.parametrize("thread_count", [1, 4])
+@pytest.mark.parametrize(
+    ("name", "kind", "is_hevc", "slices"),
+    [
+        pytest.param("H.264 closed", ORIENTATION, False, (1,), id="H.264, orientation"),
+        pytest.param("H.264 closed", TRANSFER, False, (1,), id="H.264, transfer"),
+        pytest.param("HEVC closed", ORIENTATION, True, (0, 6, 8), id="HEVC, orientation"),
+        pytest.param("HEVC closed", TRANSFER, True, (0, 6, 8), id="HEVC, transfer"),
+    ],
+)
+def test_a_message_beside_a_disposable_picture_holds_beyond_it(
+    tmp_path: Path, name: str, kind: int, is_hevc: bool, slices: tuple[int, ...], thread_count: int
+) -> None:
+    codec, options, _ = CODECS[name]
+    source = write_moving_video(tmp_path / "a.ts", FRAME_COUNT, codec=codec, options=options)
+    unit = message(kind, UPSIDE_DOWN[is_hevc] if kind == ORIENTATION else HLG, is_hevc=is_hevc)
+    changed = [put_before_slice(content, unit, slices, is_hevc=is_hevc) for content in contents(source)]
+    first = next(order for order, content in enumerate(contents(source)) if order > 18 and changed[order] != content)
+    path = rewrite(source, tmp_path / "b.ts", lambda order, content: changed[order] if order == first else content)
+    plain, whole = (read_frames(str(each), UniformFrames(99), thread_count=1).rgb for each in (source, path))
+    assert (plain != whole).any(axis=(1, 2, 3, 4)).sum() > (0 if (kind, is_hevc) == (ORIENTATION, False) else 9)
+    for count in (3, 8, 99):
+        rgb = read_frames(str(path), UniformFrames(count), thread_count=thread_count).rgb
+        np.testing.assert_array_equal(rgb, whole[UniformFrames(count).choose(FRAME_COUNT)])
