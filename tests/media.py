@@ -80,6 +80,15 @@ def write_video(
     return path
 
 
+def write_damaged_stream(path: Path) -> Path:
+    """Write a transport stream of 41 frames, of which frames 30 to 33 do not decode."""
+    write_video(path, 100, options={"g": "10", "bf": "0"})
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3 : len(content) // 3 + 20_000] = b"\xff" * 20_000
+    path.write_bytes(content)
+    return path
+
+
 def moving_frame(number: int, width_px: int, height_px: int) -> NDArray[np.uint8]:
     """Return frame `number` of a moving texture, in which a frame decoded with a wrong reference looks wrong."""
     rng = np.random.default_rng(7)

@@ -116,6 +116,8 @@ def _decode(video: Video, path: str, plan: DecodePlan, sparse_file: SparseFile |
         width_px=timeline.width_px,
         height_px=timeline.height_px,
         listed_in=video.listed_in,
+        start_s=float(timeline.timestamps_s[0]),
+        damaged_count=frames.damaged_count,
     )
     fetch_s = sparse_file.waited_s if sparse_file else 0.0
     decode_s, cpu_s = time.monotonic() - started - fetch_s, time.process_time() - cpu_started

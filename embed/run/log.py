@@ -4,7 +4,8 @@
      "fetch_s": 0.0, "fetched_bytes": 0, "decode_s": 2.3, "decode_cpu_s": 3.9}
     {"time": ..., "id": ..., "location": ..., "status": "failed", "reason": "timeout", "detail": ..., "attempts": 1}
 
-`encoded` counts the frames that differ from the one before. `cpu_reason` is present if the CPU decoded a video that a
+`encoded` counts the frames that differ from the one before. `damaged` is present if some of the chosen frames do not
+decode, or only in part, and counts them. `cpu_reason` is present if the CPU decoded a video that a
 GPU should have decoded. `time` is ISO 8601, UTC.
 """
 
@@ -84,6 +85,7 @@ class RunLog:
             fetched_bytes=video.fetched_bytes,
             decode_s=round(video.decode_s, 3),
             decode_cpu_s=round(video.cpu_s, 3),
+            **({"damaged": video.record.damaged_count} if video.record.damaged_count else {}),
             **({"cpu_reason": video.cpu_reason} if video.cpu_reason else {}),
         )
 

@@ -91,6 +91,13 @@ def report_text(report: "StoreReport") -> str:
     lines += [wrapped(f"{f.id}: {f.detail}", indent=4) for f in report.failures[:SHOWN_FAILURES]]
     if len(report.failures) > SHOWN_FAILURES:
         lines.append(f"    ... and {len(report.failures) - SHOWN_FAILURES:,} more, which --json lists")
+    if report.damaged:
+        frames = counted(sum(report.damaged.values()), "frame")
+        lines.append(_row("damaged", f"{frames} of {counted(len(report.damaged), 'video')}"))
+        named = list(report.damaged.items())
+        lines += [wrapped(f"{name}: {counted(count, 'frame')}", indent=2) for name, count in named[:SHOWN_FAILURES]]
+        if len(named) > SHOWN_FAILURES:
+            lines.append(f"  ... and {len(named) - SHOWN_FAILURES:,} more, which --json lists")
     if report.problems is not None:
         found = counted(len(report.problems), "problem") if report.problems else "no problems"
         lines += [_row("verified", found), *(wrapped(problem, indent=2) for problem in report.problems)]

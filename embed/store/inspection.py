@@ -1,7 +1,7 @@
 """Inspect a store: what is in it, what made it, what failed, and whether it is damaged."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ class StoreReport:
         videos, vectors, dimension: number of videos and vectors, and D.
         shortest, median, longest: vectors per video; 0 in an empty store.
         duration_s: total duration of all videos.
+        starts_s: id -> the moment of the video's first frame, on the clock of its timestamps.
+        damaged: id -> number of damaged frames, of the videos that have any.
         failures: the videos without vectors.
         provenance: what made the vectors.
         problems: what `is_verifying` found wrong, one sentence each; None if it was not requested.
@@ -39,6 +41,8 @@ class StoreReport:
     median: float
     longest: int
     duration_s: float
+    starts_s: Mapping[str, float]
+    damaged: Mapping[str, int]
     failures: tuple[Failure, ...]
     provenance: Provenance
     problems: tuple[str, ...] | None
@@ -72,7 +76,7 @@ def inspect_embeddings(store: str | Path, *, is_verifying: bool = False) -> Stor
 
 def _describe(store: Path, is_verifying: bool) -> StoreReport:
     with EmbeddingStore(store) as opened:
-        counts = opened.row_counts
+        counts, damaged = opened.row_counts, opened.column("damaged_count")
         return StoreReport(
             path=str(store),
             created=opened.created,
@@ -83,6 +87,8 @@ def _describe(store: Path, is_verifying: bool) -> StoreReport:
             median=float(np.median(counts)) if len(counts) else 0.0,
             longest=int(counts.max(initial=0)),
             duration_s=float(opened.durations_s.sum()),
+            starts_s=dict(zip(opened.ids, opened.column("start_s").tolist(), strict=True)),
+            damaged={opened.ids[at]: int(damaged[at]) for at in np.flatnonzero(damaged).tolist()},
             failures=tuple(opened.failures),
             provenance=opened.provenance,
             problems=tuple(verify_store(opened)) if is_verifying else None,

@@ -19,6 +19,10 @@ class VideoRecord:
         modified_s: when a local file was last changed, in seconds since 1970; 0 for a remote one.
         size_bytes: size of a local file; 0 for a remote one, and where a store was made before sizes were kept.
         listed_in: absolute path of the list that named it; empty if another kind of source did.
+        start_s: the moment of its first frame, on the clock of `timestamps_s`; 0 where a store was made before starts
+            were kept.
+        damaged_count: how many of its chosen frames do not decode, so that the one before stands in, or are marked as
+            damaged by FFmpeg; 0 where a store was made before they were counted.
     """
 
     id: str
@@ -32,6 +36,8 @@ class VideoRecord:
     modified_s: float = 0.0
     size_bytes: int = 0
     listed_in: str = ""
+    start_s: float = 0.0
+    damaged_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Failure:
 
 
 ADDED_LATER = {
-    "videos": frozenset({"size_bytes", "listed_in"}),
+    "videos": frozenset({"size_bytes", "listed_in", "start_s", "damaged_count"}),
     "failures": frozenset({"modified_s", "size_bytes", "listed_in"}),
 }
 """Columns that older stores lack. They read as 0 or empty there."""

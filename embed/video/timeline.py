@@ -57,9 +57,9 @@ class Timeline:
 
     Args:
         timestamps_s: (F,) float64, the moment at which each frame is first shown, in seconds on the file's own clock.
-            That clock need not start at 0: FFmpeg starts a transport stream at 1.4 s, recorders where they please. If
-            it starts more than four hours from 0, they are seconds since the first frame. Where the clock of the file
-            starts anew, as in files joined end to end, it goes on (`embed.video.clock`).
+            That clock need not start at 0: the ffmpeg program starts a transport stream at 1.4 s, and recorders start
+            where they please. If it starts more than four hours from 0, they are seconds since the first frame. Where
+            the clock of the file starts anew, as in files joined end to end, it goes on (`embed.video.clock`).
         is_keyframe: (F,) bool, True where a frame can be decoded alone.
         orders: (F,) int64, the place among the stream's packets of the packet that shows each frame; None if it is not
             known (raw .h264), and frames are counted as the decoder returns them.

@@ -13,7 +13,7 @@ from embed.store import EmbeddingStore
 from embed.store.inspection import inspect_embeddings
 from embed.store.provenance import Provenance
 from embed.video.sampling import UniformFrames
-from tests.media import BarReader, spelled_numbers, write_video
+from tests.media import BarReader, spelled_numbers, write_damaged_stream, write_video
 
 CONFIG = EmbedConfig(sampling=UniformFrames(6), batch_size=4)
 
@@ -178,6 +178,32 @@ def test_a_run_reports_the_time_of_each_stage_and_logs_each_video(folder: Path, 
         **{f"{number}.mp4": "embedded" for number in range(5)},
         "broken.mp4": "failed",
     }
+
+
+def test_the_store_and_the_log_count_the_damaged_frames_of_each_video(folder: Path, tmp_path: Path) -> None:
+    write_damaged_stream(folder / "damaged.ts")
+    config = EmbedConfig(sampling=UniformFrames(1000), log=tmp_path / "run.jsonl")
+    embed_videos([folder], tmp_path / "s.h5", config, encoder=BarReader())
+    with EmbeddingStore(tmp_path / "s.h5") as store:
+        counts = {name: store.video(name).damaged_count for name in store.ids}
+    assert {name: count for name, count in counts.items() if count} == {"damaged.ts": 4}
+    logged = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    assert {line["id"]: line["damaged"] for line in logged if "damaged" in line} == {"damaged.ts": 4}
+    assert inspect_embeddings(tmp_path / "s.h5").to_json()["damaged"] == {"damaged.ts": 4}
+
+
+def test_a_report_has_the_moment_at_which_each_video_starts(tmp_path: Path) -> None:
+    """The ffmpeg program starts the clock of a transport stream at 1.4 s."""
+    (tmp_path / "videos").mkdir()
+    write_video(tmp_path / "videos" / "a.ts", 50, options={"bf": "0"}, ticks=range(35, 85))
+    write_video(tmp_path / "videos" / "a.mp4", 50)
+    embed_videos([tmp_path / "videos"], tmp_path / "s.h5", EmbedConfig(sampling=UniformFrames(5)), encoder=BarReader())
+    starts_s = inspect_embeddings(tmp_path / "s.h5").to_json()["starts_s"]
+    assert starts_s == {"a.mp4": 0, "a.ts": pytest.approx(1.4)}
+    with EmbeddingStore(tmp_path / "s.h5") as store:
+        for name, start_s in starts_s.items():
+            assert store.video(name).duration_s == pytest.approx(2)
+            np.testing.assert_allclose(store.read(name).timestamps_s - start_s, [0.2, 0.6, 1.0, 1.4, 1.8], atol=1e-4)
 
 
 def test_a_run_with_nothing_to_do_has_no_hint(folder: Path, tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ REPORT = StoreReport(
     median=1.0,
     longest=1,
     duration_s=90000.0,
+    starts_s={"a.mp4": 1.4},
+    damaged={f"{number}.mp4": 2 for number in range(30)},
     failures=FAILURES,
     provenance=replace(PROVENANCE, fidelity=Fidelity(32, 0.9991, 0.9999), views=("centre", "left-mirrored")),
     problems=(f"a.mp4: {DETAIL}",),
@@ -105,3 +107,9 @@ def test_a_sampling_is_described_in_words(sampling: dict[str, object], text: str
 def test_a_long_path_is_never_broken() -> None:
     path = "/videos/" + "long-name/" * 12 + "a.mp4"
     assert path in wrapped(f"unreadable: {path} is empty", indent=4).splitlines()[1]
+
+
+def test_a_report_names_the_videos_with_damaged_frames() -> None:
+    assert "\ndamaged   60 frames of 30 videos\n  0.mp4: 2 frames\n  1.mp4: 2 frames\n" in report_text(REPORT)
+    assert "\n  ... and 10 more, which --json lists\n" in report_text(REPORT)
+    assert "damaged" not in report_text(replace(REPORT, damaged={}))

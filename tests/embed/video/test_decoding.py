@@ -21,6 +21,7 @@ from tests.media import (
     numbered_frame,
     retime_packets,
     set_edits,
+    write_damaged_stream,
     write_moving_video,
     write_video,
 )
@@ -173,20 +174,11 @@ def test_a_truncated_video_keeps_the_frames_it_has(tmp_path: Path, name: str) ->
     assert 60 < found[-1] < 140
 
 
-def damaged_stream(folder: Path) -> Path:
-    """Write a transport stream of 41 frames, of which frames 30 to 33 do not decode."""
-    path = write_video(folder / "a.ts", 100, options={"g": "10", "bf": "0"})
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3 : len(content) // 3 + 20_000] = b"\xff" * 20_000
-    path.write_bytes(content)
-    return path
-
-
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 40, 1000])
 def test_a_frame_that_does_not_decode_is_replaced_by_the_one_before_and_changes_no_timeline(
     tmp_path: Path, count: int
 ) -> None:
-    path = str(damaged_stream(tmp_path))
+    path = str(write_damaged_stream(tmp_path / "a.ts"))
     timeline, lost = read_timeline(path), {30, 31, 32, 33}
     everything = dict(shown_in_order(path, timeline, frozenset(range(41)), thread_count=1))
     assert set(range(41)) - set(everything) == lost
