@@ -1,10 +1,12 @@
 """Commands whose processes and child processes can be found again, even if they were abandoned (Linux)."""
 
+import fcntl
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -74,3 +76,17 @@ def shared_memory() -> frozenset[str]:
     folder = Path("/dev/shm")
     names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
     return frozenset(name for name in names if not name.startswith("sem.loky-"))
+
+
+@contextmanager
+def slow_file(path: Path) -> Iterator[Path]:
+    """Make a file, and let whoever opens it wait for up to 45 s, as on a dead network disk (Linux: a lease on it)."""
+    path.touch()
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # the system tells that somebody waits
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        yield path
+    finally:
+        os.close(descriptor)
+        signal.signal(signal.SIGIO, before)

@@ -125,19 +125,32 @@ class Predictions:
             ],
         }
 
-    def to_csv(self) -> str:
-        """Return the text of a predictions file."""
+    def to_csv(self, *, spreadsheet_safe: bool = False) -> str:
+        """Return the text of a predictions file.
+
+        Args:
+            spreadsheet_safe: True writes `'` before each cell that a spreadsheet would take for a formula.
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*COLUMNS, *(f"{OF_LABEL}{name}" for name in self.names)])
+        write_row = (lambda row: writer.writerow(map(_plain_cell, row))) if spreadsheet_safe else writer.writerow
+        write_row([*COLUMNS, *(f"{OF_LABEL}{name}" for name in self.names)])
         for video in self.videos:
             given = SEPARATOR.join(f"{video.probabilities[label]:.4f}" for label in video.labels)
             every = [f"{video.probabilities[name]:.4f}" for name in self.names]
-            writer.writerow([video.video_id, video.location, SEPARATOR.join(video.labels), given, "", *every])
+            write_row([video.video_id, video.location, SEPARATOR.join(video.labels), given, "", *every])
         for failure in self.failures:
             row = [failure.id, failure.location, "", "", f"{failure.reason}: {failure.detail}"]
-            writer.writerow(row + [""] * len(self.names))
+            write_row(row + [""] * len(self.names))
         return text.getvalue()
+
+
+def _plain_cell(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula.
+
+    Source: https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
 
 
 def predict_videos(
@@ -146,6 +159,7 @@ def predict_videos(
     output: str | Path | None = None,
     *,
     config: PredictConfig = PredictConfig(),
+    spreadsheet_safe: bool = False,
     on_progress: Callable[[Any], None] | None = None,
     overwrite: bool = False,
 ) -> Predictions:
@@ -156,6 +170,7 @@ def predict_videos(
         sources: stores, which are read as they are, and any other source of `embed_videos`.
         output: predictions file to write; an older one is replaced unless it was edited. None writes none.
         config: how videos are embedded and labelled.
+        spreadsheet_safe: as for `Predictions.to_csv`.
         on_progress: handed to `embed_videos`.
         overwrite: replace also another file, except an input.
 
@@ -180,7 +195,7 @@ def predict_videos(
         replaced=replaced,
     )
     if output is not None:
-        write_whole(Path(output), predictions.to_csv())
+        write_whole(Path(output), predictions.to_csv(spreadsheet_safe=spreadsheet_safe))
     return predictions
 
 

@@ -1,7 +1,6 @@
 """`describe-dataset` and `split-videos`."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from classify.cli.options import (
     take_labels,
 )
 from classify.cli.typed import given_options
-from embed.cli import Command, option, output_options, show_next, show_notes
+from embed.cli import Command, as_line, echo, option, output_options, show_next, show_notes
+from embed.machine import operand, shell_word, shown
 
 _OTHER_SPLITS = "Other splits"
 
@@ -46,14 +46,12 @@ def describe_dataset(
         store, output, labels=take_labels(options), split=split, overwrite=overwrite
     )
     show_notes((*description.notes, *filter(None, [description.replaced])))
-    click.echo(json.dumps(description.to_json(), indent=2) if as_json else description_text(description))
+    echo(json.dumps(description.to_json(), indent=2) if as_json else description_text(description))
     if output is not None:
-        click.echo(f"-> {output}", err=as_json)
+        echo(f"-> {shown(output)}", err=as_json)
     if not as_json:
-        known = [store, *given_options(*LABEL_OPTIONS)]
-        show_next(
-            shlex.join(["split-videos", *known] if split is None else ["train-head", *known, "--split", str(split)])
-        )
+        known = [operand(store), *given_options(*LABEL_OPTIONS)]
+        show_next(as_line(["split-videos", *known] if split is None else ["train-head", *known, "--split", str(split)]))
 
 
 @click.command(cls=Command, guide="labels-and-splits.md")
@@ -134,18 +132,18 @@ def split_videos(store: str, output: str, folds: int | None, overwrite: bool, as
         text, figures = folds_text(summaries), {"folds": [found.to_json() for found in summaries]}
     notes = dict.fromkeys(note for found in summaries for note in found.notes)
     show_notes((*notes, *(found.replaced for found in summaries if found.replaced)))
-    click.echo(json.dumps(figures, indent=2) if as_json else text)
+    echo(json.dumps(figures, indent=2) if as_json else text)
     if not as_json:
         _show_training(store, output, folds)
 
 
 def _show_training(store: str, output: str, folds: int | None) -> None:
     """Show the command that trains on a split, or on the splits of all folds."""
-    command = shlex.join(["train-head", store])  # the split file knows the labels
+    command = as_line(["train-head", operand(store)])  # the split file knows the labels
     if folds is None:
-        show_next(f"{command} --split {shlex.quote(output)}")
+        show_next(f"{command} --split {shell_word(output)}")
     else:
         path = Path(output)
-        first, last = shlex.quote(str(path.with_name(f"{path.stem}-"))), shlex.quote(path.suffix)
+        first, last = shell_word(str(path.with_name(f"{path.stem}-"))), shell_word(path.suffix)
         numbers = " ".join(map(str, range(1, folds + 1)))
         show_next(f"for n in {numbers}; do {command} --split {first}$n{last if path.suffix else ''} -o head-$n; done")

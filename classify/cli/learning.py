@@ -12,7 +12,6 @@ Its folder holds what these commands write, and two files of its own:
 
 import csv
 import io
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,8 @@ from classify.cli.options import LABEL_OPTIONS, column_options, take_labels
 from classify.cli.training import train_head
 from classify.cli.typed import given_options, type_option
 from classify.errors import ClassifyError
-from embed.cli import STEP, Command, FiniteRange, embed_videos, option, show_next, show_notes
-from embed.machine import counted
+from embed.cli import STEP, Command, FiniteRange, as_line, echo, embed_videos, option, show_next, show_notes
+from embed.machine import counted, operand, shown
 
 _STEPS = {command.name: command for command in (embed_videos, split_videos, train_head)}
 _EMBEDDING, _SPLIT = "Embedding", "Split"
@@ -99,13 +98,13 @@ def learn(videos: Path, output: Path | None, **options: Any) -> None:
     split = classify.SplitConfig(options["test_size"], 0, options["group_by"])
     is_sized = click.get_current_context().get_parameter_source("test_size") is not ParameterSource.DEFAULT
     plan = plan_learning(videos, take_labels(options), split, is_sized=is_sized)
-    click.echo(plan)
+    echo(shown(str(plan)))
     claim_output(output, videos)
     refuse_output_folder(output / "head")
     has_failures = _take_steps(plan, output, options)
     if has_failures:
         show_notes(("Some videos failed and are listed above. The head has learned from the others.",))
-    show_next(shlex.join(["predict-videos", str(output / "head"), "NEW_VIDEOS"]))
+    show_next(as_line(["predict-videos", operand(str(output / "head")), "NEW_VIDEOS"]))
     sys.exit(1 if has_failures else 0)
 
 
@@ -113,14 +112,14 @@ def _take_steps(plan: LearningPlan, output: Path, options: dict[str, Any]) -> bo
     """Run the commands one after another; return True if videos failed."""
     store, split, head = (str(output / name) for name in ("embeddings.h5", "split.csv", "head"))
     encoder = _typed(options, "model", "pretrained", "frames_count")
-    has_failures = _run("embed-videos", str(plan.videos.path), *encoder, "-o", store)
+    has_failures = _run("embed-videos", operand(str(plan.videos.path)), *encoder, "-o", store)
     current = _current_labels(plan, output)
     labels = given_options(*LABEL_OPTIONS) if current is None else type_option("--labels", current)
     parts = ["--by-folder"] if plan.split.by_folder else type_option("--test-size", plan.split.test_size)
     groups = _typed(options, "group_by")
-    _run("split-videos", store, *labels, *groups, *parts, "--validation-size", "0", "-o", split)
+    _run("split-videos", operand(store), *labels, *groups, *parts, "--validation-size", "0", "-o", split)
     chosen = ["--arch", "auto", *_typed(options, "budget"), *_page_option()]
-    _run("train-head", store, *labels, "--split", split, *chosen, "-o", head)
+    _run("train-head", operand(store), *labels, "--split", split, *chosen, "-o", head)
     return has_failures
 
 
@@ -181,7 +180,7 @@ def _typed(options: dict[str, Any], *names: str) -> list[str]:
 
 def _run(name: str, *arguments: str) -> bool:
     """Show a command as one would type it, and run it; return True if videos failed. If it fails itself, exit."""
-    click.secho(f"\n$ {shlex.join([name, *arguments])}", bold=True)
+    click.secho(f"\n$ {as_line([name, *arguments])}", bold=True)
     try:
         code = _STEPS[name].main([*arguments], prog_name=name, standalone_mode=False, obj=STEP)
     except SystemExit as end:

@@ -1,7 +1,6 @@
 """`train-head` and `compare-heads`."""
 
 import json
-import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,19 @@ from classify.cli.typed import given_options
 from classify.progress import CountBar
 from classify.report import TRACKERS, check_tracker
 from classify.training import TrainConfig
-from embed.cli import Command, FiniteRange, as_typed, option, output_options, show_next, show_notes, typed_again
+from embed.cli import (
+    Command,
+    FiniteRange,
+    as_line,
+    as_typed,
+    echo,
+    option,
+    output_options,
+    show_next,
+    show_notes,
+    typed_again,
+)
+from embed.machine import operand, shown
 
 if TYPE_CHECKING:
     from classify import Comparison
@@ -102,15 +113,15 @@ def train_head(
             overwrite=overwrite,
         )
     _show_notes(report.notes)
-    click.echo(json.dumps({"head": output, **report.to_json()}, indent=2) if as_json else report_text(report))
+    echo(json.dumps({"head": output, **report.to_json()}, indent=2) if as_json else report_text(report))
     if as_page:
         grab = classify.grab_frames
         path = classify.write_page(report, store, split, labels=labels, grab_frames=grab, command=typed_again())
-        click.echo(f"-> {path}", err=True)
+        echo(f"-> {shown(str(path))}", err=True)
     if log_to is not None:
         classify.log_training(report, log_to)
     if not as_json:
-        show_next(f"predict-videos {shlex.quote(output)} NEW_VIDEOS")
+        show_next(as_line(["predict-videos", operand(output), "NEW_VIDEOS"]))
 
 
 @click.command(cls=Command, guide="comparing.md")
@@ -187,7 +198,7 @@ def compare_heads(store: str, output: str, overwrite: bool, resume: bool, as_jso
             store, output, labels=labels, config=config, resume=resume, overwrite=overwrite, on_result=bar.show
         )
     _show_notes(found.notes)
-    click.echo(json.dumps(found.to_json(), indent=2) if as_json else comparison_text(found))
+    echo(json.dumps(found.to_json(), indent=2) if as_json else comparison_text(found))
     if not as_json:
         show_next(_training_of_best(found, store))
 
@@ -196,7 +207,7 @@ def _without_split(store: str) -> str:
     """Return what to do where no split file is named."""
     if Path(_SPLIT).exists():
         return f"--split names no split file, and {_SPLIT} is here. Add: --split {_SPLIT}"
-    split = shlex.join(["split-videos", store, *given_options(*LABEL_OPTIONS), "-o", _SPLIT])
+    split = as_line(["split-videos", operand(store), *given_options(*LABEL_OPTIONS), "-o", _SPLIT])
     return (
         "--split names no split file: which videos train the head, and which test it. Make one, then add "
         f"--split {_SPLIT}:\n\n  {split}"
@@ -210,12 +221,12 @@ def _training_of_best(found: "Comparison", store: str) -> str:
     if best.mixup is None:  # a baseline: auto tries logistic regression first, and heads that may be better
         head = ["--arch", "auto"]
     labels = given_options(*LABEL_OPTIONS)
-    lines = [["train-head", store, "--split", _SPLIT, *head]]
+    lines = [["train-head", operand(store), "--split", _SPLIT, *head]]
     if Path(_SPLIT).exists():
         lines[0][2:2] = labels  # a split of another day may have been made with other labels
     else:
-        lines.insert(0, ["split-videos", store, *labels, *given_options(*_GROUPS), "-o", _SPLIT])
-    return "\n".join(map(shlex.join, lines))
+        lines.insert(0, ["split-videos", operand(store), *labels, *given_options(*_GROUPS), "-o", _SPLIT])
+    return "\n".join(map(as_line, lines))
 
 
 def _show_notes(notes: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from embed.cli import (
     Command,
     ProgressBar,
     as_line,
+    echo,
     option,
     output_options,
     print_failures,
@@ -21,12 +22,14 @@ from embed.cli import (
     show_notes,
     typed_again,
 )
+from embed.machine import operand, shown
 
 if TYPE_CHECKING:
     from classify import Predictions
 
 _STDOUT = "-"
 _EMBEDDING = "Embedding new videos"
+_KEPT = ("spreadsheet_safe", "store", "device", "batch_size", "pretrained", "playlists", "public_only")
 _MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
 
 
@@ -40,6 +43,11 @@ _MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
     help="Write the predictions to this CSV file; - is stdout.  [default: a table on a terminal, else CSV on stdout]",
 )
 @overwrite_option
+@option(
+    "--spreadsheet-safe",
+    is_flag=True,
+    help="Write ' before each cell of the CSV that a spreadsheet would take for a formula.",
+)
 @option(
     "--store",
     metavar="FILE",
@@ -76,7 +84,13 @@ _MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
 )
 @output_options
 def predict_videos(
-    head: str, sources: tuple[str, ...], output: str | None, overwrite: bool, as_json: bool, **config: Any
+    head: str,
+    sources: tuple[str, ...],
+    output: str | None,
+    overwrite: bool,
+    spreadsheet_safe: bool,
+    as_json: bool,
+    **config: Any,
 ) -> None:
     """Label SOURCES with the trained HEAD. SOURCES are stores, folders, video files, or CSV or TXT lists.
 
@@ -97,32 +111,39 @@ def predict_videos(
     settings, file = classify.PredictConfig(**config), None if output == _STDOUT else output
     with ProgressBar() as bar:
         predictions = classify.predict_videos(
-            head, sources, file, config=settings, on_progress=bar.show, overwrite=overwrite
+            head,
+            sources,
+            file,
+            config=settings,
+            spreadsheet_safe=spreadsheet_safe,
+            on_progress=bar.show,
+            overwrite=overwrite,
         )
     show_notes(tuple(filter(None, [predictions.replaced])))
     if as_json:
         click.echo(json.dumps(predictions.to_json(), indent=2))
     else:
-        _show(predictions, output)
+        _show(predictions, output, is_safe=spreadsheet_safe)
     _list_failures(predictions)
     if output is None and not as_json and sys.stdout.isatty() and len(sources) <= _MOST_SOURCES:
-        given = given_options("store", "device", "batch_size", "pretrained", "playlists", "public_only")
-        show_next(as_line(["predict-videos", head, *sources, *given, "-o", "predictions.csv"]))
+        given = given_options(*_KEPT)
+        show_next(as_line(["predict-videos", *map(operand, (head, *sources)), *given, "-o", "predictions.csv"]))
     sys.exit(1 if predictions.failures else 0)
 
 
-def _show(predictions: "Predictions", output: str | None) -> None:
+def _show(predictions: "Predictions", output: str | None, *, is_safe: bool) -> None:
     """Print a table on a terminal, else the CSV, and how many videos were labelled."""
     from classify.classifier import count_text, predictions_text
 
     counts = count_text(predictions)
     if output not in (None, _STDOUT):
-        click.echo(f"{counts} -> {output}")
+        echo(f"{counts} -> {shown(str(output))}")
     elif output is None and sys.stdout.isatty():
         table = predictions_text(predictions, shutil.get_terminal_size().columns)
-        click.echo(f"{table}\n\n{counts}" if table else counts)
+        echo(f"{table}\n\n{counts}" if table else counts)
     else:
-        click.echo(predictions.to_csv(), nl=False)
+        text = predictions.to_csv(spreadsheet_safe=is_safe)
+        click.echo(shown(text, keeps_lines=True) if sys.stdout.isatty() else text, nl=False)
         click.echo(counts, err=True)
 
 
@@ -163,10 +184,10 @@ def evaluate_head(
     labels = take_labels(options)
     found = classify.evaluate_head(head, store, output, labels=labels, overwrite=overwrite, **options)
     show_notes((*found.notes, *filter(None, [found.replaced])))
-    click.echo(json.dumps(found.to_json(), indent=2) if as_json else evaluation_text(found))
+    echo(json.dumps(found.to_json(), indent=2) if as_json else evaluation_text(found))
     if as_page:
         path = classify.write_evaluation_page(found, store, grab_frames=classify.grab_frames, command=typed_again())
-        click.echo(f"-> {path}", err=True)
+        echo(f"-> {shown(str(path))}", err=True)
 
 
 @click.command(cls=Command, guide="onnx.md")
@@ -185,4 +206,4 @@ def export_head(head: str, output: str, overwrite: bool, as_json: bool) -> None:
 
     summary = classify.export_head(head, output, overwrite=overwrite)
     show_notes(tuple(filter(None, [summary.replaced])))
-    click.echo(json.dumps(summary.to_json(), indent=2) if as_json else export_text(summary))
+    echo(json.dumps(summary.to_json(), indent=2) if as_json else export_text(summary))

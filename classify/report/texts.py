@@ -10,7 +10,7 @@ from classify.data import WHOLE, DatasetDescription, SplitSummary, Spread
 from classify.evaluation import HeadEvaluation
 from classify.experiment import TrainingReport
 from classify.measures import Evaluation
-from embed.machine import counted
+from embed.machine import columns_of, counted, cut_columns, pad_left, pad_right, shown
 
 _WIDTH = 80
 
@@ -308,23 +308,21 @@ def _figure(value: float | None) -> str:
 
 def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Return rows as lines: the first column is aligned to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        [cells[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))]
-        for cells in (header, *rows)
-    ]
+    safe = [tuple(map(shown, cells)) for cells in (header, *rows)]
+    widths = [max(map(columns_of, column)) for column in zip(*safe, strict=True)]
+    lines = [[pad_right(cells[0], widths[0]), *map(pad_left, cells[1:], widths[1:])] for cells in safe]
     return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
 def cut(name: str, width: int) -> str:
-    """Return a name that is at most `width` characters long.
+    """Return a name that takes at most `width` columns of a terminal.
 
     >>> cut("logistic-regression", 19), cut("making a cup of tea", 12)
     ('logistic-regression', 'making a ...')
     """
-    return name if len(name) <= width else f"{name[: width - 3]}..."
+    return cut_columns(shown(name), width, "...")
 
 
 def wrap(sentence: str) -> str:
-    """Return a sentence as lines of at most 80 characters, longer words aside."""
-    return fill(sentence, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    """Return a sentence as lines of at most 80 characters, longer words aside; control characters are written out."""
+    return fill(shown(sentence), _WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -6,6 +6,7 @@ from .command import (
     FiniteRange as FiniteRange,
     as_line as as_line,
     as_typed as as_typed,
+    echo as echo,
     option as option,
     output_options as output_options,
     show_next as show_next,

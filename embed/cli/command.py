@@ -1,14 +1,14 @@
 """The parts that all commands share: grouped help, library errors as messages, colours, and an answer to Ctrl-C.
 
 Results go to stdout, progress and warnings to stderr. Exit codes: 0 done, 1 some videos failed, 2 wrong usage or
-nothing could be done, 130 stopped by Ctrl-C. Colours show on a terminal only, and not where NO_COLOR is set.
+nothing could be done, 130 stopped by Ctrl-C. Colours show on a terminal, or where FORCE_COLOR is set, and not where
+NO_COLOR is. What people read goes through `echo` or `show_error`, which write control characters out.
 """
 
 import io
 import math
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
@@ -89,9 +89,14 @@ class Command(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **settings: Any
     ) -> click.Context:
-        """Make a context that shows no colours where NO_COLOR is set (https://no-color.org)."""
+        """Make a context; NO_COLOR takes the colours away, and FORCE_COLOR keeps them where output is piped.
+
+        Source: https://no-color.org, https://force-color.org.
+        """
         if os.environ.get("NO_COLOR"):
             settings.setdefault("color", False)
+        elif os.environ.get("FORCE_COLOR"):
+            settings.setdefault("color", True)
         typed = [*args]  # click takes them out of the list
         try:
             context = super().make_context(info_name, args, parent, **settings)
@@ -169,6 +174,15 @@ class CommandGroup(click.Group):
         found: click.Command = getattr(import_module(self._homes[name][0]), name.replace("-", "_"))
         return found
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was typed."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(cleaned(error.format_message(), args), error.ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write what each command does, without loading it."""
         with formatter.section(click.style("Commands, in the order of their use", bold=True)):
@@ -214,20 +228,30 @@ def typed_again(*more: str) -> str:
 
 
 def as_line(words: Sequence[str]) -> str:
-    """Return words as a line of a shell, which may be shown: links without secrets."""
+    """Return words as a line of a shell that may be shown: links without secrets, control characters written out."""
+    from embed.machine import shell_word
     from embed.sources import without_secrets
 
-    return shlex.join(map(without_secrets, words))
+    return " ".join(shell_word(without_secrets(word)) for word in words)
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a text for people to stdout or stderr, with control characters written out except the ends of lines."""
+    from embed.machine import shown
+
+    click.echo(shown(text, keeps_lines=True), err=err)
 
 
 def cleaned(message: str, typed: Sequence[str]) -> str:
-    """Return a message without the secrets of links that were typed, and of others that it may quote."""
+    """Return a message without the secrets of links, and without control characters that were typed."""
+    from embed.machine import shown
     from embed.sources import without_addresses, without_secrets
 
-    for word in sorted(typed, key=len, reverse=True):
-        if "://" in word:
-            for written in (word, repr(word)[1:-1]):
-                message = message.replace(written, without_secrets(word))
+    values = {*typed, *(word.partition("=")[2] for word in typed if word.startswith("--"))}
+    for word in sorted(values, key=len, reverse=True):
+        safe = shown(without_secrets(word))
+        if safe != word:
+            message = message.replace(word, safe).replace(repr(word)[1:-1], safe)
     return without_addresses(message)
 
 
@@ -244,9 +268,10 @@ def show_notes(notes: tuple[str, ...]) -> None:
 
 def _show(label: str, message: str, *, colour: str) -> None:
     """Write a message to stderr. On a terminal its lines end between words; elsewhere they stay whole, for programs."""
+    from embed.machine import shown
     from embed.run import wrapped
 
-    text = f"{label} {message}"
+    text = f"{label} {shown(message)}"
     text = wrapped(text, hanging=0) if sys.stderr.isatty() else text
     click.echo(f"{click.style(label, fg=colour, bold=True)}{text.removeprefix(label)}", err=True)
 

@@ -1,14 +1,14 @@
 """`embed-videos`."""
 
 import json
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from embed.cli.command import Command, FiniteRange, option, output_options, show_next, typed_again
+from embed.cli.command import Command, FiniteRange, as_line, echo, option, output_options, show_next, typed_again
 from embed.cli.progress import ProgressBar, print_failures
+from embed.machine import operand
 from embed.run import summary_text
 
 if TYPE_CHECKING:
@@ -189,11 +189,11 @@ def embed_videos(sources: tuple[str, ...], store: str, as_json: bool, **options:
     config = _config(**options)
     with ProgressBar() as bar:
         summary = embed.embed_videos(sources, store, config, on_progress=bar.show)
-    click.echo(json.dumps(summary.to_json(), indent=2) if as_json else summary_text(summary))
+    echo(json.dumps(summary.to_json(), indent=2) if as_json else summary_text(summary))
     print_failures(summary.failures)
     _show_what_to_retry(summary.failures)
     if not as_json and summary.embedded + summary.skipped:
-        show_next(f"split-videos {shlex.quote(store)}")
+        show_next(as_line(["split-videos", operand(store)]))
     sys.exit(1 if summary.failed else 0)
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embed.cli.command import Command, option, output_options
+from embed.cli.command import Command, echo, option, output_options
+from embed.machine import shown
 from embed.run import SHOWN_FAILURES, report_text, wrapped
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def inspect_embeddings(
     repaired = repair_embeddings(stores[0], repair) if repair else None
     report = embed.inspect_embeddings(merge or repair or stores[0], is_verifying=verify)
     described = report.to_json() | ({"repair": repaired.to_json()} if repaired else {})
-    click.echo(json.dumps(described, indent=2) if as_json else report_text(report))
+    echo(json.dumps(described, indent=2) if as_json else report_text(report))
     if repaired:
         _print_losses(repaired)
     sys.exit(1 if report.problems or (repaired and (repaired.lost or repaired.problems)) else 0)
@@ -59,8 +60,8 @@ def inspect_embeddings(
 def _print_losses(repaired: "RepairReport") -> None:
     """List on stderr what could not be saved."""
     for problem in repaired.problems:
-        click.echo(wrapped(f"damaged  {problem}", indent=2), err=True)
+        echo(wrapped(f"damaged  {problem}", indent=2), err=True)
     for video_id in repaired.lost[:SHOWN_FAILURES]:
-        click.echo(f"  lost  {video_id}", err=True)
+        echo(f"  lost  {shown(video_id)}", err=True)
     if len(repaired.lost) > SHOWN_FAILURES:
         click.echo(f"  ... and {len(repaired.lost) - SHOWN_FAILURES:,} more, which --json lists", err=True)

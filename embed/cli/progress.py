@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from embed.cli.command import echo
 from embed.run import SHOWN_FAILURES, failures_text
 
 if TYPE_CHECKING:
@@ -51,6 +52,6 @@ def print_failures(failures: "tuple[Failure, ...]") -> None:
     """List on stderr which videos failed, and why."""
     if failures:
         click.echo(click.style("\nFailed:", fg="red", bold=True), err=True)
-        click.echo(failures_text(failures[:SHOWN_FAILURES]), err=True)
+        echo(failures_text(failures[:SHOWN_FAILURES]), err=True)
     if len(failures) > SHOWN_FAILURES:
         click.echo(f"  ... and {len(failures) - SHOWN_FAILURES:,} more, which --json lists", err=True)

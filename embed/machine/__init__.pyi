@@ -15,3 +15,12 @@ from .regular_files import (
     read_regular as read_regular,
     require_regular as require_regular,
 )
+from .shown_text import (
+    columns_of as columns_of,
+    cut_columns as cut_columns,
+    operand as operand,
+    pad_left as pad_left,
+    pad_right as pad_right,
+    shell_word as shell_word,
+    shown as shown,
+)

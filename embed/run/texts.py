@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embed.machine import shown
+
 if TYPE_CHECKING:
     from embed.run.config import EmbedSummary
     from embed.store import Failure, Provenance, StoreReport
@@ -20,7 +22,7 @@ def wrapped(text: str, *, indent: int = 0, hanging: int | None = None) -> str:
     """Return a text in lines of at most 80 columns. Only a word that is longer than that, such as a path, goes beyond.
 
     Args:
-        text: its line ends are kept.
+        text: one sentence or more; control characters and ends of lines in it are written out.
         indent: columns before the first line.
         hanging: columns before the lines that follow; None takes two more than `indent`.
 
@@ -32,7 +34,7 @@ def wrapped(text: str, *, indent: int = 0, hanging: int | None = None) -> str:
     folded = textwrap.TextWrapper(
         COLUMNS, initial_indent=" " * indent, subsequent_indent=behind, break_long_words=False, break_on_hyphens=False
     )
-    return "\n".join(folded.fill(line) for line in text.splitlines())
+    return folded.fill(shown(text))
 
 
 def summary_text(summary: "EmbedSummary") -> str:
@@ -63,7 +65,8 @@ def summary_text(summary: "EmbedSummary") -> str:
 def failures_text(failures: Iterable["Failure"]) -> str:
     """Return which videos failed and why, two lines or more for each."""
     return "\n".join(
-        f"  {failure.id}\n{wrapped(f'{failure.reason}: {failure.detail}', indent=4, hanging=4)}" for failure in failures
+        f"  {shown(failure.id)}\n{wrapped(f'{failure.reason}: {failure.detail}', indent=4, hanging=4)}"
+        for failure in failures
     )
 
 

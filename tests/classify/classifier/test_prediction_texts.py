@@ -5,6 +5,7 @@ import pytest
 from classify import Prediction, Predictions
 from classify.classifier import count_text, predictions_text
 from embed import Failure
+from embed.machine import columns_of, shown
 
 NAMES = ("hand_shake", "hug", "kick", "wave")
 
@@ -88,3 +89,27 @@ def test_where_all_videos_failed_there_is_a_count_and_no_table() -> None:
 
     assert predictions_text(found) == ""
     assert count_text(found) == "0 videos labelled, 1 failed"
+
+
+@pytest.mark.parametrize("width", [40, 30, 24])
+def test_on_a_narrow_terminal_the_likeliest_labels_give_way(width: int) -> None:
+    found = predicted(video("/videos/of the year/a kick.mp4", "hand_shake"), video("/v/b.mp4", "hug", "kick"))
+
+    lines = predictions_text(found, width).splitlines()
+
+    assert max(map(len, lines)) <= width
+    assert "hand_" in lines[1]
+    assert "top 3" not in lines[0]
+
+
+def test_names_of_any_script_stand_in_columns_and_none_moves_the_cursor() -> None:
+    figures = {"踢球": 0.7, "a\x1b[2J": 0.2, "\nError: b": 0.1}
+    videos = [
+        Prediction(name, ("踢球", "a\x1b[2J"), figures, f"/v/{name}") for name in ("动作.mp4", "b.mp4", "👩‍🚒\r.mp4")
+    ]
+
+    lines = predictions_text(predicted(*videos, names=tuple(figures)), 120).splitlines()
+
+    assert len(lines) == 4
+    assert len({columns_of(line[: line.index("0.70")]) for line in lines[1:]}) == 1
+    assert shown("".join(lines)) == "".join(lines)

@@ -5,7 +5,8 @@ import pytest
 
 from classify import TrainConfig, TrainingReport, split_videos, train_head
 from classify.comparison.selection import Selection, Tried
-from classify.report.texts import report_text
+from classify.report.texts import cut, report_text, table
+from embed.machine import columns_of
 
 SETTINGS = {
     "arch": "random-frame",
@@ -67,3 +68,15 @@ def test_no_verdict_is_given_where_a_test_label_was_never_trained(report: Traini
         "training video has, which no classifier can give. Split again, so that each label trains." in text
     )
     assert "This head is" not in text
+
+
+def test_a_table_has_columns_whatever_its_names_are_written_in() -> None:
+    lines = table(("label", "videos"), [("踢球", "7"), ("hug", "12"), ("a\x1b[2J\nError: forged", "3")]).splitlines()
+
+    assert len(lines) == 4
+    assert len(set(map(columns_of, lines))) == 1
+    assert lines[3].startswith("a\\x1b[2J\\nError: forged")
+
+
+def test_a_long_name_of_wide_characters_is_cut_to_its_columns() -> None:
+    assert cut("踢球踢球踢球", 9) == "踢球踢..."
