@@ -151,7 +151,8 @@ def _with_damage(path: str, frames: Frames, attempt: _Attempt, seen: Seen) -> Fr
     """
     asked = attempt.indices if attempt.asked is None else attempt.asked
     passed = int(asked.max()) + 1
-    damaged = seen.damaged if attempt.asked is None else seen.damaged | (set(range(passed)) - seen.came)
+    lost = set(range(passed)) - seen.came if seen.came else set()  # OpenCV tells nothing
+    damaged = lost | {index for index in seen.damaged if index < passed}
     if len(damaged) > _MOST_DAMAGED * passed:
         raise VideoError(
             "damaged",

@@ -131,6 +131,17 @@ class ParameterSets:
         bits.take(sequence.frame_number_bits)
         return bits.take(1) if sequence.may_have_fields and bits.take(1) else None
 
+    def frame_number_of(self, unit: bytes) -> int:
+        """Return the number of the frame that a slice belongs to (frame_num), which both fields of a frame share.
+
+        Raises:
+            NotCovered: its header cannot be read.
+            KeyError: its parameter sets have not been read.
+        """
+        bits = _bits_of(unit)
+        *_, sequence = self._begin(bits)
+        return bits.take(sequence.frame_number_bits)
+
     def _begin(self, bits: Bits) -> tuple[int, _Parameters, FrameNumbering]:
         """Read a slice's header up to its frame number."""
         bits.code()

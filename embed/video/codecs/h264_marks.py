@@ -6,7 +6,7 @@ from typing import final
 from embed.video.codecs.bits import NotCovered
 from embed.video.codecs.h264_headers import ParameterSets
 from embed.video.codecs.lasting import LastingElements
-from embed.video.codecs.marks import DISPOSABLE, ENTRY, OPEN, PARAMETERS, PREDICTED, PYRAMIDAL, UNPROVEN
+from embed.video.codecs.marks import DISPOSABLE, ENTRY, HIDDEN, OPEN, PARAMETERS, PREDICTED, PYRAMIDAL, UNPROVEN
 from embed.video.codecs.units import lasting_elements, messages, parameter_units, unit_splitter
 
 
@@ -23,6 +23,7 @@ class H264Rule:
         self._split = unit_splitter("h264", extradata)
         self._known = ParameterSets()
         self._may_have_fields = False
+        self._lone_field: tuple[int, int] | None = None
         self._learn(header)
         self._lasting = LastingElements(lasting_elements("h264", header))
 
@@ -31,7 +32,7 @@ class H264Rule:
         units = list(self._split(data))
         self._learn(units)
         if self._may_have_fields and not self._is_whole(units):
-            return UNPROVEN
+            return UNPROVEN | (HIDDEN if self._completes_a_frame(units) else 0)
         return self._lasting.marks(_h264_marks(units, is_key), lasting_elements("h264", units))
 
     def _learn(self, units: Iterable[bytes]) -> None:
@@ -49,6 +50,27 @@ class H264Rule:
         except (NotCovered, KeyError):
             return False
         return fields in ({None}, {0, 1})
+
+    def _completes_a_frame(self, units: list[bytes]) -> bool:
+        """Return True if a packet without a whole frame holds the second field of the frame of the packet before it."""
+        before, self._lone_field = self._lone_field, None
+        try:
+            found = {
+                (self._known.field_of(unit), self._known.frame_number_of(unit))
+                for unit in units
+                if unit and 1 <= unit[0] & 31 <= 5
+            }
+        except (NotCovered, KeyError):
+            return False
+        if len(found) != 1:
+            return False
+        ((field, number),) = found
+        if field is None:
+            return False
+        if before == (1 - field, number):
+            return True
+        self._lone_field = field, number
+        return False
 
 
 def _h264_marks(units: list[bytes], is_key: bool) -> int:

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
-from embed.video.decoding import Decoder, decodable_timeline, read_frames, shown_in_order
+from embed.video.decoding import Decoder, decodable_timeline, read_frames
 from embed.video.preprocessing import Preprocessing
 from embed.video.sampling import FramesPerSecond, KeyFrames, UniformFrames
-from embed.video.timeline import Timeline, read_packets, read_timeline
+from embed.video.timeline import Timeline, read_timeline
 from embed.video.views import ViewCutter, rows_by_view
 from tests.media import (
     HEIGHT_PX,
@@ -21,7 +21,6 @@ from tests.media import (
     numbered_frame,
     retime_packets,
     set_edits,
-    write_damaged_stream,
     write_moving_video,
     write_video,
 )
@@ -172,43 +171,6 @@ def test_a_truncated_video_keeps_the_frames_it_has(tmp_path: Path, name: str) ->
     assert len(found) == 20
     assert found == sorted(set(found))
     assert 60 < found[-1] < 140
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 8, 40, 1000])
-def test_a_frame_that_does_not_decode_is_replaced_by_the_one_before_and_changes_no_timeline(
-    tmp_path: Path, count: int
-) -> None:
-    path = str(write_damaged_stream(tmp_path / "a.ts"))
-    timeline, lost = read_timeline(path), {30, 31, 32, 33}
-    everything = dict(shown_in_order(path, timeline, frozenset(range(41)), thread_count=1))
-    assert set(range(41)) - set(everything) == lost
-    frames = read_frames(path, UniformFrames(count))
-    asked = UniformFrames(count).indices(timeline).ravel().tolist()
-    came = list(dict.fromkeys(29 if index in lost else index for index in asked))
-    np.testing.assert_array_equal(frames.timeline.timestamps_s, timeline.timestamps_s)
-    np.testing.assert_array_equal(frames.timestamps_s, timeline.timestamps_s[came])
-    np.testing.assert_array_equal(frames.rgb[:, 0], [everything[index] for index in came])
-    assert frames.damaged_count == len(lost & set(asked))
-
-
-@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts", "avi", "h264"])
-@pytest.mark.parametrize("kind", ["open group", "within a group"])
-def test_pictures_whose_references_were_cut_off_are_on_no_timeline(tmp_path: Path, ending: str, kind: str) -> None:
-    options = {"x264-params": "keyint=24:min-keyint=24:scenecut=0:open-gop=1:bframes=3:b-adapt=0:repeat-headers=1"}
-    whole = write_video(tmp_path / f"whole.{'mkv' if ending == 'mp4' else ending}", 96, options=options)
-    keys = np.flatnonzero([head & 1 for head in read_packets(str(whole)).marks]).tolist()
-    path = str(copy_packets(whole, tmp_path / f"a.{ending}", first=keys[1] - (5 if kind == "within a group" else 0)))
-    decodable = decodable_timeline(path)
-    timeline = read_timeline(path)
-    assert timeline.frame_count == decodable.frame_count < 96 - keys[1]
-    for sampling in (*map(UniformFrames, (1, 2, 3, 8, 1000)), KeyFrames(3), FramesPerSecond(5)):
-        frames = read_frames(path, sampling)
-        np.testing.assert_array_equal(frames.timeline.timestamps_s, timeline.timestamps_s)
-        indices = sampling.indices(decodable).ravel()
-        assert [number_of(window[0]) for window in frames.rgb] == [
-            96 - len(decodable.timestamps_s) + i for i in indices
-        ]
-        assert frames.damaged_count == 0
 
 
 @both_decoders

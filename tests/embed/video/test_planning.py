@@ -195,6 +195,9 @@ def test_two_fields_are_shown_as_one_picture_in_one_packet_or_two(
     levels = [[field_level(number, is_bottom=is_bottom) for is_bottom in (False, True)] for number in range(12)]
     np.testing.assert_allclose(frames.rgb[:, 0, :2, 0, 0], (np.array(levels) - 16) * 255 / 219, atol=2)
     np.testing.assert_allclose(frames.timestamps_s, np.arange(12) / 25, atol=1e-6)
+    few = read_frames(str(path), UniformFrames(3))
+    np.testing.assert_array_equal(few.rgb, frames.rgb[[2, 6, 10]])
+    assert (few.timeline.frame_count, few.damaged_count) == (12, 0)
     assert (plan_packets(read_packets(str(path)), np.array([4])) is not None) == is_planned
     assert not is_planned or mistakes(path) == {}
 
