@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from classify.comparison import (
     choose_recipe,
     judge_head,
     list_candidates,
+    note_left_out,
     refuse_chosen,
 )
 from classify.data import PARTS, Labels, LabelTable, Split, describe_gaps, read_labelled_split
@@ -37,9 +37,18 @@ from classify.measures import (
     log_evaluation,
     move_thresholds,
 )
-from classify.training import EpochRecord, LabelledSet, TrainConfig, TrainingRun, fit_head, predict_probabilities
-from embed.machine import counted
+from classify.training import (
+    EpochRecord,
+    LabelledSet,
+    TrainConfig,
+    TrainingRun,
+    fit_average,
+    fit_head,
+    predict_probabilities,
+)
 from embed.store import EmbeddingStore
+
+_LATE = 1.1  # times the budget is worth a note
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,7 @@ class TrainingReport:
             "over_baselines": {name: asdict(found) for name, found in self.over_baselines.items()},
             "unlearned_test_videos": self.unlearned_videos,
             "notes": self.notes,
-            "selection": None if self.selection is None else asdict(self.selection),
+            "selection": None if self.selection is None else self.selection.to_json(),
         }
 
 
@@ -155,8 +164,8 @@ def train_head(
             weight decay are chosen by cross-validation inside the training part (`classify.comparison.selection`). For
             these and for dropout, other values than the defaults are refused. Logistic regression, the first candidate,
             has some settings of its own; if it is chosen, a note names them.
-        budget_s: seconds for choosing and training, only with "auto"; None is 60. A training run that needs longer is
-            stopped, with a note. Measuring comes on top.
+        budget_s: seconds for choosing and training, only with "auto"; None is 60. What is chosen is always trained to
+            its end; if that takes longer, a note says so. Measuring comes on top.
         on_epoch: called with each epoch's record, but not while choosing.
         overwrite: replace files in the folder that have the names of a head's, although they are of no head.
 
@@ -174,15 +183,18 @@ def train_head(
         selection = _choose(dataset, replace(table, groups=parts.groups), parts, config, budget_s)
         asked, config = config, config if selection is None else selection.config
         rows = parts.indices("train"), parts.indices("validation")
-        run = fit_head(dataset, *rows, config, on_epoch=on_epoch, is_late=_alarm(selection))
+        run = _fit(dataset, *rows, config, selection, on_epoch)
+        members = selection.members if selection is not None and len(selection.members) > 1 else ()
         # Measuring a very large set takes more memory than training. The head is saved first, in case that fails.
-        plain = VideoClassifier(run.head, table.names, run.thresholds, opened.provenance, config)
+        plain = VideoClassifier(run.head, table.names, run.thresholds, opened.provenance, run.config, members=members)
         learned = "\n".join((*digest_videos(opened, [parts.ids[row] for row in np.concatenate(rows)]), ""))
         if replaced is None:
             plain.save(output, reports={LEARNED_FILE: learned})
-        classifier, evaluations, judged = _measure(plain, dataset, parts)
-    gaps, own = describe_gaps(parts, table), _note_own(asked, config)
-    looks = log_evaluation(split, parts, head=output, arch=config.arch, micro_f1=evaluations["test"].metrics.micro_f1)
+        classifier, evaluations, judged = _measure(plain, dataset, parts, selection)
+    gaps, own = describe_gaps(parts, table), () if members else _note_own(asked, config)
+    choice = () if selection is None else (*note_left_out(dataset, asked), *selection.notes)
+    found = evaluations["test"].metrics.micro_f1
+    looks = log_evaluation(split, parts, head=output, arch=run.config.arch, micro_f1=found)
     report = TrainingReport(
         folder=output,
         classifier=classifier,
@@ -190,7 +202,7 @@ def train_head(
         history=run.history,
         best_epoch=run.best_epoch,
         seconds=run.seconds,
-        notes=(*table.notes, *gaps, *own, *_note_cut(run, selection), *judged.notes),
+        notes=(*table.notes, *gaps, *own, *choice, *_note_late(run, selection), *judged.notes),
         selection=selection,
         test_evaluations=looks,
         baselines=judged.baselines,
@@ -224,12 +236,18 @@ def _refuse_misplaced(config: TrainConfig, budget_s: float | None) -> None:
         )
 
 
-def _alarm(selection: Selection | None) -> Callable[[], bool]:
-    """Return a function that returns True once the budget is spent; without a selection, it never does."""
+def _fit(
+    dataset: LabelledSet,
+    train: NDArray[np.int64],
+    validation: NDArray[np.int64],
+    config: TrainConfig,
+    selection: Selection | None,
+    on_epoch: Callable[[EpochRecord], None] | None,
+) -> TrainingRun:
+    """Train a head, or what was chosen: one head, or all heads of an average."""
     if selection is None:
-        return lambda: False
-    end = perf_counter() + selection.budget_s - selection.seconds
-    return lambda: perf_counter() > end
+        return fit_head(dataset, train, validation, config, on_epoch=on_epoch)
+    return fit_average(dataset, train, validation, selection.members, on_epoch=on_epoch)
 
 
 def _note_own(asked: TrainConfig, config: TrainConfig) -> tuple[str, ...]:
@@ -244,41 +262,37 @@ def _note_own(asked: TrainConfig, config: TrainConfig) -> tuple[str, ...]:
     )
 
 
-def _note_cut(run: TrainingRun, selection: Selection | None) -> tuple[str, ...]:
-    """Return a note if the budget ended the training."""
-    if selection is None or not run.is_cut:
+def _note_late(run: TrainingRun, selection: Selection | None) -> tuple[str, ...]:
+    """Return a note if training took clearly longer than the budget left."""
+    if selection is None or selection.seconds + run.seconds <= _LATE * selection.budget_s:
         return ()
-    last = run.history[-1]
     return (
-        f"The budget of {selection.budget_s:g} s ended the training after {counted(last.step, 'step')}, in epoch "
-        f"{last.epoch} of {run.config.epochs}: the head may have learned too little. Use a larger --budget.",
+        f"Choosing took {selection.seconds:.1f} s and training {run.seconds:.1f} s, more than the budget of "
+        f"{selection.budget_s:g} s: what is chosen is trained to its end, however busy the machine is. Use a larger "
+        "--budget to try more candidates.",
     )
 
 
 def _measure(
-    classifier: VideoClassifier, dataset: LabelledSet, split: Split
+    classifier: VideoClassifier, dataset: LabelledSet, split: Split, selection: Selection | None
 ) -> tuple[VideoClassifier, dict[str, Evaluation], Judgement]:
-    """Calibrate a head on the validation videos, and return it with its figures on each part and those of baselines."""
+    """Calibrate a head on videos that did not train it; return it with its figures on each part and of baselines."""
     found = predict_probabilities(
         classifier.head, dataset.videos, classifier.thresholds, device=classifier.config.device
     )
-    temperature = _fit_temperature(dataset.targets, found, split, is_single_label=classifier.thresholds is None)
+    rows = split.indices("validation")
+    unseen = found[rows]
+    held_out = None if selection is None else selection.held_out
+    if held_out is not None:
+        rows, unseen = np.concatenate([rows, held_out.videos]), np.concatenate([unseen, held_out.probabilities])
+    is_single_label = classifier.thresholds is None
+    temperature = fit_temperature(dataset.targets[rows], unseen, is_single_label=is_single_label) if len(rows) else 1.0
     thresholds = move_thresholds(classifier.thresholds, temperature)
     outcome = Outcome(dataset.targets, found, temperature, thresholds, split.groups)
     evaluations = _evaluate_parts(outcome, classifier.names, split)
     metrics = {part: asdict(evaluation.metrics) for part, evaluation in evaluations.items()}
     measured = replace(classifier, thresholds=thresholds, metrics=metrics, temperature=temperature)
     return measured, evaluations, judge_head(outcome, dataset, split, goal=classifier.config.thresholds)
-
-
-def _fit_temperature(
-    targets: NDArray[np.bool_], probabilities: NDArray[np.floating], split: Split, *, is_single_label: bool
-) -> float:
-    """Return the temperature fitted on the validation videos; 1 if there are none."""
-    rows = split.indices("validation")
-    if not len(rows):
-        return 1.0
-    return fit_temperature(targets[rows], probabilities[rows], is_single_label=is_single_label)
 
 
 def _evaluate_parts(outcome: Outcome, names: Sequence[str], split: Split) -> dict[str, Evaluation]:

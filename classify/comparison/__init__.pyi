@@ -4,7 +4,12 @@ from .baselines import (
     mean_vectors as mean_vectors,
     predict_baseline as predict_baseline,
 )
-from .candidates import LOGISTIC as LOGISTIC, list_candidates as list_candidates, refuse_chosen as refuse_chosen
+from .candidates import (
+    LOGISTIC as LOGISTIC,
+    list_candidates as list_candidates,
+    note_left_out as note_left_out,
+    refuse_chosen as refuse_chosen,
+)
 from .comparison import CompareConfig as CompareConfig, compare_heads as compare_heads
 from .contenders import (
     NO_DIFFERENCE as NO_DIFFERENCE,
@@ -17,6 +22,7 @@ from .prompts import make_prompts as make_prompts
 from .selection import (
     AUTO as AUTO,
     BUDGET_S as BUDGET_S,
+    HeldOut as HeldOut,
     Selection as Selection,
     Tried as Tried,
     choose_recipe as choose_recipe,

@@ -1,9 +1,10 @@
 """The candidates (heads with recipes) that `classify.comparison.selection` chooses from.
 
 The first is the linear head trained to convergence, which is logistic regression: it takes vectors, principal
-components and class weights as asked for, and its other settings are fixed. Next are the heads that pool, trained for
-fewer epochs: with the same weight decay, with ten times that, and with mixup. The other heads take up to a hundred
-times as long: they get principal components of the vectors, and train for at most 30 epochs.
+components and class weights as asked for, and its other settings are fixed. The second is the statistics head trained
+so, with a strong weight decay: logistic regression on mean, deviation and change. Next are the heads that pool,
+trained for fewer epochs: with the same weight decay, with ten times that, and with mixup. The other heads take up to a
+hundred times as long: they get principal components of the vectors, and train for at most 30 epochs.
 """
 
 from collections.abc import Mapping
@@ -15,8 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from classify.comparison.baselines import STATISTICS_STRICTNESS
 from classify.errors import HeadError, TrainError
-from classify.heads import list_heads
+from classify.heads import StandardisedHead, list_heads
 from classify.training import LabelledSet, TrainConfig, configure_head, with_head
 
 _STEPS = 400  # at least this many and at least _EPOCHS: enough for heads that pool, on small sets and large ones
@@ -65,10 +67,12 @@ def list_candidates(dataset: LabelledSet, train: NDArray[np.int64], config: Trai
     components = config.project or (_COMPONENTS if dataset.videos.dimension > _COMPONENTS else None)
     base = replace(config, schedule="cosine", dropout=None, mixup=0.0, weight_decay=decay)
     quick = replace(base, epochs=epochs, learning_rate=3e-3)
+    strict = replace(quick, weight_decay=decay / STATISTICS_STRICTNESS)
     kinds = (quick, replace(quick, mixup=_MIXUP), replace(quick, weight_decay=10 * decay))
     slow = replace(base, epochs=min(epochs, _MOST_EPOCHS), learning_rate=1e-3, weight_decay=0.0, project=components)
     return [
         replace(with_head(base, "linear"), epochs=_LINEAR_TIMES * epochs, learning_rate=_LINEAR_RATE, **LOGISTIC),
+        replace(with_head(strict, "statistics"), epochs=_LINEAR_TIMES * epochs, **LOGISTIC),
         *(with_head(kind, arch) for kind in kinds for arch in pooling),
         *(replace(with_head(slow, arch), mixup=mixup) for mixup in (0.0, _MIXUP) for arch in others),
     ]
@@ -78,10 +82,31 @@ def _list_archs(dataset: LabelledSet, config: TrainConfig) -> tuple[list[str], l
     """Return the heads that pool, and the others, both sorted by number of weights."""
     found: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
     for arch in list_heads():
-        with suppress(HeadError), torch.device("meta"):  # a head that cannot take such vectors is left out
-            own = replace(config, arch=arch, dropout=None, positions=None)
-            head = configure_head(own, dataset.videos.dimension, len(dataset.names))
+        with suppress(HeadError):  # see `note_left_out`
+            head = _build(arch, dataset, config)
             size = sum(parameter.numel() for parameter in head.parameters())
             found[head.pools].append((size, arch))
     pooling, others = ([arch for _, arch in sorted(found[pools])] for pools in (True, False))
     return pooling, others
+
+
+def note_left_out(dataset: LabelledSet, config: TrainConfig) -> tuple[str, ...]:
+    """Return a sentence for each head that is no candidate: it cannot take such vectors, or its package is broken."""
+    notes = []
+    for arch in list_heads():
+        try:
+            _build(arch, dataset, config)
+        except HeadError as error:
+            notes.append(f"The {arch} head is not among the candidates: {error}")
+    return tuple(notes)
+
+
+def _build(arch: str, dataset: LabelledSet, config: TrainConfig) -> StandardisedHead:
+    """Return a head without memory.
+
+    Raises:
+        HeadError: it cannot take such vectors, or it is another package's and broken.
+    """
+    with torch.device("meta"):
+        own = replace(config, arch=arch, dropout=None, positions=None)
+        return configure_head(own, dataset.videos.dimension, len(dataset.names))

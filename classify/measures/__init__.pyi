@@ -5,7 +5,12 @@ from .bootstrap import (
     bootstrap_intervals as bootstrap_intervals,
     bootstrap_labels as bootstrap_labels,
 )
-from .calibration import calibrate as calibrate, fit_temperature as fit_temperature, move_thresholds as move_thresholds
+from .calibration import (
+    calibrate as calibrate,
+    calibration_error as calibration_error,
+    fit_temperature as fit_temperature,
+    move_thresholds as move_thresholds,
+)
 from .evaluation import Evaluation as Evaluation, Outcome as Outcome, evaluate as evaluate
 from .evaluation_log import log_evaluation as log_evaluation
 from .metrics import Metrics as Metrics, decide_labels as decide_labels, measure as measure, micro_f1 as micro_f1

@@ -193,41 +193,56 @@ def _judged_in_words(report: TrainingReport) -> list[str]:
 
 
 def _selection_text(report: TrainingReport, found: Selection) -> str:
-    """Return the recipe that was chosen, its gain, and the best of those that were tried."""
-    settings = ", ".join(f"{name} {value}" for name, value in _settings(found.chosen.settings))
+    """Return what was chosen, its gain, and the best of those that were tried."""
     gain = "there was no time to test a candidate"
     if found.gain is not None:
         gain = f"micro-F1 {found.gain:+.3f} against the first candidate, logistic regression, on the same folds"
+    if found.average_gain is not None:
+        gain += f". Selected without the videos it is tested on, an average has {found.average_gain:+.3f} over one head"
     shown = _shown_candidates(found)
     rest = [one for one in found.tried if one not in shown]
     others = f"{counted(len(rest), 'more candidate')}, {sum(bool(one.scores) for one in rest) or 'none'} of them tested"
-    header = ("tried", "mixup", "epochs", "rate", "decay", "micro-F1", "folds", "outcome")
+    header = ("tried", "mixup", "epochs", "rate", "decay", "micro-F1", "folds", "gain", "outcome")
+    common = min((len(one.scores) for one in shown if one.scores), default=0)
     return "\n".join(
         (
-            wrap(f"Chosen: {settings}; {gain}."),
+            wrap(f"Chosen: {_chosen(found)}; {gain}."),
             wrap(
                 f"Choosing took {found.seconds:.1f} s and training {report.seconds:.1f} s, of {found.budget_s:g} s. "
-                "Candidates were compared by cross-validation inside the training part:"
+                "Candidates were compared by cross-validation inside the training part. micro-F1: on the first "
+                f"{counted(common, 'fold')}, which all of these have. gain: over the first candidate, on all folds:"
             ),
             "",
-            table(header, [_tried_row(one) for one in shown]),
+            table(header, [_tried_row(found, one, common) for one in shown]),
             *([f"{others}; report.json lists all."] if rest else []),
         )
     )
 
 
+def _chosen(found: Selection) -> str:
+    """Return the recipe that was chosen, or the heads of the average with their weights."""
+    if len(found.members) > 1:
+        members = sorted(found.members, key=lambda member: -member.weight)
+        return "an average of " + ", ".join(
+            f"{one.config.arch}, mixup {one.config.mixup:g} ({one.weight:.2f})" for one in members
+        )
+    return ", ".join(f"{name} {value}" for name, value in _settings(found.chosen.settings))
+
+
 def _shown_candidates(found: Selection) -> list[Tried]:
     """Return the best of the candidates that were tested, the first candidate and the chosen one; the best first."""
     ranked = sorted(found.tried, key=lambda one: (-len(one.scores), -mean(one.scores or (0.0,))))
-    always = (found.tried[0], found.chosen)
+    always = (found.tried[0], found.chosen, *(one for one in found.tried if one.weight))
     return [one for place, one in enumerate(ranked) if (one.scores and place < _SHOWN_TRIED) or one in always]
 
 
-def _tried_row(one: Tried) -> tuple[str, ...]:
+def _tried_row(found: Selection, one: Tried, common: int) -> tuple[str, ...]:
     of = dict(_settings(one.settings))
     names = ("arch", "mixup", "epochs", "learning rate", "weight decay")
-    score = f"{mean(one.scores):.3f}" if one.scores else "-"
-    return (*(of[name] for name in names), score, str(len(one.scores)), one.outcome)
+    score = f"{mean(one.scores[:common]):.3f}" if one.scores else "-"
+    gain = found.gain_of(one)
+    shown = "-" if gain is None or one is found.tried[0] else points(gain)
+    return (*(of[name] for name in names), score, str(len(one.scores)), shown, one.outcome)
 
 
 def _settings(settings: Mapping[str, object]) -> list[tuple[str, str]]:
@@ -240,7 +255,9 @@ def _remarks(report: TrainingReport) -> list[str]:
     test = report.evaluations["test"]
     found = test.calibration
     calibrated = "no temperature was fitted, since there are no validation videos"
-    if "validation" in report.evaluations:
+    if report.selection is not None and report.selection.held_out is not None:
+        calibrated = f"{found.error_before:.3f} before temperature {found.temperature:.2f}, fitted on held-out folds"
+    elif "validation" in report.evaluations:
         calibrated = f"{found.error_before:.3f} before temperature {found.temperature:.2f}, fitted on validation"
     return [
         report.test_use,

@@ -4,20 +4,16 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from classify import LabelledSet, LabelTable, TrainConfig, TrainError, fit_head, split_videos, train_head
-from classify.comparison.candidates import list_candidates
-from classify.comparison.selection import _Budget, _Candidate, _Race, choose_recipe
+from classify import HeadError, LabelledSet, LabelTable, TrainConfig, TrainError, split_videos, train_head
+from classify.comparison.selection import choose_recipe
 from classify.heads.linear import LinearHead
 from classify.heads.registry import HEADS
 from classify.report.texts import report_text
-from classify.training.logits import predict_probabilities
 from tests.classify.conftest import labelled
 
 ROOT = Path(__file__).parents[3]
@@ -75,22 +71,15 @@ def test_of_equally_good_candidates_the_plainest_is_chosen(separable: LabelledSe
 
 
 def test_the_better_half_goes_on_and_the_first_is_never_dropped(separable: LabelledSet) -> None:
-    idle = [replace(SHORT, learning_rate=1e-6, mixup=0.1 * times) for times in range(4)]
+    idle = [replace(SHORT, learning_rate=1e-6, mixup=0.1 * times) for times in range(12)]
 
     found = choose_recipe(separable, table_of(separable), EVERY, [*idle, SHORT], budget_s=AMPLE_S)
 
     folds = [len(tried.scores) for tried in found.tried]
-    assert folds[0] == folds[4] == 20  # two and three of the first partition, and three partitions more
-    assert sorted(folds[1:4])[:2] == [2, 2]
-    assert [tried.outcome for tried in found.tried] == ["dropped"] * 4 + ["chosen"]
-
-
-def test_a_head_that_is_worse_by_its_first_recipe_is_not_tested_by_others(separable: LabelledSet) -> None:
-    worse = replace(STATISTICS, learning_rate=1e-9, epochs=1)
-
-    found = choose_recipe(separable, table_of(separable), EVERY, [LINEAR, worse, STATISTICS], budget_s=AMPLE_S)
-
-    assert [tried.outcome for tried in found.tried] == ["chosen", "dropped", "skipped"]
+    assert folds[0] == folds[-1] == 20  # four partitions of five
+    assert sorted(folds[1:-1])[:5] == [5] * 5
+    assert [tried.outcome for tried in found.tried] == ["dropped"] * 12 + ["chosen"]
+    assert found.common_folds == 20
 
 
 def test_groups_stay_whole_in_the_folds() -> None:
@@ -103,25 +92,8 @@ def test_groups_stay_whole_in_the_folds() -> None:
     alone = choose_recipe(marked, table_of(marked), EVERY, [LINEAR], budget_s=AMPLE_S)
     grouped = choose_recipe(marked, table_of(marked, groups), EVERY, [LINEAR], budget_s=AMPLE_S)
 
-    assert np.mean(alone.tried[0].scores) > 0.95
+    assert np.mean(alone.tried[0].scores) > 0.9
     assert np.mean(grouped.tried[0].scores) < 0.7
-
-
-def test_where_time_ends_within_a_round_what_is_chosen_is_no_worse_than_the_first_on_all_its_folds(
-    separable: LabelledSet,
-) -> None:
-    first, lucky, unfinished = (
-        _Candidate(config, scores)
-        for config, scores in (
-            (LINEAR, [0.5, 0.5, 0.9, 0.9, 0.9]),
-            (SHORT, [0.7, 0.7, 0.5, 0.5, 0.5]),
-            (STATISTICS, [0.6, 0.6]),
-        )
-    )
-
-    assert _Race(separable, [first, lucky, unfinished], _Budget(Clock(), 0, 1, 1)).best is first
-    lucky.scores = [0.7, 0.7, 0.9, 0.9, 0.9]
-    assert _Race(separable, [first, lucky, unfinished], _Budget(Clock(), 0, 1, 1)).best is lucky
 
 
 @pytest.mark.parametrize("budget_s", [30, 100, 300, 1000])
@@ -130,9 +102,28 @@ def test_choice_and_last_training_fit_into_the_budget(separable: LabelledSet, bu
 
     found = choose_recipe(separable, table_of(separable), EVERY, candidates, budget_s=budget_s, clock=Clock(1 / 8))
 
-    assert found.seconds + found.config.epochs <= budget_s  # the clock is asked once a step, of which 8 are an epoch
-    assert all(not tried.scores for tried in found.tried if tried.settings["epochs"] == 800)
-    assert {tried.outcome for tried in found.tried} <= {"chosen", "dropped", "skipped", "too slow", "not reached"}
+    last_s = sum(member.config.epochs or 0 for member in found.members)  # a step is an eighth, and an epoch has eight
+    assert found.seconds + last_s <= budget_s
+    assert {tried.outcome for tried in found.tried} <= {"chosen", "averaged", "dropped", "too slow", "not reached"}
+
+
+@pytest.mark.parametrize("call", [2, 20, 100, 1000])
+def test_a_clock_that_jumps_costs_no_more_than_tests(separable: LabelledSet, call: int) -> None:
+    """The machine halts for the whole budget at some look at the clock; what is chosen is no worse than the first."""
+    clock, calls = Clock(0.01), 0
+
+    def jumping() -> float:
+        nonlocal calls
+        calls += 1
+        clock.now_s += 60 * (calls == call)
+        return clock()
+
+    found = choose_recipe(
+        separable, table_of(separable), EVERY, [SHORT, LINEAR, STATISTICS], budget_s=60, clock=jumping
+    )
+
+    assert found.gain is None or found.gain >= 0
+    assert found.members[0].config.epochs in (SHORT.epochs, LINEAR.epochs)
 
 
 def test_without_time_for_anything_the_first_is_chosen_untested(separable: LabelledSet) -> None:
@@ -173,86 +164,36 @@ def test_a_head_is_given_up_within_its_first_epoch_where_that_is_too_slow(
     assert found.tried[-1].outcome == ("chosen" if is_first else "too slow")
 
 
-def test_a_last_training_that_is_too_slow_is_cut_and_the_report_says_where(toy_store: Path, tmp_path: Path) -> None:
+def test_what_is_chosen_is_trained_to_its_end_whatever_the_budget(toy_store: Path, tmp_path: Path) -> None:
     split_videos(toy_store, tmp_path / "split.csv")
     config = TrainConfig(arch="auto", device="cpu")
 
     report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=config, budget_s=1e-6)
 
-    assert report.history[-1].step == 1
-    (note,) = report.notes
-    assert note == (
-        "The budget of 1e-06 s ended the training after 1 step, in epoch 1 of 268: the head may have learned too "
-        "little. Use a larger --budget."
-    )
-    assert json.loads((tmp_path / "head" / "report.json").read_text())["notes"] == [note]
+    assert report.history[-1].epoch == report.classifier.config.epochs == 268
+    assert report.parts["test"].micro_f1 == 1.0
+    assert "more than the budget of 1e-06 s: what is chosen is trained to its end" in report.notes[-1]
+    assert json.loads((tmp_path / "head" / "report.json").read_text())["notes"] == list(report.notes)
 
 
-def test_the_last_training_ends_when_the_rest_of_the_budget_is_spent(
-    toy_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class FailingHead(LinearHead):
+    """Fails in training, as a package's head may."""
+
+    def classify(self, rows: Tensor) -> Tensor:
+        raise HeadError(f"no kernel for {rows.ndim} axes")
+
+
+def test_a_head_that_fails_in_training_is_left_out_and_told(
+    separable: LabelledSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Clock(call_s=1)
-    monkeypatch.setitem(choose_recipe.__kwdefaults__, "clock", clock)
-    monkeypatch.setattr("classify.experiment.perf_counter", clock)
-    split_videos(toy_store, tmp_path / "split.csv")
-    config = TrainConfig(arch="auto", device="cpu")
+    monkeypatch.setitem(HEADS, "failing", FailingHead)
+    failing = replace(SHORT, arch="failing")
 
-    report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=config, budget_s=100)
+    found = choose_recipe(separable, table_of(separable), EVERY, [LINEAR, failing], budget_s=AMPLE_S)
 
-    assert report.selection is not None
-    assert report.selection.seconds > 20
-    assert report.notes[0].startswith("The budget of 100 s ended the training after ")
-    assert clock.now_s == pytest.approx(100, abs=5)
-
-
-def test_linear_comes_first_as_logistic_regression(noisy: LabelledSet) -> None:
-    train, test, classes = np.arange(200), np.arange(200, 300), noisy.targets.argmax(axis=1)
-    videos = noisy.videos.rows_of(np.arange(300)).reshape(300, 4, 16)
-    recipe = list_candidates(noisy, train, TrainConfig(device="cpu"))[0]
-
-    run = fit_head(noisy, train, NOBODY, recipe)
-
-    found = predict_probabilities(run.head, noisy.videos, None)[test]
-    means = run.head.scale(videos.mean(axis=1))
-    # Of two classes scikit-learn has one row of weights, half of which each of the head's has: C=2 is as strict as 1.
-    expected = LogisticRegression(C=2).fit(means[train], classes[train]).predict_proba(means[test])
-    assert recipe.arch == "linear"
-    assert np.abs(found - expected).max() < 0.05
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [
-        {"optimizer": "adamw"},
-        {"warm_up": 0.9},
-        {"clip_norm": 1e-3},
-        {"label_smoothing": 0.2},
-        {"standardise": False},
-        {"batch_size": 300},
-        {"class_weights": "balanced"},
-    ],
-    ids=lambda setting: next(iter(setting)),
-)
-def test_linear_comes_first_as_logistic_regression_whatever_is_asked_for(setting: dict[str, Any]) -> None:
-    rng, classes = np.random.default_rng(0), (np.arange(300) % 4 == 0).astype(int)
-    vectors = 0.01 * (classes[:, None, None] * 0.25 + rng.normal(size=(300, 4, 16)))
-    uneven, train, test = labelled(vectors, classes), np.arange(200), np.arange(200, 300)
-    recipe = list_candidates(uneven, train, TrainConfig(device="cpu", **setting))[0]
-
-    run = fit_head(uneven, train, NOBODY, recipe)
-
-    found = predict_probabilities(run.head, uneven.videos, None)[test]
-    means = (vectors.mean(axis=1) - vectors[train].mean(axis=(0, 1))) / vectors[train].std(axis=(0, 1))
-    weight = "balanced" if "class_weights" in setting else None
-    model = LogisticRegression(C=2, class_weight=weight).fit(means[train], classes[train])
-    assert np.abs(found - model.predict_proba(means[test])).max() < 0.04
-
-
-def test_every_head_that_can_take_the_vectors_is_a_candidate(separable: LabelledSet) -> None:
-    found = [recipe.arch for recipe in list_candidates(separable, EVERY, TrainConfig())]
-
-    assert {"statistics", "transformer", "random-frame", "lstm"} <= set(found)
-    assert found.index("statistics") < found.index("attention") < found.index("clip4clip")
+    assert found.config == LINEAR
+    assert found.tried[1].outcome == "failed"
+    assert found.notes == ("The failing head failed in training and was left out: HeadError: no kernel for 3 axes",)
 
 
 @pytest.mark.parametrize("budget_s", [0, -1, float("nan")])
@@ -292,15 +233,6 @@ def test_settings_that_auto_chooses_are_refused_before_anything_is_read(
         TrainError, match=rf"auto chooses these itself, but {message}\. Leave them out, or name a head with"
     ):
         train_head(tmp_path / "absent.h5", tmp_path / "split.csv", tmp_path / "head", config=config)
-
-
-def test_settings_that_auto_does_not_choose_are_kept(separable: LabelledSet) -> None:
-    config = TrainConfig(arch="auto", batch_size=8, clip_norm=1.0, label_smoothing=0.1, max_frames=2, project=4)
-
-    first, *others = list_candidates(separable, EVERY, config)
-
-    assert {(one.batch_size, one.max_frames) for one in (first, *others)} == {(8, 2)}
-    assert {(one.clip_norm, one.label_smoothing) for one in others} == {(1.0, 0.1)}
 
 
 def test_a_note_names_the_settings_that_logistic_regression_has_of_its_own(toy_store: Path, tmp_path: Path) -> None:
@@ -347,4 +279,5 @@ def test_the_benchmark_holds_the_choice_against_every_candidate(toy_store: Path,
     assert result.returncode == 0, result.stderr
     cells = [line.strip("| ").split(" | ") for line in result.stdout.splitlines() if line.startswith("| ")]
     assert cells[2][:2] == ["auto", "1.000"]
-    assert cells[3][0] == "logistic regression on the mean"
+    assert [row[0] for row in cells[3:5]] == ["logistic-regression", "logistic-statistics"]
+    assert "Calibration error of auto, over all folds: 0.0" in result.stdout

@@ -40,11 +40,11 @@ def test_the_best_candidates_and_the_first_are_listed_and_the_others_counted(rep
 
     start = next(index for index, line in enumerate(lines) if line.startswith("tried "))
     assert lines[start + 1 : start + 3] == [
-        "random-frame    0.4     400  0.003  0.0455     0.900      2   chosen",
-        "random-frame    0.4     400  0.003  0.0455     0.390      1  dropped",
+        "random-frame    0.4     400  0.003  0.0455     0.900      2  +80.0   chosen",
+        "random-frame    0.4     400  0.003  0.0455     0.390      1  +29.0  dropped",
     ]
     assert lines[start + 9 : start + 11] == [
-        "linear          0.4     400  0.003  0.0455     0.100      1  dropped",
+        "linear          0.4     400  0.003  0.0455     0.100      1      -  dropped",
         "25 more candidates, 13 of them tested; report.json lists all.",
     ]
     assert max(map(len, lines)) <= 80
@@ -55,7 +55,7 @@ def test_candidates_that_were_not_tested_are_only_counted(report: TrainingReport
 
     lines = chosen_from(report, only, Tried(SETTINGS, (), None, "too slow"))
 
-    assert ["linear", "0.4", "400", "0.003", "0.0455", "-", "0", "chosen"] in map(str.split, lines)
+    assert ["linear", "0.4", "400", "0.003", "0.0455", "-", "0", "-", "chosen"] in map(str.split, lines)
     assert "1 more candidate, none of them tested; report.json lists all." in lines
     assert "there was no time to test a candidate." in " ".join(lines)
 
