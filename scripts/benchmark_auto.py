@@ -66,8 +66,8 @@ def _report(dataset: LabelledSet, table: LabelTable, parts: Parts, arguments: ar
     regressions = ("logistic-regression", "logistic-statistics")
     return [
         f"{len(table.ids)} videos, {len(parts)} folds by group; --budget {arguments.budget:g}, of which "
-        f"{min(used):.1f} to {max(used):.1f} s were used; {os.cpu_count()} cores, {date.today()}; {load}. Calibration error of auto, "
-        f"over all folds: {errors[1]:.3f}, and {errors[0]:.3f} without its temperature.",
+        f"{min(used):.1f} to {max(used):.1f} s were used; {os.cpu_count()} cores, {date.today()}; {load}. "
+        f"Calibration error of auto, over all folds: {errors[1]:.3f}, and {errors[0]:.3f} without its temperature.",
         "",
         "| | micro-F1 | each fold | chosen in |",
         "| --- | --- | --- | --- |",
