@@ -26,6 +26,7 @@ class EmbedConfig:
         decode_device: "cpu", or "cuda" to use an NVIDIA GPU for videos that it decodes to the same pixels
             (`embed.video.nvdec`).
         is_retrying: try videos again that failed in an earlier run.
+        is_pruning: drop videos and failures of the store that are no longer in the sources.
         workers: videos decoded at once; None is one per core, at most 16. Each uses one thread, which wastes least.
         limits: seconds and bytes that decoding one video may take. A server may also be silent for that many seconds.
         log: file to which one JSON object per video is appended (`embed.run.log`); None writes no log.
@@ -44,6 +45,7 @@ class EmbedConfig:
     decoder: Decoder = "pyav"
     decode_device: DecodeDevice = "cpu"
     is_retrying: bool = False
+    is_pruning: bool = False
     workers: int | None = None
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     log: str | None = None
@@ -104,6 +106,11 @@ class EmbedSummary:
         shares: fraction of the time that the run waited for each stage (`embed.machine.progress`).
         failures: the failed videos with their reasons.
         decoded_on_cpu: reason -> number of videos that should have been decoded on a GPU, but were not.
+        moved: id in the store before -> id now, of videos whose vectors were taken over without decoding.
+        gone: ids in the store of videos and failures that are no longer in these sources.
+        pruned: True if those were dropped.
+        known_as: id here -> id in the store, of files that were embedded under another id and were not embedded twice.
+        copies: groups of ids in the store whose files have the same content.
     """
 
     store: str
@@ -121,6 +128,11 @@ class EmbedSummary:
     shares: Mapping[Stage, float]
     failures: tuple[Failure, ...]
     decoded_on_cpu: Mapping[str, int]
+    moved: Mapping[str, str] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()
+    pruned: bool = False
+    known_as: Mapping[str, str] = field(default_factory=dict)
+    copies: tuple[tuple[str, ...], ...] = ()
 
     @property
     def cores_used(self) -> float:

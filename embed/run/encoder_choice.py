@@ -10,6 +10,8 @@ from embed.run.fidelity import first_frames, is_faithful, measure_fidelity, too_
 from embed.sources import Video
 from embed.store import EmbeddingStore, Fidelity, Precision, Provenance, is_store
 
+_DEFAULT_WEIGHTS = ("openai", "bundled")
+
 
 def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> tuple[Encoder, Fidelity | None]:
     """Load the encoder with which a store is made or continued.
@@ -31,7 +33,7 @@ def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Vide
     def load(precision: Precision | None) -> Encoder:
         return load_encoder(config.model, pretrained=config.pretrained, device=config.device, precision=precision)
 
-    known = _provenance_of(store)
+    known = provenance_of(store)
     is_continued = known is not None and known.encoder.model == config.model
     encoder = load(config.precision or (known.encoder.precision if known and is_continued else None))
     if encoder.identity.precision == "float32" or known:
@@ -49,7 +51,21 @@ def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Vide
     raise too_unfaithful(fidelity, encoder.identity)
 
 
-def _provenance_of(store: str | Path) -> Provenance | None:
+def needs_no_encoder(config: EmbedConfig, known: Provenance) -> bool:
+    """Return True if a configuration surely means the encoder and settings of a store, as far as names tell."""
+    identity = known.encoder
+    asked = Provenance(identity, config.sampling.to_json(), views=config.views)
+    is_default = config.pretrained is None and identity.pretrained in _DEFAULT_WEIGHTS
+    return (
+        config.model == identity.model
+        and config.precision in (None, identity.precision)
+        and (is_default or config.pretrained == identity.pretrained)
+        and asked.difference(known) is None
+    )
+
+
+def provenance_of(store: str | Path) -> Provenance | None:
+    """Return what made a store; None if there is none yet."""
     if not is_store(store):
         return None
     with EmbeddingStore(store) as made:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +12,27 @@ import numpy as np
 from embed.decode_pool import DecodePlan
 from embed.encoders import Encoder, foresee_preprocessing
 from embed.machine import Progress, StageClock, in_background, keep_freed_memory
-from embed.run.changes import changed_videos
+from embed.run.absent import absent_among, failure_of_absent, refuse_all_absent
+from embed.run.changes import Changes, find_changes, may_succeed_now, name_once
 from embed.run.config import EmbedConfig, EmbedSummary
 from embed.run.encode_time import TimedEncoding
-from embed.run.encoder_choice import choose_encoder
+from embed.run.encoder_choice import choose_encoder, needs_no_encoder, provenance_of
 from embed.run.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.run.frames_ahead import FramesAhead
 from embed.run.log import RunLog, refuse_log
-from embed.sources import Video, find_videos, is_same_place
-from embed.store import Failure, Provenance, StoreWriter, is_store, library_versions, refuse_store_place
+from embed.sources import Roots, Video, find_videos, is_same_place, roots_of
+from embed.store import (
+    EmbeddingStore,
+    Failure,
+    Fidelity,
+    Provenance,
+    StoreWriter,
+    VideoRecord,
+    find_copies,
+    library_versions,
+    refuse_other_provenance,
+    refuse_store_place,
+)
 from embed.video import Preprocessing
 
 
@@ -35,7 +47,8 @@ def embed_videos(
     """Embed the frames of videos into a store, which is made, or continued if it exists.
 
     Videos that the store holds are skipped, so an interrupted run continues where it stopped. Local files whose content
-    has changed are embedded again. A video that cannot be read is stored as a failure, and the run continues.
+    has changed are embedded again; a file that was moved keeps its vectors under its new id. A video that cannot be
+    read is stored as a failure, and the run continues.
 
     Args:
         sources: the sources of `find_videos`: folders, video files, CSV or TXT lists.
@@ -54,30 +67,42 @@ def embed_videos(
     refuse_log(config.log)
     refuse_store_place(store)
     keep_freed_memory()  # before there are threads, whose memory would be freed and allocated again for every batch
-    videos = find_videos(sources)
+    videos, doubles = name_once(find_videos(sources))
+    known = provenance_of(store)
+    absent = absent_among(videos)
+    if known is None and len(absent) == len(videos):
+        raise refuse_all_absent(absent)
     with ExitStack() as stack:
-        early = None if encoder else _begin_early(config, store, videos)
+        early = None if encoder or known else _begin_early(config, videos)
         if early:
             stack.enter_context(early)
-        encoder, fidelity = (encoder, None) if encoder else choose_encoder(config, store, videos)
-        load_seconds = time.monotonic() - started
-        provenance = Provenance(
-            encoder.identity, config.sampling.to_json(), config.decoder, library_versions(), fidelity, config.views
-        )
+        fidelity = None
+        if encoder is None and not (known and needs_no_encoder(config, known)):
+            encoder, fidelity = choose_encoder(config, store, videos)
+        provenance = _provenance(encoder, config, fidelity) if encoder or not known else known
         log, writer = stack.enter_context(RunLog(config.log)), stack.enter_context(StoreWriter(store, provenance))
-        run = _Run(writer, encoder, config, log)
-        run.forget_changed(store, videos)
-        missing = [video for video in videos if not run.is_settled(video)]
-        if missing:
+        run = _Run(writer, config, log)
+        missing = run.compare(store, videos, roots_of(sources))
+        if missing and encoder is None:
+            encoder, _ = choose_encoder(config, store, videos)
+            refuse_other_provenance(Path(store), provenance, _provenance(encoder, config, None))
+        load_seconds = time.monotonic() - started
+        missing = run.follow(missing)
+        if missing and encoder:
             with _go_on(early, missing, encoder.identity.preprocessing, config) as frames:
-                run.embed(frames, on_progress)
-    return run.summary(store, videos, seconds=time.monotonic() - started, load_seconds=load_seconds)
+                run.embed(frames, encoder, on_progress)
+    return run.summary(store, doubles, seconds=time.monotonic() - started, load_seconds=load_seconds)
 
 
-def _begin_early(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> FramesAhead | None:
-    """Begin to decode while the encoder loads, if the store is new and the preprocessing is known in advance."""
-    if Path(store).exists() or is_store(store):
-        return None
+def _provenance(encoder: Encoder | None, config: EmbedConfig, fidelity: Fidelity | None) -> Provenance:
+    assert encoder
+    return Provenance(
+        encoder.identity, config.sampling.to_json(), config.decoder, library_versions(), fidelity, config.views
+    )
+
+
+def _begin_early(config: EmbedConfig, videos: Sequence[Video]) -> FramesAhead | None:
+    """Begin to decode the videos of a new store while the encoder loads, if its preprocessing is known in advance."""
     foreseen = foresee_preprocessing(config.model)
     return _begin(videos, foreseen, config) if foreseen else None
 
@@ -108,29 +133,84 @@ def _go_on(
 class _Run:
     """The parts and counts of one run over one store."""
 
-    def __init__(self, writer: StoreWriter, encoder: Encoder, config: EmbedConfig, log: RunLog) -> None:
-        self._writer, self._encoder, self._config, self._log = writer, encoder, config, log
+    def __init__(self, writer: StoreWriter, config: EmbedConfig, log: RunLog) -> None:
+        self._writer, self._config, self._log = writer, config, log
         self._started = time.monotonic()
         self._clock = StageClock()
         self._embedded = self._vectors = self._encoded = self._failed = 0
-        self._changed: set[str] = set()
+        self._changes = Changes(())
+        self._listed_in: dict[str, str] = {}
         self._decoded_on_cpu: Counter[str] = Counter()
 
-    def forget_changed(self, store: str | Path, videos: Sequence[Video]) -> None:
-        """Find the videos that changed since they were embedded. Their new vectors will replace the old ones."""
-        if self._writer.embedded:
-            self._changed = changed_videos(store, videos)
-            self._writer.embedded -= self._changed
+    def compare(self, store: str | Path, videos: Sequence[Video], roots: Roots) -> list[Video]:
+        """Compare the videos with the store, and return those whose files are to be embedded. Nothing is written.
 
-    def is_settled(self, video: Video) -> bool:
+        Raises:
+            SourceError: a name in the store means another video here, or no file exists.
+        """
+        self._changes = Changes(tuple(videos))
+        if self._writer.embedded or self._writer.failed:
+            self._changes = find_changes(store, videos, roots)
+        self._listed_in = {video.id: video.listed_in for video in self._changes.videos if video.listed_in}
+        open_videos = self._open_videos()
+        absent = absent_among(open_videos)
+        if absent and len(absent) == len(self._changes.videos):
+            raise refuse_all_absent(absent)
+        gone = {video.id for video in absent}
+        return [video for video in open_videos if video.id not in gone]
+
+    def follow(self, missing: Sequence[Video]) -> list[Video]:
+        """Let the store follow the files that moved or are gone, and return the videos that are left to embed.
+
+        Args:
+            missing: what `compare` returned.
+        """
+        moved = self._moved_records()
+        damaged = self._writer.revise(moved, self._changes.gone if self._config.is_pruning else ())
+        lost = [video for old, video in self._changes.moved.items() if old in damaged]
+        left_out = {video.id for video in lost}
+        kept = {old: video for old, video in self._changes.moved.items() if old not in damaged}
+        self._changes = replace(self._changes, moved=kept)
+        self._writer.embedded -= self._changes.changed
+        for video in absent_among(self._open_videos()):
+            self._fail(failure_of_absent(video))
+        return [*(video for video in missing if video.id not in left_out), *lost]
+
+    def _moved_records(self) -> dict[str, VideoRecord]:
+        """Return id in the store -> the record under which the video goes on."""
+        if not self._changes.moved:
+            return {}
+        records = {}
+        with EmbeddingStore(self._writer.path) as store:
+            for old, video in self._changes.moved.items():
+                found = Path(video.location).stat()
+                records[old] = replace(
+                    store.video(old),
+                    id=video.id,
+                    location=video.location,
+                    modified_s=found.st_mtime,
+                    size_bytes=found.st_size,
+                    listed_in=video.listed_in,
+                )
+        return records
+
+    def _open_videos(self) -> list[Video]:
+        """Return the videos that have no vectors yet, or others than their files now ask for."""
+        taken = {video.id for video in self._changes.moved.values()}
+        return [video for video in self._changes.videos if video.id not in taken and not self._is_settled(video)]
+
+    def _is_settled(self, video: Video) -> bool:
         """Return True if an earlier run has embedded the video, or has failed to and is not to be repeated."""
+        if video.id in self._writer.embedded:
+            return video.id not in self._changes.changed
         failure = self._writer.failed.get(video.id)
-        is_known = failure is not None and is_same_place(failure.location, video.location)
-        return video.id in self._writer.embedded or (is_known and not self._config.is_retrying)
+        if failure is None or not is_same_place(failure.location, video.location):
+            return False
+        return not self._config.is_retrying and not may_succeed_now(failure)
 
-    def embed(self, frames: FramesAhead, on_progress: Callable[[Progress], None] | None) -> None:
+    def embed(self, frames: FramesAhead, encoder: Encoder, on_progress: Callable[[Progress], None] | None) -> None:
         """Embed decoded videos. Fetching, decoding, encoding and writing happen at once."""
-        encoding = TimedEncoding(self._encoder, self._clock)
+        encoding = TimedEncoding(encoder, self._clock)
         batches = in_background(fill_batches(frames.results, self._config.batch_size))
         begun = encode_batches(self._clock.waited_for(batches), encoding.begin)
 
@@ -145,14 +225,27 @@ class _Run:
                 report()
 
     def summary(
-        self, store: str | Path, videos: Sequence[Video], *, seconds: float, load_seconds: float
+        self, store: str | Path, doubles: Mapping[str, str], *, seconds: float, load_seconds: float
     ) -> EmbedSummary:
-        """Return what was done for the videos of the sources, and how long it took."""
+        """Return what was done for the videos of the sources, and how long it took.
+
+        Args:
+            store: the store's path; it is written.
+            doubles: id -> the id that stays, of files that the sources name twice.
+            seconds: how long the run took.
+            load_seconds: part of it until the encoder was loaded.
+        """
+        videos, changes = self._changes.videos, self._changes
+        known_as = {here: changes.known_as.get(there, there) for here, there in doubles.items()} | dict(
+            changes.known_as
+        )
+        with EmbeddingStore(store) as written:
+            copies = find_copies(written)
         failures = tuple(self._writer.failed[video.id] for video in videos if video.id in self._writer.failed)
         return EmbedSummary(
             store=str(store),
             embedded=self._embedded,
-            changed=len(self._changed & self._writer.embedded),
+            changed=len(changes.changed & self._writer.embedded),
             skipped=len(videos) - self._embedded - len(failures),
             failed=len(failures),
             vectors=self._vectors,
@@ -165,6 +258,11 @@ class _Run:
             shares=self._clock.shares(),
             failures=failures,
             decoded_on_cpu=dict(self._decoded_on_cpu),
+            moved={old: video.id for old, video in changes.moved.items()},
+            gone=changes.gone,
+            pruned=self._config.is_pruning,
+            known_as=known_as | dict(changes.known_as),
+            copies=copies,
         )
 
     def _settle(self, result: EncodedVideo | Failure) -> None:
@@ -179,7 +277,8 @@ class _Run:
 
     def _fail(self, failure: Failure) -> None:
         before = self._writer.failed.get(failure.id)
-        failure = replace(failure, attempts=before.attempts + 1 if before else 1)
+        attempts, listed_in = before.attempts + 1 if before else 1, self._listed_in.get(failure.id, "")
+        failure = replace(failure, attempts=attempts, listed_in=listed_in)
         self._writer.append_failure(failure)
         self._log.failed(failure)
         self._failed += 1

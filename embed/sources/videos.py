@@ -208,12 +208,17 @@ def _files_below(root: Path, paths: Iterator[Path]) -> list[Video]:
     return [_local_video(path.relative_to(root).as_posix(), path) for path in paths if path.is_file()]
 
 
-def _local_video(video_id: str, path: Path) -> Video:
+def _is_shadow(name: str) -> bool:
+    """Return True for `._clip.mp4`, which macOS writes beside clip.mp4 on other disks, and which is no video."""
+    return name.startswith("._")
+
+
+def _local_video(video_id: str, path: Path, listed_in: str = "") -> Video:
     """Return a file's video, located by its absolute path, which later runs understand from any working directory.
 
     FFmpeg takes `a:b.mp4` for a file of the protocol `a`; it does not do so with `/videos/a:b.mp4`.
     """
-    return Video(video_id, str(path.absolute()))
+    return Video(video_id, str(path.absolute()), listed_in=listed_in)
 
 
 def _remote_videos(source: str) -> list[Video]:
@@ -257,7 +262,8 @@ def _fixed_part(source: str) -> str:
 
 
 def _known_by_ending(source: str, files: list[Video]) -> list[Video]:
-    videos = [file for file in files if suffix_of(file.id) in VIDEO_SUFFIXES]
+    named = [file for file in files if not _is_shadow(file.id.rpartition("/")[2])]
+    videos = [file for file in named if suffix_of(file.id) in VIDEO_SUFFIXES]
     if not videos:
         raise SourceError(
             f"{source} holds no video file. A folder or pattern finds files with these suffixes: "
@@ -268,14 +274,15 @@ def _known_by_ending(source: str, files: list[Video]) -> list[Video]:
 
 def _listed_video(source: Path, number: int, path: str, video_id: str) -> Video:
     """Return the video of a list's entry; the first entry has the number 1."""
+    listed_in = os.path.abspath(source)  # noqa: PTH100 (Path.absolute keeps `..`)
     try:
         if is_remote(path):
             require_address(path)
-            return Video(video_id or id_of_address(path), path)
+            return Video(video_id or id_of_address(path), path, listed_in=listed_in)
         path = str(_path_of(path))
     except SourceError as error:
         raise SourceError(f"{source}, entry {number}: {error}") from None
-    return _local_video(video_id or _id_of(source, path), source.parent / path)
+    return _local_video(video_id or _id_of(source, path), source.parent / path, listed_in)
 
 
 def _id_of(source: Path, path: str) -> str:

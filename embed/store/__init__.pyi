@@ -1,4 +1,8 @@
-from .inspection import StoreReport as StoreReport, inspect_embeddings as inspect_embeddings
+from .inspection import (
+    StoreReport as StoreReport,
+    find_copies as find_copies,
+    inspect_embeddings as inspect_embeddings,
+)
 from .merging import merge_embeddings as merge_embeddings
 from .parts import refuse_store_place as refuse_store_place
 from .provenance import (
@@ -14,4 +18,4 @@ from .reading import EmbeddingStore as EmbeddingStore, VideoVectors as VideoVect
 from .records import Failure as Failure, VideoRecord as VideoRecord
 from .repair import RepairReport as RepairReport, repair_embeddings as repair_embeddings
 from .tables import decode_text as decode_text
-from .writing import StoreWriter as StoreWriter
+from .writing import StoreWriter as StoreWriter, refuse_other_provenance as refuse_other_provenance

@@ -95,6 +95,16 @@ def _describe(store: Path, is_verifying: bool) -> StoreReport:
         )
 
 
+def find_copies(store: EmbeddingStore) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of ids whose files have the same content, by their content hash; ids and groups are sorted."""
+    hashes = store.column("content_hash")
+    _, group_of, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    groups: dict[int, list[str]] = {}
+    for index in np.flatnonzero((counts[group_of] > 1) & (hashes != b"")).tolist():
+        groups.setdefault(int(group_of[index]), []).append(store.ids[index])
+    return tuple(sorted(map(tuple, groups.values())))
+
+
 def verify_store(store: EmbeddingStore) -> list[str]:
     """Read every video of an open store and compare it with its checksum.
 

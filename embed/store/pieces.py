@@ -34,6 +34,7 @@ from embed.machine import read_apart
 from embed.store.hdf5_reading import RowReader, fixed_text, is_checksummed, own_dataset, read_attribute, read_column
 from embed.store.provenance import Provenance
 from embed.store.records import ADDED_LATER, Failure, VideoRecord
+from embed.store.revision import Revision
 from embed.store.tables import (
     Columns,
     checksum_column,
@@ -182,13 +183,16 @@ def write_piece(
             rows[:] = np.concatenate([video.vectors for video in videos])
 
 
-def merge_pieces(path: Path, pieces: Sequence[Piece], *, merged_through: int = -1) -> None:
+def merge_pieces(
+    path: Path, pieces: Sequence[Piece], *, merged_through: int = -1, revision: Revision | None = None
+) -> None:
     """Write one piece with the content of several. Of two entries for one id, that of the later piece is kept.
 
     Args:
         path: the new file; it may be the file of one of the pieces.
         pieces: at least one, oldest first, of one provenance.
         merged_through: the last sequence number whose piece is contained, for `name.h5`.
+        revision: entries that get another id, or are left out.
 
     Raises:
         StoreError: the disk cannot write it. StoreDamaged: a piece cannot be read. `path` is unchanged.
@@ -198,6 +202,9 @@ def merge_pieces(path: Path, pieces: Sequence[Piece], *, merged_through: int = -
     videos = _joined(pieces, "videos", kept)
     _, latest = latest_of([piece.column("failures", "id") for piece in pieces])
     failures = _joined(pieces, "failures", latest)
+    if revision:
+        videos, places = revision.of_videos(videos)
+        kept, failures = kept[places], revision.of_failures(failures)
     still_failing = ~np.isin(failures["id"], videos["id"])
     failures = {name: column[still_failing] for name, column in failures.items()}
     from_row, source = videos.pop("first_row"), source[kept]

@@ -178,6 +178,15 @@ class EmbeddingStore:
         columns = {name: self.column(name) for name in dtypes_of(VideoRecord)}
         return record_at(VideoRecord, columns, self._position_of(video_id))
 
+    def piece_of(self, video_id: str) -> Path:
+        """Return the file that holds a video.
+
+        Raises:
+            KeyError: the store has no such video.
+        """
+        number = int(self._piece_of[self._position_of(video_id)])
+        return self._pieces[number].path
+
     def close(self) -> None:
         """Close the store's files."""
         for piece in self._pieces:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,8 @@ from embed.store.pieces import EmbeddedVideo, Piece, merge_pieces, write_piece
 from embed.store.provenance import Provenance
 from embed.store.reading import EmbeddingStore
 from embed.store.records import Failure, VideoRecord
-from embed.store.tables import shorten
+from embed.store.revision import Revision
+from embed.store.tables import checksum_rows, encode_text, shorten
 
 _COMMIT_INTERVAL_S = 1.0
 _COMMIT_BYTES = 64 << 20
@@ -82,15 +83,13 @@ class StoreWriter:
         if not piece_files(self.path):
             return
         with EmbeddingStore(self.path) as store:
-            difference = store.provenance.difference(self.provenance)
-            if difference:
-                raise StoreMismatch(
-                    f"{self.path} was made with other settings than those of this run: its {difference}. "
-                    "Use the settings of the store, or write to another file with -o."
-                )
-            self.embedded |= set(store.ids)
-            self.failed |= {failure.id: failure for failure in store.failures}
+            refuse_other_provenance(self.path, store.provenance, self.provenance)
+            self._know(store)
             self._next_number = last_number(self.path) + 1
+
+    def _know(self, store: EmbeddingStore) -> None:
+        self.embedded = set(store.ids)
+        self.failed = {failure.id: failure for failure in store.failures}
 
     def append(self, record: VideoRecord, vectors: NDArray[np.floating], timestamps_s: NDArray[np.floating]) -> None:
         """Add a video.
@@ -125,6 +124,43 @@ class StoreWriter:
         self.failed[failure.id] = failure
         self._failures[failure.id] = failure
         self._commit_when_due()
+
+    def revise(self, renamed: Mapping[str, VideoRecord], dropped: Collection[str]) -> frozenset[str]:
+        """Give videos of the store other ids, and leave others out, in files that replace the old ones as a whole.
+
+        A store in one file is revised at once; a folder of shards shard by shard.
+
+        Args:
+            renamed: id -> the record that replaces the video's own, under a new id or the same. Another video or
+                failure under the new id is left out.
+            dropped: ids of videos and failures to leave out. Unknown ones are passed over.
+
+        Returns:
+            The ids whose rows are damaged. They are not renamed.
+        """
+        self._write_part()
+        pieces = piece_files(self.path)
+        if not pieces or not (renamed or dropped):
+            return frozenset()
+        with EmbeddingStore(self.path) as store:
+            checksums = {video_id: _checksum_as(store, video_id, record.id) for video_id, record in renamed.items()}
+            whole = {key: (renamed[key], crc) for key, crc in checksums.items() if crc is not None}
+            homes = {video_id: store.piece_of(video_id) for video_id in whole}
+        if is_sharded(self.path):
+            for piece in pieces:
+                here = {video_id: new for video_id, new in whole.items() if homes[video_id] == piece}
+                # What another shard renames must go from here too: an older version, or one that is replaced.
+                others = {
+                    video_id for old, (record, _) in whole.items() if old not in here for video_id in (old, record.id)
+                }
+                _revise_file(piece, Revision(here, frozenset(dropped) | others))
+        else:
+            revision = Revision(whole, frozenset(dropped))
+            _merge_files(self.path, pieces, merged_through=self._next_number - 1, revision=revision)
+        delete_merged_parts(self.path)
+        with EmbeddingStore(self.path) as store:
+            self._know(store)
+        return frozenset(renamed.keys() - whole.keys())
 
     def commit(self) -> None:
         """Write everything appended so far to disk."""
@@ -202,7 +238,34 @@ class StoreWriter:
         return part_file(self.path, 0, 0) if is_sharded(self.path) else self.path
 
 
-def _merge_files(target: Path, files: Sequence[Path], *, merged_through: int = -1) -> None:
+def refuse_other_provenance(path: Path, stored: Provenance, new: Provenance) -> None:
+    """Raise StoreMismatch if a store's vectors were made in another way than new ones."""
+    difference = stored.difference(new)
+    if difference:
+        raise StoreMismatch(
+            f"{path} was made with other settings than those of this run: its {difference}. "
+            "Use the settings of the store, or write to another file with -o."
+        )
+
+
+def _merge_files(
+    target: Path, files: Sequence[Path], *, merged_through: int = -1, revision: Revision | None = None
+) -> None:
     with ExitStack() as opened:
         pieces = [opened.enter_context(Piece(file)) for file in files]
-        merge_pieces(target, pieces, merged_through=merged_through)
+        merge_pieces(target, pieces, merged_through=merged_through, revision=revision)
+
+
+def _revise_file(path: Path, revision: Revision) -> None:
+    """Revise one shard. One that holds nothing more stays as an empty file, since the numbers of shards have no gap."""
+    with Piece(path) as piece:
+        if any(revision.concerns(piece.column(table, "id")) for table in ("videos", "failures")):
+            merge_pieces(path, [piece], merged_through=piece.merged_through, revision=revision)
+
+
+def _checksum_as(store: EmbeddingStore, video_id: str, new_id: str) -> int | None:
+    """Return the checksum of a video's rows under another id; None if they are not as they were written."""
+    video = store.read_unchecked(video_id)
+    if not store.is_as_written(video_id, video):
+        return None
+    return checksum_rows(encode_text(new_id), video.vectors, video.timestamps_s)

@@ -1,0 +1,101 @@
+"""Which videos belong to some sources: those that lie below a folder, prefix or pattern, or that a list has named.
+
+A run may tell or drop only videos that belong to its own sources, since a store may hold those of others as well.
+"""
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from embed.sources.kept_addresses import without_secrets
+from embed.sources.locations import is_remote, is_web, suffix_of
+from embed.sources.video_lists import LIST_READERS
+
+
+@dataclass(frozen=True)
+class Roots:
+    """The places of some sources.
+
+    Args:
+        folders: absolute paths of folders, as given and with all links resolved.
+        prefixes: addresses that were searched like folders, without secrets.
+        lists: absolute paths of lists.
+    """
+
+    folders: frozenset[str]
+    prefixes: frozenset[str]
+    lists: frozenset[str]
+
+    def have_lost(self, location: str, listed_in: str) -> bool:
+        """Return True if a video belongs here that the sources name no more.
+
+        That is true of what one of the lists had named; of a local file below one of the folders that does not exist
+        any more; and of an address below one of the prefixes, which were listed just now.
+
+        Args:
+            location: where the video was, without secrets.
+            listed_in: the list that had named it, or "".
+        """
+        if listed_in in self.lists:
+            return True
+        if is_remote(location):
+            return any(location.startswith(f"{prefix}/") for prefix in self.prefixes)
+        return self._is_below(location) and is_gone(location)
+
+    def _is_below(self, location: str) -> bool:
+        places = (os.path.abspath(location), place_of(location))  # noqa: PTH100 (Path.absolute keeps `..`)
+        return any(place.startswith(f"{folder.rstrip('/')}/") for place in places for folder in self.folders)
+
+
+def roots_of(sources: Sequence[str | Path]) -> Roots:
+    """Return the places of sources, as `find_videos` takes them."""
+    folders, prefixes, lists = set[str](), set[str](), set[str]()
+    for source in map(str, sources):
+        if is_remote(source):
+            if not is_web(source) and ("*" in source or not suffix_of(source)):
+                fixed_part = source.partition("*")[0].rpartition("/")[0] if "*" in source else source
+                prefixes.add(without_secrets(fixed_part).rstrip("/"))
+            continue
+        path = Path(source)
+        if not path.exists() and glob.has_magic(source):
+            fixed = next(number for number, part in enumerate(path.parts) if glob.has_magic(part))
+            path = Path(*path.parts[:fixed])
+        if path.is_dir():
+            folders |= {os.path.abspath(path), os.path.realpath(path)}  # noqa: PTH100
+        elif path.suffix.lower() in LIST_READERS:
+            lists.add(os.path.abspath(path))  # noqa: PTH100
+    return Roots(frozenset(folders), frozenset(prefixes), frozenset(lists))
+
+
+def is_gone(location: str) -> bool:
+    """Return True if a local file certainly does not exist: not where its folder or disk cannot be read."""
+    try:
+        Path(location).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def place_of(location: str) -> str:
+    """Return a location without secrets in a form that is equal for all ways to the same file.
+
+    Links to folders are resolved. A link to a file is a file of its own, since it may stand in a class folder of its
+    own.
+
+    >>> place_of("http://host/a.mp4") == place_of("https://host/a.mp4")
+    True
+    """
+    if is_remote(location):
+        return location.partition("://")[2]
+    folder, _, name = os.path.abspath(location).rpartition("/")  # noqa: PTH100
+    return f"{_resolved(folder or '/')}/{name}"
+
+
+@cache
+def _resolved(folder: str) -> str:
+    return os.path.realpath(folder)
