@@ -283,4 +283,9 @@ def show_next(line: str) -> None:
     """
     context = click.get_current_context(silent=True)
     if context is None or context.obj != STEP:
-        click.echo(f"\n{click.style('Next:', bold=True)}\n{line}", err=True)
+        show_command("Next:", line)
+
+
+def show_command(what: str, line: str) -> None:
+    """Write a command to stderr on a line of its own, to be pasted, below what it is for."""
+    click.echo(f"\n{click.style(what, bold=True)}\n{line}", err=True)

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embed.cli.command import Command, FiniteRange, as_line, echo, option, output_options, show_next, typed_again
+from embed.cli.command import (
+    Command,
+    FiniteRange,
+    as_line,
+    echo,
+    option,
+    output_options,
+    show_command,
+    show_next,
+    typed_again,
+)
 from embed.cli.progress import ProgressBar, print_failures
 from embed.machine import operand
 from embed.run import summary_text
@@ -16,7 +26,8 @@ if TYPE_CHECKING:
     from embed.store import Failure
     from embed.video import FramesPerSecond, KeyFrames, UniformFrames
 
-_PASSING_REASONS = frozenset({"not_found", "fetch_error", "timeout", "out_of_memory", "crashed"})
+_PASSING_REASONS = frozenset({"fetch_error", "timeout", "out_of_memory", "crashed", "changed_while_read"})
+"""Reasons that may not hold another time. A file that is absent or broken is tried again once it is another one."""
 
 
 @click.command(cls=Command, guide="embedding.md")
@@ -62,6 +73,13 @@ _PASSING_REASONS = frozenset({"not_found", "fetch_error", "timeout", "out_of_mem
     is_flag=True,
     setting="is_retrying",
     help="Try videos again that failed in an earlier run.",
+)
+@option(
+    "--prune",
+    is_flag=True,
+    setting="is_pruning",
+    help="Drop videos from the store that are no longer in SOURCES: whose files are gone from these folders, or that "
+    "these lists name no more.",
 )
 @option(
     "--fps",
@@ -177,7 +195,8 @@ def embed_videos(sources: tuple[str, ...], store: str, as_json: bool, **options:
     """Embed videos once: some frames of each, through a frozen encoder, into one HDF5 store.
 
     SOURCES are folders (searched recursively), video files, patterns, links, or lists of these (CSV, TXT or Parquet).
-    A second run embeds only what is missing, and local files that have changed.
+    A second run embeds only what is missing, and local files that have changed. A file that was moved keeps its
+    vectors under its new id.
 
     \b
     embed-videos videos/ --frames-count 100
@@ -192,17 +211,29 @@ def embed_videos(sources: tuple[str, ...], store: str, as_json: bool, **options:
     echo(json.dumps(summary.to_json(), indent=2) if as_json else summary_text(summary))
     print_failures(summary.failures)
     _show_what_to_retry(summary.failures)
+    if summary.gone and not summary.pruned:
+        show_command("To drop from the store what is no longer in these sources:", typed_again("--prune"))
     if not as_json and summary.embedded + summary.skipped:
-        show_next(as_line(["split-videos", operand(store)]))
+        show_next(_next_command(store))
     sys.exit(1 if summary.failed else 0)
 
 
+def _next_command(store: str) -> str:
+    """Return what comes next: a split if folders may be labels, else predictions, or a split by a label file."""
+    from embed.store import EmbeddingStore
+
+    with EmbeddingStore(store) as opened:
+        if any("/" in video_id for video_id in opened.ids):
+            return as_line(["split-videos", operand(store)])
+    predicting = as_line(["predict-videos", "head/", operand(store)])
+    splitting = as_line(["split-videos", operand(store), "--labels", "labels.csv"])
+    return f"{predicting}  # with a trained head\n{splitting}  # to train one: no video lies in a class folder"
+
+
 def _show_what_to_retry(failures: "tuple[Failure, ...]") -> None:
-    """Show on stderr the command that tries failed videos again: a run does so only if it is told to."""
+    """Show on stderr the command that tries videos again that may succeed without any change to them."""
     from embed.machine import counted
 
-    if not failures:
-        return
     passing = sum(failure.reason in _PASSING_REASONS for failure in failures)
     if passing:
         click.echo(
@@ -210,7 +241,7 @@ def _show_what_to_retry(failures: "tuple[Failure, ...]") -> None:
             "\nor with a larger --timeout or --memory-limit.",
             err=True,
         )
-    click.echo(f"\n{click.style('To try failed videos again:', bold=True)}\n{typed_again('--retry-failed')}", err=True)
+        show_command("To try failed videos again:", typed_again("--retry-failed"))
 
 
 def _config(
@@ -223,6 +254,7 @@ def _config(
     timeout: float,
     memory_limit: float,
     retry_failed: bool,
+    prune: bool,
     **others: Any,
 ) -> "EmbedConfig":
     """Build the configuration that the options describe. `others` have the names of its fields."""
@@ -235,6 +267,7 @@ def _config(
             views=_views(views),
             limits=DecodeLimits(timeout, int(memory_limit * (1 << 30))),
             is_retrying=retry_failed,
+            is_pruning=prune,
             **others,
         )
     except ValueError as error:  # a setting's own check

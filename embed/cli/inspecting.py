@@ -2,13 +2,15 @@
 
 import json
 import sys
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from embed.cli.command import Command, echo, option, output_options
-from embed.machine import shown
-from embed.run import SHOWN_FAILURES, report_text, wrapped
+from embed.cli.command import Command, as_line, echo, option, output_options, show_command
+from embed.machine import operand, shown
+from embed.run import SHOWN_FAILURES, listed_text, report_text, wrapped
 
 if TYPE_CHECKING:
     from embed.store import RepairReport
@@ -25,9 +27,10 @@ class InspectCommand(Command):
 @option("--verify", is_flag=True, help="Read every vector and check it. Exit with 1 if something is wrong.")
 @option("--merge", metavar="NEW", type=click.Path(), help="Write a new store with the content of all STORES.")
 @option("--repair", metavar="NEW", type=click.Path(), help="Write a new store with what can be saved of a damaged one.")
+@option("--list", "listing", is_flag=True, help="List the videos: id, folder (the label, if no file has labels), path.")
 @output_options
 def inspect_embeddings(
-    stores: tuple[str, ...], verify: bool, merge: str | None, repair: str | None, as_json: bool
+    stores: tuple[str, ...], verify: bool, merge: str | None, repair: str | None, listing: bool, as_json: bool
 ) -> None:
     """Show what is in a store: videos, vectors, what made them, and which videos failed and why.
 
@@ -36,6 +39,7 @@ def inspect_embeddings(
 
     \b
     inspect-embeddings embeddings.h5 --verify
+    inspect-embeddings embeddings.h5 --list
     inspect-embeddings machine1.h5 machine2.h5 --merge all.h5
     inspect-embeddings damaged.h5 --repair saved.h5
     """  # noqa: D301 (click needs a real backspace)
@@ -44,17 +48,32 @@ def inspect_embeddings(
     if len(stores) > 1 and not merge:
         raise click.UsageError(f"You named {len(stores)} stores. Name one, or join them with --merge NEW.")
     import embed
-    from embed.store import merge_embeddings, repair_embeddings
+    from embed.store import list_embeddings, merge_embeddings, repair_embeddings
 
     if merge:
         merge_embeddings(stores, merge)
     repaired = repair_embeddings(stores[0], repair) if repair else None
     report = embed.inspect_embeddings(merge or repair or stores[0], is_verifying=verify)
+    listed = list_embeddings(merge or repair or stores[0]) if listing else ()
     described = report.to_json() | ({"repair": repaired.to_json()} if repaired else {})
-    echo(json.dumps(described, indent=2) if as_json else report_text(report))
+    described |= {"listed": [asdict(video) for video in listed]} if listing else {}
+    if as_json:
+        echo(json.dumps(described, indent=2))
+    else:
+        echo("\n".join(map(listed_text, listed)) if listing else report_text(report))
+    if report.problems and not repaired:
+        store = merge or stores[0]
+        repairing = as_line(["inspect-embeddings", operand(store), "--repair", operand(_beside(store))])
+        show_command("To save the undamaged videos:", repairing)
     if repaired:
         _print_losses(repaired)
     sys.exit(1 if report.problems or (repaired and (repaired.lost or repaired.problems)) else 0)
+
+
+def _beside(store: str) -> str:
+    """Return a new name beside a store: `all.h5` -> `all-repaired.h5`."""
+    path = Path(store)
+    return str(path.with_name(f"{path.stem}-repaired{path.suffix}"))
 
 
 def _print_losses(repaired: "RepairReport") -> None:

@@ -5,6 +5,7 @@ from .pipeline import embed_videos as embed_videos
 from .texts import (
     SHOWN_FAILURES as SHOWN_FAILURES,
     failures_text as failures_text,
+    listed_text as listed_text,
     report_text as report_text,
     summary_text as summary_text,
     wrapped as wrapped,

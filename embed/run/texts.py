@@ -9,7 +9,7 @@ from embed.machine import shown
 
 if TYPE_CHECKING:
     from embed.run.config import EmbedSummary
-    from embed.store import Failure, Provenance, StoreReport
+    from embed.store import Failure, ListedVideo, Provenance, StoreReport
 
 SHOWN_FAILURES = 20
 """How many failures are listed. The others are counted."""
@@ -49,6 +49,7 @@ def summary_text(summary: "EmbedSummary") -> str:
     ]
     if summary.changed:
         lines.append(f"{counted(summary.changed, 'video')} of these embedded again, because the files changed")
+    lines += _following_lines(summary)
     if summary.repeated:
         repeated = counted(summary.repeated, "vector")
         lines.append(f"{repeated} copied, because the frame is the same as the one before")
@@ -62,12 +63,43 @@ def summary_text(summary: "EmbedSummary") -> str:
     return "\n".join(map(wrapped, lines))
 
 
+def _following_lines(summary: "EmbedSummary") -> list[str]:
+    """Return how the store follows the files: what moved, what is gone, and what it knows under another id."""
+    from embed.machine import counted
+
+    lines = []
+    if summary.moved:
+        old, new = next(iter(summary.moved.items()))
+        example = f"{shown(old)} is {shown(new)} now" if old != new else f"{shown(old)} is in another place now"
+        lines.append(f"{counted(len(summary.moved), 'video')} moved and kept the vectors: {example}")
+    if summary.gone and summary.pruned:
+        lines.append(f"{counted(len(summary.gone), 'video')} dropped from the store, e.g. {shown(summary.gone[0])}")
+    elif summary.gone:
+        are = "is" if len(summary.gone) == 1 else "are"
+        gone = counted(len(summary.gone), "video")
+        lines.append(f"{gone} of the store {are} no longer in these sources, e.g. {shown(summary.gone[0])}")
+    if summary.known_as:
+        here, there = next(iter(summary.known_as.items()))
+        known = counted(len(summary.known_as), "file")
+        example = f"{shown(here)} is in the store as {shown(there)}"
+        lines.append(f"{known} named by two ids and not embedded twice: {example}")
+    if summary.copies:
+        groups, example = counted(len(summary.copies), "group"), " = ".join(map(shown, summary.copies[0][:3]))
+        lines.append(f"{groups} of videos with the same content under several ids, e.g. {example}")
+    return lines
+
+
 def failures_text(failures: Iterable["Failure"]) -> str:
     """Return which videos failed and why, two lines or more for each."""
     return "\n".join(
         f"  {shown(failure.id)}\n{wrapped(f'{failure.reason}: {failure.detail}', indent=4, hanging=4)}"
         for failure in failures
     )
+
+
+def listed_text(video: "ListedVideo") -> str:
+    """Return a line on a video: id, folder and path, with tabs between them."""
+    return "\t".join(map(shown, (video.id, video.folder, video.location)))
 
 
 def report_text(report: "StoreReport") -> str:

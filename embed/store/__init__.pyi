@@ -1,7 +1,9 @@
 from .inspection import (
+    ListedVideo as ListedVideo,
     StoreReport as StoreReport,
     find_copies as find_copies,
     inspect_embeddings as inspect_embeddings,
+    list_embeddings as list_embeddings,
 )
 from .merging import merge_embeddings as merge_embeddings
 from .parts import refuse_store_place as refuse_store_place

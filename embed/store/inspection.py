@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from embed.store.parts import parts_folder
 from embed.store.pieces import COLUMNS, Failure
 from embed.store.provenance import Provenance
 from embed.store.reading import EmbeddingStore
+from embed.store.tables import decode_text
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,39 @@ def _describe(store: Path, is_verifying: bool) -> StoreReport:
             failures=tuple(opened.failures),
             provenance=opened.provenance,
             problems=tuple(verify_store(opened)) if is_verifying else None,
+        )
+
+
+@dataclass(frozen=True)
+class ListedVideo:
+    """A video of a store in short.
+
+    Args:
+        id, location: its name, and where it was read from.
+        folder: name of the innermost folder in its id, which is its label unless a label file says another; or "".
+        vectors: number of its vectors.
+        duration_s: its duration.
+    """
+
+    id: str
+    folder: str
+    location: str
+    vectors: int
+    duration_s: float
+
+
+def list_embeddings(store: str | Path) -> tuple[ListedVideo, ...]:
+    """Return the videos of a store, sorted by id.
+
+    Raises:
+        StoreError: there is no such store, or it cannot be opened.
+    """
+    with EmbeddingStore(store) as opened:
+        locations = map(decode_text, opened.column("location").tolist())
+        cells = zip(opened.ids, locations, opened.row_counts.tolist(), opened.durations_s.tolist(), strict=True)
+        return tuple(
+            ListedVideo(video_id, PurePosixPath(video_id).parent.name, location, count, duration_s)
+            for video_id, location, count, duration_s in cells
         )
 
 

@@ -52,15 +52,51 @@ def test_a_broken_video_makes_the_exit_code_1_and_is_named(folder: Path, tmp_pat
     assert "\nFailed:\n  broken.mp4\n    unreadable:" in result.stderr
 
 
-def test_failures_end_with_the_command_that_tries_them_again(folder: Path, tmp_path: Path) -> None:
-    (folder / "broken.mp4").write_text("x")
+def test_failures_that_may_pass_end_with_the_command_that_tries_them_again(folder: Path, tmp_path: Path) -> None:
     store = str(tmp_path / "my store.h5")
-    command = [str(folder), *LITE0, "-o", store]
+    command = [str(folder), *LITE0, "--timeout", "0.001", "-o", store]
     first = CliRunner().invoke(embed_videos, command, prog_name="embed-videos").stderr
     line = first.split("To try failed videos again:\n")[1].split("\n")[0]
-    assert line == f"embed-videos --retry-failed {folder} {' '.join(LITE0)} -o '{store}'"
+    typed = shlex.join(command)
+    assert line == f"embed-videos --retry-failed {typed}"
     again = CliRunner().invoke(embed_videos, [*shlex.split(line)[1:], "--json"], prog_name="embed-videos")
     assert json.loads(again.stdout)["failures"][0]["attempts"] == 2
+
+
+def test_no_command_is_offered_where_trying_again_cannot_help(folder: Path, tmp_path: Path) -> None:
+    (folder / "broken.mp4").write_text("x")
+    (tmp_path / "list.txt").write_text("videos/broken.mp4\nvideos/0.mp4\nabsent.mp4\n")
+    result = CliRunner().invoke(embed_videos, [str(tmp_path / "list.txt"), *LITE0, "-o", str(tmp_path / "s.h5")])
+    assert result.exit_code == 1
+    assert "not_found:" in result.stderr
+    assert "--retry-failed" not in result.stderr
+
+
+def test_what_is_gone_is_told_with_the_command_that_drops_it(folder: Path, tmp_path: Path) -> None:
+    command = [str(folder), *LITE0, "-o", str(tmp_path / "s.h5")]
+    CliRunner().invoke(embed_videos, command)
+    (folder / "0.mp4").unlink()
+    (folder / "hug").mkdir()
+    (folder / "1.mp4").rename(folder / "hug" / "1.mp4")
+    told = CliRunner().invoke(embed_videos, command, prog_name="embed-videos")
+    assert "1 video moved and kept the vectors: 1.mp4 is hug/1.mp4 now\n" in told.stdout
+    assert "1 video of the store is no longer in these sources, e.g. 0.mp4\n" in told.stdout
+    line = told.stderr.split("To drop from the store what is no longer in these sources:\n")[1].split("\n")[0]
+    pruned = CliRunner().invoke(embed_videos, shlex.split(line)[1:])
+    assert "1 video dropped from the store, e.g. 0.mp4\n" in pruned.stdout
+    listed = CliRunner().invoke(inspect_embeddings, [str(tmp_path / "s.h5"), "--list"])
+    assert listed.stdout == f"hug/1.mp4\thug\t{folder}/hug/1.mp4\n"
+    described = json.loads(CliRunner().invoke(inspect_embeddings, [str(tmp_path / "s.h5"), "--list", "--json"]).stdout)
+    assert [(video["id"], video["vectors"]) for video in described["listed"]] == [("hug/1.mp4", 3)]
+
+
+def test_copies_and_second_names_are_told(folder: Path, tmp_path: Path) -> None:
+    (folder / "hug").mkdir()
+    write_video(folder / "hug" / "2.mp4", 12)
+    command = [str(folder / "hug"), str(folder), *LITE0, "-o", str(tmp_path / "s.h5")]
+    told = " ".join(CliRunner().invoke(embed_videos, command).stdout.split())
+    assert "1 file named by two ids and not embedded twice: 2.mp4 is in the store as hug/2.mp4" in told
+    assert "1 group of videos with the same content under several ids, e.g. 0.mp4 = 1.mp4" in told
 
 
 @pytest.mark.parametrize(
@@ -69,8 +105,17 @@ def test_failures_end_with_the_command_that_tries_them_again(folder: Path, tmp_p
 )
 def test_the_next_command_is_a_line_to_paste(folder: Path, tmp_path: Path, options: list[str], is_shown: bool) -> None:
     store = str(tmp_path / "my store.h5")
+    (folder / "hug").mkdir()
+    (folder / "0.mp4").rename(folder / "hug" / "0.mp4")
     result = CliRunner().invoke(embed_videos, [str(folder), *LITE0, *options, "-o", store])
     assert result.stderr == (f"\nNext:\nsplit-videos '{store}'\n" if is_shown else "")
+
+
+def test_videos_without_class_folders_are_to_be_predicted_or_labelled_by_a_file(folder: Path, tmp_path: Path) -> None:
+    store = str(tmp_path / "s.h5")
+    first, second = CliRunner().invoke(embed_videos, [str(folder), *LITE0, "-o", store]).stderr.split("\n")[2:4]
+    assert shlex.split(first, comments=True) == ["predict-videos", "head/", store]
+    assert shlex.split(second, comments=True) == ["split-videos", store, "--labels", "labels.csv"]
 
 
 def test_a_run_that_stores_nothing_has_no_next_command(tmp_path: Path) -> None:
@@ -180,6 +225,8 @@ def test_a_damaged_store_makes_the_exit_code_1_and_is_named(tmp_path: Path) -> N
     result = CliRunner().invoke(inspect_embeddings, [str(path), "--verify"])
     assert result.exit_code == 1
     assert "a: its rows are not the ones that were written" in result.stdout
+    saving = f"inspect-embeddings {path} --repair {tmp_path / 's-repaired.h5'}"
+    assert result.stderr == f"\nTo save the undamaged videos:\n{saving}\n"
 
 
 def test_a_file_name_that_is_not_utf8_is_shown_with_its_bytes(tmp_path: Path) -> None:
