@@ -24,7 +24,15 @@ from classify.comparison import (
     note_left_out,
     refuse_chosen,
 )
-from classify.data import PARTS, Labels, LabelTable, Split, describe_gaps, read_labelled_split
+from classify.data import (
+    PARTS,
+    Labels,
+    LabelTable,
+    Split,
+    describe_gaps,
+    note_torn_copies,
+    read_labelled_split,
+)
 from classify.errors import SplitError, TrainError
 from classify.measures import (
     BootstrapConfig,
@@ -179,6 +187,7 @@ def train_head(
     with EmbeddingStore(store) as opened:
         table, parts = read_labelled_split(opened, split, labels)
         _refuse_without_test(parts, split)
+        torn = note_torn_copies(parts.ids, parts.parts, opened)
         dataset = LabelledSet.read(opened, table, stream=config.stream, device=config.device)
         selection = _choose(dataset, replace(table, groups=parts.groups), parts, config, budget_s)
         asked, config = config, config if selection is None else selection.config
@@ -202,7 +211,7 @@ def train_head(
         history=run.history,
         best_epoch=run.best_epoch,
         seconds=run.seconds,
-        notes=(*table.notes, *gaps, *own, *choice, *_note_late(run, selection), *judged.notes),
+        notes=(*table.notes, *torn, *gaps, *own, *choice, *_note_late(run, selection), *judged.notes),
         selection=selection,
         test_evaluations=looks,
         baselines=judged.baselines,

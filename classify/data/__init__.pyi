@@ -1,3 +1,4 @@
+from .copies import note_torn_copies as note_torn_copies
 from .description import WHOLE as WHOLE, DatasetDescription as DatasetDescription, Spread as Spread
 from .label_errors import (
     FOLDS as FOLDS,

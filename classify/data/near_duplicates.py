@@ -82,14 +82,27 @@ def group_near_duplicates(table: LabelTable, found: NearDuplicates) -> LabelTabl
     Returns:
         The same labels, with groups. A joined group has the name of its first member.
     """
+    groups, joined_count = join_groups(table, [(one, other) for one, other, _ in found.pairs])
+    return replace(table, groups=groups, notes=(*table.notes, _describe(found, joined_count)))
+
+
+def join_groups(table: LabelTable, pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, ...], int]:
+    """Join the groups of a table or, if it has none, its videos.
+
+    Args:
+        table: the videos.
+        pairs: ids of two videos whose groups become one.
+
+    Returns:
+        (N,) the group of each video, which has the name of its first member, and how many groups joined another.
+    """
     names, group_of = np.unique(np.array(table.groups or table.ids), return_inverse=True)
     place = {video_id: index for index, video_id in enumerate(table.ids)}
-    ends = np.array([(group_of[place[one]], group_of[place[other]]) for one, other, _ in found.pairs]).reshape(-1, 2)
+    ends = np.array([(group_of[place[one]], group_of[place[other]]) for one, other in pairs]).reshape(-1, 2)
     links = coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(names), len(names)))
     _, joined = connected_components(links, directed=False)
     first = np.unique(joined, return_index=True)[1]
-    groups = tuple(names[first[joined[group_of]]].tolist())
-    return replace(table, groups=groups, notes=(*table.notes, _describe(found, len(names) - len(first))))
+    return tuple(names[first[joined[group_of]]].tolist()), len(names) - len(first)
 
 
 def _describe(found: NearDuplicates, joined_count: int) -> str:

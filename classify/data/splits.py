@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.data.copies import group_copies
 from classify.data.kept_splits import extend_split
 from classify.data.label_sources import folder_part, has_part_folders
 from classify.data.labels import Labels, LabelTable, label_inputs, read_labels
@@ -231,13 +232,13 @@ def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.i
 
 
 def read_table(store: str | Path, labels: Labels, config: SplitConfig) -> LabelTable:
-    """Return the labels and groups of a store, with near duplicates in one group if `config` asks for it.
+    """Return the labels and groups of a store: equal videos in one group, and near duplicates if `config` asks for it.
 
     Raises:
         LabelError: labels cannot be read, or fit no video.
     """
     with EmbeddingStore(store) as opened:
-        table = read_labels(opened, labels, group_by=config.group_by)
+        table = group_copies(read_labels(opened, labels, group_by=config.group_by), opened)
         if config.near_duplicates is None:
             return table
         return group_near_duplicates(table, find_near_duplicates(opened, table.ids, similarity=config.near_duplicates))
@@ -288,7 +289,7 @@ def _refuse_torn(table: LabelTable, found: Sequence[str | None], config: SplitCo
     raise SplitError(
         f"The folders separate {what}: {torn[0][0]!r} and {torn[0][1]!r} belong together{more}, so the head would be "
         "tested on what it saw in training. Move one of them to the folder of the other, or delete it, and embed the "
-        f"folder into a new store.{remedy}"
+        f"folder again with embed-videos --prune.{remedy}"
     )
 
 

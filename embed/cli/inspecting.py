@@ -59,8 +59,10 @@ def inspect_embeddings(
     described |= {"listed": [asdict(video) for video in listed]} if listing else {}
     if as_json:
         echo(json.dumps(described, indent=2))
+    elif listing:
+        click.echo("\n".join(map(listed_text, listed)))  # its cells are safe already, and tabs stay between them
     else:
-        echo("\n".join(map(listed_text, listed)) if listing else report_text(report))
+        echo(report_text(report))
     if report.problems and not repaired:
         store = merge or stores[0]
         repairing = as_line(["inspect-embeddings", operand(store), "--repair", operand(_beside(store))])

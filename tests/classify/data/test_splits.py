@@ -242,7 +242,9 @@ def test_a_group_in_two_folders_is_named_with_what_to_do(make_store: Callable[..
     (tmp_path / "labels.csv").write_text("\n".join(["id,label,scene", *rows]))
     config = SplitConfig(by_folder=True, group_by="scene")
 
-    with pytest.raises(SplitError, match=r"separate groups: 'train/b' and 'val/c' .* Move one .* a new store\.$"):
+    with pytest.raises(
+        SplitError, match=r"separate groups: 'train/b' and 'val/c' .* Move one .* again with embed-videos --prune\.$"
+    ):
         split_videos(store, tmp_path / "split.csv", labels=tmp_path / "labels.csv", config=config)
 
 
