@@ -21,10 +21,12 @@ class Objective:
     Args:
         is_multi_label: a sigmoid for each class, instead of one softmax.
         label_smoothing: share of each label that is spread evenly: over all classes, or over yes and no.
-        class_weights: (..., 1, C) weight of each label. With a softmax it multiplies the label's own term; with
-            sigmoids it multiplies the videos that have the label. None weights all labels equally.
+        class_weights: (..., 1, C) weight of each label. A video counts by the weight of its own label; with sigmoids,
+            the loss of a label is multiplied in the videos that have it. None weights all labels equally. The loss of a
+            mixed video is the mix of the losses that its labels have alone.
 
-    Source of the smoothing: Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, section 7.
+    Source of the smoothing: Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, section 7. torch's `cross_entropy`
+    smooths first and weights then, so that with few videos of a label nearly the whole loss asks for that label.
     """
 
     is_multi_label: bool
@@ -33,29 +35,40 @@ class Objective:
 
     def losses(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each video."""
-        wanted = self._wanted(targets)
-        if self.is_multi_label:
-            terms = F.binary_cross_entropy_with_logits(logits, wanted, pos_weight=self.class_weights, reduction="none")
-            return terms.mean(dim=-1)
-        return -(wanted * logits.log_softmax(dim=-1)).sum(dim=-1)
+        if not self.is_multi_label:
+            return -(self._shares(targets) * logits.log_softmax(dim=-1)).sum(dim=-1)
+        wanted, weight = self._answers(targets)
+        return F.binary_cross_entropy_with_logits(logits, wanted, weight, reduction="none").mean(dim=-1)
 
     def slopes(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the derivative of the loss of each video by each of its logits: (..., n, C)."""
-        wanted = self._wanted(targets)
         if not self.is_multi_label:
-            return logits.softmax(dim=-1) * wanted.sum(dim=-1, keepdim=True) - wanted
-        yes = wanted if self.class_weights is None else wanted * self.class_weights
-        return (logits.sigmoid() * (yes + 1 - wanted) - yes) / logits.shape[-1]
+            shares = self._shares(targets)
+            return logits.softmax(dim=-1) * shares.sum(dim=-1, keepdim=True) - shares
+        wanted, weight = self._answers(targets)
+        slopes = (logits.sigmoid() - wanted) / logits.shape[-1]
+        return slopes if weight is None else slopes * weight
 
-    def _wanted(self, targets: Tensor) -> Tensor:
-        """Return the targets after smoothing and, with a softmax, class weights."""
-        wanted = targets
+    def _shares(self, targets: Tensor) -> Tensor:
+        """Return the share of each label, multiplied by the weight of the video's own label, and then smoothed.
+
+        A video spreads a share of its own weight, so a common label does not give a rare one that label's large weight.
+        """
+        shares = targets if self.class_weights is None else targets * self.class_weights
+        if not self.label_smoothing:
+            return shares
+        return shares.lerp(shares.mean(dim=-1, keepdim=True), self.label_smoothing)
+
+    def _answers(self, targets: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the share of yes for each label after smoothing, and the weight of each label's loss; None is 1."""
+        wanted, weight = targets, None
+        if self.class_weights is not None:
+            yes = targets * self.class_weights
+            weight = yes + 1 - targets
+            wanted = yes / weight
         if self.label_smoothing:
-            count = 2 if self.is_multi_label else targets.shape[-1]
-            wanted = targets * (1 - self.label_smoothing) + self.label_smoothing / count
-        if self.class_weights is not None and not self.is_multi_label:
-            wanted = wanted * self.class_weights
-        return wanted
+            wanted = wanted * (1 - self.label_smoothing) + self.label_smoothing / 2
+        return wanted, weight
 
     def probabilities(self, logits: Tensor) -> NDArray[np.float32]:
         """Return the probability of each label, as float32 on the CPU."""

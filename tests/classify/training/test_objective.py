@@ -15,8 +15,11 @@ def logits() -> torch.Tensor:
     return torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("weights", [None, torch.tensor([[0.5, 1.0, 2.0]])], ids=["alike", "weighted"])
+@pytest.mark.parametrize(
+    ("smoothing", "weights"),
+    [(0.0, None), (0.1, None), (0.0, torch.tensor([[0.5, 1.0, 2.0]]))],
+    ids=["plain", "smoothed", "weighted"],
+)
 def test_one_label_a_video_has_torchs_cross_entropy(
     logits: torch.Tensor, smoothing: float, weights: torch.Tensor | None
 ) -> None:
@@ -27,6 +30,38 @@ def test_one_label_a_video_has_torchs_cross_entropy(
     )
 
     torch.testing.assert_close(objective.losses(logits, SINGLE), expected)
+
+
+def test_a_video_counts_by_the_weight_of_its_own_label_with_smoothing_beside_it(logits: torch.Tensor) -> None:
+    weights = torch.tensor([[0.5, 1.0, 2.0]])
+    smoothed = F.cross_entropy(logits, SINGLE, label_smoothing=0.1, reduction="none")
+
+    losses = Objective(is_multi_label=False, label_smoothing=0.1, class_weights=weights).losses(logits, SINGLE)
+
+    torch.testing.assert_close(losses, smoothed * (SINGLE @ weights[0]))
+
+
+def test_a_label_of_several_counts_by_its_weight_with_smoothing_beside_it(logits: torch.Tensor) -> None:
+    weights = torch.tensor([[0.5, 1.0, 2.0]])
+    has_label = SEVERAL[:3]
+    terms = F.binary_cross_entropy_with_logits(logits[:3], has_label * 0.8 + 0.1, reduction="none")
+
+    losses = Objective(is_multi_label=True, label_smoothing=0.2, class_weights=weights).losses(logits[:3], has_label)
+
+    torch.testing.assert_close(losses, (terms * torch.where(has_label == 1, weights, 1)).mean(dim=1))
+
+
+@pytest.mark.parametrize("is_multi_label", [False, True], ids=["single", "several"])
+def test_the_loss_of_a_mixed_video_is_the_mix_of_losses_with_weights_and_smoothing(
+    logits: torch.Tensor, is_multi_label: bool
+) -> None:
+    objective = Objective(is_multi_label, 0.1, torch.tensor([[0.5, 1.0, 20.0]]))
+    first, second = SINGLE[:2]
+
+    mixed = objective.losses(logits[:1], 0.3 * first[None] + 0.7 * second[None])
+
+    alone = [objective.losses(logits[:1], target[None]) for target in (first, second)]
+    torch.testing.assert_close(mixed, 0.3 * alone[0] + 0.7 * alone[1])
 
 
 def test_several_labels_have_a_cross_entropy_each_and_the_mean_over_them(logits: torch.Tensor) -> None:
