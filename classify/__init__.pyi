@@ -66,6 +66,7 @@ from .report import (
     write_page as write_page,
 )
 from .training import (
+    RECIPES as RECIPES,
     LabelledSet as LabelledSet,
     TrainConfig as TrainConfig,
     TrainingRun as TrainingRun,

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -323,8 +323,9 @@ def _reports(report: TrainingReport) -> dict[str, str]:
     """Return the texts of history.csv and report.json."""
     history = io.StringIO()
     writer = csv.writer(history, lineterminator="\n")
-    writer.writerow(field.name for field in fields(EpochRecord))
-    writer.writerows(astuple(record) for record in report.history)
+    columns = [field.name for field in fields(EpochRecord) if field.name != "epochs"]  # the same in every row
+    writer.writerow(columns)
+    writer.writerows([getattr(record, name) for name in columns] for record in report.history)
     return {
         "history.csv": history.getvalue(),
         "report.json": json.dumps(report.to_json(), indent=2) + "\n",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from classify.training import GROUPS, TrainConfig
+from classify.training import GROUPS, RECIPES, TrainConfig
 from embed.cli import LAST, option
 
 if TYPE_CHECKING:
@@ -102,10 +102,35 @@ overwrite_option = option(
 
 
 def recipe_options(*, without: tuple[str, ...] = ()) -> _Option:
-    """Add an option for each setting of TrainConfig except some, with its default and help, in the order of GROUPS."""
+    """Add an option for each setting of TrainConfig except some, with its default and help, in the order of GROUPS.
+
+    `--recipe` stands for several of them; `take_recipe` fills them in.
+    """
     settings = [setting for setting in fields(TrainConfig) if setting.name not in without]
     settings.sort(key=lambda setting: GROUPS.index(setting.metadata["group"]))
-    return _join(*map(_recipe_option, settings))
+    named = option(
+        "--recipe",
+        group="Steps",
+        type=click.Choice([*RECIPES]),
+        help="Settings that belong together; options beside it win. clip-mixup: "
+        + ", ".join(f"{_typed(name)} {value}" for name, value in RECIPES["clip-mixup"].items() if name not in without)
+        + ".",
+    )
+    return _join(named, *map(_recipe_option, settings))
+
+
+def take_recipe(options: dict[str, Any]) -> dict[str, Any]:
+    """Remove the values of `recipe_options` from a command's options, and return them as arguments of TrainConfig."""
+    own = {setting.name: options.pop(setting.name) for setting in fields(TrainConfig) if setting.name in options}
+    source = click.get_current_context().get_parameter_source
+    for name, value in RECIPES.get(options.pop("recipe"), {}).items():
+        if name in own and source(name) is ParameterSource.DEFAULT:
+            own[name] = value
+    return own
+
+
+def _typed(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _recipe_option(setting: Field[Any]) -> _Option:

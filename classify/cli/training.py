@@ -16,6 +16,7 @@ from classify.cli.options import (
     recipe_options,
     take_grouping,
     take_labels,
+    take_recipe,
 )
 from classify.cli.typed import given_options
 from classify.progress import CountBar
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 _GROUPS = ("group_by", "group_near_duplicates", "similarity")
 _SPLIT = "split.csv"  # where split-videos writes if it is not told
-_RECIPE = tuple(setting.name for setting in fields(TrainConfig))
+_RECIPE = ("recipe", *(setting.name for setting in fields(TrainConfig)))
 
 
 @click.command(cls=Command, guide="heads.md")
@@ -94,13 +95,13 @@ def train_head(
     if log_to is not None:
         check_tracker(log_to)
     labels, budget_s = take_labels(options), options.pop("budget")
-    config = TrainConfig(**options)
+    config = TrainConfig(**take_recipe(options))
     if is_open := config.arch == "auto":
         click.echo("Choosing a head and its recipe; --budget limits the seconds ...", err=True)
     with CountBar("epoch") as bar:
 
         def show(record: "EpochRecord") -> None:
-            bar.show(record.epoch, config.epochs, f"loss {record.train_loss:.3f}")
+            bar.show(record.epoch, record.epochs or record.epoch, f"loss {record.train_loss:.3f}")
 
         report = classify.train_head(
             store,
@@ -191,7 +192,7 @@ def compare_heads(store: str, output: str, overwrite: bool, resume: bool, as_jso
     if "zero-shot" in options["baselines"]:
         options["label_vectors"] = classify.embed_labels(store, labels, **words, device=options["device"])
     split = classify.SplitConfig(validation_size=options.pop("validation_size"), **grouping)
-    recipe = TrainConfig(**{name: options.pop(name) for name in _RECIPE if name in options})
+    recipe = TrainConfig(**take_recipe(options))
     config = classify.CompareConfig(**options, standard=True, split=split, recipe=recipe)
     with CountBar("training run") as bar:
         found = classify.compare_heads(

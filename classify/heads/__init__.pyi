@@ -14,7 +14,6 @@ from .contract import (
     LinearPoolingHead as LinearPoolingHead,
     MeanPoolingHead as MeanPoolingHead,
     PoolingHead as PoolingHead,
-    RowLearningHead as RowLearningHead,
     SelectingHead as SelectingHead,
     TimedHead as TimedHead,
 )

@@ -9,7 +9,6 @@ from classify.heads.contract import (
     LinearPoolingHead,
     MeanPoolingHead,
     PoolingHead,
-    RowLearningHead,
     SelectingHead,
     TimedHead,
 )
@@ -17,13 +16,12 @@ from classify.heads.contract import (
 
 @dataclass(frozen=True)
 class Abilities:
-    """A head by what it offers. Each of the first four fields is the head itself, or None if it lacks the methods.
+    """A head by what it offers. Each of the first three fields is the head itself, or None if it lacks the methods.
 
     Args:
         selecting: looks at some of a video's vectors.
         batch_selecting: makes the same choice for a batch.
         pooling: turns each video into one row.
-        row_learning: learns from the training videos' rows.
         is_timed: is called with timestamps.
         pools_mean: its rows are means.
         is_linear: is one linear layer on its rows.
@@ -32,7 +30,6 @@ class Abilities:
     selecting: SelectingHead | None
     batch_selecting: BatchSelectingHead | None
     pooling: PoolingHead | None
-    row_learning: RowLearningHead | None
     is_timed: bool
     pools_mean: bool
     is_linear: bool
@@ -44,7 +41,6 @@ class Abilities:
             selecting=head if isinstance(head, SelectingHead) else None,
             batch_selecting=head if isinstance(head, BatchSelectingHead) else None,
             pooling=head if isinstance(head, PoolingHead) else None,
-            row_learning=head if isinstance(head, RowLearningHead) else None,
             is_timed=isinstance(head, TimedHead) and head.is_timed,
             pools_mean=isinstance(head, MeanPoolingHead) and head.pools_mean,
             is_linear=isinstance(head, LinearPoolingHead) and head.is_linear,

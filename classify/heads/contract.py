@@ -105,12 +105,12 @@ class BatchSelectingHead(SelectingHead, Protocol):
 class PoolingHead(Head, Protocol):
     """A head that first turns each video into one row, without any weight.
 
-    The rows are computed once and kept, so training needs no vectors after that. Several such heads can train at once
+    The rows are computed once, standardised over the training videos, and kept. Several such heads can train at once
     where all their weights are in `torch.nn.Linear` layers. `forward` returns `classify(pool(vectors, mask).rows)`.
     """
 
     def pool(self, vectors: Tensor, mask: Tensor, /) -> Pooled:
-        """Return one row for each video.
+        """Return one row for each video. Also called on the device "meta", which has shapes only, to learn D'.
 
         Args:
             vectors: (B, T, D) float32.
@@ -128,7 +128,7 @@ class PoolingHead(Head, Protocol):
         Dropout must be a `torch.nn.Dropout`, so that it is found.
 
         Args:
-            rows: (..., B, D') float32, with any dimensions before B.
+            rows: (..., B, D') float32, standardised, with any dimensions before B.
 
         Returns:
             (..., B, C) float32.
@@ -151,18 +151,6 @@ class LinearPoolingHead(PoolingHead, Protocol):
     @property
     def is_linear(self) -> bool:
         """True if `classify` is one `torch.nn.Linear` with a bias, and the head has no other parameters."""
-
-
-@runtime_checkable
-class RowLearningHead(PoolingHead, Protocol):
-    """A pooling head that learns from the training videos' rows before the first step, such as their scale."""
-
-    def learn_rows(self, rows: Tensor, /) -> None:
-        """Fill the head's own buffers, each (D',). Not called where training does not standardise.
-
-        Args:
-            rows: (R, D') float32, of the training videos.
-        """
 
 
 HeadBuilder: TypeAlias = Callable[Concatenate[int, int, ...], Head | TimedHead]

@@ -10,8 +10,7 @@ shifted by the same amount, as another place or light does. For each dimension t
 - the mean absolute difference between neighbouring vectors, of the video and of each quarter: how fast, and when.
 
 The signed square root is taken of each part, so that a few dimensions with large changes do not hide many with small
-ones. Then each is standardised to mean 0 and deviation 1 over the training videos, because some parts are never
-negative: otherwise training would first have to unlearn what all videos have in common.
+ones. `StandardisedHead` then standardises each over the training videos.
 
 Source of the square root: power normalisation, Perronnin, Sanchez, Mensink 2010, Improving the Fisher Kernel for
 Large-Scale Image Classification, ECCV, section 3.2.
@@ -20,7 +19,7 @@ Large-Scale Image Classification, ECCV, section 3.2.
 import torch
 from torch import Tensor, nn
 
-from classify.heads.blocks import Moments, Pooled, bounded_deviation, clear_padding, pool_mean
+from classify.heads.blocks import Pooled, clear_padding, pool_mean
 
 _BINS = 8
 _QUARTERS = 4
@@ -37,13 +36,9 @@ class MotionHead(nn.Module):
         dropout: share of the numbers that describe a video which is dropped in training.
     """
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, dimension: int, class_count: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(_PARTS * dimension))
-        self.register_buffer("deviation", torch.ones(_PARTS * dimension))
+        self.is_linear = dropout == 0
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(_PARTS * dimension, class_count)
 
@@ -58,17 +53,8 @@ class MotionHead(nn.Module):
 
     def classify(self, rows: Tensor) -> Tensor:
         """Return logits (B, C) of pooled rows (B, 15 D)."""
-        # A step of Adam moves every weight by about the same amount, so it moves a logit by the sum of the inputs:
-        # fifteen times as far with fifteen parts as with one. After the division, one learning rate fits all heads.
-        logits: Tensor = self.linear(self.dropout((rows - self.mean) / (self.deviation * _PARTS)))
+        logits: Tensor = self.linear(self.dropout(rows))
         return logits
-
-    def learn_rows(self, rows: Tensor) -> None:
-        """Learn mean and deviation from the pooled rows (R, 15 D) of the training videos."""
-        moments = Moments()
-        moments.add(rows)
-        self.mean.copy_(moments.mean)
-        self.deviation.copy_(bounded_deviation(moments.variance))
 
 
 def describe_motion(vectors: Tensor, mask: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ from classify.heads.contract import (
     LinearPoolingHead,
     MeanPoolingHead,
     PoolingHead,
-    RowLearningHead,
     SelectingHead,
     TimedHead,
 )
@@ -54,9 +53,8 @@ HEADS: dict[str, HeadBuilder] = {
 
 # What these heads offer beyond `forward`. The type checker names the method that one of them lacks.
 _MEAN_POOLING: tuple[type[MeanPoolingHead], ...] = (LinearHead, MlpHead, MoeHead, RandomFrameHead)
-_LINEAR_POOLING: tuple[type[LinearPoolingHead], ...] = (LinearHead, RandomFrameHead, StatisticsHead)
-_POOLING: tuple[type[PoolingHead], ...] = (*_MEAN_POOLING, *_LINEAR_POOLING, MotionHead)
-_ROW_LEARNING: tuple[type[RowLearningHead], ...] = (MotionHead,)
+_LINEAR_POOLING: tuple[type[LinearPoolingHead], ...] = (LinearHead, RandomFrameHead, StatisticsHead, MotionHead)
+_POOLING: tuple[type[PoolingHead], ...] = (*_MEAN_POOLING, *_LINEAR_POOLING)
 _SELECTING: tuple[type[SelectingHead], ...] = (RandomFrameHead, DbofHead)
 _BATCH_SELECTING: tuple[type[BatchSelectingHead], ...] = (DbofHead,)
 _TIMED: tuple[type[TimedHead], ...] = (TransformerHead, Clip4ClipHead)

@@ -41,6 +41,8 @@ class StandardisedHead(nn.Module):
     mean: Tensor
     deviation: Tensor
     components: Tensor | None
+    row_mean: Tensor | None
+    row_deviation: Tensor | None
 
     def __init__(
         self, head: nn.Module, dimension: int, *, project: int | None = None, max_frames: int | None = None
@@ -56,6 +58,12 @@ class StandardisedHead(nn.Module):
         self.register_buffer("components", None if project is None else torch.eye(dimension, project))
         self.register_buffer("mean", torch.zeros(project or dimension))
         self.register_buffer("deviation", torch.ones(project or dimension))
+        size = self._count_row_numbers()
+        self.part_count = max(1.0, size / (project or dimension))
+        self.register_buffer("row_mean", torch.zeros(size) if size else None)
+        # A step of Adam moves every weight by about the same amount, so it moves a logit by the sum of the inputs:
+        # fifteen times as far with the fifteen parts of `motion` as with one. Divided by them, one rate fits all heads.
+        self.register_buffer("row_deviation", torch.full((size,), self.part_count) if size else None)
 
     @property
     def pools(self) -> bool:
@@ -105,15 +113,26 @@ class StandardisedHead(nn.Module):
         for own, found in zip(self.buffers(recurse=False), other.buffers(recurse=False), strict=True):
             own.copy_(found)
 
-    @property
-    def scales_rows(self) -> bool:
-        """True if the inner head also standardises the rows that it pools: see `learn_rows`."""
-        return self.abilities.row_learning is not None
-
     def learn_rows(self, rows: Tensor) -> None:
-        """Let the inner head learn mean and deviation from the pooled rows (R, D') of the training videos."""
-        assert self.abilities.row_learning is not None, "this head does not learn from rows"
-        self.abilities.row_learning.learn_rows(rows)
+        """Learn mean and deviation of the rows (R, D') that the inner head pools of the training videos.
+
+        Means of standardised vectors have a mean of 0 already, so only their deviation is learned. A mix of two videos'
+        means is then the mean of the mixed videos, as it is without this.
+        """
+        mean, deviation = self._row_scale()
+        moments = Moments()
+        moments.add(rows)
+        variance, size = moments.variance, len(self.mean)
+        if self.components is not None and len(variance) % size == 0:  # one deviation a part, as in `learn_scale`
+            variance = variance.view(-1, size).mean(dim=1).repeat_interleave(size)
+        if not self.pools_mean:
+            mean.copy_(moments.mean)
+        deviation.copy_(bounded_deviation(variance) * self.part_count)
+
+    def scale_rows(self, rows: Tensor) -> Tensor:
+        """Return rows (..., D') that the inner head pooled, as it classifies them: standardised, if it has learned."""
+        mean, deviation = self._row_scale()
+        return (rows - mean) / deviation
 
     def select(self, vectors: NDArray[np.floating], video_id: str) -> NDArray[np.float32]:
         """Return the head's input, float32, made of one video's vectors (T, D)."""
@@ -148,16 +167,33 @@ class StandardisedHead(nn.Module):
 
         A timed head needs `timestamps_s` (B, T), as `choose_moments` returns them; other heads take none.
         """
+        if self.pools:
+            return self.classify(self.scale_rows(self.pool(vectors, mask).rows))
         given = (vectors, mask) if timestamps_s is None else (vectors, mask, timestamps_s)
         logits: Tensor = self.head(*given)
         return logits
 
     def pool(self, vectors: Tensor, mask: Tensor) -> Pooled:
-        """Return one row for each video, of its selected vectors (B, T, D). For heads that pool."""
+        """Return the row of each video that the inner head pools of selected vectors (B, T, D), not yet scaled."""
         assert self.abilities.pooling is not None, "this head does not pool"
         return self.abilities.pooling.pool(vectors, mask)
 
     def classify(self, rows: Tensor) -> Tensor:
-        """Return logits (..., B, C) of pooled rows (..., B, D'). For heads that pool."""
+        """Return logits (..., B, C) of rows (..., B, D') that `scale_rows` returned. For heads that pool."""
         assert self.abilities.pooling is not None, "this head does not pool"
         return self.abilities.pooling.classify(rows)
+
+    def _row_scale(self) -> tuple[Tensor, Tensor]:
+        assert self.row_mean is not None, "this head does not pool"
+        assert self.row_deviation is not None, "this head does not pool"
+        return self.row_mean, self.row_deviation
+
+    def _count_row_numbers(self) -> int:
+        """Return D', the length of a pooled row; 0 if the head does not pool."""
+        if self.abilities.pooling is None:
+            return 0
+        if self.pools_mean:
+            return len(self.mean)
+        with torch.device("meta"):  # a folder's description may claim any number of dimensions
+            rows, _ = self.abilities.pooling.pool(torch.zeros(1, 2, len(self.mean)), torch.ones(1, 2, dtype=torch.bool))
+        return rows.shape[1]

@@ -20,7 +20,7 @@ from torch import Tensor
 from classify.heads import Pooled, StandardisedHead, clear_padding, pool_mix
 from classify.training.batches import BLOCK_VIDEOS, StoredVideos, VideoBatch, Videos, blocks_of
 from classify.training.devices import on_one_thread
-from classify.training.mixup import Step, mix_batches
+from classify.training.mixup import Step, mix_batches, views_of
 
 _STEPS_AT_ONCE = 64  # of pooled rows; bounds the memory for thousands of labels
 _STEPS_AHEAD = 4  # that a streamed set reads before they are needed
@@ -39,7 +39,12 @@ class BatchSource(Protocol):
 
 
 def place_videos(
-    videos: Videos, head: StandardisedHead, device: torch.device, *, targets: NDArray[np.bool_] | None = None
+    videos: Videos,
+    head: StandardisedHead,
+    device: torch.device,
+    *,
+    targets: NDArray[np.bool_] | None = None,
+    train: NDArray[np.int64] | None = None,
 ) -> BatchSource:
     """Return videos as batches for a head that trains or predicts. Their indices are those of `Videos.each_view`.
 
@@ -48,14 +53,32 @@ def place_videos(
         head: chooses and standardises the vectors of each video, once.
         device: the device of the tensors.
         targets: (N, C) bool; None makes batches with targets (B, 0).
+        train: (n,) training videos, from whose rows a head that pools learns their scale; None leaves its scale.
     """
     labels = np.zeros((len(videos), 0), dtype=np.bool_) if targets is None else targets
-    labels, views = labels.repeat(videos.view_count, axis=0), videos.each_view()
     if head.pools:
-        return PooledSet(pool_videos(views, head, device), torch.from_numpy(labels).to(device))
+        return place_pooled(videos, head, device, targets=labels, train=train)
+    labels, views = labels.repeat(videos.view_count, axis=0), videos.each_view()
     if isinstance(videos, StoredVideos):
         return StreamedSet(views, head, device, labels)
     return DeviceSet(views, head, device, labels)
+
+
+def place_pooled(
+    videos: Videos,
+    head: StandardisedHead,
+    device: torch.device,
+    *,
+    targets: NDArray[np.bool_],
+    train: NDArray[np.int64] | None = None,
+) -> "PooledSet":
+    """Return the rows of N videos as batches, as `place_videos` does for a head that pools. Arguments as there."""
+    count = videos.view_count
+    rows, weights = pool_videos(videos.each_view(), head, device)
+    if train is not None:
+        head.learn_rows(rows[torch.from_numpy(views_of(np.sort(train), count)).to(device)])
+    labels = torch.from_numpy(targets.repeat(count, axis=0)).to(device)
+    return PooledSet(Pooled(head.scale_rows(rows), weights), labels)
 
 
 @dataclass(frozen=True)
@@ -150,7 +173,7 @@ def _bound_rows(videos: Videos, head: StandardisedHead) -> NDArray[np.int64]:
 
 @torch.no_grad()
 def pool_videos(videos: Videos, head: StandardisedHead, device: torch.device) -> Pooled:
-    """Return one row for each video: rows (N, D)."""
+    """Return one row for each video: rows (N, D'), not yet scaled."""
     everyone = np.arange(len(videos))
     if head.pools_mean:
         blocks = [_pool_means(videos, head, block, device) for block in blocks_of(everyone)]

@@ -26,6 +26,7 @@ class EpochRecord:
             or, with one label for each video, for the label with the most.
         validation_loss: plain cross-entropy; None without validation videos.
         validation_f1: micro-F1; None without validation videos.
+        epochs: number of epochs that are planned.
     """
 
     epoch: int
@@ -34,6 +35,7 @@ class EpochRecord:
     train_f1: float
     validation_loss: float | None = None
     validation_f1: float | None = None
+    epochs: int | None = None
 
 
 @final
@@ -89,11 +91,13 @@ class Course:
     """The records of one training run and, with `patience`, the weights of its best epoch.
 
     Args:
-        config: how to train.
+        config: how to train, with no setting left open.
     """
 
     def __init__(self, config: TrainConfig) -> None:
+        assert config.epochs is not None, "settle fills it in"
         self._config = config
+        self.epoch_count = config.epochs
         self._best: tuple[float, float] = (-1.0, 0.0)
         self.records: list[EpochRecord] = []
         self.best_weights: Mapping[str, Tensor] = {}
@@ -105,7 +109,7 @@ class Course:
         """True if all epochs are done, patience is used up, or the last epoch was cut."""
         done, patience = len(self.records), self._config.patience
         is_spent = patience is not None and done - self.best_epoch >= patience
-        return done == self._config.epochs or is_spent or self.is_cut
+        return done == self.epoch_count or is_spent or self.is_cut
 
     def cut(self) -> None:
         """End with the current epoch, which is noted up to the present step."""
@@ -125,7 +129,7 @@ class Course:
                 f"The loss is {loss} in epoch {epoch}. Lower learning_rate ({self._config.learning_rate}), or look for "
                 "vectors with NaN or infinity with inspect-embeddings --verify."
             )
-        record = EpochRecord(epoch, step, loss, train.f1)
+        record = EpochRecord(epoch, step, loss, train.f1, epochs=self.epoch_count)
         if validation is not None:
             record = replace(record, validation_loss=validation.loss, validation_f1=validation.f1)
         self.records.append(record)

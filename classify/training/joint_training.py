@@ -19,9 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from classify.heads import Pooled, StandardisedHead
+from classify.heads import StandardisedHead
 from classify.training.batches import LabelledSet
-from classify.training.device_sets import PooledSet, pool_videos
+from classify.training.defaults import settle
+from classify.training.device_sets import PooledSet, place_pooled
 from classify.training.devices import explained_memory, seeded
 from classify.training.history import Course, Tally
 from classify.training.optimisation import Descent
@@ -79,6 +80,7 @@ def fit_heads(
         TrainError: as in `fit_head`.
         HeadError: as in `fit_head`.
     """
+    jobs = [_settled(dataset, job) for job in jobs]
     runs: dict[int, TrainingRun] = {}
     tell = _teller(jobs, on_step)
     for numbers in _alike(dataset, jobs):
@@ -92,9 +94,17 @@ def fit_heads(
     return [runs[number] for number in range(len(jobs))]
 
 
+def _settled(dataset: LabelledSet, job: TrainJob) -> TrainJob:
+    """Return the job with no setting left open, if it can be trained."""
+    refuse_untrainable(dataset.targets, job.train, job.validation, job.config)
+    with torch.device("meta"):
+        head = configure_head(job.config, dataset.videos.dimension, len(dataset.names))
+    return replace(job, config=settle(job.config, head, len(job.train)))
+
+
 def _teller(jobs: Sequence[TrainJob], on_step: Callable[[int, int], None] | None) -> Callable[[int], bool]:
     """Return a function that counts further steps, calls `on_step`, and returns False: it is never late."""
-    done, total = 0, sum(job.config.epochs * job.steps_an_epoch for job in jobs)
+    done, total = 0, sum((job.config.epochs or 0) * job.steps_an_epoch for job in jobs)
 
     def tell(more: int) -> bool:
         nonlocal done
@@ -110,7 +120,6 @@ def _alike(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> Iterator[list[int]
     """Yield the indices of jobs that can train at once. Each job occurs once."""
     groups: dict[object, list[int]] = defaultdict(list)
     for number, job in enumerate(jobs):
-        refuse_untrainable(dataset.targets, job.train, job.validation, job.config)
         with torch.device("meta"):
             head = configure_head(job.config, dataset.videos.dimension, len(dataset.names))
         likeness = replace(job.config, seed=0), job.steps_an_epoch
@@ -140,20 +149,19 @@ def _prepare(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> tuple[list[Fit],
     """Build the head and the rows of each job. Jobs with the same training videos share scale and rows."""
     fits: list[Fit] = []
     sets: list[PooledSet] = []
-    first_of: dict[bytes, tuple[StandardisedHead, Pooled]] = {}
-    views, targets = dataset.videos.each_view(), dataset.targets.repeat(dataset.videos.view_count, axis=0)
+    first_of: dict[bytes, tuple[StandardisedHead, PooledSet]] = {}
     for job in jobs:
         with seeded(job.config.seed, torch.device("cpu")):
             fit = prepare_fit(dataset, job.train, job.validation, job.config)
         key = np.sort(job.train).tobytes()
         if key not in first_of:
             fit.learn_scale(dataset.videos)
-            first_of[key] = fit.head, pool_videos(views, fit.head, fit.device)
-        head, pooled = first_of[key]
+            data = place_pooled(dataset.videos, fit.head, fit.device, targets=dataset.targets, train=fit.scaling)
+            first_of[key] = fit.head, data
+        head, data = first_of[key]
         fit.head.copy_scale(head)
         fits.append(fit)
-        sets.append(PooledSet(pooled, torch.from_numpy(targets).to(fit.device)))
-        fit.learn_rows(sets[-1])
+        sets.append(data)
     return fits, sets
 
 
@@ -193,7 +201,7 @@ class _Together:
         if weights is not None:
             weights = torch.stack([fit.objective.class_weights for fit in fits])  # type: ignore[misc]
         self._objective = replace(fits[0].objective, class_weights=weights)
-        step_count = config.epochs * fits[0].steps_an_epoch
+        step_count = (config.epochs or 0) * fits[0].steps_an_epoch
         self._descent = Descent(list(self._model.parameters()), config, step_count, are_stacked=True)
 
     def train_epoch(self) -> list[Tally]:

@@ -13,7 +13,7 @@ from classify.heads import StandardisedHead
 from classify.training.batches import VideoBatch, Videos
 from classify.training.device_sets import BatchSource, place_videos
 from classify.training.devices import explained_memory, find_device
-from classify.training.mixup import Step
+from classify.training.mixup import Step, views_of
 from classify.training.objective import Objective
 
 
@@ -61,11 +61,6 @@ def view_logits(
     """Return logits (n, C) of the mean probabilities of each video's views, and targets (n, C)."""
     logits, targets = _logits(head, data, views_of(indices, view_count))
     return objective.average(logits, view_count), targets[::view_count]
-
-
-def views_of(indices: NDArray[np.int64], view_count: int) -> NDArray[np.int64]:
-    """Return the indices of all views of the videos at the indices."""
-    return np.asarray((indices[:, None] * view_count + np.arange(view_count)).ravel())
 
 
 def _refuse_infinite(logits: Tensor, videos: Videos) -> None:

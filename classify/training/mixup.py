@@ -49,6 +49,11 @@ def draw_views(step: Step, view_count: int, rng: np.random.Generator) -> Step:
     return Step(draw(step.first), None if step.second is None else draw(step.second), step.weight)
 
 
+def views_of(indices: NDArray[np.int64], view_count: int) -> NDArray[np.int64]:
+    """Return the indices of all views of the videos at the indices."""
+    return np.asarray((indices[:, None] * view_count + np.arange(view_count)).ravel())
+
+
 def _shuffle(videos: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     order = rng.permutation(videos)
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]

@@ -23,7 +23,7 @@ class Descent:
 
     Args:
         parameters: of one head, or of several that train at once; then each tensor has a first dimension of heads.
-        config: how to train.
+        config: how to train, with no setting left open.
         step_count: number of steps of the whole training run.
         are_stacked: the parameters are those of several heads, and each head's gradient is clipped by itself.
 
@@ -78,7 +78,7 @@ class Descent:
             beta1=_DECAYS[0],
             beta2=_DECAYS[1],
             lr=learning_rate_at(self._steps_done, self._step_count, self._config),
-            weight_decay=self._config.weight_decay,
+            weight_decay=self._config.weight_decay or 0.0,
             eps=_EPSILON,
             maximize=False,
         )
@@ -100,12 +100,13 @@ def learning_rate_at(step: int, step_count: int, config: TrainConfig) -> float:
 
     Source: cosine annealing without restarts, Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983.
     """
-    warm_up = round(config.warm_up * step_count)
+    highest, warm_up = config.learning_rate, round(config.warm_up * step_count)
+    assert highest is not None, "settle fills it in"
     if step < warm_up:
-        return config.learning_rate * (step + 1) / warm_up
+        return highest * (step + 1) / warm_up
     if config.schedule == "constant":
-        return config.learning_rate
-    return config.learning_rate * (1 + math.cos(math.pi * (step - warm_up) / (step_count - warm_up))) / 2
+        return highest
+    return highest * (1 + math.cos(math.pi * (step - warm_up) / (step_count - warm_up))) / 2
 
 
 def shorten_gradients(parameters: Sequence[Tensor], longest: float, *, are_stacked: bool = False) -> None:

@@ -1,6 +1,8 @@
 """The settings of a training run, each with its default and what it does.
 
-The command line makes its options from them, so each setting is described once.
+The command line makes its options from them, so each setting is described once. Settings that are None by default
+depend on the head and on the number of training videos: `classify.training.defaults` fills them in. `RECIPES` are sets
+of settings with a name.
 """
 
 import math
@@ -13,6 +15,22 @@ from classify.errors import TrainError
 EVERYBODY = "Options"
 GROUPS = (EVERYBODY, "Labels", "Head", "Regularisation", "Steps", "Machine")
 """The groups of settings, in the order of `train-head --help`."""
+
+RECIPES: Mapping[str, Mapping[str, Any]] = {
+    "clip-mixup": {
+        "mixup": 0.4,
+        "epochs": 10,
+        "batch_size": 16,
+        "learning_rate": 1e-3,
+        "optimizer": "adam",
+        "weight_decay": 0.0,
+        "schedule": "constant",
+    },
+}
+"""Name -> settings that belong together, for `TrainConfig(**RECIPES[name])`.
+
+clip-mixup is the recipe of the project's first experiment, heads on CLIP's vectors of 1,553 videos.
+"""
 
 _SEEDS = 2**64  # torch's generators hold 64 bits
 
@@ -28,7 +46,7 @@ def _setting(default: object, group: str, text: str, **more: object) -> Any:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The settings of a training run. The defaults are the recipe of the project's first experiment.
+    """The settings of a training run. By default, a head that pools trains as logistic regression does: to the end.
 
     Each field's metadata describes it; `train-head --help` prints the descriptions.
 
@@ -44,15 +62,25 @@ class TrainConfig:
         metavar="NAME",
     )
     mixup: float = _setting(
-        0.4,
+        0.0,
         EVERYBODY,
         "Train on mixed pairs of videos, with weights drawn from Beta(ALPHA, ALPHA); 0 turns mixup off.",
         metavar="ALPHA",
     )
-    epochs: int = _setting(10, "Steps", "Passes over the training videos.", metavar="N")
+    epochs: int | None = _setting(
+        None,
+        "Steps",
+        "Passes over the training videos.  [default: 10; more on small sets, which have few steps in a pass]",
+        kind=int,
+        metavar="N",
+    )
     batch_size: int = _setting(16, "Steps", "Training videos per step.", metavar="N")
-    learning_rate: float = _setting(
-        1e-3, "Steps", "The learning rate; its highest value, if a warm-up or a schedule changes it.", metavar="RATE"
+    learning_rate: float | None = _setting(
+        None,
+        "Steps",
+        "The highest learning rate.  [default: 4 / dimensions for heads that pool, 0.001 for the rest]",
+        kind=float,
+        metavar="RATE",
     )
     seed: int = _setting(0, "Steps", "Seed of first weights, order of videos, mixup and dropout.", metavar="N")
     device: str = _setting("auto", "Machine", "auto, cpu or cuda; auto uses a GPU if there is one.", metavar="NAME")
@@ -88,14 +116,16 @@ class TrainConfig:
     optimizer: str = _setting(
         "adam", "Steps", "How the weights are updated: by Adam or AdamW.", choices=("adam", "adamw")
     )
-    weight_decay: float = _setting(
-        0.0,
+    weight_decay: float | None = _setting(
+        None,
         "Regularisation",
-        "Weight decay of all weights: adam adds it to the gradient, adamw does not.",
+        "Weight decay of all weights: adam adds it to the gradient, adamw does not.  [default: as in "
+        "logistic regression for heads that pool, 0 for the rest]",
+        kind=float,
         metavar="FACTOR",
     )
     schedule: str = _setting(
-        "constant",
+        "cosine",
         "Steps",
         "How the learning rate changes over the steps; cosine falls to 0.",
         choices=("constant", "cosine"),
@@ -153,7 +183,7 @@ class TrainConfig:
                 raise TrainError(f"{name} is {value}. Use a number above 0.")
         for name in ("mixup", "weight_decay"):
             value = getattr(self, name)
-            if not value >= 0:
+            if value is not None and not value >= 0:
                 raise TrainError(f"{name} is {value}. Use 0 or more; 0 is off.")
         for name in ("dropout", "warm_up", "label_smoothing"):
             share = getattr(self, name)

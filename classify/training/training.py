@@ -23,10 +23,11 @@ from classify.errors import TrainError
 from classify.heads import StandardisedHead, build_head, list_options
 from classify.measures import HALF, tune_thresholds
 from classify.training.batches import LabelledSet, VideoBatch, Videos, blocks_of
-from classify.training.device_sets import BatchSource, PooledSet, place_videos
+from classify.training.defaults import settle
+from classify.training.device_sets import BatchSource, place_videos
 from classify.training.devices import explained_memory, find_device, on_one_thread, seeded
 from classify.training.history import Course, EpochRecord, Tally
-from classify.training.logits import head_logits, view_logits, views_of
+from classify.training.logits import head_logits, view_logits
 from classify.training.mixup import Step, draw_views, plan_epoch
 from classify.training.objective import Objective, balance_classes
 from classify.training.optimisation import Descent
@@ -43,7 +44,7 @@ class TrainingRun:
         head: on the CPU, in evaluation mode.
         thresholds: (C,) lowest probability at which each label is predicted, if videos may have several; None if each
             video has one label, the most probable.
-        config: how it was trained.
+        config: how it was trained, with the numbers of epochs and others that were left to the head.
         history: one record for each epoch.
         best_epoch: the epoch of the head's weights: the last one or, with `patience`, the best on validation videos.
         seconds: wall time of training; an equal share of it if several heads trained at once.
@@ -90,12 +91,11 @@ def fit_head(
     """
     started = time.perf_counter()
     device = find_device(config.device)
-    course = Course(config)
     with explained_memory(), seeded(config.seed, device):
         fit = prepare_fit(dataset, train, validation, config)
+        course = Course(fit.config)
         fit.learn_scale(dataset.videos)
-        data = place_videos(dataset.videos, fit.head, device, targets=dataset.targets)
-        fit.learn_rows(data)
+        data = place_videos(dataset.videos, fit.head, device, targets=dataset.targets, train=fit.scaling)
         with with_fitting_threads(fit.head, config.batch_size):
             for record in _epochs(fit, data, course, is_late):
                 if on_epoch is not None:
@@ -113,7 +113,7 @@ class Fit:
         train: (n,) indices of training videos.
         validation: (m,) indices of validation videos; may be empty.
         class_count: C.
-        config: how to train.
+        config: how to train, with no setting left open.
         device: where it trains.
         view_count: V, the number of views of each video.
     """
@@ -139,10 +139,10 @@ class Fit:
             with nullcontext() if self.config.project else on_one_thread():  # no products: blocks are small
                 self.head.learn_scale(blocks, standardise=self.config.standardise)
 
-    def learn_rows(self, data: BatchSource) -> None:
-        """Let a head that scales pooled rows learn from those of its training videos, of all their views."""
-        if self.config.standardise and self.head.scales_rows and isinstance(data, PooledSet):
-            self.head.learn_rows(data.gather([Step(views_of(np.sort(self.train), self.view_count))])[0])
+    @property
+    def scaling(self) -> NDArray[np.int64] | None:
+        """The videos from which a head that pools learns the scale of rows; None if it does not."""
+        return self.train if self.config.standardise else None
 
     def plan_epoch(self, rng: np.random.Generator) -> list[Step]:
         """Return the steps of the next epoch, with random order, mixes and views."""
@@ -170,7 +170,8 @@ def prepare_fit(
     if config.class_weights == "balanced":
         weights = balance_classes(dataset.targets[train], is_multi_label=dataset.is_multi_label).to(device)
     objective = Objective(dataset.is_multi_label, config.label_smoothing, weights)
-    return Fit(head, objective, train, validation, len(dataset.names), config, device, dataset.videos.view_count)
+    own = settle(config, head, len(train))
+    return Fit(head, objective, train, validation, len(dataset.names), own, device, dataset.videos.view_count)
 
 
 def with_head(config: TrainConfig, arch: str) -> TrainConfig:
@@ -230,7 +231,7 @@ def with_fitting_threads(head: StandardisedHead, batch_size: int) -> AbstractCon
 
 def _epochs(fit: Fit, data: BatchSource, course: Course, is_late: Callable[[], bool]) -> Iterator[EpochRecord]:
     rng = np.random.default_rng(fit.config.seed)
-    steps_done, step_count = 0, fit.config.epochs * fit.steps_an_epoch
+    steps_done, step_count = 0, course.epoch_count * fit.steps_an_epoch
     descent = Descent(list(fit.head.parameters()), fit.config, step_count)
     step = _step_linear if fit.head.is_linear and not fit.config.mixed_precision else _step
     while not course.is_over:

@@ -196,7 +196,7 @@ def test_a_trained_head_is_measured_on_the_device_that_is_asked_for(
     def appear(_: EpochRecord) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
 
-    config = TrainConfig(epochs=1, device="auto")
+    config = TrainConfig(epochs=1, learning_rate=0.01, weight_decay=0, device="auto")
     with pytest.raises((AssertionError, RuntimeError), match=r"CUDA|NVIDIA"):
         train_head(toy_store, split, tmp_path / "head", config=config, on_epoch=appear)
 

@@ -66,7 +66,6 @@ HEAD_CHECKS: tuple[HeadCheck, ...] = tuple(
         optional_rules.classifies_what_it_pools,
         optional_rules.pools_the_mean_if_it_says_so,
         optional_rules.is_linear_if_it_says_so,
-        optional_rules.learns_rows_into_buffers,
     )
 )
 """All checks, from the simplest to the most special."""

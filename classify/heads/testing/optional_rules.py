@@ -1,6 +1,5 @@
 """What the optional protocols ask of a head that satisfies them. A rule passes if the head does not satisfy its one."""
 
-import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -111,24 +110,6 @@ def is_linear_if_it_says_so(subject: Subject) -> None:
         "is_linear.",
         tolerance=0.0,
     )
-
-
-def learns_rows_into_buffers(subject: Subject) -> None:
-    """Require that `learn_rows` changes no parameter, and that each buffer is one row."""
-    learning = subject.abilities.row_learning
-    if learning is None:
-        return
-    rows, before = learning.pool(*subject.batch()).rows, copy.deepcopy(list(subject.head.parameters()))
-    learning.learn_rows(rows)
-    require_close(
-        list(subject.head.parameters()), before, "Its method learn_rows changes parameters. Fill buffers instead."
-    )
-    for name, buffer in subject.head.named_buffers():
-        require(
-            buffer.shape == rows.shape[1:],
-            f"Its buffer {name!r} is {tuple(buffer.shape)}, but a pooled row is {tuple(rows.shape[1:])}. Give it that "
-            "shape: where several heads train at once, their buffers are stacked.",
-        )
 
 
 def _rows_of_videos(subject: Subject) -> list[Tensor]:

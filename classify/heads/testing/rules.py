@@ -18,7 +18,6 @@ _SIGNATURES = {
     "select_batch": "select_batch(vectors, mask) -> (vectors, mask)",
     "pool": "pool(vectors, mask) -> Pooled",
     "classify": "classify(rows) -> logits",
-    "learn_rows": "learn_rows(rows)",
     "is_timed": "is_timed",
     "pools_mean": "pools_mean",
     "is_linear": "is_linear",
@@ -27,7 +26,6 @@ _NEEDS = {
     "select_batch": "select",
     "pool": "classify",
     "classify": "pool",
-    "learn_rows": "pool",
     "pools_mean": "pool",
     "is_linear": "pool",
 }
@@ -146,9 +144,6 @@ def saves_all_that_it_needs(subject: Subject) -> None:
             f"Its state_dict cannot be saved as safetensors ({textwrap.shorten(str(error), 200)}). "
             "Hold tensors only in it, and share none of them between two names."
         ) from error
-    learning = subject.abilities.row_learning
-    if learning is not None:
-        learning.learn_rows(learning.pool(*subject.batch()).rows)
     other = subject.build_fresh().eval()
     other.load_state_dict(subject.head.state_dict())
     require_close(

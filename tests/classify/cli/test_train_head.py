@@ -215,3 +215,20 @@ def test_a_refused_record_costs_no_result(
     assert result.exit_code == 2
     assert json.loads(result.stdout)["test_videos"] == 6
     assert "head holds the trained head, but MLflow refuses" in result.stderr
+
+
+def test_a_named_recipe_fills_in_what_is_not_given(run: Callable[..., Result], toy_store: Path) -> None:
+    run("split_videos", toy_store)
+
+    result = run("train_head", toy_store, "--split", "split.csv", "--recipe", "clip-mixup", "--epochs", "2", "--json")
+
+    config = json.loads(result.stdout)["config"]
+    assert (config["mixup"], config["epochs"], config["learning_rate"]) == (0.4, 2, 0.001)
+    assert (config["schedule"], config["weight_decay"]) == ("constant", 0.0)
+
+
+def test_an_unknown_recipe_is_refused_with_those_that_there_are(run: Callable[..., Result], toy_store: Path) -> None:
+    result = run("train_head", toy_store, "--split", "split.csv", "--recipe", "clip")
+
+    assert result.exit_code == 2
+    assert "clip-mixup" in result.stderr

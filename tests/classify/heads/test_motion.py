@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from sklearn.preprocessing import StandardScaler
 
-from classify.heads.motion import MotionHead, describe_motion
+from classify.heads.motion import describe_motion
 
 
 def describe(rows: NDArray[np.float32], padding: int = 0) -> NDArray[np.float32]:
@@ -79,13 +78,3 @@ def test_what_does_not_move_has_a_gradient_all_the_same() -> None:
 
     assert still.grad is not None
     assert still.grad.isfinite().all()
-
-
-def test_rows_are_standardised_as_by_scikit_learn() -> None:
-    rows = np.random.default_rng(0).gamma(2.0, size=(30, 15 * 4)).astype(np.float32)
-    head = MotionHead(4, 3)
-    head.learn_rows(torch.from_numpy(rows))
-
-    scaled = torch.from_numpy(StandardScaler().fit_transform(rows)) / 15
-
-    torch.testing.assert_close(head.classify(torch.from_numpy(rows)), head.linear(scaled))

@@ -80,12 +80,16 @@ def test_heads_offer_what_they_are_said_to() -> None:
         heads = {arch: build_head(arch, D, C) for arch in HEADS}
         timed = build_head("transformer", D, C, options={"positions": "timestamps"})
 
-    assert {arch for arch, head in heads.items() if head.is_linear} == {"linear", "random-frame", "statistics"}
+    assert {arch for arch, head in heads.items() if head.is_linear} == {
+        "linear",
+        "random-frame",
+        "statistics",
+        "motion",
+    }
     assert {arch for arch, head in heads.items() if head.pools_mean} == {"linear", "random-frame", "mlp", "moe"}
     assert {arch for arch, head in heads.items() if head.pools} == {
         *("linear", "random-frame", "mlp", "moe", "statistics", "motion")
     }
-    assert {arch for arch, head in heads.items() if head.scales_rows} == {"motion"}
     assert not any(head.is_timed for head in heads.values())
     assert timed.is_timed
 

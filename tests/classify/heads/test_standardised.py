@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.preprocessing import StandardScaler
 
 from classify.errors import HeadError
 from classify.heads.blocks.pooling import pool_mean
@@ -68,6 +69,41 @@ def test_projected_vectors_have_mean_0_deviation_1_over_all_and_no_correlation()
     assert covariance.trace() == pytest.approx(2, rel=1e-3)
     assert covariance[0, 1] == pytest.approx(0, abs=1e-3)
     assert covariance[0, 0] > covariance[1, 1]
+
+
+@pytest.mark.parametrize(("arch", "parts"), [("statistics", 3), ("motion", 15)])
+def test_pooled_rows_are_standardised_as_by_scikit_learn_and_divided_by_their_parts(arch: str, parts: int) -> None:
+    rows = np.random.default_rng(0).gamma(2.0, size=(30, parts * D)).astype(np.float32)
+    head = build_head(arch, D, C)
+    fresh = head.scale_rows(torch.from_numpy(rows))
+    head.learn_rows(torch.from_numpy(rows))
+
+    torch.testing.assert_close(fresh, torch.from_numpy(rows) / parts)
+    torch.testing.assert_close(
+        head.scale_rows(torch.from_numpy(rows)), torch.from_numpy(StandardScaler().fit_transform(rows)) / parts
+    )
+
+
+@pytest.mark.parametrize("arch", ["linear", "mlp", "moe", "random-frame"])
+def test_means_keep_their_mean_so_that_a_mix_of_means_is_the_mean_of_the_mix(arch: str) -> None:
+    rows = torch.from_numpy(np.random.default_rng(0).normal(1, 3, (30, D)).astype(np.float32))
+    head = build_head(arch, D, C)
+    head.learn_rows(rows)
+
+    torch.testing.assert_close(head.scale_rows(rows), rows / rows.std(dim=0, correction=0))
+
+
+def test_pooled_rows_of_components_have_one_deviation_a_part() -> None:
+    rows = torch.from_numpy(np.random.default_rng(0).normal(0, [5, 1, 3, 1, 3, 3], (30, D)).astype(np.float32))
+    head = build_head("statistics", D, C, project=2)
+    head.learn_rows(rows)
+
+    scaled = head.scale_rows(rows).unflatten(1, (3, 2))
+
+    np.testing.assert_allclose(
+        scaled.square().mean(dim=(0, 2)) - scaled.mean(dim=0).square().mean(dim=1), 1 / 9, rtol=0.1
+    )
+    assert scaled[:, 0, 0].std() > 3 * scaled[:, 0, 1].std()
 
 
 def test_more_components_than_dimensions_are_refused() -> None:

@@ -89,7 +89,7 @@ def test_each_of_several_heads_ends_with_its_own_patience(separable: LabelledSet
 
 def test_jobs_of_all_kinds_come_back_in_their_order(separable: LabelledSet) -> None:
     configs = [
-        TrainConfig(arch=arch, epochs=epochs, seed=seed)
+        TrainConfig(arch=arch, epochs=epochs, seed=seed, learning_rate=1e-3, weight_decay=0)
         for arch, epochs, seed in [("linear", 2, 0), ("mlp", 2, 0), ("linear", 3, 1), ("rnn", 1, 0), ("linear", 2, 1)]
     ]
     seen: list[tuple[int, int]] = []

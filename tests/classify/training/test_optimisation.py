@@ -61,7 +61,9 @@ def test_a_parameter_that_the_loss_does_not_hold_stays() -> None:
     parameters = make_parameters()
     idle = torch.nn.Parameter(torch.ones(2))
     alone, beside = make_parameters(), [parameters[0], idle, parameters[1]]
-    descents = [Descent(given, TrainConfig(weight_decay=0.1), step_count=2) for given in (alone, beside)]
+    descents = [
+        Descent(given, TrainConfig(weight_decay=0.1, learning_rate=1e-3), step_count=2) for given in (alone, beside)
+    ]
 
     for _ in range(2):
         descents[0].step(loss_of(alone))
@@ -72,7 +74,7 @@ def test_a_parameter_that_the_loss_does_not_hold_stays() -> None:
 
 
 def test_a_constant_schedule_warms_up_and_stays() -> None:
-    config = TrainConfig(learning_rate=1.0, warm_up=0.5)
+    config = TrainConfig(learning_rate=1.0, warm_up=0.5, schedule="constant")
 
     assert [learning_rate_at(step, 8, config) for step in range(8)] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]
 

@@ -142,10 +142,6 @@ class PoolsWithoutClassify(MeanHead):
         return pool_mean_once(vectors, mask)
 
 
-class LearnsWithoutPool(MeanHead):
-    def learn_rows(self, rows: Tensor) -> None: ...
-
-
 class SelectsInBatchesOnly(MeanHead):
     def select_batch(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         return vectors[:, :1], mask[:, :1]
@@ -228,24 +224,6 @@ class LinearByNameOnly(LinearHead):
 class LinearBesideDropout(LinearHead):
     def classify(self, rows: Tensor) -> Tensor:
         return super().classify(F.dropout(rows, 0.5, self.training))
-
-
-class LearnsIntoWeights(LinearHead):
-    def learn_rows(self, rows: Tensor) -> None:
-        with torch.no_grad():
-            self.linear.weight.mul_(rows.mean())
-
-
-class LearnsOneNumber(LinearHead):
-    def __init__(self, dimension: int, class_count: int) -> None:
-        super().__init__(dimension, class_count)
-        self.register_buffer("scale", torch.ones(()))
-
-    def learn_rows(self, rows: Tensor) -> None:
-        self.scale.copy_(rows.std())
-
-    def classify(self, rows: Tensor) -> Tensor:
-        return super().classify(rows / self.scale)
 
 
 def build_no_module(dimension: int, class_count: int) -> str:

@@ -23,7 +23,6 @@ BROKEN = [
     (broken.WithoutForward, "has whole protocols", r"no method forward\(vectors, mask\).*Add it"),
     (broken.PoolLayer, "has whole protocols", r"AdaptiveAvgPool1d 'pool' has the name of a method.*Rename it"),
     (broken.PoolsWithoutClassify, "has whole protocols", r"'pool' but has no method classify\(rows\).*Add it, or"),
-    (broken.LearnsWithoutPool, "has whole protocols", r"'learn_rows' but has no method pool\(vectors, mask\)"),
     (
         broken.SelectsInBatchesOnly,
         "has whole protocols",
@@ -62,8 +61,6 @@ BROKEN = [
     (broken.MeanByNameOnly, "pools the mean if it says so", r"pools_mean is True, but.*remove pools_mean"),
     (broken.LinearByNameOnly, "is linear if it says so", r"not those of one torch.nn.Linear.*Remove is_linear"),
     (broken.LinearBesideDropout, "is linear if it says so", r"does not return the output.*Remove is_linear"),
-    (broken.LearnsIntoWeights, "learns rows into buffers", r"learn_rows changes parameters. Fill buffers"),
-    (broken.LearnsOneNumber, "learns rows into buffers", r"buffer 'scale' is \(\), but a pooled row is \(16,\). Give"),
 ]
 
 
