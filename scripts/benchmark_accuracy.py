@@ -311,7 +311,7 @@ def _heading(arguments: argparse.Namespace, table: LabelTable) -> str:
     frames += f" on {arguments.project} principal components" if arguments.project else ""
     vectors = f"{arguments.model}, {frames}, views {arguments.views.replace(',', ', ')}"
     way = f"{arguments.folds} folds by group x {arguments.seeds} seeds"
-    recipe = f"{arguments.epochs} epochs, learning rate {arguments.learning_rate:g}"
+    recipe = f"epochs: {arguments.epochs or 'default'}, learning rate: {arguments.learning_rate or 'default'}"
     machine = f"{_processor()}, parallel training runs: {arguments.jobs}, torch {torch.__version__}, {date.today()}"
     return f"{data}; {vectors}; {way}; {recipe}.\n{machine}."
 
@@ -337,8 +337,8 @@ def _arguments() -> argparse.Namespace:
     add("--store", type=Path, help="the store of vectors, made if it is absent; default: a file below build/")
     add("--folds", type=int, default=5, help="folds per seed; default: %(default)s")
     add("--seeds", type=int, default=5, help="number of seeds; default: %(default)s")
-    add("--epochs", type=int, default=TrainConfig().epochs, help="epochs per training run; default: %(default)s")
-    add("--learning-rate", type=float, default=TrainConfig().learning_rate, help="learning rate; default: %(default)s")
+    add("--epochs", type=int, help="epochs per training run; default: the recipe's")
+    add("--learning-rate", type=float, help="learning rate; default: the recipe's")
     add("--max-frames", type=int, help="the maximum number of frames of a clip that heads see; default: all")
     add("--project", type=int, help="the number of principal components that heads see; default: all dimensions")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="parallel training runs; default: one per core")

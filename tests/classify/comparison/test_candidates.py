@@ -2,7 +2,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from classify import HeadError, LabelledSet, TrainConfig, fit_head
 from classify.comparison.candidates import list_candidates, note_left_out
@@ -43,7 +45,7 @@ def test_linear_comes_first_as_logistic_regression(noisy: LabelledSet) -> None:
     run = fit_head(noisy, train, NOBODY, recipe)
 
     found = predict_probabilities(run.head, noisy.videos, None)[test]
-    means = run.head.scale(videos.mean(axis=1))
+    means = run.head.scale_rows(torch.from_numpy(run.head.scale(videos.mean(axis=1)))).numpy()
     # Of two classes scikit-learn has one row of weights, half of which each of the head's has: C=2 is as strict as 1.
     expected = LogisticRegression(C=2).fit(means[train], classes[train]).predict_proba(means[test])
     assert recipe.arch == "linear"
@@ -72,7 +74,7 @@ def test_linear_comes_first_as_logistic_regression_whatever_is_asked_for(setting
     run = fit_head(uneven, train, NOBODY, recipe)
 
     found = predict_probabilities(run.head, uneven.videos, None)[test]
-    means = (vectors.mean(axis=1) - vectors[train].mean(axis=(0, 1))) / vectors[train].std(axis=(0, 1))
+    means = StandardScaler().fit(vectors[train].mean(axis=1)).transform(vectors.mean(axis=1))
     weight = "balanced" if "class_weights" in setting else None
     model = LogisticRegression(C=2, class_weight=weight).fit(means[train], classes[train])
     assert np.abs(found - model.predict_proba(means[test])).max() < 0.04

@@ -217,9 +217,9 @@ def test_a_budget_for_a_named_head_is_refused(toy_store: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"mixup": 0.0}, r"`mixup` is 0\.0"),
+        ({"mixup": 0.4}, r"`mixup` is 0\.4"),
         ({"dropout": 0.3}, r"`dropout` is 0\.3"),
-        ({"epochs": 5, "schedule": "cosine"}, "`epochs` is 5, `schedule` is cosine"),
+        ({"epochs": 5, "schedule": "constant"}, "`epochs` is 5, `schedule` is constant"),
         ({"learning_rate": 0.1, "weight_decay": 0.1}, r"`learning_rate` is 0\.1, `weight_decay` is 0\.1"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",

@@ -27,16 +27,13 @@ NOBODY = np.array([], dtype=np.int64)
 every_head = pytest.mark.parametrize("arch", list_heads())
 mixup_on_and_off = pytest.mark.parametrize("mixup", [0.0, 0.4], ids=["plain", "mixup"])
 
-
 QUICK = {"linear", "random-frame", "statistics", "motion", "attention", "rnn", "moe"}
 """Heads with few weights, which can take longer steps."""
 
 
 def recipe(arch: str, mixup: float) -> TrainConfig:
     """Return how to train a head on the toy sets: enough for every one, and quick for the largest."""
-    if arch in QUICK:
-        return TrainConfig(arch=arch, mixup=mixup, epochs=30, learning_rate=0.02)
-    return TrainConfig(arch=arch, mixup=mixup, epochs=30)
+    return TrainConfig(arch=arch, mixup=mixup, epochs=30, learning_rate=0.02 if arch in QUICK else None)
 
 
 def held_out_f1(dataset: LabelledSet, config: TrainConfig, *, train_share: float = 2 / 3) -> float:
@@ -160,9 +157,8 @@ def test_several_labels_a_video_mean_a_threshold_each(several_labels: LabelledSe
 def test_the_history_has_a_record_an_epoch_and_falls(separable: LabelledSet) -> None:
     seen: list[EpochRecord] = []
 
-    run = fit_head(
-        separable, np.arange(80), np.arange(80, 120), TrainConfig(epochs=10, learning_rate=0.01), on_epoch=seen.append
-    )
+    config = TrainConfig(epochs=10, learning_rate=0.01)
+    run = fit_head(separable, np.arange(80), np.arange(80, 120), config, on_epoch=seen.append)
 
     assert tuple(seen) == run.history
     assert [(record.epoch, record.step) for record in seen] == [(epoch, 5 * epoch) for epoch in range(1, 11)]
@@ -322,9 +318,8 @@ def test_thresholds_that_were_tuned_are_at_least_as_good_on_validation(several_l
 
     assert weights_of(half) == weights_of(tuned)
     probabilities = predict_probabilities(half.head, noisy.videos, half.thresholds)[validation]
-    figures = [
-        micro_f1(noisy.targets[validation], decide_labels(probabilities, run.thresholds)) for run in (half, tuned)
-    ]
+    truth = noisy.targets[validation]
+    figures = [micro_f1(truth, decide_labels(probabilities, run.thresholds)) for run in (half, tuned)]
     assert figures[1] > figures[0]
 
 
