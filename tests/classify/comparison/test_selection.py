@@ -18,7 +18,7 @@ from tests.classify.conftest import labelled
 
 ROOT = Path(__file__).parents[3]
 LINEAR, STATISTICS, RNN = (
-    TrainConfig(arch=arch, mixup=0, epochs=12, learning_rate=0.01, device="cpu")
+    TrainConfig(arch=arch, epochs=12, learning_rate=0.02, schedule="constant", device="cpu")
     for arch in ("linear", "statistics", "rnn")
 )
 SHORT = replace(LINEAR, epochs=3)
