@@ -123,7 +123,7 @@ class VideoSet:
     @classmethod
     def read(cls, store: EmbeddingStore, ids: Sequence[str]) -> "VideoSet":
         """Read the vectors of some videos of a store into memory. Timestamps are read when a timed head needs them."""
-        vectors, row_counts = store.read_many(ids)
+        vectors, row_counts = store.read_many(ids, is_checked=True)
         return cls(tuple(ids), vectors, row_counts, len(store.provenance.views), partial(store.read_timestamps, ids))
 
     @cached_property
@@ -166,6 +166,7 @@ class StoredVideos:
         self.row_counts = store.row_counts[[positions[video_id] for video_id in ids]].astype(np.int64)
         self.dimension = store.dimension
         self.view_count = len(store.provenance.views)
+        self._is_checked = np.zeros(len(self.ids), dtype=np.bool_)
         _refuse_uneven_views(self)
 
     def __len__(self) -> int:
@@ -173,7 +174,9 @@ class StoredVideos:
 
     def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.floating]:
         """Return the rows (R, D) of the videos at `indices`, one video after another in that order."""
-        vectors, _ = self._store.read_many([self.ids[index] for index in indices.tolist()])
+        is_new = not self._is_checked[indices].all()  # later epochs read the same file again
+        vectors, _ = self._store.read_many([self.ids[index] for index in indices.tolist()], is_checked=is_new)
+        self._is_checked[indices] = True
         return vectors
 
     def timestamps_of(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:

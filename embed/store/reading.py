@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import StoreDamaged, StoreError
+from embed.machine import counted
 from embed.store.hdf5_reading import is_hdf5
 from embed.store.parts import parts_folder, parts_in, piece_files
 from embed.store.pieces import Piece, damage_of
@@ -119,11 +120,7 @@ class EmbeddingStore:
         index = self._position_of(video_id)
         video = self._read_at(index)
         if not self._is_as_written(index, video):
-            raise StoreDamaged(
-                f"{self.path}: the rows of {video_id} are not the ones that were written (checksum). Run "
-                f"inspect-embeddings {shlex.quote(str(self.path))} --repair NEW to save the undamaged videos into a "
-                "new store."
-            )
+            raise self._damaged([video_id])
         return video
 
     def read_unchecked(self, video_id: str) -> VideoVectors:
@@ -134,11 +131,14 @@ class EmbeddingStore:
         """Return True if what was read agrees with the checksum that was stored when it was written."""
         return self._is_as_written(self._position_of(video_id), video)
 
-    def read_many(self, ids: Sequence[str]) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
-        """Read the vectors of many videos into one array, at the speed of the disk. Checksums are not compared.
+    def read_many(
+        self, ids: Sequence[str], *, is_checked: bool = False
+    ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+        """Read the vectors of many videos into one array, at the speed of the disk.
 
         Args:
             ids: in any order.
+            is_checked: compare them with their checksums.
 
         Returns:
             (R, D) float16 rows, one video after another in the order of `ids`, and the (len(ids),) int64 number of rows
@@ -146,12 +146,15 @@ class EmbeddingStore:
 
         Raises:
             KeyError: the store has no such video.
+            StoreDamaged: with `is_checked`, some are not as they were written.
         """
         chosen = self._index(ids)
         counts = self.row_counts[chosen]
         rows = np.empty((int(counts.sum()), self.dimension), dtype=np.float16)
         for piece, first, place in self._spans(chosen):
             piece.read_into(rows[place], first)
+        if is_checked:
+            self._check_rows(ids, rows, counts)
         return rows, counts
 
     def read_timestamps(self, ids: Sequence[str]) -> NDArray[np.float32]:
@@ -205,6 +208,26 @@ class EmbeddingStore:
     def _is_as_written(self, index: int, video: VideoVectors) -> bool:
         stored = self.column("crc32")[index]
         return bool(checksum_rows(self._ids[index], video.vectors, video.timestamps_s) == stored)
+
+    def _check_rows(self, ids: Sequence[str], rows: NDArray[np.float16], counts: NDArray[np.int64]) -> None:
+        chosen, moments, first = self._index(ids), self.read_timestamps(ids), 0
+        sums, stored_ids = self.column("crc32")[chosen].tolist(), self._ids[chosen].tolist()
+        damaged = []
+        for video_id, stored_id, stored, count in zip(ids, stored_ids, sums, counts.tolist(), strict=True):
+            place = slice(first, first + count)
+            if checksum_rows(stored_id, rows[place], moments[place]) != stored:
+                damaged.append(video_id)
+            first += count
+        if damaged:
+            raise self._damaged(damaged)
+
+    def _damaged(self, ids: Sequence[str]) -> StoreDamaged:
+        more = f" and of {counted(len(ids) - 1, 'more video')}" if len(ids) > 1 else ""
+        return StoreDamaged(
+            f"{self.path}: the rows of {ids[0]}{more} are not the ones that were written (checksum). Run "
+            f"inspect-embeddings {shlex.quote(str(self.path))} --repair NEW to save the undamaged videos into a "
+            "new store."
+        )
 
     def _joined(self, table: str, name: str) -> NDArray[Any]:
         columns = [piece.column(table, name) for piece in self._pieces]

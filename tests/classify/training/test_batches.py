@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from classify.errors import ClassifyError
 from classify.training.batches import LabelledSet, StoredVideos, VideoSet, open_videos, take_videos
 from embed import EmbeddingStore, Provenance
+from embed.errors import StoreDamaged
 
 
 @pytest.fixture
@@ -142,3 +144,19 @@ def test_one_video_of_two_labels_makes_the_task_that_of_the_whole_set_and_its_pa
 def test_targets_of_another_shape_are_refused(videos: VideoSet) -> None:
     with pytest.raises(ClassifyError, match=r"bool \(2, 2\), but videos and names need bool \(3, 2\)"):
         LabelledSet(videos, ("x", "y"), np.zeros((2, 2), dtype=np.bool_))
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["in memory", "from disk"])
+def test_rows_that_changed_on_the_disk_are_refused_with_the_command_that_saves_the_others(
+    toy_store: Path, tmp_path: Path, *, stream: bool
+) -> None:
+    path = tmp_path / "s.h5"
+    shutil.copy(toy_store, path)
+    with EmbeddingStore(path) as store:
+        damaged = store.ids[3]
+        rows = store.read(damaged).vectors.tobytes()
+    content = bytearray(path.read_bytes())
+    content[content.index(rows)] ^= 1
+    path.write_bytes(content)
+    with EmbeddingStore(path) as store, pytest.raises(StoreDamaged, match=rf"rows of {damaged} .* --repair NEW"):
+        open_videos(store, store.ids, stream=stream).rows_of(np.arange(len(store)))
