@@ -103,7 +103,10 @@ class PlanFailed(Exception):
 
 def has_alpha_beside(stream: "VideoStream") -> bool:
     """Return True if a stream's transparency is stored beside its packets."""
-    return stream.codec.canonical_name in _DECODERS_OF_ALPHA and stream.metadata.get("alpha_mode") == "1"
+    if stream.codec.canonical_name not in _DECODERS_OF_ALPHA:
+        return False
+    # Where a file says it twice, as FFmpeg writes it, the name is that of the tag, in capitals.
+    return any(name.lower() == "alpha_mode" and value == "1" for name, value in stream.metadata.items())
 
 
 def decoded_frames(

@@ -65,6 +65,18 @@ def test_a_proven_decoder_has_its_threads(tmp_path: Path) -> None:
         assert (decoder.thread_count, decoder.thread_type.name) == (8, "FRAME")
 
 
+@pytest.mark.parametrize(("name", "decoder"), [("VP8 transparent", "libvpx"), ("VP9 transparent", "libvpx-vp9")])
+def test_transparent_webm_is_decoded_with_its_alpha_where_a_tag_says_it_in_capitals(
+    tmp_path: Path, name: str, decoder: str
+) -> None:
+    path = write_coding(tmp_path, name, "webm", frame_count=8)
+    with open_video(str(path)) as (_, stream):
+        assert "ALPHA_MODE" in stream.metadata
+        assert decoder_for(stream, 4).name == decoder
+    rgb = read_frames(str(path), UniformFrames(1)).rgb[0, 0].astype(int)
+    assert rgb[:40].mean() < 45  # an opacity of 60 above the disc; about 128 without it
+
+
 def test_what_is_shown_in_place_of_damage_does_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
     path = write_coding(tmp_path, "H.264 interlaced, open groups", "ts")
     content = bytearray(path.read_bytes())
