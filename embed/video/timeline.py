@@ -207,9 +207,12 @@ _HARMLESS_SIDE_DATA = frozenset(
 def _has_other_side_data(packet: "Packet[VideoStream]") -> bool:
     """Return True if something beside a packet may change what later packets are decoded with: a header, a palette."""
     try:
-        return any(side.data_type not in _HARMLESS_SIDE_DATA for side in packet.iter_sidedata())
+        for side in packet.iter_sidedata():
+            if side.data_type not in _HARMLESS_SIDE_DATA:
+                return True
     except IndexError:  # PyAV has no name for it
         return True
+    return False
 
 
 def packets_of(

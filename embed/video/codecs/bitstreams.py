@@ -11,7 +11,7 @@ from embed.video.codecs.h264_marks import H264Rule
 from embed.video.codecs.hevc_marks import HevcRule
 from embed.video.codecs.marks import Rule
 from embed.video.codecs.mpeg_marks import Mpeg2Rule, Mpeg4Rule
-from embed.video.codecs.still_marks import JpegRule, png_marks, prores_marks
+from embed.video.codecs.still_marks import JpegRule, PngRule, prores_marks
 from embed.video.codecs.vpx_marks import vp8_marks, vp9_marks
 
 
@@ -33,7 +33,7 @@ _RULES: dict[str, Callable[[bytes], Rule]] = {
     "mjpeg": lambda _: JpegRule().marks,
     "mpeg2video": lambda _: Mpeg2Rule().marks,
     "mpeg4": lambda extradata: Mpeg4Rule(extradata).marks,
-    "png": lambda _: png_marks,
+    "png": lambda _: PngRule().marks,
     "prores": lambda _: prores_marks,
     "vp8": lambda _: vp8_marks,
     "vp9": lambda _: vp9_marks,

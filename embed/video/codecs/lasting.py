@@ -26,7 +26,8 @@ What outlives a picture, by codec, and what is done about it:
 - AV1: everything is kept in slots, film grain too; only a frame that refreshes none is left out. Each entry has a
   sequence header (7.20, 7.21).
 - Motion JPEG: tables, which a packet must have itself to be an entry (T.81, B.2.4), and comments that FFmpeg heeds
-  (`LastingElements`). A picture of PNG or ProRes states all itself.
+  (`LastingElements`). PNG: the palette, likewise, and the chunks on colours, which FFmpeg does not forget
+  (`LastingElements`). A picture of ProRes states all itself.
 - All: what a container puts beside a packet (`embed.video.timeline`).
 """
 
@@ -65,6 +66,8 @@ class LastingElements:
         if self._is_first:
             self._begun_with |= found
             self._is_first = False
+            return marks
+        if not found and not self._changed:
             return marks
         changed = {kind for kind, content in found.items() if self._begun_with.get(kind) != content}
         self._changed |= changed

@@ -90,13 +90,33 @@ def _heeded_comments(segments: list[tuple[int, bytes]]) -> Iterator[tuple[Hashab
             yield b"Intel(R) JPEG Library", b""
 
 
-_COLOUR_TYPE_AT, _INDEXED = 25, 3
+_SIGNATURE_BYTES, _COLOUR_TYPE_AT, _INDEXED = 8, 25, 3
+_COLOURS = frozenset({b"cHRM", b"cICP", b"gAMA", b"iCCP", b"sRGB"})  # chunks that FFmpeg's decoder does not forget
 
 
-def png_marks(data: bytes, is_key: bool) -> int:  # noqa: ARG001
-    """Return an entry's marks; a picture of indices without a palette would take that of an earlier one."""
-    is_whole = data[_COLOUR_TYPE_AT : _COLOUR_TYPE_AT + 1] != bytes([_INDEXED]) or b"PLTE" in data
-    return ENTRY | DISPOSABLE if is_whole else UNPROVEN
+@final
+class PngRule:
+    """Marks the packets of one stream of PNGs, and remembers the colours that they state."""
+
+    def __init__(self) -> None:
+        self._lasting = LastingElements({})
+
+    def marks(self, data: bytes, is_key: bool) -> int:  # noqa: ARG002
+        """Return an entry's marks; a picture of indices without a palette would take that of an earlier one."""
+        chunks = dict(_chunks_before_pixels(data))
+        is_whole = data[_COLOUR_TYPE_AT : _COLOUR_TYPE_AT + 1] != bytes([_INDEXED]) or b"PLTE" in chunks
+        colours = {kind: content for kind, content in chunks.items() if kind in _COLOURS}
+        return self._lasting.marks(ENTRY | DISPOSABLE if is_whole else UNPROVEN, colours)
+
+
+def _chunks_before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = _SIGNATURE_BYTES
+    while at + 8 <= len(data):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if kind == b"IDAT":
+            return
+        yield kind, data[at + 8 : at + 8 + size]
+        at += 12 + size
 
 
 def prores_marks(data: bytes, is_key: bool) -> int:  # noqa: ARG001

@@ -112,13 +112,14 @@ def _units_after_start_codes(data: bytes, is_slice: Callable[[int], bool]) -> It
 def lasting_elements(codec: str, units: Iterable[bytes]) -> dict[Hashable, bytes]:
     """Return the parameter sets among units, by number, and the messages that FFmpeg heeds beyond their picture."""
     found: dict[Hashable, bytes] = {}
+    is_slice, message_kind = (_is_h264_slice, 6) if codec == "h264" else (_is_hevc_slice, 39)
     for unit in units:
-        if len(unit) < 3:
+        if len(unit) < 3 or is_slice(unit[0]):
             continue
         kind = unit[0] & 31 if codec == "h264" else unit[0] >> 1 & 63
         if kind in _PARAMETERS[codec]:
             found[codec, kind, _number_of(codec, kind, unit)] = unit.rstrip(b"\0")
-        elif kind == (6 if codec == "h264" else 39):
+        elif kind == message_kind:
             found |= _lasting_messages(unit[1 if codec == "h264" else 2 :])
     return found
 

@@ -5,11 +5,14 @@ import zlib
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from embed.video.codecs.bitstreams import rule_for
 from embed.video.codecs.marks import DISPOSABLE, ENTRY, LASTING, UNPROVEN
+from embed.video.decoding import read_frames
+from embed.video.sampling import UniformFrames
 from tests.embed.video.codecs.test_lasting import contents, rewrite
 from tests.embed.video.test_planning import mistakes, planned_choices
 from tests.media import moving_frame, write_moving_video
@@ -93,12 +96,30 @@ def test_motion_jpeg_with_a_comment_on_its_colours_in_the_middle_equals_decoding
     assert planned_choices(path)
 
 
+def chunk(kind: bytes, inside: bytes) -> bytes:
+    """Return a chunk of a PNG."""
+    return struct.pack(">I", len(inside)) + kind + inside + struct.pack(">I", zlib.crc32(kind + inside))
+
+
+@pytest.mark.parametrize("thread_count", [1, 4])
+def test_colours_that_a_png_in_the_middle_states_hold_beyond_it(tmp_path: Path, thread_count: int) -> None:
+    source = write_moving_video(tmp_path / "a.mov", 24, codec="png", options={}, pixel_format="rgb24")
+    perceptual_quantiser = chunk(b"cICP", bytes([9, 16, 0, 1]))
+
+    def change(order: int, content: bytes) -> bytes:
+        return content[:33] + perceptual_quantiser + content[33:] if order == 7 else content
+
+    path = rewrite(source, tmp_path / "b.mov", change)
+    plain, whole = (read_frames(str(each), UniformFrames(99), thread_count=1).rgb for each in (source, path))
+    assert (plain != whole).any(axis=(1, 2, 3, 4)).tolist() == [False] * 7 + [True] * 17
+    assert mistakes(path) == {}
+    for count in (1, 3, 99):
+        rgb = read_frames(str(path), UniformFrames(count), thread_count=thread_count).rgb
+        np.testing.assert_array_equal(rgb, whole[UniformFrames(count).choose(24)])
+
+
 def png(*, colour_type: int, has_palette: bool) -> bytes:
     """Return a PNG of one pixel."""
-
-    def chunk(kind: bytes, inside: bytes) -> bytes:
-        return struct.pack(">I", len(inside)) + kind + inside + struct.pack(">I", zlib.crc32(kind + inside))
-
     palette = chunk(b"PLTE", b"\1\2\3") if has_palette else b""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, colour_type, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + palette + chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
