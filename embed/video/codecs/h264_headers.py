@@ -182,6 +182,35 @@ def _read_sequence(bits: Bits) -> tuple[int, FrameNumbering]:
     )
 
 
+def stated_colours(unit: bytes) -> dict[str, int]:
+    """Return what a sequence parameter set states about colours: their range, and their primaries, transfer and matrix.
+
+    FFmpeg keeps those of an earlier set where a set states none. Source: ITU-T H.264, E.1.1.
+
+    Raises:
+        NotCovered: the set cannot be read.
+    """
+    bits = _bits_of(unit)
+    _, numbering = _read_sequence(bits)
+    bits.take(1 + numbering.may_have_fields)
+    if bits.take(1):
+        bits.skip_codes(4)  # cropping
+    if not bits.take(1):
+        return {}
+    if bits.take(1) and bits.take(8) == _OWN_ASPECT:
+        bits.take(32)
+    if bits.take(1):
+        bits.take(1)  # overscan
+    if not bits.take(1):
+        return {}
+    bits.take(3)
+    is_full_range = bits.take(1)
+    return {"range": is_full_range} | ({"colours": bits.take(24)} if bits.take(1) else {})
+
+
+_OWN_ASPECT = 255  # a ratio that is stated, not one of a table
+
+
 def _skip_scaling_matrices(bits: Bits, count: int) -> None:
     """Skip the lists of 7.3.2.1.1.1: the first six have 16 entries, the others 64."""
     for matrix in range(count):

@@ -13,7 +13,8 @@ What outlives a picture, by codec, and what is done about it:
   (`LastingElements`); the clock, which the header of a group sets (at all entries or at none). FFmpeg takes the
   distance of the fields of interlaced B-pictures from the first B-picture after a layer's header: such streams are
   decoded in order. Source: ISO/IEC 14496-2, 6.2.2 to 6.2.5; FFmpeg's libavcodec/mpeg4videodec.c (t_frame).
-- H.264: parameter sets, by number; messages on film grain, orientation and transfer; x264's version, whose errors
+- H.264: parameter sets, by number; colours, which FFmpeg keeps where a later set states none; messages on film grain,
+  orientation and transfer; x264's version, whose errors
   FFmpeg mends (`LastingElements`). Marking, frame numbers and order counts follow from the pictures that others refer
   to, and these are sent (8.2.1, 8.2.5). A picture that none refers to has the frame number of the next one, so there
   is no gap where it is left out (7.4.3).

@@ -46,7 +46,7 @@ def _mpeg2_headers(head: bytes) -> Iterator[tuple[Hashable, bytes]]:
         if part and part[0] == _SEQUENCE:
             yield _SEQUENCE, part
         elif len(part) > 1 and part[0] == _EXTENSION and part[1] >> 4 in _SEQUENCE_EXTENSIONS:
-            yield (_EXTENSION, part[1] >> 4), part
+            yield (_EXTENSION, part[1] >> 4, part[1] & 1), part  # of a display: whether it states colours
 
 
 def _is_picture_only(data: bytes) -> bool:
@@ -130,7 +130,9 @@ def _mpeg4_parts(head: bytes) -> Iterator[bytes]:
 def _mpeg4_elements(parts: list[bytes]) -> Iterator[tuple[Hashable, bytes]]:
     for part in parts:
         is_encoder = part[0] == _USER_DATA_4 and part[1:5] in _ENCODERS
-        if part[0] in (_SEQUENCE_4, _OBJECT) or part[0] in _LAYERS or is_encoder:
+        if part[0] == _OBJECT:  # FFmpeg keeps the colours of an earlier one where one states none
+            yield part, b""
+        elif part[0] == _SEQUENCE_4 or part[0] in _LAYERS or is_encoder:
             yield part[0], part.rstrip(b"\0")
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from embed.video.codecs.bits import Bits, NotCovered
+from embed.video.codecs.h264_headers import stated_colours
 
 _START_CODE = b"\0\0\1"
 _PARAMETERS = {"h264": frozenset({7, 8}), "hevc": frozenset({32, 33, 34})}
@@ -119,9 +120,18 @@ def lasting_elements(codec: str, units: Iterable[bytes]) -> dict[Hashable, bytes
         kind = unit[0] & 31 if codec == "h264" else unit[0] >> 1 & 63
         if kind in _PARAMETERS[codec]:
             found[codec, kind, _number_of(codec, kind, unit)] = unit.rstrip(b"\0")
+            if (codec, kind) == ("h264", 7):
+                found |= _colours(unit)
         elif kind == message_kind:
             found |= _lasting_messages(unit[1 if codec == "h264" else 2 :])
     return found
+
+
+def _colours(unit: bytes) -> dict[Hashable, bytes]:
+    try:
+        return {name: str(value).encode() for name, value in stated_colours(unit).items()}
+    except NotCovered:
+        return {"colours": unit}
 
 
 def _number_of(codec: str, kind: int, unit: bytes) -> Hashable:

@@ -17,7 +17,7 @@ from embed.video.sampling import KeyFrames, UniformFrames
 from embed.video.timeline import read_packets
 from tests.embed.mixes import CODECS
 from tests.embed.video.test_planning import mistakes, planned_choices
-from tests.media import write_moving_video
+from tests.media import join_streams, write_moving_video
 
 FRAME_COUNT = 48
 Change = Callable[[int, bytes], bytes]
@@ -221,3 +221,22 @@ def test_a_message_beside_a_disposable_picture_holds_beyond_it(
     for count in (3, 8, 99):
         rgb = read_frames(str(path), UniformFrames(count), thread_count=thread_count).rgb
         np.testing.assert_array_equal(rgb, whole[UniformFrames(count).choose(FRAME_COUNT)])
+
+
+def test_colours_of_h264_hold_where_a_later_parameter_set_states_none(tmp_path: Path) -> None:
+    hdr = "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
+    parts = [
+        write_moving_video(
+            tmp_path / f"{number}.h264",
+            24,
+            codec="libx264",
+            options={"x264-params": f"keyint=8:bframes=0:repeat-headers=1:{colours}"},
+        )
+        for number, colours in enumerate(["fps=25", hdr, "fps=25"])
+    ]
+    path = join_streams(parts, tmp_path / "a.mkv")
+    plain = join_streams([parts[0], parts[2]], tmp_path / "b.mkv")
+    joined, other = (read_frames(str(each), UniformFrames(99), thread_count=1).rgb for each in (path, plain))
+    assert (joined[48:] != other[24:]).any(axis=(1, 2, 3, 4)).all()
+    assert mistakes(path) == {}
+    assert planned_choices(path) == set()
