@@ -14,10 +14,9 @@ What outlives a picture, by codec, and what is done about it:
   distance of the fields of interlaced B-pictures from the first B-picture after a layer's header: such streams are
   decoded in order. Source: ISO/IEC 14496-2, 6.2.2 to 6.2.5; FFmpeg's libavcodec/mpeg4videodec.c (t_frame).
 - H.264: parameter sets, by number; colours, which FFmpeg keeps where a later set states none; messages on film grain,
-  orientation and transfer; x264's version, whose errors
-  FFmpeg mends (`LastingElements`). Marking, frame numbers and order counts follow from the pictures that others refer
-  to, and these are sent (8.2.1, 8.2.5). A picture that none refers to has the frame number of the next one, so there
-  is no gap where it is left out (7.4.3).
+  orientation and transfer; x264's version, whose errors FFmpeg mends (`LastingElements`). Marking, frame numbers and
+  order counts follow from the pictures that others refer to, and these are sent (8.2.1, 8.2.5). A picture that none
+  refers to has the frame number of the next one, so there is no gap where it is left out (7.4.3).
 - HEVC: parameter sets, by number, and the same messages. Order counts follow from pictures of the lowest sub-layer
   that others may refer to (8.3.1). An entry that discards what waits to be shown (no_output_of_prior_pics_flag), and
   a packet with other layers than the first, are not proven.

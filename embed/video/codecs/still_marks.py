@@ -105,7 +105,7 @@ class PngRule:
         """Return an entry's marks; a picture of indices without a palette would take that of an earlier one."""
         chunks = dict(_chunks_before_pixels(data))
         is_whole = data[_COLOUR_TYPE_AT : _COLOUR_TYPE_AT + 1] != bytes([_INDEXED]) or b"PLTE" in chunks
-        colours = {kind: content for kind, content in chunks.items() if kind in _COLOURS}
+        colours: dict[Hashable, bytes] = {kind: content for kind, content in chunks.items() if kind in _COLOURS}
         return self._lasting.marks(ENTRY | DISPOSABLE if is_whole else UNPROVEN, colours)
 
 
