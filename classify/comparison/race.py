@@ -41,8 +41,8 @@ _FIRST_SHARE = 1 / 2  # of the budget for first tests
 _FEWEST = 6  # candidates that go on while there is time: their average may be better than each
 _LONG = 1 / 20  # of the budget: a candidate whose first partition takes longer is tested on two folds first
 _LEADERS = 3  # whose last training runs together are reserved time, for their average
-# Expected micro-F1 above the first candidate's before any test, from ut_interaction6 (EfficientNet-Lite0, 16 frames).
-# Measured again, these change the order of tests only.
+# Expected micro-F1 above the first candidate's before any test: guesses, informed by a few runs on ut_interaction6.
+# They and the two costs below decide only in which order candidates are tested.
 _PRIOR = {"motion": 0.04, "statistics": 0.03, "attention": 0.02, "transformer": 0.02, "random-frame": -0.1}
 _PRIOR_SPREAD, _TESTED_SPREAD = 0.06, 0.03
 _STEP_S, _PRODUCT_S = 3e-4, 5e-10  # of a fold: a step, and a multiplication forward and backward, on a usual core
