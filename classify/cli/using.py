@@ -11,6 +11,7 @@ import click
 from classify.cli.options import labels_of_a_head, overwrite_option, take_labels
 from classify.cli.typed import given_options
 from embed.cli import (
+    LAST,
     Command,
     ProgressBar,
     as_line,
@@ -45,6 +46,7 @@ _MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
 @overwrite_option
 @option(
     "--spreadsheet-safe",
+    group=LAST,
     is_flag=True,
     help="Write ' before each cell of the CSV that a spreadsheet would take for a formula.",
 )
