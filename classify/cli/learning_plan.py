@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.errors import ClassifyError, LabelError, SplitError
-from embed.machine import counted
+from embed.machine import counted, real_path
 
 if TYPE_CHECKING:
     from classify.data import LabelConfig, LabelTable, Split, SplitConfig
@@ -154,13 +154,13 @@ def default_output(folder: Path) -> Path:
     >>> str(default_output(Path("data/videos/")))
     'data/videos-learned'
     """
-    whole = folder if folder.name not in ("", "..") else folder.resolve()
+    whole = folder if folder.name not in ("", "..") else real_path(folder)
     return whole.parent / f"{whole.name}-learned"
 
 
 def refuse_output(output: Path, folder: Path) -> None:
     """Raise ClassifyError if files of others, or of another folder's run, could be lost or mixed with new ones."""
-    if output.resolve().is_relative_to(folder.resolve()):
+    if real_path(output).is_relative_to(real_path(folder)):
         raise ClassifyError(f"The output folder {output} is in {folder}, among the videos. Name one outside with -o.")
     if not output.is_dir() or not (found := sorted(path.name for path in output.iterdir())):
         return
@@ -172,7 +172,7 @@ def refuse_output(output: Path, folder: Path) -> None:
         known = json.loads((output / _MARK).read_text(encoding="utf-8"))["folder"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ClassifyError(f"{output / _MARK} cannot be read: {error}. Name another folder with -o.") from error
-    if (output / known).resolve() != folder.resolve():
+    if real_path(output / known) != real_path(folder):
         raise ClassifyError(
             f"{output} holds what was learned from {output / known}, not from {folder}. Name another folder with -o."
         )
@@ -186,5 +186,5 @@ def claim_output(output: Path, folder: Path) -> None:
     """
     from classify.files import write_whole
 
-    videos = os.path.relpath(folder.resolve(), output.resolve())  # relative, so that both can move together
+    videos = os.path.relpath(real_path(folder), real_path(output))  # relative, so that both can move together
     write_whole(output / _MARK, json.dumps({"folder": videos}, indent=2) + "\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from classify.data import compose
 from classify.errors import LabelError
-from embed.machine import counted
+from embed.machine import counted, read_regular
 
 Prompts = dict[str, tuple[str, ...]]
 """Label -> one prompt or more."""
@@ -62,7 +62,7 @@ def make_prompts(names: Sequence[str], path: str | Path | None = None) -> Prompt
 
 def _read(path: Path) -> Prompts:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig").replace("\r\n", "\n")
         return _read_json(text) if text.lstrip().startswith("{") else _read_csv(text)
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise LabelError(

@@ -29,7 +29,7 @@ from classify.data.label_sources import (
     note_videos,
 )
 from classify.errors import LabelError
-from embed.machine import counted
+from embed.machine import counted, read_regular
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
     """
     source = path / "head.json" if path.is_dir() else path
     try:
-        text = source.read_text(encoding="utf-8-sig")
+        text = read_regular(source).decode("utf-8-sig")
         found: Any = json.loads(text) if text.lstrip()[:1] in ("[", "{") else text.split("\n")
         names = list(found["label_names"] if isinstance(found, dict) else found)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -20,7 +20,7 @@ from classify.data.label_sources import SEPARATOR, compose, list_first
 from classify.data.labels import LabelTable
 from classify.errors import SplitError
 from classify.files import refuse_output_file, write_whole
-from embed.machine import counted
+from embed.machine import counted, read_regular
 
 PARTS = ("train", "validation", "test")
 
@@ -115,7 +115,7 @@ def refuse_split_file(path: str | Path, *, inputs: Iterable[str | Path], overwri
 def describe_split_file(path: Path) -> str | None:
     """Return what a split file holds, in words; None if `write_split` did not write the file."""
     try:
-        rows = list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8", "surrogateescape"), newline="")))
+        rows = list(csv.reader(io.StringIO(read_regular(path).decode("utf-8", "surrogateescape"), newline="")))
     except csv.Error:
         return None
     columns, videos = rows[0] if rows else [], rows[1:]
@@ -167,13 +167,16 @@ def load_split(path: str | Path) -> tuple[Split, tuple[str, ...] | None]:
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or ()
-            rows = list(reader)
+        # A file name that is no UTF-8 keeps its bytes, as in a store.
+        text = read_regular(path).decode("utf-8-sig", "surrogateescape")
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        columns = reader.fieldnames or ()
+        rows = list(reader)
+        if "id" not in columns:
+            text.encode()  # then it is no split file either: say so where it is no text
     except OSError as error:
         raise SplitError(f"{path} cannot be read: {error.strerror}. Make it with split-videos.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (UnicodeError, csv.Error) as error:
         raise SplitError(f"{path} is not a CSV file in UTF-8: {error}. Make it with split-videos.") from error
     if "id" not in columns or "part" not in columns:
         raise SplitError(

@@ -13,6 +13,7 @@ from .progress import HINTS as HINTS, Progress as Progress, Stage as Stage, Stag
 from .regular_files import (
     open_regular as open_regular,
     read_regular as read_regular,
+    real_path as real_path,
     require_regular as require_regular,
 )
 from .shown_text import (

@@ -55,3 +55,8 @@ def _refuse_kind(status: os.stat_result, path: str | Path) -> None:
     kind = _KINDS.get(stat.S_IFMT(status.st_mode))
     if kind:
         raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+
+
+def real_path(path: str | Path) -> Path:
+    """Return a path without links. A link that leads to itself stays: opening it says that it does."""
+    return Path(os.path.realpath(path))  # Path.resolve raises RuntimeError for such a link until Python 3.13

@@ -5,11 +5,14 @@ it, since no process holds its lock any more.
 """
 
 import fcntl
+import os
 import shutil
+import stat
 import tempfile
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, final
 
@@ -17,6 +20,7 @@ from embed.errors import EmbedError, VideoError
 
 _FOLDER_PREFIX = "framehead-fetch-"
 _LOCK_NAME = "lock"
+_OTHERS = 0o077  # what a folder of ours lets nobody else do
 _LOCKING_TIME_S = 60.0  # a folder younger than this may belong to a run that is about to lock it
 
 
@@ -135,7 +139,8 @@ def _make_locked(parent: Path) -> tuple[Path, IO[str]]:
 
 
 def _lock_of(folder: Path) -> IO[str]:
-    lock = (folder / _LOCK_NAME).open("w")
+    descriptor = os.open(folder / _LOCK_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    lock = os.fdopen(descriptor, "w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:  # the file system has no locks
@@ -146,13 +151,33 @@ def _lock_of(folder: Path) -> IO[str]:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Remove the folders of runs that were killed."""
+    """Remove the folders of runs that were killed.
+
+    Other users may write to a shared folder for temporary files, and plant there what looks like a folder of ours. So
+    only folders that are ours alone are looked into, and nothing in them is opened through a link, or waited for.
+    """
     for folder in parent.glob(f"{_FOLDER_PREFIX}*"):
-        try:
-            if time.time() - folder.stat().st_mtime < _LOCKING_TIME_S:
-                continue
-            with (folder / _LOCK_NAME).open("a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder)
-        except OSError:  # locked by a live run, owned by another user, or just removed by another run
-            continue
+        with suppress(OSError):  # locked by a live run, owned by another user, or just removed by another run
+            here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                if _is_ours_alone(os.fstat(here)):
+                    _remove_unlocked(folder, here)
+            finally:
+                os.close(here)
+
+
+def _is_ours_alone(status: os.stat_result) -> bool:
+    is_old = time.time() - status.st_mtime >= _LOCKING_TIME_S
+    return is_old and status.st_uid == os.geteuid() and not status.st_mode & _OTHERS
+
+
+def _remove_unlocked(folder: Path, here: int) -> None:
+    """Remove a folder whose lock nobody holds; `here` is its descriptor. A run killed early left it without a lock."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    lock = os.open(_LOCK_NAME, flags, 0o600, dir_fd=here)
+    try:
+        if stat.S_ISREG(os.fstat(lock).st_mode):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+    finally:
+        os.close(lock)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from embed.errors import SourceError
+from embed.machine import read_regular
 
 PATH_COLUMNS = ("path", "link", "url")
 """The column with the videos' paths or addresses: the first of these that a list has, in upper or lower case."""
@@ -50,7 +51,7 @@ def _decoded(source: Path) -> str:
 
     No other encoding is guessed: a path that is decoded wrongly is a video that is not found.
     """
-    content = source.read_bytes()
+    content = read_regular(source)
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return content.decode("utf-16" if is_utf16 else "utf-8-sig")

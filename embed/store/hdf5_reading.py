@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import StoreError
+from embed.machine import open_regular
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _LONGEST_TEXT_BYTES = 1 << 20
@@ -22,7 +23,7 @@ _LONGEST_TEXT_BYTES = 1 << 20
 
 def is_hdf5(path: Path) -> bool:
     """Return True if a file begins like an HDF5 file."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(len(_SIGNATURE)) == _SIGNATURE
 
 
@@ -37,7 +38,7 @@ def is_checksummed(path: Path) -> bool:
     """
     if not is_hdf5(path):
         raise ValueError("file signature not found")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(len(_SIGNATURE) + 1)[-1:] == b"\x02"
 
 

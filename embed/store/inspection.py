@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from embed.errors import EmbedError
-from embed.machine import read_apart, reading_limit_s
+from embed.machine import read_apart, reading_limit_s, real_path
 from embed.store.parts import parts_folder
 from embed.store.pieces import COLUMNS, Failure
 from embed.store.provenance import Provenance
@@ -72,7 +72,7 @@ def inspect_embeddings(store: str | Path, *, is_verifying: bool = False) -> Stor
     path = Path(store)
     if not is_verifying:
         return _describe(path, False)
-    return read_apart(_describe, path, True, limit_s=reading_limit_s(*{path.resolve(), parts_folder(path)}))
+    return read_apart(_describe, path, True, limit_s=reading_limit_s(*{real_path(path), parts_folder(path)}))
 
 
 def _describe(store: Path, is_verifying: bool) -> StoreReport:

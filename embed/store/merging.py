@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from embed.errors import StoreError, StoreMismatch
-from embed.machine import counted
+from embed.machine import counted, real_path
 from embed.store.parts import group_parts, is_sharded, lock_store, part_file, parts_folder, piece_files, unlock_store
 from embed.store.pieces import Piece, merge_pieces
 from embed.store.reading import EmbeddingStore
@@ -40,7 +40,7 @@ def merge_embeddings(sources: Sequence[str | Path], output: str | Path, *, shard
     check_is_new(output)
     _check_sources([Path(source) for source in sources])
     # A shard may be named twice, also by its folder or a link: each file is taken once.
-    files = list(dict.fromkeys(file.resolve() for source in sources for file in piece_files(Path(source))))
+    files = list(dict.fromkeys(real_path(file) for source in sources for file in piece_files(Path(source))))
     if is_sharded(output):
         _merge_into_folder(files, output, shard_bytes)
     else:

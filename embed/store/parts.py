@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from embed.errors import StoreBusy, StoreDamaged, StoreError
-from embed.machine import prove_writable
+from embed.machine import prove_writable, real_path
 from embed.store.pieces import Piece
 from embed.store.whole_files import refusal_of
 
@@ -33,7 +33,7 @@ _LEFT_BY_A_KILL = re.compile(_PART_NAME.pattern + _HALF)
 
 def is_sharded(path: Path) -> bool:
     """Return True for a store in a folder of shards: a folder, or a new name that does not end in .h5 or .hdf5."""
-    path = path.resolve()
+    path = real_path(path)
     return path.is_dir() or (path.suffix.lower() not in (".h5", ".hdf5") and not path.is_file())
 
 
@@ -42,7 +42,7 @@ def parts_folder(path: Path) -> Path:
 
     Links are resolved, so that a store has one folder of parts and one lock, beside the file itself.
     """
-    path = path.resolve()
+    path = real_path(path)
     return path if is_sharded(path) else path.with_name(path.name + ".parts")
 
 
@@ -139,7 +139,7 @@ def delete_merged_parts(path: Path) -> None:
     parts = [file for file in folder.glob("*-*.h5") if _PART_NAME.fullmatch(file.name)]
     halves = [file for file in folder.glob("*.tmp") if _LEFT_BY_A_KILL.fullmatch(file.name)]
     if not is_sharded(path):
-        path = path.resolve()
+        path = real_path(path)
         ours = re.compile(re.escape(path.name) + _HALF)
         halves += [file for file in path.parent.glob("*.tmp") if ours.fullmatch(file.name)]
     for file in [*parts, *halves]:
@@ -158,7 +158,7 @@ def refuse_store_place(path: str | Path) -> None:
         _refuse_other_folder(path)
         folder = parts_folder(path)
         prove_writable(folder)
-        if folder != path.resolve():
+        if folder != real_path(path):
             prove_writable(folder.parent)
 
 
@@ -175,7 +175,7 @@ def lock_store(path: Path) -> IO[str]:
         with refusal_of(path):
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                file = (folder / "lock").open("w")
+                file = _open_lock(folder / "lock")
             except FileNotFoundError:
                 continue  # the writer before us has just removed the folder
         try:
@@ -196,6 +196,12 @@ def lock_store(path: Path) -> IO[str]:
         file.close()  # the writer before us removed it after we opened it: lock the new file
 
 
+def _open_lock(path: Path) -> IO[str]:
+    """Open a lock to write, made if it is not there; not through a link, and without waiting for a pipe."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    return os.fdopen(descriptor, "w")
+
+
 def unlock_store(path: Path, lock: IO[str]) -> None:
     """Release the lock, and remove the folder of the parts if it is empty."""
     folder = parts_folder(path)
@@ -208,6 +214,8 @@ def unlock_store(path: Path, lock: IO[str]) -> None:
 def _refuse_other_folder(path: Path) -> None:
     if path.is_dir() and not parts_in(path) and not all(map(_is_left_of_us, path.iterdir())):
         raise StoreError(f"{path} is a folder of other files. Name a new folder for the shards, or a file name.h5.")
+    if path.exists() and not path.is_dir() and not path.is_file():
+        raise StoreError(f"{path} is a pipe or a device, not a store. Name another file.")
 
 
 def _is_left_of_us(file: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 
 from embed.errors import StoreError
+from embed.machine import real_path
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
     If `path` is a link, its target is replaced, because it may be a link to a disk with more space.
     """
-    path = path.resolve()
+    path = real_path(path)
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         yield beside

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from classify.errors import LabelError
+from embed.machine import read_regular
 
 SEPARATOR = "|"
 """Separates several labels of one video in label files, split files and predictions."""
@@ -59,7 +60,7 @@ def _read_text(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
             raise LabelError(f"{path} is not a file. Name a CSV or JSON lines file.")
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise LabelError(f"{path} cannot be read: {error.strerror}. Name a CSV or JSON lines file.") from error
     kind = next((kind for mark, kind in _OTHER_KINDS.items() if content.startswith(mark)), None)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from classify.errors import LabelError
-from embed.machine import counted
+from embed.machine import counted, real_path
 from embed.store import Failure
 
 _SHOWN = 3  # candidates that an error names
@@ -97,7 +97,7 @@ def match_videos(names: Iterable[str], videos: VideoListing, path: Path) -> Matc
 
 
 def _place(location: str, folder: Path) -> str:
-    return location if "://" in location else str((folder / location).resolve())
+    return location if "://" in location else str(real_path(folder / location))
 
 
 def spell(path: str) -> str:
