@@ -66,7 +66,6 @@ OTHERS: dict[str, tuple[str, dict[str, str], str, tuple[str, ...]]] = {
     "WMV1": ("wmv1", {"g": "12"}, "yuv420p", ("wmv",)),
     "WMV2": ("wmv2", {"g": "12"}, "yuv420p", ("wmv",)),
     "RealVideo 2": ("rv20", {"g": "12"}, "yuv420p", ("rm",)),
-    "Motion JPEG interlaced": ("mjpeg", {"flags": "+ildct"}, "yuvj422p", ("avi",)),
     "ProRes interlaced": ("prores_ks", INTERLACED, "yuv422p10le", ("mov",)),
     "ProRes 4444": ("prores_ks", {"profile": "4444"}, "yuva444p10le", ("mov",)),
     "DNxHD": ("dnxhd", {"profile": "dnxhr_sq"}, "yuv422p", ("mov", "mxf")),
