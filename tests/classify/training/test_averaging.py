@@ -50,14 +50,14 @@ def test_the_probabilities_are_the_weighted_mean_of_the_members(kind: str, reque
         for own, member in zip(alone, members, strict=True)
     )
     np.testing.assert_allclose(predict_probabilities(run.head, dataset.videos, run.thresholds), expected, atol=1e-5)
-    assert run.config == replace(LINEAR, arch=AVERAGE)
+    assert run.config == replace(alone[0].config, arch=AVERAGE)
     assert run.history == alone[0].history
 
 
 def test_an_average_of_one_is_that_head(separable: LabelledSet) -> None:
     run = fit_average(separable, TRAIN, NOBODY, [Member(LINEAR, 1.0)])
 
-    assert run.config == LINEAR
+    assert run.config.arch == "linear"
     assert run.head.pools
 
 
