@@ -42,7 +42,8 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     for number in range(9):
         folder = root / "my videos" / ("dark", "light")[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
-        write_video(folder / f"{number}.mp4", 4, numbers=[number % 2 * 1023] * 4)
+        frame_count = 4 + number  # no two files are equal
+        write_video(folder / f"{number}.mp4", frame_count, numbers=[number % 2 * 1023] * frame_count)
     make_files(root / "my videos", "dark/broken.mp4")
     return root, learn(root / "my videos", *QUICK)
 
@@ -267,7 +268,7 @@ def test_a_label_whose_videos_all_failed_is_named(tmp_path: Path) -> None:
     for number in range(6):
         place = folder / ("hug", "kick")[number % 2]
         place.mkdir(exist_ok=True)
-        write_video(place / f"{number}.mp4", 4)
+        write_video(place / f"{number}.mp4", 4 + number)
 
     result = learn(folder, *QUICK)
 
