@@ -44,14 +44,17 @@ from classify.measures import (
     fit_temperature,
     log_evaluation,
     move_thresholds,
+    tune_thresholds,
 )
 from classify.training import (
     EpochRecord,
+    HeldOut,
     LabelledSet,
     TrainConfig,
     TrainingRun,
     fit_average,
     fit_head,
+    predict_held_out,
     predict_probabilities,
 )
 from embed.store import EmbeddingStore
@@ -199,7 +202,8 @@ def train_head(
         learned = "\n".join((*digest_videos(opened, [parts.ids[row] for row in np.concatenate(rows)]), ""))
         if replaced is None:
             plain.save(output, reports={LEARNED_FILE: learned})
-        classifier, evaluations, judged = _measure(plain, dataset, parts, selection)
+        held_out = predict_held_out(dataset, parts, run) if selection is None else selection.held_out
+        classifier, evaluations, judged = _measure(plain, dataset, parts, held_out)
     gaps, own = describe_gaps(parts, table), () if members else _note_own(asked, config)
     choice = () if selection is None else (*note_left_out(dataset, asked), *selection.notes)
     found = evaluations["test"].metrics.micro_f1
@@ -283,7 +287,7 @@ def _note_late(run: TrainingRun, selection: Selection | None) -> tuple[str, ...]
 
 
 def _measure(
-    classifier: VideoClassifier, dataset: LabelledSet, split: Split, selection: Selection | None
+    classifier: VideoClassifier, dataset: LabelledSet, split: Split, held_out: HeldOut | None
 ) -> tuple[VideoClassifier, dict[str, Evaluation], Judgement]:
     """Calibrate a head on videos that did not train it; return it with its figures on each part and of baselines."""
     found = predict_probabilities(
@@ -291,12 +295,13 @@ def _measure(
     )
     rows = split.indices("validation")
     unseen = found[rows]
-    held_out = None if selection is None else selection.held_out
     if held_out is not None:
         rows, unseen = np.concatenate([rows, held_out.videos]), np.concatenate([unseen, held_out.probabilities])
-    is_single_label = classifier.thresholds is None
-    temperature = fit_temperature(dataset.targets[rows], unseen, is_single_label=is_single_label) if len(rows) else 1.0
-    thresholds = move_thresholds(classifier.thresholds, temperature)
+    targets, thresholds, goal = dataset.targets[rows], classifier.thresholds, classifier.config.thresholds
+    temperature = fit_temperature(targets, unseen, is_single_label=thresholds is None) if len(rows) else 1.0
+    if thresholds is not None and goal != "half" and held_out is not None:
+        thresholds = tune_thresholds(unseen, targets, goal)
+    thresholds = move_thresholds(thresholds, temperature)
     outcome = Outcome(dataset.targets, found, temperature, thresholds, split.groups)
     evaluations = _evaluate_parts(outcome, classifier.names, split)
     metrics = {part: asdict(evaluation.metrics) for part, evaluation in evaluations.items()}

@@ -22,7 +22,6 @@ from .prompts import make_prompts as make_prompts
 from .selection import (
     AUTO as AUTO,
     BUDGET_S as BUDGET_S,
-    HeldOut as HeldOut,
     Selection as Selection,
     Tried as Tried,
     choose_recipe as choose_recipe,

@@ -19,7 +19,7 @@ from classify.comparison.race import Candidate, Race, describe_candidate
 from classify.data import LabelTable, fold_videos
 from classify.errors import ClassifyError, TrainError
 from classify.heads import HEADS
-from classify.training import LabelledSet, Member, TrainConfig, VideoSet, find_device
+from classify.training import HeldOut, LabelledSet, Member, TrainConfig, VideoSet, find_device
 from embed.machine import counted
 
 AUTO = "auto"
@@ -53,19 +53,6 @@ class Tried:
     seconds: float | None
     outcome: str
     weight: float | None = None
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """What the choice gives videos of the training part that its folds did not train on.
-
-    Args:
-        videos: (R,) indices into the dataset; a video has a row for each partition into folds.
-        probabilities: (R, C).
-    """
-
-    videos: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ BIN_COUNT = 15
 
 # Bounds of the temperature: a few videos cannot show that the head's logits are wrong by more than a factor of 50.
 _TEMPERATURES = (0.02, 50.0)
+_USUAL_LOG_TEMPERATURE = 1.0  # most heads have a temperature of 0.4 to 2.7, whose logarithms are -1 to 1
 # Probabilities closer to 0 or 1 than float32 can represent have no finite logit.
 _LOWEST, _HIGHEST = 1e-30, 1 - 2.0**-24
 
@@ -65,7 +66,8 @@ def fit_temperature(targets: NDArray[np.bool_], probabilities: NDArray[np.floati
     """Return the temperature that maximises the likelihood of the validation videos' true labels.
 
     If a head is right on every validation video, the likelihood is highest at probabilities of 0 and 1. So n labels
-    count as n + 1 right ones and one wrong one: with few videos, the temperature stays moderate.
+    count as n + 1 right ones and one wrong one, and a temperature far from 1 has a price: with few videos, it stays
+    moderate.
 
     Args:
         targets: (N, C) bool of validation videos, N >= 1.
@@ -83,7 +85,7 @@ def fit_temperature(targets: NDArray[np.bool_], probabilities: NDArray[np.floati
         cost = soft * np.log(found)
         if not is_single_label:
             cost += (1 - soft) * np.log1p(-found)
-        return -float(cost.sum())
+        return -float(cost.sum()) + log_temperature**2 / (2 * _USUAL_LOG_TEMPERATURE**2)
 
     best = minimize_scalar(cost, bounds=np.log(_TEMPERATURES), method="bounded")
     return float(np.exp(best.x))
