@@ -8,6 +8,7 @@ Loading reads JSON and plain tensors, and runs no code from the folder.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -162,6 +163,8 @@ class VideoClassifier:
             thresholds = tuple(float(value) for value in thresholds)
             if len(thresholds) != len(names):
                 raise ValueError(f"{len(thresholds)} thresholds for {len(names)} labels")
+            if any(map(math.isnan, thresholds)):
+                raise ValueError(f"a threshold is no number: {thresholds}")
         provenance = Provenance.from_json(description["provenance"])
         config = TrainConfig(**description["config"])
         members = tuple(
@@ -177,7 +180,7 @@ class VideoClassifier:
         article = "an" if config.arch[:1] in "aeiou" else "a"
         _fill_head(head, weights, f"{article} {config.arch} head for {sizes[0]} dimensions and {sizes[1]} labels")
         temperature = float(description["temperature"])
-        if not temperature > 0:
+        if not 0 < temperature < math.inf:
             raise ValueError(f"the temperature {temperature}")
         return cls(head, names, thresholds, provenance, config, description["metrics"], temperature, members)
 

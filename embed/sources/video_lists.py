@@ -26,6 +26,9 @@ def read_list(source: Path) -> list[tuple[str, str]]:
     named = [row for row in rows if row[0]]
     if not named:
         raise SourceError(f"{source} lists no video. Write one path or address per row.")
+    for number, row in enumerate(named, 1):
+        if "\0" in "".join(row):
+            raise SourceError(f"{source}, entry {number}: a path or id has a NUL in it. Write the list again as UTF-8.")
     return named
 
 

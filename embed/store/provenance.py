@@ -134,12 +134,34 @@ class Provenance:
         encoder["preprocessing"] = Preprocessing.from_json(encoder["preprocessing"])
         rest = {key: description[key] for key in ("sampling", "decoder", "versions")}
         fidelity = description.get("fidelity")
+        _require_kinds(encoder, EncoderIdentity)
+        _require_kinds(fidelity or {}, Fidelity)
+        for key, kind in (("sampling", dict), ("decoder", str), ("versions", dict)):
+            if not isinstance(rest[key], kind):
+                raise TypeError(f"{key} is {rest[key]!r}")
+        describe_sampling(rest["sampling"])  # its values are numbers where they should be
         return cls(
             encoder=EncoderIdentity(**encoder),
             fidelity=Fidelity(**fidelity) if fidelity else None,
             views=tuple(description.get("views", (CENTRE,))),
             **rest,
         )
+
+
+def _require_kinds(values: Mapping[str, Any], described: type) -> None:
+    """Raise TypeError if a text, a number or a truth value of a description is of another kind."""
+    for column in fields(described):
+        kind = _KINDS.get(str(column.type))
+        if kind and column.name in values and type(values[column.name]) not in kind:
+            raise TypeError(f"{column.name} is {values[column.name]!r}")
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "<class 'str'>": (str,),
+    "<class 'int'>": (int,),
+    "<class 'float'>": (float, int),
+    "<class 'bool'>": (bool,),
+}
 
 
 def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:

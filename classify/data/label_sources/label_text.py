@@ -14,6 +14,7 @@ import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from classify.errors import LabelError
 from embed.machine import read_regular
@@ -51,8 +52,20 @@ def read_records(path: Path, keys: Collection[str]) -> tuple[list[str], list[Rec
             f'{{"path": "hug/a.mp4", "label": "hug"}}. Convert it: jq -c ".[]" {shlex.quote(str(path))} > labels.jsonl'
         )
     records = list(_json_records(path, text) if text.lstrip().startswith("{") else _csv_records(path, text, keys))
+    _refuse_half_characters(path, records)
     columns = list(dict.fromkeys(name for _, cells in records for name in cells))
     return columns, [(line, cells) for line, cells in records if any(cells.values())]
+
+
+def _refuse_half_characters(path: Path, records: Sequence[tuple[int, Any]]) -> None:
+    """Raise LabelError if JSON has one half of a character (a lone surrogate), which no file can hold."""
+    for line, cells in records:
+        try:
+            json.dumps(cells, ensure_ascii=False, default=str).encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise LabelError(
+                f"{path}, line {line}: {error.object[error.start]!r} is half a character, and no text. Write it again."
+            ) from error
 
 
 def _read_text(path: Path) -> str:

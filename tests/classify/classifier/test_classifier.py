@@ -196,6 +196,8 @@ def test_a_store_made_by_another_version_of_a_library_is_taken(
         (lambda d: d["provenance"]["encoder"].update(dimension=-1), r"does not describe a head: RuntimeError"),
         (lambda d: d.update(label_names=["hug"]), r"for 16 dimensions and 1 labels. Train the head again"),
         (lambda d: d.update(label_names=3), r"does not describe a head: TypeError"),
+        (lambda d: d.update(thresholds=[0.5, float("nan"), 0.5]), r"ValueError: a threshold is no number"),
+        (lambda d: d.update(temperature=float("inf")), r"ValueError: the temperature inf"),
         (lambda d: d.update(thresholds=[0.5]), r"ValueError: 1 thresholds for 3 labels. Train the head again"),
         (lambda d: d.update(weights_sha256="0" * 64), r"not the file that head.json describes. Train"),
     ],

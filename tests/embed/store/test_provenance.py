@@ -4,7 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from embed.store.provenance import EncoderIdentity, Provenance, hash_weights, library_versions
+from embed.store.provenance import (
+    EncoderIdentity,
+    Fidelity,
+    Provenance,
+    describe_sampling,
+    hash_weights,
+    library_versions,
+)
 from embed.video.preprocessing import Preprocessing
 
 CLIP = EncoderIdentity(
@@ -73,3 +80,33 @@ def test_a_hash_of_weights_covers_names_shapes_and_values() -> None:
 
 def test_versions_name_the_libraries_that_influence_a_vector() -> None:
     assert {"torch", "av", "numpy", "pillow", "framehead"} <= library_versions().keys()
+
+
+@pytest.mark.parametrize("value", [None, [], 7, True, {"a": 1}, "text"], ids=str)
+@pytest.mark.parametrize(
+    "place",
+    ["sampling", "decoder", "versions", "encoder model", "encoder weights_sha256", "encoder dimension", "fidelity"],
+)
+def test_a_description_with_a_value_of_another_kind_is_refused_when_it_is_read(place: str, value: object) -> None:
+    described = replace(HERE, fidelity=Fidelity(8, 0.99, 0.999)).to_json()
+    *groups, name = place.split()
+    (described[groups[0]] if groups else described)[name] = value
+    try:
+        read = Provenance.from_json(json.loads(json.dumps(described)))
+    except (KeyError, TypeError, ValueError):
+        return
+    assert isinstance(read.difference(HERE), str | None)
+    assert describe_sampling(read.sampling)
+
+
+def test_a_fidelity_of_texts_is_refused() -> None:
+    described = {**HERE.to_json(), "fidelity": {"frame_count": "8", "cosine_min": "x", "cosine_mean": "y"}}
+    with pytest.raises(TypeError, match="frame_count is '8'"):
+        Provenance.from_json(described)
+
+
+@pytest.mark.parametrize("value", ["x", None, [], {}], ids=str)
+@pytest.mark.parametrize("name", ["frame_count", "fps", "first_seconds"])
+def test_a_sampling_of_other_values_is_refused(name: str, value: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Provenance.from_json({**HERE.to_json(), "sampling": {"name": "fps", name: value}})
