@@ -112,3 +112,30 @@ def test_a_process_ends_while_a_call_runs() -> None:
         "import time; from embed.machine.background import DaemonThreads; DaemonThreads(1, int).submit(time.sleep, 60)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+ENDING = """
+import sys, threading
+import torch
+from embed.machine import in_background
+
+begun = threading.Event()
+
+def batches():
+    while True:
+        begun.set()
+        torch.ones(1500, 1500) @ torch.ones(1500, 1500)
+        yield 1
+
+taken = in_background(batches())
+next(taken)
+begun.wait()
+taken.close()
+sys.exit(2)
+"""
+
+
+def test_a_command_that_ends_while_a_batch_is_encoded_keeps_its_exit_code() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (2, "")

@@ -88,6 +88,27 @@ def test_a_full_disk_ends_the_run_and_nothing_is_lost(small_disk: Path, name: st
     check_is_undamaged_and_continues(small_disk / name, stored)
 
 
+def test_a_full_disk_ends_the_command_with_its_message_while_the_next_batch_is_encoded(
+    small_disk: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    videos = tmp_path_factory.mktemp("videos")
+    for number in range(12):
+        write_video(videos / f"{number}.mp4", 30, numbers=range(number, number + 30))
+    subprocess.run(["mount", "-o", "remount,size=200k", str(small_disk)], check=True)
+    command = ["-m", "embed", "embed-videos", videos, "--model", "efficientnet-lite0", "--frames-count", "30"]
+
+    done = subprocess.run(
+        [sys.executable, *map(str, command), "-o", str(small_disk / "s.h5")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2, done.stderr
+    assert "No space left on device. What was stored before is undamaged. Free some disk space" in done.stderr
+    assert "terminate" not in done.stderr
+
+
 @pytest.mark.parametrize("free", ["500k", "2500k"], ids=["for its ends", "for what is asked for later"])
 def test_a_disk_too_full_for_parts_of_a_remote_video_loses_only_that_video(
     small_disk: Path, tmp_path_factory: pytest.TempPathFactory, free: str
