@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from classify.classifier import VideoClassifier, digest_videos, read_learned
 from classify.data import LabelConfig, Labels, LabelTable, label_inputs, list_first, read_labels
 from classify.errors import ClassifyError, LabelError
-from classify.files import refuse_output_file, write_whole
+from classify.files import is_unfinished, refuse_output_file, write_whole
 from classify.measures import BootstrapConfig, Evaluation, Outcome, evaluate
 from classify.training import open_videos, predict_probabilities
 from embed.machine import counted
@@ -135,7 +135,8 @@ def _refuse_output(folder: Path, inputs: Sequence[str | Path], overwrite: bool) 
         raise ClassifyError("The folder for the evaluation is '.', the working folder. Name a folder of its own.")
     if folder.exists() and not folder.is_dir():
         raise ClassifyError(f"{folder} is a file. Name a folder for the evaluation.")
-    foreign = sorted({path.name for path in folder.iterdir()} - {*OWN_FILES}) if folder.exists() else []
+    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    foreign = sorted(name for name in found - {*OWN_FILES} if not is_unfinished(name))
     if foreign:
         raise ClassifyError(
             f"{folder} holds {foreign[0]!r}, which is not part of an evaluation. Name another folder with --output."

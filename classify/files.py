@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, what they may replace, and hashes that tell whether they were edited."""
 
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -8,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from classify.errors import ClassifyError
-from embed.machine import OutputError, refuse_output
+from embed.machine import OutputError, is_left_over, refuse_output
 
 
 def refuse_output_file(
@@ -51,21 +52,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
         ) from error
 
 
-def is_left_over(name: str) -> bool:
-    """Return True if a temporary file or folder, whose name ends in "-" and a process's number, has no writer.
-
-    A name with the number of this process is left over, too: an earlier one had the same number.
-    """
-    number = name.rpartition("-")[2]
-    if not number.isdecimal() or int(number) == os.getpid():
-        return True
-    try:
-        os.kill(int(number), 0)
-    except (ProcessLookupError, OverflowError):
-        return True
-    except PermissionError:  # it lives, and belongs to somebody else
-        return False
-    return False
+def is_unfinished(name: str) -> bool:
+    """Return True for the name of a file that `write_whole` has not finished, or did not before it was killed."""
+    return re.fullmatch(r"\.[0-9a-f]{8}\.part-\d+", name) is not None
 
 
 def sync_folder(folder: Path) -> None:

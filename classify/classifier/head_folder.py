@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from classify.errors import ClassifyError, HeadError
-from classify.files import hash_text, is_left_over, sync_folder, write_whole
-from embed.machine import prove_writable, written_when
+from classify.files import hash_text, is_unfinished, sync_folder, write_whole
+from embed.machine import is_left_over, prove_writable, written_when
 
 FORMAT = "framehead head 1"
 WEIGHTS_FILE, DESCRIPTION_FILE = "head.safetensors", "head.json"
@@ -163,13 +163,15 @@ def _micro_f1(head: Mapping[str, Any]) -> float | None:
 
 
 def _is_left_over(name: str) -> bool:
-    return name == _FINISHED or name.startswith((_UNFINISHED, _MOVED))
+    return name == _FINISHED or name.startswith((_UNFINISHED, _MOVED)) or is_unfinished(name)
 
 
 def _delete_leftovers(folder: Path) -> None:
     """Delete what killed saves left, but not what another process is writing now."""
     for path in folder.iterdir():
-        if path.name.startswith((_UNFINISHED, _MOVED)) and is_left_over(path.name):
+        if is_unfinished(path.name) and is_left_over(path.name):
+            path.unlink(missing_ok=True)
+        elif path.name.startswith((_UNFINISHED, _MOVED)) and is_left_over(path.name):
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -160,9 +160,12 @@ def default_output(folder: Path) -> Path:
 
 def refuse_output(output: Path, folder: Path) -> None:
     """Raise ClassifyError if files of others, or of another folder's run, could be lost or mixed with new ones."""
+    from classify.files import is_unfinished
+
     if real_path(output).is_relative_to(real_path(folder)):
         raise ClassifyError(f"The output folder {output} is in {folder}, among the videos. Name one outside with -o.")
-    if not output.is_dir() or not (found := sorted(path.name for path in output.iterdir())):
+    found = sorted(path.name for path in output.iterdir()) if output.is_dir() else []
+    if all(map(is_unfinished, found)):
         return
     if _MARK not in found:
         raise ClassifyError(

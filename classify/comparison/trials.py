@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from signal import SIGINT, signal
+from threading import Thread
 from time import perf_counter
 
 import numpy as np
@@ -208,8 +210,17 @@ _bench: "_Bench"  # a worker process's own
 def _start_worker(plan: TrialPlan, jobs: int) -> None:
     global _bench
     signal(SIGINT, lambda *_: os._exit(130))  # the parent prints the message
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _bench = _Bench.read(plan, EmbeddingStore(plan.store), shared_by=jobs)
+
+
+def _end_with_parent() -> None:
+    """End this process once its parent has ended: a killed parent cannot end it, and it would wait for ever."""
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _run_task(task: tuple[Trial, ...]) -> list[TrialResult]:

@@ -1,16 +1,20 @@
 """The parts that all commands share: grouped help, library errors as messages, colours, and an answer to Ctrl-C.
 
 Results go to stdout, progress and warnings to stderr. Exit codes: 0 done, 1 some videos failed, 2 wrong usage or
-nothing could be done, 130 stopped by Ctrl-C. Colours show on a terminal, or where FORCE_COLOR is set, and not where
-NO_COLOR is. What people read goes through `echo` or `show_error`, which write control characters out.
+nothing could be done, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP. Colours show on a terminal, or where
+FORCE_COLOR is set, and not where NO_COLOR is. What people read goes through `echo` or `show_error`, which write control
+characters out.
 """
 
 import io
 import math
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, TypeVar, final
 
@@ -23,6 +27,7 @@ LAST = "Other"
 STEP = "step"
 """The `obj` of a command's context, if another command runs it as one of its steps."""
 
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 _NAME_COLUMNS = 26
 """Width of an option and its metavar in a help page. The text of a longer one begins on the next line."""
 _TYPED = "framehead.typed"
@@ -59,6 +64,37 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+class StoppedBySignal(KeyboardInterrupt):
+    """SIGTERM or SIGHUP came. What is begun ends as after Ctrl-C: temporary files go, and what is finished stays.
+
+    Args:
+        number: the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Raise StoppedBySignal in the block on SIGTERM, and on SIGHUP unless it is ignored, as below nohup."""
+
+    def stop(number: int, _: object) -> None:
+        raise StoppedBySignal(number)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in _SIGNALS if is_main}
+    ours = [number for number, handler in before.items() if handler == signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def option(*names: str, group: str = EVERYBODY, **settings: Any) -> Callable[[_Decorated], _Decorated]:
@@ -113,17 +149,19 @@ class Command(click.Command):
         if isinstance(sys.stdout, io.TextIOWrapper):  # a file name that is not UTF-8 shows its bytes, as in \udce9
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            return super().invoke(ctx)
+            with stopped_by_signals():
+                return super().invoke(ctx)
         except click.UsageError as error:
             message = cleaned(as_typed(error.format_message(), self), ctx.meta[_TYPED])
             raise click.UsageError(message, error.ctx or ctx) from error
         except library_errors() as error:
             show_error(cleaned(as_typed(str(error), self), ctx.meta[_TYPED]))
             ctx.exit(2)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             click.echo(f"\nStopped. {self.when_stopped}", err=True)
             sys.stdout.flush()
-            os._exit(130)  # an encoder may be busy in its thread for seconds: do not wait for it
+            # An encoder may be busy in its thread for seconds: do not wait for it.
+            os._exit(128 + (stop.number if isinstance(stop, StoppedBySignal) else signal.SIGINT))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by group: first what everybody sets, last what every command has."""

@@ -5,6 +5,7 @@ from .counting import counted as counted
 from .isolation import read_apart as read_apart, reading_limit_s as reading_limit_s
 from .outputs import (
     OutputError as OutputError,
+    is_left_over as is_left_over,
     prove_writable as prove_writable,
     refuse_output as refuse_output,
     written_when as written_when,

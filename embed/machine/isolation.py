@@ -1,5 +1,7 @@
 """Read a file that may be damaged in a separate process, because the HDF5 library can crash or hang on one."""
 
+import math
+import os
 import pickle
 import signal
 import subprocess
@@ -15,7 +17,12 @@ _LEAST_S = 60.0
 _SLOWEST_BYTES_S = 4e6  # a tenth of a slow network disk's speed, so that only a hanging process is stopped
 
 _CHILD = """
-import pickle, sys
+import ctypes, os, pickle, signal, sys
+signal.alarm(int(sys.argv[2]))  # where the parent is killed, this process ends, although it may hang in the library
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit()
 sys.path[:] = pickle.load(sys.stdin.buffer)
 function, args = pickle.load(sys.stdin.buffer)
 from embed.errors import EmbedError
@@ -43,7 +50,7 @@ def read_apart(function: Callable[..., _Result], path: Path, *args: object, limi
     limit_s = reading_limit_s(path) if limit_s is None else limit_s
     packed = pickle.dumps(sys.path) + pickle.dumps((function, (path, *args)))
     # -P: do not import from the working folder, where a user may keep a pickle.py.
-    command = [sys.executable, "-P", "-c", _CHILD]
+    command = [sys.executable, "-P", "-c", _CHILD, str(os.getpid()), str(math.ceil(limit_s) + 1)]
     try:
         done = subprocess.run(command, input=packed, capture_output=True, timeout=limit_s, check=False)
     except subprocess.TimeoutExpired:

@@ -77,6 +77,23 @@ def written_when(path: Path) -> str:
     return f"{when:%H:%M}" if when.date() == datetime.now().astimezone().date() else f"{when:%Y-%m-%d %H:%M}"
 
 
+def is_left_over(name: str) -> bool:
+    """Return True if a temporary file or folder, whose name ends in "-" and a process's number, has no writer.
+
+    A name with the number of this process is left over, too: an earlier one had the same number.
+    """
+    number = name.rpartition("-")[2]
+    if not number.isdecimal() or int(number) == os.getpid():
+        return True
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # it lives, and belongs to somebody else
+        return False
+    return False
+
+
 def _refuse(
     path: str | Path,
     kind: str,

@@ -1,6 +1,5 @@
 """Merge several stores into one: shards, or stores from several machines."""
 
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,11 +8,20 @@ import numpy as np
 
 from embed.errors import StoreError, StoreMismatch
 from embed.machine import counted, real_path
-from embed.store.parts import group_parts, is_sharded, lock_store, part_file, parts_folder, piece_files, unlock_store
+from embed.store.parts import (
+    delete_halves,
+    group_parts,
+    has_begun,
+    is_sharded,
+    lock_store,
+    part_file,
+    piece_files,
+    unlock_store,
+)
 from embed.store.pieces import Piece, merge_pieces
 from embed.store.reading import EmbeddingStore
 from embed.store.tables import decode_text
-from embed.store.whole_files import refusal_of
+from embed.store.whole_files import folder_beside, refusal_of
 
 _SHOWN_IDS = 5
 
@@ -22,7 +30,8 @@ def merge_embeddings(sources: Sequence[str | Path], output: str | Path, *, shard
     """Write a new store with the content of several stores.
 
     A video that two stores have with the same content hash is kept once. A video that failed in one store and has
-    vectors in another keeps the vectors.
+    vectors in another keeps the vectors. If `output` holds exactly this content already, as after a run that was killed
+    at its very end, it stays.
 
     Args:
         sources: stores, or single shards of stores, of one provenance. They are not changed.
@@ -34,11 +43,17 @@ def merge_embeddings(sources: Sequence[str | Path], output: str | Path, *, shard
 
     Raises:
         StoreMismatch: the vectors of the stores were made in different ways.
-        StoreError: a source cannot be read, two have different videos under one id, or `output` exists.
+        StoreError: a source cannot be read, two have different videos under one id, or `output` holds something else.
     """
     output = Path(output)
-    check_is_new(output)
+    if has_begun(output):
+        refuse_other_output(output)
     _check_sources([Path(source) for source in sources])
+    if has_begun(output):
+        if not _holds_all(output, [Path(source) for source in sources]):
+            raise _exists(output)
+        unlock_store(output, lock_store(output))  # which deletes what the killed run left
+        return output
     # A shard may be named twice, also by its folder or a link: each file is taken once.
     files = list(dict.fromkeys(real_path(file) for source in sources for file in piece_files(Path(source))))
     if is_sharded(output):
@@ -48,15 +63,44 @@ def merge_embeddings(sources: Sequence[str | Path], output: str | Path, *, shard
     return output
 
 
-def check_is_new(output: Path) -> None:
-    """Raise StoreError if something exists at the path of a new store."""
-    if output.exists() or parts_folder(output).exists():
-        raise StoreError(f"{output} exists already. Name a new file or folder, or remove it first.")
+def refuse_other_output(output: Path) -> None:
+    """Raise StoreError if what exists at the path of a new store is no store that an earlier run may have made."""
+    try:
+        EmbeddingStore(output).close()
+    except StoreError as error:
+        raise _exists(output) from error
+
+
+def _exists(output: Path) -> StoreError:
+    return StoreError(f"{output} exists already. Name a new file or folder, or remove it first.")
+
+
+def _holds_all(output: Path, sources: Sequence[Path]) -> bool:
+    """Return True if a store has the content of the sources, and nothing else."""
+    with ExitStack() as opened:
+        made = opened.enter_context(EmbeddingStore(output))
+        stores = [opened.enter_context(EmbeddingStore(source)) for source in sources]
+        embedded = set().union(*map(_contents, stores))
+        ids = {video_id for store in stores for video_id in store.ids}
+        failed = {failure.id for store in stores for failure in store.failures} - ids
+        return (
+            made.provenance.difference(stores[0].provenance) is None
+            and _contents(made) <= embedded
+            and set(made.ids) == ids
+            and {failure.id for failure in made.failures} == failed
+        )
+
+
+def _contents(store: EmbeddingStore) -> set[tuple[object, ...]]:
+    """Return what identifies each video and its vectors."""
+    columns = (store.column(name).tolist() for name in ("id", "content_hash", "row_count", "crc32"))
+    return set(zip(*columns, strict=True))
 
 
 def _merge_into_file(files: Sequence[Path], output: Path) -> None:
     lock = lock_store(output)
     try:
+        delete_halves(output)
         _merge(files, output)
     finally:
         unlock_store(output, lock)
@@ -66,14 +110,12 @@ def _merge_into_folder(files: Sequence[Path], output: Path, shard_bytes: int) ->
     """Write the shards beside the folder first, so that it appears whole or not at all."""
     together = {group[0]: group for group in group_parts(files, shard_bytes)}
     later = {file for group in together.values() for file in group[1:]}
-    with refusal_of(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{output.name}.", dir=output.parent) as beside:
-            shards = Path(beside) / "shards"
-            shards.mkdir()
-            for number, file in enumerate(file for file in files if file not in later):
-                _merge(together.get(file, [file]), part_file(shards, number, number))
-            shards.replace(output)
+    with refusal_of(output), folder_beside(output) as shards:
+        for number, file in enumerate(file for file in files if file not in later):
+            _merge(together.get(file, [file]), part_file(shards, number, number))
+        if output.is_dir():  # what a killed run left before its first shard
+            unlock_store(output, lock_store(output))
+        shards.replace(output)
 
 
 def _merge(files: Sequence[Path], target: Path) -> None:

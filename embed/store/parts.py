@@ -137,14 +137,23 @@ def delete_merged_parts(path: Path) -> None:
     folder = parts_folder(path)
     current = set(piece_files(path))
     parts = [file for file in folder.glob("*-*.h5") if _PART_NAME.fullmatch(file.name)]
-    halves = [file for file in folder.glob("*.tmp") if _LEFT_BY_A_KILL.fullmatch(file.name)]
-    if not is_sharded(path):
-        path = real_path(path)
-        ours = re.compile(re.escape(path.name) + _HALF)
-        halves += [file for file in path.parent.glob("*.tmp") if ours.fullmatch(file.name)]
-    for file in [*parts, *halves]:
+    for file in [*parts, *_halves(path)]:
         if file not in current:
             file.unlink()
+
+
+def delete_halves(path: Path) -> None:
+    """Delete unfinished files of killed writers of a store whose lock this process holds."""
+    for file in _halves(path):
+        file.unlink()
+
+
+def has_begun(path: Path) -> bool:
+    """Return True if anything is stored at a path, finished or in parts; a killed writer's leavings are nothing."""
+    folder = parts_folder(path)
+    if path.is_file() or not folder.is_dir():
+        return os.path.lexists(path)
+    return bool(parts_in(folder)) or not all(map(_is_left_of_us, folder.iterdir()))
 
 
 def refuse_store_place(path: str | Path) -> None:
@@ -216,6 +225,15 @@ def _refuse_other_folder(path: Path) -> None:
         raise StoreError(f"{path} is a folder of other files. Name a new folder for the shards, or a file name.h5.")
     if path.exists() and not path.is_dir() and not path.is_file():
         raise StoreError(f"{path} is a pipe or a device, not a store. Name another file.")
+
+
+def _halves(path: Path) -> list[Path]:
+    halves = [file for file in parts_folder(path).glob("*.tmp") if _LEFT_BY_A_KILL.fullmatch(file.name)]
+    if not is_sharded(path):
+        path = real_path(path)
+        ours = re.compile(re.escape(path.name) + _HALF)
+        halves += [file for file in path.parent.glob("*.tmp") if ours.fullmatch(file.name)]
+    return halves
 
 
 def _is_left_of_us(file: Path) -> bool:

@@ -5,7 +5,6 @@ same name. Each file of the store is read in a separate process (`embed.machine.
 """
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,14 +18,14 @@ from embed.errors import EmbedError, StoreDamaged, StoreError
 from embed.machine import read_apart
 from embed.sources import RandomAccessFile
 from embed.store.hdf5_reading import own_dataset, read_attribute
-from embed.store.merging import check_is_new, merge_embeddings
-from embed.store.parts import merged_through, parts_folder, parts_in, sequence_numbers
+from embed.store.merging import merge_embeddings, refuse_other_output
+from embed.store.parts import has_begun, merged_through, parts_folder, parts_in, sequence_numbers
 from embed.store.pieces import COLUMNS, check_is_piece, damage_of, read_stored_column
 from embed.store.provenance import Provenance
 from embed.store.reading import EmbeddingStore
 from embed.store.records import Failure, VideoRecord
 from embed.store.tables import Columns, checksum_record, checksum_rows, decode_text, record_at
-from embed.store.whole_files import refusal_of
+from embed.store.whole_files import folder_beside
 from embed.store.writing import StoreWriter
 
 
@@ -67,10 +66,11 @@ def repair_embeddings(store: str | Path, output: str | Path) -> RepairReport:
     files = _latest_first(store)
     if not files:
         raise StoreError(f"There is no store {store}.")
-    check_is_new(output)
+    if has_begun(output):
+        refuse_other_output(output)  # another store is refused by `merge_embeddings`, once its content is known
     problems: list[str] = []
     lost: set[str] = set()
-    with _folder_beside(output) as folder:
+    with folder_beside(output) as folder:
         for file in files:
             try:
                 lost |= set(read_apart(salvage_piece, file, folder / "saved"))
@@ -191,11 +191,3 @@ def _read_padded(file: IO[bytes], start: int, stop: int) -> bytes:
     """Return the bytes of a file, and zeros behind its end."""
     file.seek(start)
     return file.read(stop - start).ljust(stop - start, b"\0")
-
-
-@contextmanager
-def _folder_beside(output: Path) -> Iterator[Path]:
-    with refusal_of(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{output.name}.", dir=output.parent) as folder:
-            yield Path(folder)

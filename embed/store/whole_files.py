@@ -1,7 +1,9 @@
 """Files that appear whole or not at all, also on a full disk."""
 
+import glob
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import h5py
 
 from embed.errors import StoreError
-from embed.machine import real_path
+from embed.machine import is_left_over, real_path
 
 
 @contextmanager
@@ -41,6 +43,27 @@ def replaced_file(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path` for what is to be there, and delete it at the end; also those of killed runs.
+
+    Raises:
+        StoreError: the disk cannot write it.
+    """
+    path = real_path(path)
+    with refusal_of(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{glob.escape(path.name)}.new-*"):
+            if is_left_over(left.name):
+                shutil.rmtree(left)
+        folder = path.with_name(f".{path.name}.new-{os.getpid()}")
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
