@@ -10,7 +10,7 @@ from embed.store import EmbeddingStore, StoreWriter
 from embed.store.parts import group_parts
 from tests.embed.stores import PROVENANCE, append, vectors_of, write_store
 
-SHARD_BYTES = 90_000  # an empty piece has 11 KB
+SHARD_BYTES = 90_000  # an empty piece has 10 KB
 
 
 def write_shards(path: Path, first: int, last: int) -> None:
