@@ -155,7 +155,7 @@ def _plain_cell(cell: str) -> str:
 
 def predict_videos(
     head: str | Path,
-    sources: Sequence[str | Path],
+    sources: str | Path | Sequence[str | Path],
     output: str | Path | None = None,
     *,
     config: PredictConfig = PredictConfig(),
@@ -167,7 +167,7 @@ def predict_videos(
 
     Args:
         head: the head's folder.
-        sources: stores, which are read as they are, and any other source of `embed_videos`.
+        sources: one or several: stores, which are read as they are, and any other source of `embed_videos`.
         output: predictions file to write; an older one is replaced unless it was edited. None writes none.
         config: how videos are embedded and labelled.
         spreadsheet_safe: as for `Predictions.to_csv`.
@@ -181,6 +181,7 @@ def predict_videos(
         EncoderMismatch: the vectors of a store were not made as those that the head learned from.
         EmbedError: a source is absent, or the head's encoder cannot be loaded.
     """
+    sources = [sources] if isinstance(sources, str | Path) else sources
     replaced = None if output is None else _refuse_output(output, head, sources, config, overwrite)
     classifier = VideoClassifier.load(head)
     stores = [source for source in sources if is_store(source)]

@@ -126,7 +126,7 @@ def predict_videos(
         click.echo(json.dumps(predictions.to_json(), indent=2))
     else:
         _show(predictions, output, is_safe=spreadsheet_safe)
-    _list_failures(predictions)
+    _list_failures(predictions, has_csv=output is not None or not (as_json or sys.stdout.isatty()))
     if output is None and not as_json and sys.stdout.isatty() and len(sources) <= _MOST_SOURCES:
         given = given_options(*_KEPT)
         show_next(as_line(["predict-videos", *map(operand, (head, *sources)), *given, "-o", "predictions.csv"]))
@@ -149,12 +149,13 @@ def _show(predictions: "Predictions", output: str | None, *, is_safe: bool) -> N
         click.echo(counts, err=True)
 
 
-def _list_failures(predictions: "Predictions") -> None:
+def _list_failures(predictions: "Predictions", *, has_csv: bool) -> None:
     """List on stderr which videos failed, and why."""
     print_failures(predictions.failures[:_MOST_FAILURES])
     more = len(predictions.failures) - _MOST_FAILURES
     if more > 0:
-        click.echo(f"  ... and {more:,} more: the CSV has a row for each", err=True)
+        where = "the CSV has a row for each" if has_csv else "-o predictions.csv writes a row for each"
+        click.echo(f"  ... and {more:,} more: {where}", err=True)
 
 
 @click.command(cls=Command, guide="start.md")

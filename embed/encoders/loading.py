@@ -1,6 +1,7 @@
 """The name of a model -> its encoder, of any family."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -82,6 +83,16 @@ def load_text_encoder(identity: EncoderIdentity, *, pretrained: str | None = Non
             "--pretrained to name the checkpoint that did."
         )
     return encoder
+
+
+def find_near(model: str, names: Sequence[str]) -> list[str]:
+    """Return the three names of encoders, ours among them, that are most like a name that is none.
+
+    >>> find_near("vit-b32", ["ViT-L-14", "ViT-B-32", "ViT-B-16", "RN50", "ViT-H-14"])
+    ['ViT-B-32', 'ViT-B-16', 'ViT-L-14']
+    """
+    written = {name.lower(): name for name in (*names, *_FAMILIES)}
+    return [written[near] for near in get_close_matches(model.lower(), written, 3, cutoff=0)]
 
 
 def _factory(model: str) -> EncoderFactory:

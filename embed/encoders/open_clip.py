@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from embed.encoders.contract import PendingVectors, TextEncoder
-from embed.encoders.loading import resolve_device
+from embed.encoders.hub import cache_only, find_unreachable
+from embed.encoders.loading import find_near, resolve_device
 from embed.encoders.torch_images import TorchImageEncoder, apply_precision, hash_module
 from embed.encoders.torchvision_operators import declare_missing_operators
 from embed.errors import EncoderError, WeightsUnavailable
@@ -111,12 +112,12 @@ def load_tokenizer(model: str) -> Callable[[list[str]], torch.Tensor]:
     import open_clip
 
     try:
-        with _quiet():
+        with _quiet(), cache_only(find_unreachable() if model.startswith(_HUB_PREFIXES) else None):
             tokenizer: Callable[[list[str]], torch.Tensor] = open_clip.get_tokenizer(model)
     except Exception as error:  # as in _build
         raise WeightsUnavailable(
-            f"The tokenizer of {model} cannot be loaded: {_first_line(error)}\n"
-            "It is not part of open_clip: it needs a download, and perhaps pip install transformers. Models such as "
+            f"The tokenizer of {model} cannot be loaded: {_first_line(error)}. It is not part of open_clip: it needs a "
+            "download, and perhaps pip install transformers. Models such as "
             "ViT-B-32 have their tokenizer in open_clip."
         ) from error
     return tokenizer
@@ -133,10 +134,10 @@ def _check_names(model: str, pretrained: str | None) -> None:
     if model.startswith(_HUB_PREFIXES):
         return
     if model not in open_clip.list_models():
-        near = [name for name in open_clip.list_models() if name.lower().startswith(model.lower()[:5])]
+        near = " or ".join(find_near(model, open_clip.list_models()))
         raise EncoderError(
-            f"There is no encoder {model!r}. Use efficientnet-lite0 (bundled), hf-hub:NAME, or one of open_clip's: "
-            f"{', '.join(near or open_clip.list_models())}."
+            f"There is no encoder {model!r}. Perhaps you mean {near}. Bundled is efficientnet-lite0; hf-hub:NAME is a "
+            "model of the hub; open_clip.list_models() lists all others."
         )
     tags = open_clip.list_pretrained_tags_by_model(model)
     if pretrained is not None and pretrained not in tags and not Path(pretrained).is_file():
@@ -157,15 +158,20 @@ def _build(model: str, pretrained: str | None) -> tuple[Any, str]:
         # warns; the vectors are then worse (open_clip issue 771). The tag's config has the right activation.
         config = open_clip.get_pretrained_cfg(model, tag) if not Path(tag).is_file() else {}
         options = {"pretrained": tag, "force_quick_gelu": bool(config.get("quick_gelu"))}
+    is_local = Path(tag).is_file() or model.startswith("local-dir:")
+    unreachable = None if is_local else find_unreachable()
     try:
-        with _quiet():
+        with _quiet(), cache_only(unreachable):
             return open_clip.create_model(model, require_pretrained=True, **options), tag
     except Exception as error:  # every hub, network and unpickling library raises its own errors
         if Path(tag).is_file():
             # `from None`: torch's text advises to load the file in a way that runs any code in it.
             raise WeightsUnavailable(_not_a_checkpoint(tag, model, error)) from None
+        why = _first_line(error)
+        if unreachable is not None:
+            why = f"they are not in the cache of this machine, and {unreachable} cannot be reached to download them"
         raise WeightsUnavailable(
-            f"The weights of {model} ({tag}) are not available: {_first_line(error)}\n"
+            f"The weights of {model} ({tag}) are not available: {why}. "
             f"Use --model efficientnet-lite0, whose weights come with framehead; or --pretrained FILE with a "
             f"checkpoint of {model} that you downloaded elsewhere."
         ) from error
@@ -192,7 +198,7 @@ def _not_a_checkpoint(path: str, model: str, error: Exception) -> str:
     else:
         what = _first_line(error)
     return (
-        f"{path} is not a checkpoint of {model}: {what}.\n"
+        f"{path} is not a checkpoint of {model}: {what}. "
         f"Use the --model that it belongs to. If that is {model}, save only its weights where it was trained: "
         "torch.save(model.state_dict(), FILE)."
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from embed.decode_pool import DecodeLimits
 from embed.machine import HINTS, Stage, slowest
@@ -60,6 +60,14 @@ class EmbedConfig:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
         if self.decode_device != "cpu" and self.decoder != "pyav":
             raise ValueError(f"decode_device {self.decode_device} needs pyav, but decoder is {self.decoder!r}")
+        if isinstance(self.sampling, type) or not hasattr(self.sampling, "indices"):
+            raise ValueError(
+                f"sampling is {self.sampling!r}, which is no rule that picks frames. Use UniformFrames(100), "
+                "FramesPerSecond(1) or KeyFrames(), all of the package embed."
+            )
+        for name, kind in (("decoder", Decoder), ("decode_device", DecodeDevice)):
+            if (value := getattr(self, name)) not in get_args(kind):
+                raise ValueError(f"{name} is {value!r}. Use one of {', '.join(get_args(kind))}.")
         check_views(self.views)
 
     @classmethod

@@ -20,7 +20,7 @@ from embed.run.encoder_choice import choose_encoder, needs_no_encoder, provenanc
 from embed.run.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.run.frames_ahead import FramesAhead
 from embed.run.log import RunLog, refuse_log
-from embed.sources import Roots, Video, find_videos, is_same_place, roots_of
+from embed.sources import Roots, Sources, Video, find_videos, is_same_place, roots_of
 from embed.store import (
     EmbeddingStore,
     Failure,
@@ -37,7 +37,7 @@ from embed.video import Preprocessing
 
 
 def embed_videos(
-    sources: Sequence[str | Path],
+    sources: Sources,
     store: str | Path,
     config: EmbedConfig | None = None,
     *,
@@ -51,7 +51,7 @@ def embed_videos(
     read is stored as a failure, and the run continues.
 
     Args:
-        sources: the sources of `find_videos`: folders, video files, CSV or TXT lists.
+        sources: one or several of those of `find_videos`: folders, video files, CSV or TXT lists.
         store: path of the `.h5` file, or of a folder of shards.
         config: settings; None uses the defaults (CLIP ViT-B/32, 100 frames).
         encoder: an encoder to use in place of `config.model`.

@@ -7,4 +7,10 @@ from .roots import Roots as Roots, is_gone as is_gone, place_of as place_of, roo
 from .sparse_copies import END_BYTES as END_BYTES, Span as Span, SparseCopy as SparseCopy
 from .sparse_reading import NotFetched as NotFetched, SparseFile as SparseFile, read_few_frames as read_few_frames
 from .transfers import problem_of as problem_of
-from .videos import Video as Video, find_videos as find_videos
+from .videos import (
+    VIDEO_SUFFIXES as VIDEO_SUFFIXES,
+    Sources as Sources,
+    Video as Video,
+    each_source as each_source,
+    find_videos as find_videos,
+)

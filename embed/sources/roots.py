@@ -5,7 +5,6 @@ A run may tell or drop only videos that belong to its own sources, since a store
 
 import glob
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from embed.sources.kept_addresses import without_secrets
 from embed.sources.locations import is_remote, is_web, suffix_of
 from embed.sources.video_lists import LIST_READERS
+from embed.sources.videos import Sources, each_source
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Roots:
         return any(place.startswith(f"{folder.rstrip('/')}/") for place in places for folder in self.folders)
 
 
-def roots_of(sources: Sequence[str | Path]) -> Roots:
+def roots_of(sources: Sources) -> Roots:
     """Return the places of sources, as `find_videos` takes them."""
     folders, prefixes, lists = set[str](), set[str](), set[str]()
-    for source in map(str, sources):
+    for source in map(str, each_source(sources)):
         if is_remote(source):
             if not is_web(source) and ("*" in source or not suffix_of(source)):
                 fixed_part = source.partition("*")[0].rpartition("/")[0] if "*" in source else source

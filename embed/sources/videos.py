@@ -69,6 +69,9 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Suffixes, in lower case, of the files that a folder search takes as videos. A file given by itself may have any."""
 
+Sources = str | Path | Sequence[str | Path]
+"""What names videos: one folder, file, pattern, address or list, or several of them."""
+
 _WAYS = "Give a folder, a video file, a pattern, an address, or a CSV, TXT or Parquet list."
 
 
@@ -93,11 +96,20 @@ class Video:
         object.__setattr__(self, "location", without_secrets(self.location))
 
 
-def find_videos(sources: Sequence[str | Path]) -> list[Video]:
+def each_source(sources: Sources) -> Sequence[str | Path]:
+    """Return the sources as a sequence, also if there is only one.
+
+    >>> each_source("videos/"), each_source(["a.mp4", "b.mp4"])
+    (['videos/'], ['a.mp4', 'b.mp4'])
+    """
+    return [sources] if isinstance(sources, str | Path) else sources
+
+
+def find_videos(sources: Sources) -> list[Video]:
     """List the videos that the sources name.
 
     Args:
-        sources: each is one of
+        sources: one, or several; each is one of
             - a folder, searched recursively for files with a video's suffix; links to folders are followed;
             - a video file;
             - a pattern such as `videos/**/*.mp4`;
@@ -115,13 +127,13 @@ def find_videos(sources: Sequence[str | Path]) -> list[Video]:
             id; or an address needs a package that is not installed.
     """
     videos: dict[str, Video] = {}
-    for source in sources:
+    for source in each_source(sources):
         for video in _videos_of(str(source)):
             known = videos.setdefault(video.id, video)
             if known.address != video.address:
                 raise SourceError(
-                    f"{known.location} and {video.location} would both be called {video.id!r}. "
-                    "Embed them into two stores, or give a CSV list with an id column."
+                    f"{known.location} and {video.location} would both be called {video.id!r}. Name a folder that both "
+                    "lie in, whose subfolders then tell them apart, or a CSV list with the columns id and path."
                 )
     if not videos:
         raise SourceError(f"There is no video to embed. {_WAYS}")

@@ -17,18 +17,37 @@ import shlex
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from embed.errors import StoreBusy, StoreDamaged, StoreError
 from embed.machine import prove_writable, real_path
+from embed.sources import VIDEO_SUFFIXES
 from embed.store.pieces import Piece
 from embed.store.whole_files import refusal_of
 
 _LISTINGS = 20
+_LOOKED_AT = 1000  # files, where a folder of videos was named as a store
 _PART_NAME = re.compile(r"(\d{8,})-(\d{8,})\.h5")
 _HALF = r"\.\d+\.tmp"  # behind a file's name: a process, given by its number, has not finished writing (`whole_files`)
 _LEFT_BY_A_KILL = re.compile(_PART_NAME.pattern + _HALF)
+
+
+def no_store(path: Path) -> str:
+    """Return that there is no store at a path, what is there instead, and what to do."""
+    quoted = shlex.quote(str(path))
+    if path.is_dir() and _holds_videos(path):
+        return f"{path} is a folder of videos, not a store. Embed them first: embed-videos {quoted} -o embeddings.h5"
+    if path.exists():
+        return f"{path} is no store. Name the file that embed-videos wrote, such as embeddings.h5."
+    return f"There is no store {path}. Make one with: embed-videos FOLDER -o {quoted}"
+
+
+def _holds_videos(folder: Path) -> bool:
+    """Return True if one of the first files below a folder is a video."""
+    names = (name for _, _, found in os.walk(folder) for name in found)
+    return any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in islice(names, _LOOKED_AT))
 
 
 def is_sharded(path: Path) -> bool:
@@ -163,6 +182,8 @@ def refuse_store_place(path: str | Path) -> None:
         StoreError: `path` is a folder of other files, or its disk is full or cannot be written.
     """
     path = Path(path)
+    if path.suffix.lower() in VIDEO_SUFFIXES and not path.exists():
+        raise StoreError(f"{path} is the name of a video, not of a store. Name the store, such as {path.stem}.h5.")
     with refusal_of(path):
         _refuse_other_folder(path)
         folder = parts_folder(path)

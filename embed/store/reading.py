@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from embed.errors import StoreDamaged, StoreError
 from embed.machine import counted
 from embed.store.hdf5_reading import is_hdf5
-from embed.store.parts import parts_folder, parts_in, piece_files
+from embed.store.parts import no_store, parts_folder, parts_in, piece_files
 from embed.store.pieces import Piece, damage_of
 from embed.store.records import Failure, VideoRecord
 from embed.store.tables import checksum_rows, decode_text, dtypes_of, find_id, find_ids, latest_of, record_at, row_spans
@@ -61,8 +61,7 @@ class EmbeddingStore:
         self.path = Path(path)
         self._pieces = _open_pieces(self.path)
         if not self._pieces:
-            quoted = shlex.quote(str(self.path))
-            raise StoreError(f"There is no store {self.path}. Make one with: embed-videos FOLDER -o {quoted}")
+            raise StoreError(no_store(self.path))
         self.provenance = self._pieces[0].provenance
         self.created = self._pieces[0].created
         self._ids, self._kept = latest_of([piece.column("videos", "id") for piece in self._pieces])

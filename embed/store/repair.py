@@ -19,7 +19,7 @@ from embed.machine import read_apart
 from embed.sources import RandomAccessFile
 from embed.store.hdf5_reading import own_dataset, read_attribute
 from embed.store.merging import merge_embeddings, refuse_other_output
-from embed.store.parts import has_begun, merged_through, parts_folder, parts_in, sequence_numbers
+from embed.store.parts import has_begun, merged_through, no_store, parts_folder, parts_in, sequence_numbers
 from embed.store.pieces import COLUMNS, check_is_piece, damage_of, read_stored_column
 from embed.store.provenance import Provenance
 from embed.store.reading import EmbeddingStore
@@ -65,7 +65,7 @@ def repair_embeddings(store: str | Path, output: str | Path) -> RepairReport:
     store, output = Path(store), Path(output)
     files = _latest_first(store)
     if not files:
-        raise StoreError(f"There is no store {store}.")
+        raise StoreError(no_store(store))
     if has_begun(output):
         refuse_other_output(output)  # another store is refused by `merge_embeddings`, once its content is known
     problems: list[str] = []

@@ -39,6 +39,7 @@ def folder_labels(videos: VideoListing, level: str | int | None) -> FoundLabels:
     Raises:
         LabelError: no id has such a folder.
     """
+    _refuse_none(videos)
     folders = _class_folders(videos.ids)
     labels = {video_id: frozenset({name}) for video_id, own in folders.items() if (name := _at_level(own, level))}
     if not labels:
@@ -52,6 +53,18 @@ def folder_labels(videos: VideoListing, level: str | int | None) -> FoundLabels:
         what = f"without a label (their ids have no folder {level}, counted from the outermost)"
     notes = _note_depths(folders) if level is None else ()
     return FoundLabels(labels, {}, (*note_videos(what, folders, labels), *notes))
+
+
+def _refuse_none(videos: VideoListing) -> None:
+    if len(videos.ids):
+        return
+    count = len(videos.failures)
+    if not count:
+        raise LabelError(f"{videos.path} holds no video. Embed some into it with embed-videos.")
+    raise LabelError(
+        f"{videos.path} holds no video, since {'the only one' if count == 1 else f'all {count}'} failed, e.g. "
+        f"{videos.failures[0].id!r}: {videos.failures[0].reason}. inspect-embeddings lists the reasons."
+    )
 
 
 def file_labels(videos: VideoListing, path: Path, columns: Columns, *, adds_up: bool) -> FoundLabels:

@@ -318,3 +318,13 @@ def test_a_count_that_no_label_reaches_is_refused(store: EmbeddingStore) -> None
 def test_a_count_below_1_is_refused() -> None:
     with pytest.raises(LabelError, match=r"min_count is 0. Use a whole number of 1 or more"):
         LabelConfig(min_count=0)
+
+
+def test_a_store_of_failures_only_says_why_it_has_no_labels(make_store: Callable[..., Path]) -> None:
+    failures = [Failure(f"hug/{number}.mp4", "", "no_frames", "it is empty") for number in range(3)]
+
+    with (
+        EmbeddingStore(make_store({}, failures=failures)) as store,
+        pytest.raises(LabelError, match=r"since all 3 failed, e\.g\. 'hug/0\.mp4': no_frames\. inspect"),
+    ):
+        read_labels(store)

@@ -133,11 +133,16 @@ def test_the_same_video_named_twice_is_one_video(folder: Path) -> None:
     assert len(find_videos([folder, folder])) == 3
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_source_needs_no_list(folder: Path, kind: type[str] | type[Path]) -> None:
+    assert find_videos(kind(folder)) == find_videos([folder])
+
+
 def test_two_files_with_one_id_are_refused_and_the_error_says_what_to_do(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / "cats"
     other.mkdir(parents=True)
     (other / "b.mp4").touch()
-    with pytest.raises(SourceError, match=r"would both be called 'cats/b.mp4'.*CSV list with an id column"):
+    with pytest.raises(SourceError, match=r"called 'cats/b.mp4'. Name a folder that both lie in.*or a CSV list"):
         find_videos([folder / "cats" / "..", folder / "other"])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from embed.errors import StoreBusy, StoreError
-from embed.store import EmbeddingStore, StoreWriter, is_store
+from embed.store import EmbeddingStore, StoreWriter, is_store, refuse_store_place
 from embed.store.inspection import inspect_embeddings
 from tests.embed.stores import PROVENANCE, append, write_store
 
@@ -86,3 +86,21 @@ def test_a_file_system_without_locks_says_what_to_do(
     with pytest.raises(StoreError, match=rf"cannot be locked \({os.strerror(code)}\).*Write the store to a local"):
         StoreWriter(tmp_path / name, PROVENANCE)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_videos_is_no_store_and_the_error_shows_how_to_make_one(tmp_path: Path) -> None:
+    (tmp_path / "my videos" / "hug").mkdir(parents=True)
+    (tmp_path / "my videos" / "hug" / "a.MP4").touch()
+
+    with pytest.raises(StoreError, match=r"is a folder of videos, not a store\. Embed them .* embed-videos '.*' -o"):
+        EmbeddingStore(tmp_path / "my videos")
+
+
+def test_an_empty_folder_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"is no store\. Name the file that embed-videos wrote"):
+        EmbeddingStore(tmp_path)
+
+
+def test_a_store_is_not_named_like_a_video(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"fake\.mp4 is the name of a video, not of a store\. .* such as fake\.h5"):
+        refuse_store_place(tmp_path / "fake.mp4")

@@ -1,0 +1,42 @@
+"""The hub that weights are downloaded from: told within seconds when it cannot be reached.
+
+Without a network, huggingface_hub tries again for a minute before it says so, also for what is in its cache.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+_PATIENCE_S = 5.0
+
+
+def find_unreachable() -> str | None:
+    """Return the host of the hub if it does not answer within seconds; None if it does, or behind a proxy."""
+    from huggingface_hub import constants
+
+    address = urlsplit(constants.ENDPOINT)
+    host = address.hostname or ""
+    if constants.HF_HUB_OFFLINE:
+        return host
+    if getproxies().get(address.scheme):
+        return None
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
+        socket.create_connection((host, port), timeout=_PATIENCE_S).close()
+    except OSError:
+        return host
+    return None
+
+
+@contextmanager
+def cache_only(unreachable: str | None) -> Iterator[None]:
+    """Let huggingface_hub look only in its cache if its host is unreachable, so that it fails or succeeds at once."""
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE or unreachable is not None
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
