@@ -97,6 +97,14 @@ class DatasetDescription:
         return dict(sorted(Counter(sizes).items(), key=lambda entry: (-entry[1], entry[0])))
 
     @property
+    def shorter_sides(self) -> dict[str, int]:
+        """Range of the shorter side in pixels, between powers of two ("128 to 255") -> videos, smallest first."""
+        counts = Counter[int]()
+        for size, count in self.resolutions.items():
+            counts[min(size).bit_length() - 1] += count
+        return {f"{1 << power} to {(2 << power) - 1}": counts[power] for power in sorted(counts)}
+
+    @property
     def pairs(self) -> list[tuple[str, str, int]]:
         """Pairs of labels that videos have together, and the number of these videos, most frequent first."""
         shared, names = np.triu(self.shared_counts, k=1), self.table.names

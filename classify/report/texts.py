@@ -1,6 +1,5 @@
 """Text that the commands print for people: results as sentences and tables of at most 80 columns."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 from textwrap import fill
@@ -79,20 +78,10 @@ def _label_counts_table(found: DatasetDescription) -> str:
 def _resolutions_table(found: DatasetDescription) -> str:
     sizes = [(f"{width}x{height}", str(count)) for (width, height), count in found.resolutions.items()]
     if len(sizes) > _SHOWN_FEW:  # as where each clip is cut to its own size
-        return table(("shorter side (px)", "videos"), _shorter_sides(found.resolutions))
+        return table(
+            ("shorter side (px)", "videos"), [(name, str(count)) for name, count in found.shorter_sides.items()]
+        )
     return table(("resolution (px)", "videos"), sizes)
-
-
-def _shorter_sides(resolutions: Mapping[tuple[int, int], int]) -> list[tuple[str, str]]:
-    """Return ranges of the shorter side between powers of two, and how many videos are in each.
-
-    >>> _shorter_sides({(320, 240): 3, (130, 300): 1, (1920, 1080): 2})
-    [('128 to 255', '4'), ('1024 to 2047', '2')]
-    """
-    counts = Counter[int]()
-    for size, count in resolutions.items():
-        counts[max(1, min(size)).bit_length() - 1] += count
-    return [(f"{1 << power} to {(2 << power) - 1}", str(counts[power])) for power in sorted(counts)]
 
 
 def _spread_row(name: str, found: Spread) -> tuple[str, ...]:

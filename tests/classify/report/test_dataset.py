@@ -61,6 +61,7 @@ def test_resolutions_are_counted_most_first(store: Path) -> None:
     found = describe_dataset(store, labels=store.with_name("labels.csv"))
 
     assert found.resolutions == {(64, 48): 3, (1080, 1920): 1}
+    assert found.shorter_sides == {"32 to 63": 3, "1024 to 2047": 1}
 
 
 def test_the_spread_of_no_video_is_zeros() -> None:
