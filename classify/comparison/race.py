@@ -29,6 +29,7 @@ from classify.heads import StandardisedHead, takes_all
 from classify.measures import decide_labels, micro_f1
 from classify.training import (
     LabelledSet,
+    SharedRows,
     TrainConfig,
     TrainJob,
     configure_head,
@@ -116,6 +117,7 @@ class Race:
         catches: Callable[[TrainConfig], tuple[type[Exception], ...]] = lambda _: (ClassifyError,),
     ) -> None:
         self._dataset, self._budget, self._catches = dataset, budget, catches
+        self._rows = SharedRows()
         self._reference, self._all, self._running = candidates[0], list(candidates), [candidates[0]]
         self._slowness = {True: 1.0, False: 1.0}  # seconds of a test over those that were expected; pools -> factor
 
@@ -264,7 +266,7 @@ class Race:
         alone = _share_alone(found, len(jobs))
         watch = Watch(self._budget, limit, alone)
         try:
-            runs = fit_heads(self._dataset, jobs, on_step=watch)
+            runs = fit_heads(self._dataset, jobs, on_step=watch, rows=self._rows)
             for run, test in zip(runs, tests, strict=True):
                 videos = take_videos(self._dataset.videos, np.flatnonzero(test))
                 probabilities = predict_probabilities(run.head, videos, run.thresholds, device=config.device)

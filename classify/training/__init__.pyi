@@ -20,6 +20,7 @@ from .joint_training import TrainJob as TrainJob, fit_heads as fit_heads
 from .logits import predict_probabilities as predict_probabilities
 from .objective import Objective as Objective
 from .recipe import GROUPS as GROUPS, RECIPES as RECIPES, TrainConfig as TrainConfig
+from .shared_rows import SharedRows as SharedRows
 from .training import (
     TrainingRun as TrainingRun,
     configure_head as configure_head,

@@ -213,6 +213,10 @@ class PooledSet:
         self._pooled = pooled
         self._targets = targets
 
+    def byte_count(self) -> int:
+        """Return the bytes of the rows."""
+        return self._pooled.rows.nbytes
+
     def batches(self, steps: Sequence[Step]) -> Iterator[VideoBatch]:
         """Yield one batch for each step. The rows of many steps are gathered and mixed at once."""
         for start in range(0, len(steps), _STEPS_AT_ONCE):
@@ -240,8 +244,7 @@ class PooledSet:
 
     def _take(self, indices: Sequence[NDArray[np.int64]]) -> tuple[Pooled, Tensor]:
         chosen = torch.from_numpy(np.concatenate(indices)).to(self._targets.device)
-        pooled = Pooled(self._pooled.rows[chosen], self._pooled.weights[chosen])
-        return pooled, self._targets[chosen].to(torch.float32)
+        return Pooled(self._pooled.rows[chosen], self._pooled.weights[chosen]), self._targets[chosen].float()
 
 
 @final

@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast, final
 
 import numpy as np
@@ -21,12 +22,12 @@ from torch import Tensor, nn
 
 from classify.heads import StandardisedHead
 from classify.training.batches import LabelledSet
-from classify.training.defaults import settle
 from classify.training.device_sets import PooledSet, place_pooled
 from classify.training.devices import explained_memory, seeded
 from classify.training.history import Course, Tally
 from classify.training.optimisation import Descent
-from classify.training.recipe import TrainConfig
+from classify.training.recipe import TrainConfig, settle
+from classify.training.shared_rows import SharedRows
 from classify.training.training import (
     Fit,
     TrainingRun,
@@ -67,6 +68,7 @@ def fit_heads(
     jobs: Sequence[TrainJob],
     *,
     on_step: Callable[[int, int], None] | None = None,
+    rows: SharedRows | None = None,
 ) -> list[TrainingRun]:
     """Train a head for each job, in the order of the jobs.
 
@@ -75,6 +77,7 @@ def fit_heads(
         jobs: seeds, folds and recipes, in any order.
         on_step: called after each step with the number of steps done and the number of all steps, over all heads. A
             step of heads that train at once counts once for each. An exception that it raises ends all training runs.
+        rows: keeps what was pooled for the next calls with the same dataset; None pools anew.
 
     Raises:
         TrainError: as in `fit_head`.
@@ -89,7 +92,7 @@ def fit_heads(
             runs[numbers[0]] = fit_head(dataset, job.train, job.validation, job.config, is_late=lambda: tell(1))
         else:
             with explained_memory():
-                together = _fit_together(dataset, [jobs[number] for number in numbers], tell)
+                together = _fit_together(dataset, [jobs[number] for number in numbers], tell, rows)
             runs.update(zip(numbers, together, strict=True))
     return [runs[number] for number in range(len(jobs))]
 
@@ -127,9 +130,11 @@ def _alike(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> Iterator[list[int]
     yield from groups.values()
 
 
-def _fit_together(dataset: LabelledSet, jobs: Sequence[TrainJob], tell: Callable[[int], bool]) -> list[TrainingRun]:
+def _fit_together(
+    dataset: LabelledSet, jobs: Sequence[TrainJob], tell: Callable[[int], bool], rows: SharedRows | None
+) -> list[TrainingRun]:
     started = time.perf_counter()
-    fits, sets = _prepare(dataset, jobs)
+    fits, sets = _prepare(dataset, jobs, SharedRows() if rows is None else rows)
     together = _Together(fits, sets, tell)
     courses = [Course(fit.config) for fit in fits]
     with with_fitting_threads(fits[0].head, fits[0].config.batch_size * len(fits)):
@@ -145,20 +150,20 @@ def _fit_together(dataset: LabelledSet, jobs: Sequence[TrainJob], tell: Callable
     return [finish_fit(fit, data, course, seconds) for fit, data, course in zip(fits, sets, courses, strict=True)]
 
 
-def _prepare(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> tuple[list[Fit], list[PooledSet]]:
+def _prepare(dataset: LabelledSet, jobs: Sequence[TrainJob], shared: SharedRows) -> tuple[list[Fit], list[PooledSet]]:
     """Build the head and the rows of each job. Jobs with the same training videos share scale and rows."""
     fits: list[Fit] = []
     sets: list[PooledSet] = []
-    first_of: dict[bytes, tuple[StandardisedHead, PooledSet]] = {}
+
+    def pool(fit: Fit) -> tuple[StandardisedHead, PooledSet]:
+        fit.learn_scale(dataset.videos)
+        data = place_pooled(dataset.videos, fit.head, fit.device, targets=dataset.targets, train=fit.scaling)
+        return copy.deepcopy(fit.head), data
+
     for job in jobs:
         with seeded(job.config.seed, torch.device("cpu")):
             fit = prepare_fit(dataset, job.train, job.validation, job.config)
-        key = np.sort(job.train).tobytes()
-        if key not in first_of:
-            fit.learn_scale(dataset.videos)
-            data = place_pooled(dataset.videos, fit.head, fit.device, targets=dataset.targets, train=fit.scaling)
-            first_of[key] = fit.head, data
-        head, data = first_of[key]
+        head, data = shared.of(job.train, job.config, partial(pool, fit))
         fit.head.copy_scale(head)
         fits.append(fit)
         sets.append(data)

@@ -23,7 +23,6 @@ from classify.errors import TrainError
 from classify.heads import StandardisedHead, build_head, list_options
 from classify.measures import HALF, tune_thresholds
 from classify.training.batches import LabelledSet, VideoBatch, Videos, blocks_of
-from classify.training.defaults import settle
 from classify.training.device_sets import BatchSource, place_videos
 from classify.training.devices import explained_memory, find_device, on_one_thread, seeded
 from classify.training.history import Course, EpochRecord, Tally
@@ -31,7 +30,7 @@ from classify.training.logits import head_logits, view_logits
 from classify.training.mixup import Step, draw_views, plan_epoch
 from classify.training.objective import Objective, balance_classes
 from classify.training.optimisation import Descent
-from classify.training.recipe import TrainConfig
+from classify.training.recipe import TrainConfig, settle
 
 _PRODUCTS_OF_ONE_THREAD = 10_000_000  # of a step; they take a tenth of a millisecond
 

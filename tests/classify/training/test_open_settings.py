@@ -10,8 +10,8 @@ from sklearn.preprocessing import StandardScaler
 
 from classify.measures import decide_labels, micro_f1
 from classify.training import LabelledSet, TrainConfig, TrainJob, VideoSet, configure_head, fit_head, fit_heads
-from classify.training.defaults import settle
 from classify.training.logits import predict_probabilities
+from classify.training.recipe import settle
 
 NOBODY = np.array([], dtype=np.int64)
 
