@@ -246,6 +246,8 @@ def _refuse_other_folder(path: Path) -> None:
         raise StoreError(f"{path} is a folder of other files. Name a new folder for the shards, or a file name.h5.")
     if path.exists() and not path.is_dir() and not path.is_file():
         raise StoreError(f"{path} is a pipe or a device, not a store. Name another file.")
+    if path.is_symlink() and real_path(path).is_symlink():
+        raise StoreError(f"{path} is a link that leads to itself, not a store. Remove it, or name another file.")
 
 
 def _halves(path: Path) -> list[Path]:
