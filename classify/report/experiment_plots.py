@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from classify.errors import ClassifyError
 from classify.picture_style import picture_style
 from classify.training import LabelledSet, TrainingRun, predict_probabilities
+from embed.machine import shown as as_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +67,7 @@ def plot_videos(dataset: LabelledSet) -> "Figure":
         axes.set_axis_off()
     for number, axes in enumerate(grid[:shown]):
         videos = np.flatnonzero(dataset.targets[:, number])
-        _draw_similarity(axes, vectors[videos[0]] if len(videos) else np.ones((1, 1)), dataset.names[number])
+        _draw_similarity(axes, vectors[videos[0]] if len(videos) else np.ones((1, 1)), as_text(dataset.names[number]))
     return figure
 
 
@@ -79,7 +80,7 @@ def _draw_means(axes: "Axes", dataset: LabelledSet, means: NDArray[np.float64]) 
     for number, name in enumerate(dataset.names):
         own = places[classes == number]
         colour = colours(number % _COLOURS)
-        axes.scatter(own[:, 0], own[:, 1], s=42, color=colour, edgecolor="white", linewidth=0.7, label=name)
+        axes.scatter(own[:, 0], own[:, 1], s=42, color=colour, edgecolor="white", linewidth=0.7, label=as_text(name))
     axes.set(title="Videos: the mean of their vectors", xlabel="first principal component", ylabel="second")
     axes.set(xticks=[], yticks=[])
     columns = min(6, len(dataset.names))

@@ -6,7 +6,6 @@
 The page runs no script, and tells the browser to load nothing.
 """
 
-import html
 from datetime import datetime
 from importlib.resources import files
 from importlib.util import find_spec
@@ -29,6 +28,7 @@ from classify.report.page_figures import (
     test_section,
 )
 from classify.report.page_map import map_section
+from classify.report.page_tables import escaped
 from classify.report.page_videos import label_errors_section, mistakes_section, show_command
 from classify.report.suspects import SUSPECTS_FILE, suspects_text
 from embed.machine import counted
@@ -130,7 +130,7 @@ def write_evaluation_page(
 
 def _page(found: Findings, suspects_sha256: str) -> str:
     is_training, head = isinstance(found.report, TrainingReport), found.report.classifier.config.arch
-    title = f"{html.escape(head)} head: {'training' if is_training else 'evaluation'} report"
+    title = f"{escaped(head)} head: {'training' if is_training else 'evaluation'} report"
     makers = _SECTIONS if is_training else [make for make in _SECTIONS if make is not label_errors_section]
     sections = [section for make in makers if (section := make(found)) is not None]
     links = "".join(f'<a href="#{section.anchor}">{section.title}</a>' for section in sections)
@@ -161,9 +161,9 @@ def _head_of_page(found: Findings) -> str:
     """Return the title, what the head was trained from, and notes."""
     report = found.report
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in _origin(found).items())
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in (*report.notes, *_absences(found)))
+    notes = "".join(f"<li>{escaped(note)}</li>" for note in (*report.notes, *_absences(found)))
     return f"""<header>
-<h1>{html.escape(report.classifier.config.arch)} head, {counted(len(found.table.names), "label")}</h1>
+<h1>{escaped(report.classifier.config.arch)} head, {counted(len(found.table.names), "label")}</h1>
 <dl class="origin">{rows}</dl>
 {f'<ul class="notes">{notes}</ul>' if notes else ""}
 </header>"""
@@ -179,7 +179,7 @@ def _origin(found: Findings) -> dict[str, str]:
         "Split file": None if sources.split is None else str(sources.split),
         "Label file": "none: each folder's name is a label" if sources.labels is None else str(sources.labels),
     }
-    shown = {name: html.escape(value) for name, value in values.items() if value is not None}
+    shown = {name: escaped(value) for name, value in values.items() if value is not None}
     if sources.command is None:
         return shown
     return {**shown, "Command": show_command(sources.command)}

@@ -1,6 +1,5 @@
 """Sections of the page that show figures: of the test videos, of epochs, of each label, of probabilities."""
 
-import html
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from classify.experiment import TrainingReport
 from classify.report.findings import Findings
 from classify.report.page_plots import CURVES, draw_calibration, draw_curves, draw_precision_recall
-from classify.report.page_tables import class_table, confusion_table, judged_table
+from classify.report.page_tables import class_table, confusion_table, escaped, judged_table
 from embed.machine import counted
 
 _LARGEST_CONFUSION = 40  # classes whose table can still be read
@@ -50,10 +49,10 @@ def test_section(found: Findings) -> Section:
     units = counted(test.unit_count, test.unit.removesuffix("s"))
     words = (
         f"<strong>{_wrong_in_words(found)}</strong> {_wrong_ways(found)}The 95% interval of micro-F1 is computed over "
-        f"{units}. {html.escape(report.test_use)}"
+        f"{units}. {escaped(report.test_use)}"
     )
     if isinstance(report, TrainingReport):
-        words += f" The head learned with {html.escape(report.loss)}."
+        words += f" The head learned with {escaped(report.loss)}."
     return Section("Test videos", words, f'<dl class="tiles">{cells}</dl>{judged_table(report)}')
 
 
@@ -106,7 +105,7 @@ def confusion_section(found: Findings) -> Section | None:
         return Section("Confusion", words, confusion_table(counts, names))
     pairs = sorted(((number, i, j) for i, row in enumerate(counts) for j, number in enumerate(row) if i != j))[::-1]
     items = "".join(
-        f"<li>{html.escape(names[i])} taken for {html.escape(names[j])}: {number:,}</li>"
+        f"<li>{escaped(names[i])} taken for {escaped(names[j])}: {number:,}</li>"
         for number, i, j in pairs[:_LARGEST_CONFUSION]
         if number
     )

@@ -3,7 +3,6 @@
 Each point is a radio button of one group, so that Tab reaches the map once and the arrow keys go from point to point.
 """
 
-import html
 from collections import Counter
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from classify.report.findings import Findings
 from classify.report.page_figures import Section
 from classify.report.page_plots import COLOUR_COUNT
+from classify.report.page_tables import escaped
 from embed.machine import counted
 
 _MAPPED_VIDEOS = 3_000  # t-SNE of more takes minutes
@@ -48,7 +48,7 @@ def draw_map(found: Findings, rows: NDArray[np.int64], places: NDArray[np.floati
     shares = _shares(places)
     order = np.lexsort((shares[:, 0], marks))  # the arrow keys go through a label from left to right
     points = "".join(_point(found, int(rows[place]), int(marks[place]), shares[place]) for place in order)
-    names = [(number, html.escape(label)) for label, number in mark_of.items()]
+    names = [(number, escaped(label)) for label, number in mark_of.items()]
     if (marks < 0).any():
         names.append((-1, "<i>rarer labels</i>"))
     legend = "".join(f'<li><span class="mark {_look(number)}"></span>{name}</li>' for number, name in names)
@@ -63,8 +63,8 @@ def _point(found: Findings, video: int, mark: int, share: NDArray[np.floating]) 
     part = found.split.parts[video]
     wrong = ", wrong" if found.is_wrong[video] else ""
     name = (
-        f"<b>{html.escape(found.table.ids[video])}</b> {part}<br>label: {html.escape(found.table.labels_of(video))}<br>"
-        f"head: {html.escape(found.said(video))}{wrong}"
+        f"<b>{escaped(found.table.ids[video])}</b> {part}<br>label: {escaped(found.table.labels_of(video))}<br>"
+        f"head: {escaped(found.said(video))}{wrong}"
     )
     look = f"mark {_look(mark)}{' test' if part == 'test' else ''}"
     return (

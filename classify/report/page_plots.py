@@ -4,7 +4,6 @@ Their colours are the page's own: `currentColor` for lines and letters, and var(
 drawing fits a light page and a dark one. Each plot is an SVG of its own, so that a narrow page stacks them.
 """
 
-import html
 import io
 import re
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.picture_style import picture_style
+from classify.report.page_tables import escaped
 from classify.training import EpochRecord
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def draw_precision_recall(targets: NDArray[np.bool_], probabilities: NDArray[np.
         axes.set(xlabel="recall", ylabel="precision", xlim=(-0.03, 1.03), ylim=(-0.03, 1.05))
         axes.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
         number = f"{supports[index]:,} test video{'' if supports[index] == 1 else 's'}"
-        caption = f"<b>{html.escape(names[index])}</b> <small>{number}</small>"
+        caption = f"<b>{escaped(names[index])}</b> <small>{number}</small>"
         picture = _svg(axes, f"Precision against recall of {names[index]}")
         drawn.append(f'<figure class="plot"><figcaption>{caption}</figcaption>{picture}</figure>')
     return f'<div class="small plots">{"".join(drawn)}</div>'
@@ -133,10 +133,10 @@ def _svg(axes: "Axes", name: str) -> str:
     assert isinstance(figure, Figure)
     for text in (axes.xaxis.label, axes.yaxis.label, *(legend.get_texts() if legend else ())):
         text.set_color(_INK)
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": escaped(name)}):
         figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     element = _adopt_colours(content.getvalue())
-    return element.replace("<svg ", f'<svg role="img" aria-label="{html.escape(name)}" ', 1)
+    return element.replace("<svg ", f'<svg role="img" aria-label="{escaped(name)}" ', 1)
 
 
 def _adopt_colours(text: str) -> str:

@@ -1,7 +1,6 @@
 """Sections of the page that show single videos with their frames: the head's mistakes, and doubtful labels."""
 
 import base64
-import html
 import io
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from classify.data import FOLDS, LabelDoubt, can_judge
 from classify.report.findings import Findings
 from classify.report.page_figures import Section
+from classify.report.page_tables import escaped
 from classify.report.suspects import SUSPECTS_FILE, correction_commands
 from embed.machine import counted
 
@@ -35,7 +35,7 @@ def mistakes_section(found: Findings) -> Section | None:
         f"The head was wrong on {wrong}. It was surest of {'this' if len(shown) == 1 else f'these {len(shown)}'}: is "
         "the head at fault, the video or its label?"
     )
-    cards = "".join(_card(found, row, f"taken for <b>{html.escape(found.said(row))}</b>") for row in shown)
+    cards = "".join(_card(found, row, f"taken for <b>{escaped(found.said(row))}</b>") for row in shown)
     return Section("Most confident mistakes", words, f'<div class="cards">{cards}</div>')
 
 
@@ -56,13 +56,13 @@ def label_errors_section(found: Findings) -> Section | None:
 
 def show_command(command: str) -> str:
     """Return a command whose lines break between words only."""
-    words = " ".join(f"<span>{html.escape(word)}</span>" for word in command.split(" "))
+    words = " ".join(f"<span>{escaped(word)}</span>" for word in command.split(" "))
     return f'<code class="command">{words}</code>'
 
 
 def _unjudged(found: Findings) -> str:
     is_judged = can_judge(found.table.targets, found.split.groups)
-    names = [html.escape(name) for name, judged in zip(found.table.names, is_judged, strict=True) if not judged]
+    names = [escaped(name) for name, judged in zip(found.table.names, is_judged, strict=True) if not judged]
     if not names:
         return ""
     return (
@@ -73,7 +73,7 @@ def _unjudged(found: Findings) -> str:
 
 def _correction(found: Findings) -> str:
     """Return how to hand corrected labels back."""
-    path = html.escape(str(found.report.folder / SUSPECTS_FILE))
+    path = escaped(str(found.report.folder / SUSPECTS_FILE))
     commands = "".join(f"<pre>{show_command(line)}</pre>" for line in correction_commands(found))
     return (
         '<div class="steps"><h3>Correct labels</h3>'
@@ -92,10 +92,10 @@ def _first_rows(number: int) -> str:
 
 
 def _doubted(found: Findings, doubt: LabelDoubt) -> str:
-    doubted = f"{html.escape(found.table.names[doubt.doubted])} {doubt.label_probability:.0%}"
+    doubted = f"{escaped(found.table.names[doubt.doubted])} {doubt.label_probability:.0%}"
     if doubt.suggested is None:
         return f"looks unlike it: <b>{doubted}</b>"
-    name = html.escape(found.table.names[doubt.suggested])
+    name = escaped(found.table.names[doubt.suggested])
     return f"looks like <b>{name} {doubt.suggested_probability:.0%}</b> ({doubted})"
 
 
@@ -103,8 +103,8 @@ def _card(found: Findings, video: int, said: str) -> str:
     frames = "".join(_image(frame) for frame in found.grab_frames(found.locations[video]))
     return (
         f'<figure><div class="frames">{frames or "<i>no frames: the video cannot be read</i>"}</div><figcaption>'
-        f"is <b>{html.escape(found.table.labels_of(video))}</b>, {said}"
-        f"<small>{html.escape(found.table.ids[video])} · {found.split.parts[video]}</small></figcaption></figure>"
+        f"is <b>{escaped(found.table.labels_of(video))}</b>, {said}"
+        f"<small>{escaped(found.table.ids[video])} · {found.split.parts[video]}</small></figcaption></figure>"
     )
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from classify.data import WHOLE, DatasetDescription
 from classify.errors import ClassifyError
 from classify.picture_style import PNG_METADATA, picture_style
+from embed.machine import shown as as_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +101,7 @@ def _draw_pairs(description: DatasetDescription) -> "Figure":
     image = axes.imshow(np.ma.masked_invalid(shared), cmap="cividis", vmin=0, vmax=max(1.0, np.nanmax(shared)))
     if len(shown) <= _COUNTED_CELLS:
         _write_cells(axes, shared, alone)
-    names = [description.table.names[index] for index in shown]
+    names = [as_text(description.table.names[index]) for index in shown]
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     axes.set_title(f"Videos that have both labels{_cut(description, shown)}\n(diagonal: videos that have the label)")
@@ -223,11 +224,11 @@ def _cut(description: DatasetDescription, shown: NDArray[np.int64]) -> str:
 
 
 def _row_name(description: DatasetDescription, index: int) -> str:
-    return f"{description.table.names[index]} ({description.class_counts[WHOLE][index]:,})"
+    return f"{as_text(description.table.names[index])} ({description.class_counts[WHOLE][index]:,})"
 
 
 def _name_rows(axes: "Axes", description: DatasetDescription, shown: NDArray[np.int64]) -> None:
-    axes.set_yticks(range(len(shown)), [description.table.names[index] for index in shown])
+    axes.set_yticks(range(len(shown)), [as_text(description.table.names[index]) for index in shown])
     axes.invert_yaxis()
 
 

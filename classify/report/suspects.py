@@ -9,16 +9,21 @@ hand it to split-videos and train-head as --labels.
 
 import csv
 import io
-import shlex
+import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from classify.data import SEPARATOR, LabelDoubt
 from classify.report.findings import Findings
+from embed.machine import operand, shell_word
+from embed.sources import without_secrets
 
 SUSPECTS_FILE = "suspects.csv"
 
 _LABELS = ("--labels", "--path-column", "--label-column", "--label-folder")
+# A word of a shell as it is quoted: 'a b', "a b", a\ b, $'a\n'.
+_WORDS = re.compile(r"""(?:\$'(?:[^'\\]|\\.)*'|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+""", re.DOTALL)
 _LIKELY = 0.5  # where videos have several labels, each has a regression of its own
 
 
@@ -60,22 +65,32 @@ def correction_commands(found: Findings) -> tuple[str, str]:
     new_split = str(split.with_stem(f"{split.stem}-corrected"))
     kept = ["--keep", str(split)]  # the corrected head is tested on the same videos
     grouping = ["--group-by", "group"] if found.split.groups else []
-    store, new_head = str(found.sources.store), str(folder.with_name(f"{folder.name}-corrected"))
-    training = _without(shlex.split(found.sources.command or f"train-head {shlex.quote(store)} --html"))
+    store, new_head = operand(str(found.sources.store)), str(folder.with_name(f"{folder.name}-corrected"))
+    training = _without(_WORDS.findall(found.sources.command or f"train-head {_line([store])} --html"))
+    options = training.index("--") if "--" in training else len(training)
+    training.insert(options, _line([*labels, "--split", new_split, "-o", new_head]))
     return (
-        shlex.join(["split-videos", store, *labels, *grouping, *kept, "-o", new_split]),
-        shlex.join([*training, *labels, "--split", new_split, "-o", new_head]),
+        _line(["split-videos", store, *labels, *grouping, *kept, "-o", new_split]),
+        " ".join(training),
     )
 
 
+def _line(words: Sequence[str]) -> str:
+    return " ".join(shell_word(without_secrets(word)) for word in words)
+
+
 def _without(words: list[str]) -> list[str]:
-    """Return a command without where its labels are from, split file and output folder; its other options stay."""
+    """Return a command without where its labels are from, split file and output folder; its other options stay.
+
+    Args:
+        words: as they are quoted in the command.
+    """
     replaced, kept, following = (*_LABELS, "--split", "--output", "-o"), [], iter(words)
     for word in following:
         if word in replaced:
             next(following, None)
         elif word == "--multi-label":  # the file has one row for each video
             continue
-        elif not word.startswith(tuple(f"{name}=" for name in replaced)):
+        elif not word.lstrip("$'\"").startswith(tuple(f"{name}=" for name in replaced)):
             kept.append(word)
     return kept

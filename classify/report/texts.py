@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
-from textwrap import fill
 
 from classify.classifier import ExportSummary
 from classify.comparison import LOGISTIC_REGRESSION, LOGISTIC_STATISTICS, Selection, Tried, verdict
@@ -10,7 +9,7 @@ from classify.data import WHOLE, DatasetDescription, SplitSummary, Spread
 from classify.evaluation import HeadEvaluation
 from classify.experiment import TrainingReport
 from classify.measures import Evaluation
-from embed.machine import columns_of, counted, cut_columns, pad_left, pad_right, shown
+from embed.machine import columns_of, counted, cut_columns, fold, pad_left, pad_right, shown
 
 _WIDTH = 80
 
@@ -345,5 +344,5 @@ def cut(name: str, width: int) -> str:
 
 
 def wrap(sentence: str) -> str:
-    """Return a sentence as lines of at most 80 characters, longer words aside; control characters are written out."""
-    return fill(shown(sentence), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    """Return a sentence as lines of at most 80 columns, longer words aside; control characters are written out."""
+    return fold(shown(sentence), _WIDTH)

@@ -20,6 +20,7 @@ from .regular_files import (
 from .shown_text import (
     columns_of as columns_of,
     cut_columns as cut_columns,
+    fold as fold,
     operand as operand,
     pad_left as pad_left,
     pad_right as pad_right,

@@ -86,6 +86,28 @@ def cut_columns(text: str, columns: int, mark: str = _CUT) -> str:
     return text[:end] + mark
 
 
+def fold(text: str, columns: int, *, first: str = "", others: str = "") -> str:
+    """Return a shown text in lines of at most this many columns, except for a word that is longer.
+
+    Args:
+        text: its spaces are where lines may end.
+        columns: of a terminal.
+        first: stands before the first line.
+        others: stands before the others.
+
+    >>> print(fold("拥抱 拥抱 ab", 9, others="  "))
+    拥抱 拥抱
+      ab
+    """
+    lines, line, is_empty = [], first, True
+    for gap, word in re.findall("( *)([^ ]+)", text):
+        if not is_empty and columns_of(line) + len(gap) + columns_of(word) > columns:
+            lines.append(line)
+            line, is_empty = others, True
+        line, is_empty = f"{line}{'' if is_empty else gap}{word}", False
+    return "\n".join([*lines, line])
+
+
 def shell_word(word: str) -> str:
     r"""Return a word as one types it in a shell; control characters as $'...', which bash, zsh and ksh read.
 

@@ -1,11 +1,10 @@
 """The results of the commands as text for people, in lines of at most 80 columns. Nothing here is coloured."""
 
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embed.machine import shown
+from embed.machine import fold, shown
 
 if TYPE_CHECKING:
     from embed.run.config import EmbedSummary
@@ -31,10 +30,7 @@ def wrapped(text: str, *, indent: int = 0, hanging: int | None = None) -> str:
         cores more cores more cores
     """
     behind = " " * (indent + 2 if hanging is None else hanging)
-    folded = textwrap.TextWrapper(
-        COLUMNS, initial_indent=" " * indent, subsequent_indent=behind, break_long_words=False, break_on_hyphens=False
-    )
-    return folded.fill(shown(text))
+    return fold(shown(text), COLUMNS, first=" " * indent, others=behind)
 
 
 def summary_text(summary: "EmbedSummary") -> str:

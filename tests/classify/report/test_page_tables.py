@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 from classify import TrainConfig, split_videos, train_head
-from classify.report.page_tables import judged_table
+from classify.report.page_tables import confusion_table, judged_table
 
 
 def test_a_heads_figures_stand_below_those_of_baselines(toy_store: Path, tmp_path: Path) -> None:
@@ -18,3 +18,11 @@ def test_a_heads_figures_stand_below_those_of_baselines(toy_store: Path, tmp_pat
         ["logistic regression", "1.000", "0.610 to 1.000", *["1.000"] * 3],
         ["this head", "1.000", "0.610 to 1.000", *["1.000"] * 3],
     ]
+
+
+def test_a_label_turns_no_other_text_around() -> None:
+    table = confusion_table([[1, 0], [0, 1]], ["\u202egpj", "caf\udce9 <b>"])
+
+    assert "\\u202egpj" in table
+    assert "caf\\udce9 &lt;b&gt;" in table
+    assert "\u202e" not in table

@@ -102,7 +102,7 @@ def test_the_old_split_file_refuses_corrected_labels(
 
     assert result.exit_code == 2
     assert f"split.csv has the labels 'wave' for '{MISLABELLED}', but they are now" in result.output
-    assert "make the split again" in result.output
+    assert "make a new split that keeps the parts: split-videos --keep split.csv" in result.output
 
 
 def test_groups_go_into_the_file_and_into_the_command(make_page: MakePage, tmp_path: Path, run: Run) -> None:
@@ -219,3 +219,12 @@ def test_a_suspects_file_that_nobody_edited_goes_with_its_head(
 
     assert result.exit_code == 0, result.output
     assert (tmp_path / "head" / "suspects.csv").exists() == bool(option)
+
+
+def test_the_commands_quote_odd_names_and_stay_before_the_end_of_options(make_page: MakePage, tmp_path: Path) -> None:
+    command = "train-head --html '--labels=my file.csv' --split $'s\\x1b.csv' --log-with tensorboard -- -v.h5"
+    page = make_page(command=command).read_text()
+
+    again = html.unescape(re.sub("<.*?>", "", re.findall("<pre>(.*?)</pre>", page)[1]))
+    assert again.startswith("train-head --html --log-with tensorboard --labels ")
+    assert again.endswith(f"-o {tmp_path / 'head-corrected'} -- -v.h5")
