@@ -95,7 +95,7 @@ def append_result(path: Path, result: TrialResult) -> None:
         (trial.name, trial.mixup, trial.seed, trial.fold + 1, *figures, result.parameters, _encode(result.predicted))
     )
     with path.open("ab", buffering=0) as file:
-        file.write(text.getvalue().encode())
+        file.write(text.getvalue().encode(errors="surrogateescape"))
         os.fsync(file.fileno())
 
 

@@ -50,4 +50,4 @@ def choose_row(video_id: str, row_count: int) -> int:
     84
     """
     # Python's hash() of a string differs between processes, and a float of the digest would lose its last digits.
-    return int(sha256(video_id.encode()).hexdigest(), 16) % row_count
+    return int(sha256(video_id.encode(errors="surrogateescape")).hexdigest(), 16) % row_count

@@ -30,7 +30,7 @@ def log_evaluation(path: str | Path, split: Split, *, head: Path, arch: str, mic
     """
     log = Path(f"{path}.evaluations.jsonl")
     ids = sorted(split.ids[row] for row in split.indices("test"))
-    test = sha256("\n".join(ids).encode()).hexdigest()
+    test = sha256("\n".join(ids).encode(errors="surrogateescape")).hexdigest()
     when = datetime.now(UTC).isoformat(timespec="seconds")
     look = {"test": test, "head": str(head), "arch": arch, "micro_f1": micro_f1, "when": when}
     try:

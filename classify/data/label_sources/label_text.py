@@ -3,6 +3,9 @@
 A file is a CSV with commas, semicolons or tabs between its columns, or JSON lines; in UTF-8, or in UTF-16 with the byte
 order mark that spreadsheets write. Which of the three separates the columns is read from the header alone: texts in the
 cells cannot mislead.
+
+The name of a video may have bytes that are no UTF-8, as names of files have. A file with such bytes elsewhere only is
+refused: it has another encoding, and none is guessed.
 """
 
 import codecs
@@ -27,6 +30,7 @@ Record = tuple[int, dict[str, str]]
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _HINT = re.compile(r'"?sep=([,;\t])"?\r?\n')  # a first line that Excel writes and hides
+_OTHER_BYTE = re.compile("[\udc80-\udcff]")  # as Python reads bytes that are no UTF-8
 _OTHER_KINDS = {
     b"PK\x03\x04": "a workbook of a spreadsheet",
     b"\xd0\xcf\x11\xe0": "a workbook of a spreadsheet",
@@ -53,6 +57,10 @@ def read_records(path: Path, keys: Collection[str]) -> tuple[list[str], list[Rec
         )
     records = list(_json_records(path, text) if text.lstrip().startswith("{") else _csv_records(path, text, keys))
     _refuse_half_characters(path, records)
+    if _OTHER_BYTE.search(text) and not any(
+        _OTHER_BYTE.search(cell) for _, cells in records for name, cell in cells.items() if name.lower() in keys
+    ):
+        raise other_encoding(path, text)
     columns = list(dict.fromkeys(name for _, cells in records for name in cells))
     return columns, [(line, cells) for line, cells in records if any(cells.values())]
 
@@ -68,8 +76,25 @@ def _refuse_half_characters(path: Path, records: Sequence[tuple[int, Any]]) -> N
             ) from error
 
 
+def require_utf_8(path: Path) -> None:
+    """Raise LabelError if a label file has bytes that are no UTF-8."""
+    text = _read_text(path)
+    if _OTHER_BYTE.search(text):
+        raise other_encoding(path, text)
+
+
+def other_encoding(path: Path, text: str) -> LabelError:
+    """Return what is said of a file whose text has bytes that are no UTF-8."""
+    found = _OTHER_BYTE.search(text)
+    line = text.count("\n", 0, found.start() if found else 0) + 1
+    return LabelError(
+        f"{path} is not a CSV file in UTF-8 (line {line}). Save it as one (in Excel: CSV UTF-8), or convert it: "
+        f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(str(path))} > new{path.suffix}"
+    )
+
+
 def _read_text(path: Path) -> str:
-    """Return the text of a file: UTF-16 if its byte order mark says so, else UTF-8. No other encoding is guessed."""
+    """Return the text of a file: UTF-16 if its byte order mark says so, else UTF-8 and perhaps other bytes."""
     try:
         if path.exists() and not path.is_file():
             raise LabelError(f"{path} is not a file. Name a CSV or JSON lines file.")
@@ -81,13 +106,9 @@ def _read_text(path: Path) -> str:
         raise LabelError(f"{path} is {kind}, not a CSV file in UTF-8. Save it as one (in Excel: CSV UTF-8).")
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
+        text = content.decode("utf-16") if is_utf16 else content.decode("utf-8-sig", "surrogateescape")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise LabelError(
-            f"{path} is not a CSV file in UTF-8 (line {line}). Save it as one (in Excel: CSV UTF-8), or convert it: "
-            f"iconv -f WINDOWS-1252 -t UTF-8 {shlex.quote(str(path))} > new{path.suffix}"
-        ) from error
+        raise LabelError(f"{path} is not a CSV file in UTF-16: {error.reason}. Save it as one in UTF-8.") from error
     if "\0" in text:
         raise LabelError(f"{path} has characters of code 0, so it is not a CSV file in UTF-8. Save it as one.")
     return text
