@@ -17,7 +17,6 @@ import numpy as np
 from classify.data import SEPARATOR, LabelDoubt
 from classify.report.findings import Findings
 from embed.machine import operand, shell_word
-from embed.sources import without_secrets
 
 SUSPECTS_FILE = "suspects.csv"
 
@@ -76,7 +75,7 @@ def correction_commands(found: Findings) -> tuple[str, str]:
 
 
 def _line(words: Sequence[str]) -> str:
-    return " ".join(shell_word(without_secrets(word)) for word in words)
+    return " ".join(map(shell_word, words))
 
 
 def _without(words: list[str]) -> list[str]:
