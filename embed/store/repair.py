@@ -70,7 +70,7 @@ def repair_embeddings(store: str | Path, output: str | Path) -> RepairReport:
         refuse_other_output(output)  # another store is refused by `merge_embeddings`, once its content is known
     problems: list[str] = []
     lost: set[str] = set()
-    with folder_beside(output) as folder:
+    with folder_beside(output, "saved") as folder:  # the merge below has one of its own
         for file in files:
             try:
                 lost |= set(read_apart(salvage_piece, file, folder / "saved"))

@@ -46,8 +46,12 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def folder_beside(path: Path) -> Iterator[Path]:
+def folder_beside(path: Path, holds: str = "new") -> Iterator[Path]:
     """Yield a new folder beside `path` for what is to be there, and delete it at the end; also those of killed runs.
+
+    Args:
+        path: the file or folder that is being made.
+        holds: a word for what the folder is for; two folders for one `path` have different ones.
 
     Raises:
         StoreError: the disk cannot write it.
@@ -55,10 +59,10 @@ def folder_beside(path: Path) -> Iterator[Path]:
     path = real_path(path)
     with refusal_of(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f".{glob.escape(path.name)}.new-*"):
+        for left in path.parent.glob(f".{glob.escape(path.name)}.{holds}-*"):
             if is_left_over(left.name):
                 shutil.rmtree(left)
-        folder = path.with_name(f".{path.name}.new-{os.getpid()}")
+        folder = path.with_name(f".{path.name}.{holds}-{os.getpid()}")
         folder.mkdir()
         try:
             yield folder

@@ -39,6 +39,6 @@ def test_means_tell_both_labels_and_nothing_of_their_order_which_a_recurrent_hea
     rows: dict[str, list[float]],
 ) -> None:
     assert rows["logistic-regression"] == [1.0, 1.0, 0.5]
-    assert rows["linear"][1] > 0.98
+    assert rows["linear"][1] > 0.97
     assert rows["linear"][2] == 0.5
     assert rows["rnn"][2] > 0.9

@@ -1,7 +1,6 @@
 """Ctrl-C while the encoder works: the command ends within two seconds, and later continues where it stopped."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,7 +8,9 @@ import time
 from functools import partial
 from pathlib import Path
 
+from embed.store import StoreWriter
 from embed.store.inspection import inspect_embeddings
+from tests.embed.stores import PROVENANCE, append
 from tests.media import write_video
 
 # Tests that run in the background of a shell inherit its setting to ignore Ctrl-C.
@@ -58,14 +59,15 @@ def seconds_to_end(command: list[str | Path], log: Path) -> float:
 
 
 def test_ctrl_c_while_stores_are_merged_says_that_nothing_was_stored(tmp_path: Path) -> None:
-    (tmp_path / "s.h5.parts").mkdir()
-    part = tmp_path / "s.h5.parts" / "00000000-00000000.h5"
-    os.mkfifo(part)  # opening it waits for ever
+    with StoreWriter(tmp_path / "s.h5", PROVENANCE) as writer:
+        for number in range(150):  # 60 MB, so that the merge takes a while
+            append(writer, f"{number}.mp4", number, count=20_000)
     command = [Path(sys.executable).with_name("inspect-embeddings"), tmp_path / "s.h5", "--merge", tmp_path / "all.h5"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=HEAR_CTRL_C)
-    with part.open("wb"):  # returns once the command has opened it, too
-        process.send_signal(signal.SIGINT)
-        _, complaints = process.communicate(timeout=60)
+    while not any(path.suffix == ".tmp" for path in tmp_path.rglob("all.h5*")):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate(timeout=60)
     assert process.returncode == 130
     assert complaints == "\nStopped. The stores are unchanged. A new store appears whole or not at all.\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["s.h5.parts"]
+    assert [path.name for path in tmp_path.iterdir()] == ["s.h5"]

@@ -137,7 +137,7 @@ def test_quickstart_runs_from_a_folder_to_predictions_and_embeds_once(quickstart
     for number in range(8):
         label = ("cooking", "travel by train")[number % 2]
         (tmp_path / "my videos" / label).mkdir(parents=True, exist_ok=True)
-        write_video(tmp_path / "my videos" / label / f"{number}.mp4", 4)
+        write_video(tmp_path / "my videos" / label / f"{number}.mp4", 4, numbers=range(number, number + 4))
     (tmp_path / "my videos" / "travel by train" / "broken.mp4").write_text("x")
     first = run(quickstart, "my videos", "--frames-count", "2", "--budget", "3")
     assert first.returncode == 0, first.stdout + first.stderr

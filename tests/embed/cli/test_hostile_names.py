@@ -71,7 +71,7 @@ def test_a_folder_that_begins_with_a_dash_is_learned_from(tmp_path: Path, monkey
     for number in range(8):
         folder = tmp_path / "-v" / ("dark", "light")[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
-        write_video(folder / f"{number}.mp4", 4, numbers=[number % 2 * 1023] * 4)
+        write_video(folder / f"{number}.mp4", 4 + number, numbers=[number % 2 * 1023] * (4 + number))
     result = CliRunner().invoke(framehead, ["learn", *LITE0[:4], "--budget", "1", "--", "-v"])
     assert result.exit_code == 0, result.output
     assert "$ embed-videos ./-v " in result.stdout
