@@ -53,6 +53,8 @@ def refuse_output_folder(folder: Path, *, overwrite: bool = False) -> str | None
     """
     if str(folder) == ".":  # also Path("")
         raise HeadError("The folder for the head is '.', the working folder. Name a folder of its own.")
+    if "\0" in str(folder):
+        raise HeadError(f"{str(folder)!r} has a NUL in it, which no name has. Name the folder for the head again.")
     try:
         return _refuse(folder, overwrite)
     except (

@@ -135,6 +135,8 @@ class Command(click.Command):
             settings.setdefault("color", True)
         typed = [*args]  # click takes them out of the list
         try:
+            if odd := next((word for word in typed if "\0" in word), None):  # possible from Python only
+                raise click.UsageError(f"{odd!r} has a NUL in it, which no name has. Type it again.")
             context = super().make_context(info_name, args, parent, **settings)
         except click.UsageError as error:  # its text quotes what was typed
             said = error.format_message()

@@ -21,7 +21,10 @@ def open_regular(path: str | Path) -> IO[bytes]:
         OSError: it cannot be opened, or is a folder, a pipe, a socket or a device; `strerror` says which.
     """
     # Without O_NONBLOCK, opening a pipe waits until somebody writes to it. It changes nothing for a file.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "its name has a NUL in it", str(path)) from error
     try:
         _refuse_kind(os.fstat(descriptor), path)
         return os.fdopen(descriptor, "rb")

@@ -128,6 +128,8 @@ def find_videos(sources: Sources) -> list[Video]:
     """
     videos: dict[str, Video] = {}
     for source in each_source(sources):
+        if "\0" in str(source):
+            raise SourceError(f"The source {str(source)!r} has a NUL in it, which no name has. Name it again.")
         for video in _videos_of(str(source)):
             known = videos.setdefault(video.id, video)
             if known.address != video.address:

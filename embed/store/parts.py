@@ -182,6 +182,8 @@ def refuse_store_place(path: str | Path) -> None:
         StoreError: `path` is a folder of other files, or its disk is full or cannot be written.
     """
     path = Path(path)
+    if "\0" in str(path):
+        raise StoreError(f"{str(path)!r} has a NUL in it, which no name has. Name the store again.")
     if path.suffix.lower() in VIDEO_SUFFIXES and not path.exists():
         raise StoreError(f"{path} is the name of a video, not of a store. Name the store, such as {path.stem}.h5.")
     with refusal_of(path):
