@@ -42,6 +42,7 @@ from embed.store.tables import (
     checksum_rows,
     columns_of,
     dtypes_of,
+    has_inner_nul,
     latest_of,
     row_spans,
 )
@@ -234,6 +235,8 @@ def read_stored_column(file: h5py.File, table: str, name: str, *, is_checked: bo
     column = read_column(dataset, dtype)
     if is_checked and read_attribute(dataset, "crc32") != checksum_column(column):
         raise ValueError(f"the column {dataset.name} is not the one that was written (checksum)")
+    if name == "id" and has_inner_nul(column):  # no video could be found by it
+        raise ValueError(f"an id in {dataset.name} has a NUL in it")
     return column
 
 

@@ -75,6 +75,15 @@ def decode_text(stored: bytes) -> str:
     return stored.decode("utf-8", "surrogateescape")
 
 
+def has_inner_nul(texts: NDArray[np.bytes_]) -> bool:
+    """Return True if a text has a NUL before its end; at its end it is the filling of the column.
+
+    >>> has_inner_nul(np.array([b"a", b"bc"])), has_inner_nul(np.array([b"a", bytes([98, 0, 99])]))
+    (False, True)
+    """
+    return b"\0" in b"".join(texts.tolist())  # which leaves the filling out
+
+
 def checksum_rows(stored_id: bytes, vectors: NDArray[np.float16], timestamps_s: NDArray[np.float32]) -> int:
     """Return the CRC-32 over a video's id, its vectors and their moments, as stored: under a wrong name they fail."""
     crc = zlib.crc32(np.ascontiguousarray(vectors).view(np.uint8).data, zlib.crc32(stored_id))
