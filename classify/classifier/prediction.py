@@ -19,7 +19,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from heapq import nlargest
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, final
 
 import numpy as np
@@ -41,6 +40,7 @@ from embed import (
     load_text_encoder,
     read_frames,
 )
+from embed.machine import temporary_folder
 from embed.store import EmbeddingStore, Failure, is_store
 
 
@@ -291,7 +291,7 @@ def _label_videos(
     made_here = replace(classifier.provenance, encoder=encoder.identity)
     classifier.check(made_here, f"{config.pretrained or embedding.model}")
     with ExitStack() as stack:
-        path = config.store or Path(stack.enter_context(TemporaryDirectory()), "embeddings.h5")
+        path = config.store or (stack.enter_context(temporary_folder("predict")) / "embeddings.h5")
         embed_videos(sources, path, embedding, encoder=encoder, on_progress=on_progress)
         store = stack.enter_context(EmbeddingStore(path))
         return _label(classifier, store, [video.id for video in find_videos(sources)], config.device)

@@ -3,6 +3,10 @@ from .background import DaemonThreads as DaemonThreads, in_background as in_back
 from .cores import core_count as core_count
 from .counting import counted as counted
 from .isolation import read_apart as read_apart, reading_limit_s as reading_limit_s
+from .locked_folders import (
+    make_locked_folder as make_locked_folder,
+    temporary_folder as temporary_folder,
+)
 from .outputs import (
     OutputError as OutputError,
     is_left_over as is_left_over,

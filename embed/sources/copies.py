@@ -1,27 +1,18 @@
 """Where copies of remote videos are kept on this machine, and how much disk space they may take.
 
-Each run keeps its copies in a folder of its own. A run that was killed leaves its folder behind. The next run removes
-it, since no process holds its lock any more.
+Each run keeps its copies in a folder of its own, which the next run removes if this one is killed
+(`embed.machine.locked_folders`).
 """
 
-import fcntl
-import os
 import shutil
-import stat
 import tempfile
 import threading
-import time
 from collections import deque
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, final
 
 from embed.errors import EmbedError, VideoError
-
-_FOLDER_PREFIX = "framehead-fetch-"
-_LOCK_NAME = "lock"
-_OTHERS = 0o077  # what a folder of ours lets nobody else do
-_LOCKING_TIME_S = 60.0  # a folder younger than this may belong to a run that is about to lock it
+from embed.machine import make_locked_folder
 
 
 @final
@@ -48,7 +39,7 @@ class CopyFolder:
         with self._lock:
             if self._is_removed:
                 raise VideoError("fetch_error", "no video is fetched any more: the run was stopped")
-            self._made = self._made or _make_locked(Path(self._parent or tempfile.gettempdir()))
+            self._made = self._made or _make_folder(Path(self._parent or tempfile.gettempdir()))
             return self._made[0]
 
     def forget(self, pattern: str) -> None:
@@ -125,59 +116,10 @@ class DiskBudget:
             self._changed.notify_all()
 
 
-def _make_locked(parent: Path) -> tuple[Path, IO[str]]:
-    """Make and lock this run's folder. The lock ends with this process, even when it is killed."""
+def _make_folder(parent: Path) -> tuple[Path, IO[str]]:
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(parent)
-        folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
-        return folder, _lock_of(folder)
+        return make_locked_folder(parent, "fetch")
     except OSError as error:
         raise EmbedError(
             f"Copies of remote videos cannot be kept in {parent}: {error.strerror}. Set TMPDIR to another folder."
         ) from error
-
-
-def _lock_of(folder: Path) -> IO[str]:
-    descriptor = os.open(folder / _LOCK_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    lock = os.fdopen(descriptor, "w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # the file system has no locks
-        lock.close()
-        shutil.rmtree(folder)
-        raise
-    return lock
-
-
-def _remove_abandoned(parent: Path) -> None:
-    """Remove the folders of runs that were killed.
-
-    Other users may write to a shared folder for temporary files, and plant there what looks like a folder of ours. So
-    only folders that are ours alone are looked into, and nothing in them is opened through a link, or waited for.
-    """
-    for folder in parent.glob(f"{_FOLDER_PREFIX}*"):
-        with suppress(OSError):  # locked by a live run, owned by another user, or just removed by another run
-            here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            try:
-                if _is_ours_alone(os.fstat(here)):
-                    _remove_unlocked(folder, here)
-            finally:
-                os.close(here)
-
-
-def _is_ours_alone(status: os.stat_result) -> bool:
-    is_old = time.time() - status.st_mtime >= _LOCKING_TIME_S
-    return is_old and status.st_uid == os.geteuid() and not status.st_mode & _OTHERS
-
-
-def _remove_unlocked(folder: Path, here: int) -> None:
-    """Remove a folder whose lock nobody holds; `here` is its descriptor. A run killed early left it without a lock."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-    lock = os.open(_LOCK_NAME, flags, 0o600, dir_fd=here)
-    try:
-        if stat.S_ISREG(os.fstat(lock).st_mode):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder)
-    finally:
-        os.close(lock)

@@ -12,6 +12,7 @@ import pytest
 
 from classify import TrainConfig, split_videos, train_head
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
+from embed.machine import temporary_folder
 from tests.media import write_video
 from tests.processes import Traced
 
@@ -62,26 +63,18 @@ def test_a_killed_comparison_leaves_no_worker(embedded: Path, tmp_path: Path) ->
     run.communicate()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_predict_videos_that_is_told_to_end_removes_its_temporary_store(
-    embedded: Path, tmp_path: Path, number: int, code: int
-) -> None:
+@pytest.fixture
+def head(embedded: Path, tmp_path: Path) -> Path:
     split_videos(embedded, tmp_path / "split.csv")
     train_head(embedded, tmp_path / "split.csv", tmp_path / "head", config=TrainConfig(epochs=1))
-    (tmp_path / "new").mkdir()
-    for video in range(60):
-        write_video(tmp_path / "new" / f"{video}.mp4", 8, numbers=range(video, video + 8))
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    run = subprocess.Popen(
-        [sys.executable, "-m", "classify", "predict-videos", tmp_path / "head", tmp_path / "new"],
-        env={**os.environ, "TMPDIR": str(temporary)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)],
-    )
-    wait_until(lambda: list(temporary.rglob("lock")))
+    return tmp_path / "head"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_predict_videos_that_is_told_to_end_removes_its_temporary_store(
+    head: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    run, temporary = start_predicting(head, tmp_path)
 
     run.send_signal(number)
 
@@ -89,6 +82,43 @@ def test_predict_videos_that_is_told_to_end_removes_its_temporary_store(
     assert run.returncode == code
     assert "Stopped. Finished work is stored" in said
     assert list(temporary.rglob("*.h5*")) == []
+    assert list(temporary.glob("framehead-*")) == []
+
+
+def start_predicting(head: Path, base: Path) -> tuple["subprocess.Popen[str]", Path]:
+    """Label 60 new videos; return the run, which has begun its temporary store, and the folder for temporary files."""
+    (base / "new").mkdir()
+    for video in range(60):
+        write_video(base / "new" / f"{video}.mp4", 8, numbers=range(video, video + 8))
+    temporary = base / "tmp"
+    temporary.mkdir()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "classify", "predict-videos", head, base / "new"],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)],
+    )
+    wait_until(lambda: list(temporary.rglob("*.h5*/lock")))
+    return run, temporary
+
+
+def test_the_temporary_store_of_a_killed_predict_videos_is_removed_by_the_next_run_a_minute_later(
+    head: Path, tmp_path: Path
+) -> None:
+    run, temporary = start_predicting(head, tmp_path)
+    run.kill()
+    run.communicate(timeout=PATIENCE_S)
+    (left,) = temporary.glob("framehead-predict-*")
+
+    with temporary_folder("predict", temporary):
+        assert left.exists()  # it may belong to a run that is about to lock it
+
+    os.utime(left, (0, 0))
+    with temporary_folder("predict", temporary):
+        assert not left.exists()
+    assert list(temporary.glob("framehead-*")) == []
 
 
 def test_a_store_that_is_told_to_end_by_sigterm_keeps_what_is_embedded(tmp_path: Path) -> None:
