@@ -99,6 +99,7 @@ def learn(videos: Path, output: Path | None, **options: Any) -> None:
     is_sized = click.get_current_context().get_parameter_source("test_size") is not ParameterSource.DEFAULT
     plan = plan_learning(videos, take_labels(options), split, is_sized=is_sized)
     echo(shown(str(plan)))
+    _refuse_edited_split(output)
     claim_output(output, videos)
     refuse_output_folder(output / "head")
     has_failures = _take_steps(plan, output, options)
@@ -106,6 +107,19 @@ def learn(videos: Path, output: Path | None, **options: Any) -> None:
         show_notes(("Some videos failed and are listed above. The head has learned from the others.",))
     show_next(as_line(["predict-videos", operand(str(output / "head")), "NEW_VIDEOS"]))
     sys.exit(1 if has_failures else 0)
+
+
+def _refuse_edited_split(output: Path) -> None:
+    """Raise ClassifyError if a new split would replace one that somebody edited."""
+    from classify.data import describe_split_file
+
+    split = output / "split.csv"
+    if split.exists() and describe_split_file(split) is None:
+        train = as_line(["train-head", str(output / "embeddings.h5"), "--split", str(split), "-o", "HEAD"])
+        raise ClassifyError(
+            f"{split} was edited, or written by something else, and would be lost. Move it away, or train with it: "
+            f"{train}."
+        )
 
 
 def _take_steps(plan: LearningPlan, output: Path, options: dict[str, Any]) -> bool:
@@ -139,15 +153,34 @@ def _current_labels(plan: LearningPlan, output: Path) -> str | None:
         raise ClassifyError(f"No video of {plan.videos.path} could be embedded; the reasons are above.")
     if lost := plan.labels_without(embedded):
         show_notes((f"No video of these labels could be embedded, so the head does not know them: {', '.join(lost)}.",))
+    path, text = output / "labels-present.csv", _label_file(plan)
+    is_asked = plan.labels.path is not None and path.exists() and path.samefile(plan.labels.path)
     if not gone:
+        if not is_asked and _wrote(path):
+            path.unlink()  # so that no later run meets a file that the split no longer vouches for
         return None
-    path = output / "labels-present.csv"
-    if plan.labels.path is not None and path.exists() and path.samefile(plan.labels.path):
-        raise ClassifyError(f"{path} is written by framehead learn. Copy it to another name, and give --labels that.")
-    write_whole(path, _label_file(plan))
+    if is_asked or (path.exists() and not _wrote(path) and path.read_bytes() != text.encode(errors="surrogateescape")):
+        raise ClassifyError(
+            f"{path} was edited, but framehead learn writes this file. Copy it to another name, and give --labels that."
+        )
+    write_whole(path, text)
     what = f"The store has {counted(len(gone), 'video')} that {plan.videos.path} no longer has, such as {gone[0]!r}."
     show_notes((f"{what} {path} labels the others.",))
     return str(path)
+
+
+def _wrote(path: Path) -> bool:
+    """Return True if a label file is the one that the split beside it was made with, so that nobody has edited it."""
+    from classify.data import labels_of_split, load_split
+
+    split = path.with_name("split.csv")
+    if not path.exists() or not split.exists():
+        return False
+    try:
+        config, notes = labels_of_split(split, load_split(split)[0])
+    except ClassifyError:  # the split was made with labels that are gone
+        return False
+    return config.path is not None and not notes and Path(config.path).samefile(path)
 
 
 def _label_file(plan: LearningPlan) -> str:

@@ -29,6 +29,7 @@ from .split_files import (
     Split as Split,
     SplitSummary as SplitSummary,
     describe_gaps as describe_gaps,
+    describe_split_file as describe_split_file,
     load_split as load_split,
     read_split as read_split,
 )

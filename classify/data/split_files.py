@@ -2,14 +2,18 @@
 
 A split file is a CSV with the columns id, part (train, validation or test) and labels (`|` between several). Further
 columns, where they are known: group; content_hash, by which `--keep` recognises a video under a new id; labels_from,
-the label file (`classify.data.split_labels`). Without the column labels, it fits any labels of the videos.
+the label file (`classify.data.split_labels`), and behind it `&rows=` with digits of a hash of the other columns, which
+tell whether somebody edited the file. Without the column labels, it fits any labels of the videos.
 """
 
 import csv
 import io
+import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +23,12 @@ from numpy.typing import NDArray
 from classify.data.label_sources import SEPARATOR, compose, list_first
 from classify.data.labels import LabelTable
 from classify.errors import SplitError
-from classify.files import refuse_output_file, write_whole
+from classify.files import hash_text, refuse_output_file, write_whole
 from embed.machine import counted, read_regular
 
 PARTS = ("train", "validation", "test")
 
+_ROWS = re.compile(r"[?&]rows=([0-9a-f]{16})$")  # at the end of the column labels_from
 _COLUMNS, _MORE_COLUMNS = ["id", "part", "labels"], ["group", "content_hash", "labels_from"]
 _GAPS = {
     "train": "A head cannot learn them.",
@@ -106,14 +111,25 @@ class SplitSummary:
         }
 
 
-def refuse_split_file(path: str | Path, *, inputs: Iterable[str | Path], overwrite: bool = False) -> str | None:
-    """Raise ClassifyError unless a split file may be written at a path; return what it replaces, in a sentence."""
-    kind = "a split file"
-    return refuse_output_file(path, kind=kind, recognise=describe_split_file, inputs=inputs, overwrite=overwrite)
+def refuse_split_file(
+    path: str | Path, *, inputs: Iterable[str | Path], overwrite: bool = False, keep: str | Path | None = None
+) -> str | None:
+    """Raise ClassifyError unless a split file may be written at a path; return what it replaces, in a sentence.
+
+    An edited split file is replaced only if it is the one whose parts are kept, since then nothing is lost.
+    """
+    is_kept = keep is not None and os.path.realpath(keep) == os.path.realpath(path)
+    recognise = partial(describe_split_file, edited=is_kept)
+    return refuse_output_file(path, kind="a split file", recognise=recognise, inputs=inputs, overwrite=overwrite)
 
 
-def describe_split_file(path: Path) -> str | None:
-    """Return what a split file holds, in words; None if `write_split` did not write the file."""
+def describe_split_file(path: Path, *, edited: bool = False) -> str | None:
+    """Return what a split file holds, in words; None if `write_split` did not write it as it is.
+
+    Args:
+        path: the file.
+        edited: describe also a file that was edited, or written by hand, if it has no further columns.
+    """
     try:
         rows = list(csv.reader(io.StringIO(read_regular(path).decode("utf-8", "surrogateescape"), newline="")))
     except csv.Error:
@@ -121,6 +137,9 @@ def describe_split_file(path: Path) -> str | None:
     columns, videos = rows[0] if rows else [], rows[1:]
     is_ours = columns[:3] == _COLUMNS and columns[3:] == [name for name in _MORE_COLUMNS if name in columns[3:]]
     if not is_ours or any(len(row) != len(columns) or row[1] not in PARTS for row in videos):
+        return None
+    said = {found[1] for row in videos if (found := _ROWS.search(row[-1]))}
+    if not edited and said != {_hash_rows([columns[:-1], *(row[:-1] for row in videos)])}:
         return None
     return f"the split of {counted(len(videos), 'video')}"
 
@@ -132,13 +151,18 @@ def write_split(path: Path, split: Split, table: LabelTable) -> None:
         columns["group"] = split.groups
     if split.content_hashes and any(split.content_hashes):
         columns["content_hash"] = split.content_hashes
-    if split.labels_from:
-        columns["labels_from"] = (split.labels_from,) * len(split.ids)
+    digits = _hash_rows([list(columns), *zip(*columns.values(), strict=True)])
+    source = f"{split.labels_from}{'&' if '?' in split.labels_from else '?'}rows={digits}"
+    columns["labels_from"] = (source,) * len(split.ids)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     write_whole(path, text.getvalue())
+
+
+def _hash_rows(rows: Iterable[Sequence[str]]) -> str:
+    return hash_text(repr([tuple(row) for row in rows]))[:16]
 
 
 def read_split(path: str | Path, table: LabelTable) -> Split:
@@ -190,7 +214,7 @@ def load_split(path: str | Path) -> tuple[Split, tuple[str, ...] | None]:
             found["part"],
             found.get("group"),
             found.get("content_hash"),
-            next(filter(None, found.get("labels_from", ())), ""),
+            _ROWS.sub("", next(filter(None, found.get("labels_from", ())), "")),
         )
     except SplitError as error:
         raise SplitError(f"{path}: {error}") from error

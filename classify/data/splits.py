@@ -96,14 +96,15 @@ def split_videos(
         output: the split file to write; an older one is replaced, also the one of `config.keep`.
         labels: label file, or which labels to take; None takes the folders' names.
         config: sizes, grouping and seed.
-        overwrite: replace also a file that is no split, except an input.
+        overwrite: replace also a file that is no split, or was edited by hand, except an input.
 
     Raises:
         ClassifyError: `output` is an input, holds something else than a split, or cannot be written.
         LabelError: labels cannot be read, or fit no video.
         SplitError: there are too few videos or groups for the parts, or the folders separate a group.
     """
-    replaced = refuse_split_file(output, inputs=[store, *label_inputs(labels)], overwrite=overwrite)
+    inputs = [store, *label_inputs(labels)]
+    replaced = refuse_split_file(output, inputs=inputs, overwrite=overwrite, keep=config.keep)
     table = read_table(store, labels, config)
     hashes, source = _content_hashes(store, table), describe_labels(labels, Path(output))
     split, notes = _extend(table, hashes, config) if config.keep is not None else make_split(table, config)

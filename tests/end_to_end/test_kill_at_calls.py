@@ -102,6 +102,7 @@ CASES = {
     "merge to shards": Case(("inspect-embeddings", "a.h5", "b.h5", "--merge", "out"), "out", store),
     "repair": Case(("inspect-embeddings", "a.h5", "--repair", "out.h5"), "out.h5", store),
     "describe-dataset": Case(("describe-dataset", "a.h5", "-o", "out"), "out/dataset.json"),
+    "export-head": Case(("export-head", "head", "-o", "out.onnx"), "out.onnx"),
 }
 REPLACING = [name for name, case in CASES.items() if case.older]
 QUICK = {"split-videos": 1, "train-head": 7, "merge": 3}

@@ -119,6 +119,26 @@ def test_a_video_that_has_moved_to_another_class_folder_counts_for_that_alone(ag
     assert "light/0.mp4" in split
     assert "dark/0.mp4" not in split
 
+    (again / "dark" / "2.mp4").rename(again / "light" / "2.mp4")
+    labels.write_text(labels.read_text().replace("light/0.mp4,light", "light/0.mp4,dark"))
+    edited = labels.read_text()
+    refused = learn(again, *QUICK)
+    assert refused.exit_code == 2
+    assert f"{labels} was edited, but framehead learn writes this file. Copy it to another name" in refused.stderr
+    assert labels.read_text() == edited
+
+
+def test_a_split_that_was_edited_is_not_replaced(again: Path) -> None:
+    split = again.with_name("my videos-learned") / "split.csv"
+    split.write_text(split.read_text().replace(",train,", ",validation,", 1))
+    edited = split.read_text()
+
+    result = learn(again, *QUICK)
+
+    assert result.exit_code == 2
+    assert f"{split} was edited, or written by something else, and would be lost. Move it away" in result.stderr
+    assert split.read_text() == edited
+
 
 def test_a_label_file_and_its_groups_reach_the_commands(again: Path) -> None:
     ids = [path.relative_to(again).as_posix() for path in sorted(again.rglob("*.mp4"))]

@@ -115,6 +115,25 @@ def test_an_earlier_output_is_replaced_and_said(work: Run, command: list[str], s
     assert said in " ".join(second.output.split())
 
 
+def test_a_split_whose_parts_were_edited_is_replaced_only_when_told_or_extended(work: Run, tmp_path: Path) -> None:
+    assert work("split_videos", STORE, "-o", "s.csv").exit_code == 0
+    edited = (tmp_path / "s.csv").read_text().replace(",train,", ",test,", 1)
+    (tmp_path / "s.csv").write_text(edited)
+
+    refused = work("split_videos", STORE, "-o", "s.csv")
+    assert refused.exit_code == 2
+    assert "s.csv exists, and is not a split file as an earlier run wrote it" in refused.output
+    assert (tmp_path / "s.csv").read_text() == edited
+
+    kept = work("split_videos", STORE, "--keep", "s.csv", "-o", "s.csv")
+    assert kept.exit_code == 0, kept.output
+    parts = [[line.split(",")[:2] for line in text.splitlines()] for text in (edited, (tmp_path / "s.csv").read_text())]
+    assert parts[0] == parts[1]
+
+    (tmp_path / "s.csv").write_text(edited)
+    assert work("split_videos", STORE, "-o", "s.csv", "--overwrite").exit_code == 0
+
+
 def test_the_head_that_is_replaced_is_named_before_the_training(work: Run) -> None:
     result = work("train_head", STORE, "--split", "split.csv", "-o", "head")
 

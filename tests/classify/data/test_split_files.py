@@ -1,3 +1,4 @@
+import csv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from classify.data.labels import LabelConfig, LabelTable, read_labels
-from classify.data.split_files import Split, read_split, summarise_split, write_split
+from classify.data.split_files import Split, describe_split_file, read_split, summarise_split, write_split
 from classify.data.splits import SplitConfig, split_table
 from classify.errors import SplitError
 from classify.report.texts import split_text
@@ -34,7 +35,51 @@ def test_a_split_file_can_be_read_by_people(tmp_path: Path) -> None:
 
     write_split(tmp_path / "split.csv", Split(table.ids, ("train", "test"), table.groups), table)
 
-    assert (tmp_path / "split.csv").read_text() == "id,part,labels,group\na,train,x|y,g1\nb,test,x,g2\n"
+    mark = "?rows=660375623291bc2e"
+    said = f"id,part,labels,group,labels_from\na,train,x|y,g1,{mark}\nb,test,x,g2,{mark}\n"
+    assert (tmp_path / "split.csv").read_text() == said
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a,train,", "a,validation,"),
+        ("x|y", "x"),
+        ("g2", "g3"),
+        ("b,test", "c,test"),
+        ("labels_from", "notes"),
+        ("rows=66", "rows=67"),
+        ("id,part,labels,group,labels_from", "id,part,labels,labels_from"),
+        ("\nb,", "\nc,test,x,g1,?rows=660375623291bc2e\nb,"),
+    ],
+    ids=["part", "label", "group", "id", "column", "hash", "no column", "row"],
+)
+def test_an_edited_split_file_is_not_taken_for_a_written_one(tmp_path: Path, before: str, after: str) -> None:
+    table = LabelTable.from_labels({"a": ["x", "y"], "b": ["x"]}, groups={"a": "g1", "b": "g2"})
+    path = tmp_path / "split.csv"
+    write_split(path, Split(table.ids, ("train", "test"), table.groups), table)
+    assert describe_split_file(path) == "the split of 2 videos"
+
+    path.write_text(path.read_text().replace(before, after, 1))
+
+    assert describe_split_file(path) is None
+
+
+@pytest.mark.parametrize("labels_from", ["", "?min_count=2", "l.csv?sha256=0f3a", "l.csv?sha256=0f3a&min_count=2"])
+def test_a_split_file_that_another_program_saved_without_an_edit_is_still_a_written_one(
+    tmp_path: Path, labels_from: str
+) -> None:
+    table = LabelTable.from_labels({'a "1", b.mp4': ["x"], "\udcff\n.mp4": ["x"]})
+    path = tmp_path / "split.csv"
+    split = Split(table.ids, ("train", "test"), labels_from=labels_from)
+    write_split(path, split, table)
+    with path.open(newline="", errors="surrogateescape") as file:
+        rows = list(csv.reader(file))
+    with path.open("w", newline="", errors="surrogateescape") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
+
+    assert describe_split_file(path) == "the split of 2 videos"
+    assert read_split(path, table) == split
 
 
 @pytest.mark.parametrize(
