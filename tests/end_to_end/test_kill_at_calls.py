@@ -61,6 +61,8 @@ def head(path: Path) -> str | None:
     if {entry.name.partition("-")[0] for entry in path.iterdir()} == {".new"}:
         return None  # nothing was there, and nothing has been finished
     loaded = VideoClassifier.load(path)
+    if "test" not in loaded.metrics:
+        return None  # saved before it is measured, in a folder without an older head, as train_head says
     weights = b"".join(tensor.numpy().tobytes() for tensor in loaded.head.state_dict().values())
     return sha256(weights + repr((loaded.config, loaded.temperature, dict(loaded.metrics))).encode()).hexdigest()
 
