@@ -17,6 +17,7 @@ save moves what is left there. The folder itself is never renamed, since a mount
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -34,6 +35,7 @@ LEARNED_FILE = "learned.txt"
 _OWN_FILES = (WEIGHTS_FILE, "history.csv", _REPORT_FILE, LEARNED_FILE, _PAGE_FILE, _SUSPECTS_FILE, DESCRIPTION_FILE)
 _UNFINISHED, _FINISHED = ".new-", ".finished"
 _MOVED = ".moved-"  # begins the name of what was `.finished` until all of it had moved
+_ON_THE_WAY = re.compile(rf"({re.escape(_UNFINISHED)}|{re.escape(_MOVED)})\d+")
 _FILES = "files.json"  # in `.finished`: the names of the new head's files
 _READS = 3  # of a head that is replaced meanwhile
 
@@ -123,7 +125,7 @@ def _refuse(folder: Path, overwrite: bool) -> str | None:
     if folder.exists() and not folder.is_dir():
         raise HeadError(f"{folder} is a file. Name a folder for the head.")
     found = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    foreign = sorted(name for name in found - {*_OWN_FILES} if not _is_left_over(name))
+    foreign = sorted(name for name in found - {*_OWN_FILES} if not _is_ours(folder / name))
     if foreign:
         raise HeadError(
             f"{folder} holds {foreign[0]!r}, which is not part of a head and would be lost. Name another folder."
@@ -164,8 +166,12 @@ def _micro_f1(head: Mapping[str, Any]) -> float | None:
         return None
 
 
-def _is_left_over(name: str) -> bool:
-    return name == _FINISHED or name.startswith((_UNFINISHED, _MOVED)) or is_unfinished(name)
+def _is_ours(path: Path) -> bool:
+    """Return True for what a save makes on its way: by its name, and if it is a folder, by all that it holds."""
+    if not path.is_dir():
+        return is_unfinished(path.name)
+    is_named = path.name == _FINISHED or bool(_ON_THE_WAY.fullmatch(path.name))
+    return is_named and all(own.name in {*_OWN_FILES, _FILES} or is_unfinished(own.name) for own in path.iterdir())
 
 
 def _delete_leftovers(folder: Path) -> None:
@@ -173,7 +179,7 @@ def _delete_leftovers(folder: Path) -> None:
     for path in folder.iterdir():
         if is_unfinished(path.name) and is_left_over(path.name):
             path.unlink(missing_ok=True)
-        elif path.name.startswith((_UNFINISHED, _MOVED)) and is_left_over(path.name):
+        elif _ON_THE_WAY.fullmatch(path.name) and is_left_over(path.name) and _is_ours(path):
             shutil.rmtree(path, ignore_errors=True)
 
 

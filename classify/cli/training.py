@@ -206,6 +206,10 @@ def compare_heads(store: str, output: str, overwrite: bool, resume: bool, as_jso
 
 def _without_split(store: str) -> str:
     """Return what to do where no split file is named."""
+    from embed.store import EmbeddingStore
+
+    with EmbeddingStore(store):
+        pass  # first of all there must be a store
     if Path(_SPLIT).exists():
         return f"--split names no split file, and {_SPLIT} is here. Add: --split {_SPLIT}"
     split = as_line(["split-videos", operand(store), *given_options(*LABEL_OPTIONS), "-o", _SPLIT])

@@ -50,23 +50,34 @@ def extend_split(
     free = np.flatnonzero(parts == _FREE)
     if len(free):
         parts[free] = _place(table, parts, free, shares, seed)
-    notes = _describe(table, kept, name, own, parts)
+    notes = _describe(table, content_hashes, kept, name, own, parts)
     return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups), notes
 
 
 def _known_parts(table: LabelTable, content_hashes: Sequence[str], kept: Split) -> Iterator[int]:
-    """Yield each video's part in the earlier split, as a place in PARTS; -1 if it is not there."""
-    by_id, by_hash = dict(zip(kept.ids, kept.parts, strict=True)), _parts_of_hashes(table, kept)
+    """Yield each video's part in the earlier split, as a place in PARTS; -1 if it is not there.
+
+    The content decides before the name: a video that took the name of another keeps its own part.
+    """
+    by_id, by_hash = dict(zip(kept.ids, kept.parts, strict=True)), _parts_of_hashes(table, content_hashes, kept)
+    same = _kept_pairs(kept)
     for video_id, content_hash in zip(table.ids, content_hashes, strict=True):
-        part = by_id.get(video_id, by_hash.get(content_hash))
+        part = by_id.get(video_id)
+        if (video_id, content_hash) not in same:
+            part = by_hash.get(content_hash, part)
         yield _FREE if part is None else PARTS.index(part)
 
 
-def _parts_of_hashes(table: LabelTable, kept: Split) -> Mapping[str, str]:
-    """Return content hash -> part; of several videos with a hash, one whose id is gone counts, since it was moved."""
-    present = set(table.ids)
-    rows = sorted(range(len(kept.ids)), key=lambda row: kept.ids[row] in present, reverse=True)
+def _kept_pairs(kept: Split) -> set[tuple[str, str]]:
+    """Return id and content hash of each video of the earlier split."""
+    return set(zip(kept.ids, kept.content_hashes or ("",) * len(kept.ids), strict=True))
+
+
+def _parts_of_hashes(table: LabelTable, content_hashes: Sequence[str], kept: Split) -> Mapping[str, str]:
+    """Return content hash -> part; of several videos with a hash, one that is no longer there counts: it was moved."""
+    present = set(zip(table.ids, content_hashes, strict=True))
     hashes = kept.content_hashes or ("",) * len(kept.ids)
+    rows = sorted(range(len(kept.ids)), key=lambda row: (kept.ids[row], hashes[row]) in present, reverse=True)
     return {hashes[row]: kept.parts[row] for row in rows if hashes[row]}
 
 
@@ -137,11 +148,19 @@ def _round(sizes: NDArray[np.float64], total: int) -> NDArray[np.int64]:
 
 
 def _describe(
-    table: LabelTable, kept: Split, name: str, own: NDArray[np.int64], parts: NDArray[np.int64]
+    table: LabelTable,
+    content_hashes: Sequence[str],
+    kept: Split,
+    name: str,
+    own: NDArray[np.int64],
+    parts: NDArray[np.int64],
 ) -> tuple[str, ...]:
     """Return notes: how many videos kept their parts, where the others went, and how many are gone."""
     known = set(kept.ids)
-    moved = [video_id for video_id, part in zip(table.ids, own, strict=True) if part != _FREE and video_id not in known]
+    same, contents = _kept_pairs(kept), {*filter(None, kept.content_hashes or ())}
+    moved = [
+        found[0] for found in zip(table.ids, content_hashes, strict=True) if found not in same and found[1] in contents
+    ]
     fresh = parts[own == _FREE]
     placed = ", ".join(f"{(fresh == place).sum()} in {part}" for place, part in enumerate(PARTS))
     gone = len(known - set(table.ids))
@@ -149,5 +168,5 @@ def _describe(
     if moved:
         notes.append(f"{counted(len(moved), 'video')} known by content under a new id, e.g. {moved[0]!r}.")
     if gone:
-        notes.append(f"{counted(gone, 'id')} of {name} have no labelled video in the store now, and are left out.")
+        notes.append(f"Left out, since the store has no labelled video of them now: {counted(gone, 'id')} of {name}.")
     return tuple(notes)

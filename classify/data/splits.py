@@ -22,7 +22,7 @@ from classify.data.split_files import (
     summarise_split,
     write_split,
 )
-from classify.data.split_labels import describe_labels
+from classify.data.split_labels import describe_labels, labels_of_split
 from classify.errors import SplitError
 from embed.machine import counted
 from embed.store import EmbeddingStore
@@ -94,7 +94,7 @@ def split_videos(
     Args:
         store: the store's path.
         output: the split file to write; an older one is replaced, also the one of `config.keep`.
-        labels: label file, or which labels to take; None takes the folders' names.
+        labels: label file, or which labels to take; None takes those of `config.keep`, else the folders' names.
         config: sizes, grouping and seed.
         overwrite: replace also a file that is no split, or was edited by hand, except an input.
 
@@ -103,13 +103,17 @@ def split_videos(
         LabelError: labels cannot be read, or fit no video.
         SplitError: there are too few videos or groups for the parts, or the folders separate a group.
     """
+    if config.keep is not None:
+        labels, changed = labels_of_split(config.keep, load_split(config.keep)[0], labels)
+    else:
+        changed = ()
     inputs = [store, *label_inputs(labels)]
     replaced = refuse_split_file(output, inputs=inputs, overwrite=overwrite, keep=config.keep)
     table = read_table(store, labels, config)
     hashes, source = _content_hashes(store, table), describe_labels(labels, Path(output))
     split, notes = _extend(table, hashes, config) if config.keep is not None else make_split(table, config)
     write_split(Path(output), replace(split, content_hashes=hashes, labels_from=source), table)
-    return summarise_split(Path(output), split, table, notes, replaced=replaced)
+    return summarise_split(Path(output), split, table, (*changed, *notes), replaced=replaced)
 
 
 def split_folds(

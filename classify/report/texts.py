@@ -310,7 +310,7 @@ def _class_table(test: Evaluation) -> str:
     rows = [
         (
             cut(found.name, _LONGEST_TESTED),
-            *map(_figure, (found.f1, found.precision, found.recall, average)),
+            *map(_figure, (found.f1, found.precision, found.recall, average) if found.support else (None,) * 4),
             f"{found.support:,}",
         )
         for found, average in sorted(classes, key=lambda pair: -pair[0].support)

@@ -31,3 +31,4 @@ from .shown_text import (
     shell_word as shell_word,
     shown as shown,
 )
+from .video_suffixes import VIDEO_SUFFIXES as VIDEO_SUFFIXES

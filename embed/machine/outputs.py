@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from embed.errors import OutputError as OutputError
+from embed.machine.video_suffixes import VIDEO_SUFFIXES
 
 _BLOCK_BYTES = 4096
 _PARTS = ".parts"  # behind a store's name: the folder of what a run has not merged yet
@@ -80,10 +81,13 @@ def written_when(path: Path) -> str:
 def is_left_over(name: str) -> bool:
     """Return True if a temporary file or folder, whose name ends in "-" and a process's number, has no writer.
 
-    A name with the number of this process is left over, too: an earlier one had the same number.
+    A name with the number of this process is left over, too: an earlier one had the same number. A name without a
+    number is not ours.
     """
     number = name.rpartition("-")[2]
-    if not number.isdecimal() or int(number) == os.getpid():
+    if not number.isdecimal():
+        return False
+    if int(number) == os.getpid():
         return True
     try:
         os.kill(int(number), 0)
@@ -150,6 +154,8 @@ def _refuse_foreign(path: Path, kind: str, folder: Path | None, overwrite: bool 
             f"{path} lies in {folder}, an input of this command, and is not {kind} as an earlier run wrote it. It "
             "would be lost. Name another file."
         )
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise OutputError(f"{path} is named as a video, and no command writes over one. Name another file for {kind}.")
     if not overwrite:
         way = "" if overwrite is None else ", or replace it with --overwrite"
         raise OutputError(

@@ -8,7 +8,6 @@ from .sparse_copies import END_BYTES as END_BYTES, Span as Span, SparseCopy as S
 from .sparse_reading import NotFetched as NotFetched, SparseFile as SparseFile, read_few_frames as read_few_frames
 from .transfers import problem_of as problem_of
 from .videos import (
-    VIDEO_SUFFIXES as VIDEO_SUFFIXES,
     Sources as Sources,
     Video as Video,
     each_source as each_source,

@@ -20,13 +20,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Self, TypeVar, final
 
 from embed.errors import VideoError
-from embed.machine import counted
+from embed.machine import VIDEO_SUFFIXES, counted
 from embed.sources.copies import CopyFolder, DiskBudget
 from embed.sources.locations import is_remote, is_web, open_filesystem, path_on, suffix_of
 from embed.sources.page_links import fetch_from_page, is_page
 from embed.sources.sparse_copies import END_BYTES, Span, SparseCopy, WrongLength, read_spans, serves_ranges
 from embed.sources.transfers import LEAST_BYTES_PER_S, Transfer, problem_of, status_of
-from embed.sources.videos import VIDEO_SUFFIXES, Video
+from embed.sources.videos import Video
 
 _INDEXED_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".f4v", ""})
 

@@ -63,7 +63,10 @@ class _Address:
         """Return an address's parts, or why it has none."""
         found = _PARTS.fullmatch(address)
         if not found:
-            return "is not written as an address is: https://host/path"
+            return (
+                "is not written as an address is: scheme, host, path. Write `/` and `@` of a password as %2F and %40; "
+                "chains of addresses (`::`) are refused"
+            )
         scheme, login, host, port, rest = found.group("scheme", "login", "host", "port", "rest")
         if "@" in rest and (login is not None or port or _ADDRESS.search(rest)):
             return "has a second `@`, or one behind a port. Write `@` and `/` of a password or path as %40 and %2F"
@@ -95,7 +98,7 @@ def why_unfit(address: str) -> str | None:
     if isinstance(read, str):
         return read
     if read.scheme not in SCHEMES:
-        return f"begins with {read.scheme}://, and an address begins with {', '.join(f'{s}://' for s in SCHEMES)}"
+        return f"has the scheme {read.scheme}, which is not allowed. Allowed are {', '.join(SCHEMES)}"
     return None if read.host else "names no host or bucket"
 
 

@@ -19,6 +19,7 @@ from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
 
 from embed.errors import SourceError
+from embed.machine import VIDEO_SUFFIXES
 from embed.sources.kept_addresses import has_address, without_secrets
 from embed.sources.locations import (
     id_of_address,
@@ -30,44 +31,6 @@ from embed.sources.locations import (
     suffix_of,
 )
 from embed.sources.video_lists import LIST_READERS, read_list
-
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".3g2",
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".divx",
-        ".dv",
-        ".f4v",
-        ".flv",
-        ".gif",
-        ".h264",
-        ".h265",
-        ".hevc",
-        ".ivf",
-        ".m2ts",
-        ".m2v",
-        ".m4v",
-        ".mjpeg",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".nut",
-        ".ogm",
-        ".ogv",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-        ".y4m",
-    ]
-)
-"""Suffixes, in lower case, of the files that a folder search takes as videos. A file given by itself may have any."""
 
 Sources = str | Path | Sequence[str | Path]
 """What names videos: one folder, file, pattern, address or list, or several of them."""

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import IO
 
 from embed.errors import StoreBusy, StoreDamaged, StoreError
-from embed.machine import prove_writable, real_path
-from embed.sources import VIDEO_SUFFIXES
+from embed.machine import VIDEO_SUFFIXES, prove_writable, real_path
+from embed.store.hdf5_reading import is_hdf5
 from embed.store.pieces import Piece
 from embed.store.whole_files import refusal_of
 
@@ -184,7 +184,7 @@ def refuse_store_place(path: str | Path) -> None:
     path = Path(path)
     if "\0" in str(path):
         raise StoreError(f"{str(path)!r} has a NUL in it, which no name has. Name the store again.")
-    if path.suffix.lower() in VIDEO_SUFFIXES and not path.exists():
+    if path.suffix.lower() in VIDEO_SUFFIXES and not (path.is_file() and is_hdf5(path)):
         raise StoreError(f"{path} is the name of a video, not of a store. Name the store, such as {path.stem}.h5.")
     with refusal_of(path):
         _refuse_other_folder(path)

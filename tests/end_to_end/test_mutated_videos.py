@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from embed.sources.videos import VIDEO_SUFFIXES, find_videos
+from embed.machine import VIDEO_SUFFIXES
+from embed.sources.videos import find_videos
 from embed.store import EmbeddingStore
 from embed.store.inspection import inspect_embeddings
 from tests.mutations import write_mutants, write_originals

@@ -151,7 +151,7 @@ def test_a_folder_with_other_files_is_not_replaced(
 def test_what_a_killed_save_has_left_is_no_foreign_file(
     make_classifier: Callable[..., VideoClassifier], folder: Path
 ) -> None:
-    (folder / ".new-x1y2z3").mkdir()
+    (folder / ".new-99999999").mkdir()
 
     make_classifier("random-frame").save(folder)
 

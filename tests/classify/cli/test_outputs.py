@@ -36,7 +36,7 @@ STORE, HEAD = "embeddings.h5", "head"
 REFUSED = {
     "split: labels": (["split_videos", STORE, "--labels", "labels.csv", "-o", "labels.csv"], "labels.csv is an input"),
     "split: store": (["split_videos", STORE, "-o", STORE], "embeddings.h5 is an input"),
-    "split: video": (["split_videos", STORE, "-o", "videos/clip.avi"], "exists, and is not a split file"),
+    "split: video": (["split_videos", STORE, "-o", "videos/clip.avi"], "is named as a video"),
     "split: vocabulary": (
         ["split_videos", STORE, "--vocabulary", HEAD, "-o", "head/head.json"],
         "head/head.json lies in head, an input",
@@ -51,7 +51,7 @@ REFUSED = {
     ),
     "predict: labels": (["predict_videos", HEAD, STORE, "-o", "labels.csv"], "exists, and is not a predictions file"),
     "export: head": (["export_head", HEAD, "-o", "head/head.json"], "head/head.json lies in head, an input"),
-    "export: video": (["export_head", HEAD, "-o", "videos/clip.avi"], "exists, and is not an exported head"),
+    "export: video": (["export_head", HEAD, "-o", "videos/clip.avi"], "is named as a video"),
 }
 """Commands that would destroy something, and what they say."""
 INSISTED = {
@@ -222,3 +222,19 @@ def test_a_place_that_takes_no_file_is_refused_before_anything_is_read(
     assert hashes(tmp_path) == {name: found for name, found in before.items() if not name.startswith("head/")} | {
         STORE: sha256(b"").hexdigest()
     }
+
+
+@pytest.mark.parametrize("name", [".new-ideas", ".moved-7", ".new-99999999", ".finished"])
+def test_a_hidden_folder_of_the_user_in_the_place_of_a_head_is_refused_and_kept(
+    run: Callable[..., Result], toy_store: Path, tmp_path: Path, name: str
+) -> None:
+    notes = tmp_path / "head" / name / "notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine")
+    run("split_videos", toy_store)
+
+    result = run("train_head", toy_store, "--split", "split.csv", "--epochs", 1)
+
+    assert result.exit_code == 2
+    assert "which is not part of a head" in " ".join(result.stderr.split())
+    assert notes.read_text() == "mine"

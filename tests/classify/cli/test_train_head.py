@@ -232,3 +232,15 @@ def test_an_unknown_recipe_is_refused_with_those_that_there_are(run: Callable[..
 
     assert result.exit_code == 2
     assert "clip-mixup" in result.stderr
+
+
+def test_a_folder_of_videos_in_place_of_a_store_is_said_before_a_split_is_asked_for(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.mp4").touch()
+
+    result = run("train_head", "videos")
+
+    assert result.exit_code == 2
+    assert "videos is a folder of videos, not a store" in " ".join(result.stderr.split())

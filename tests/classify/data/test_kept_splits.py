@@ -76,6 +76,26 @@ def test_a_moved_video_is_known_by_its_content(part: str) -> None:
     assert "1 video known by content under a new id, e.g. 'kick/a.mp4'." in notes
 
 
+def test_a_video_that_took_the_name_of_another_keeps_its_own_part() -> None:
+    kept = Split(("a.mp4", "b.mp4"), ("test", "train"), content_hashes=("aaa", "bbb"))
+
+    parts, notes = extend(table_of({"b.mp4": "hug"}), kept, hashes=["aaa"])
+    swapped, told = extend(table_of({"a.mp4": "hug", "b.mp4": "hug"}), kept, hashes=["bbb", "aaa"])
+
+    assert parts == {"b.mp4": "test"}
+    assert swapped == {"a.mp4": "train", "b.mp4": "test"}
+    assert "1 video known by content under a new id, e.g. 'b.mp4'." in notes
+    assert "2 videos known by content under a new id, e.g. 'a.mp4'." in told
+
+
+def test_a_file_that_was_replaced_keeps_the_part_of_its_name() -> None:
+    kept = Split(("a.mp4", "b.mp4"), ("test", "train"), content_hashes=("aaa", "bbb"))
+
+    parts, _ = extend(table_of({"a.mp4": "hug", "b.mp4": "hug"}), kept, hashes=["new", "bbb"])
+
+    assert parts == {"a.mp4": "test", "b.mp4": "train"}
+
+
 def test_of_two_copies_the_one_that_was_moved_decides() -> None:
     kept = Split(("a.mp4", "b.mp4"), ("train", "test"), content_hashes=("same", "same"))
 
@@ -100,7 +120,7 @@ def test_a_new_video_of_a_known_group_goes_where_the_group_is_even_if_its_videos
     parts, notes = extend(table_of(dict.fromkeys(groups, "hug"), groups), kept)
 
     assert parts == {"b.mp4": "train", "c.mp4": "test", "d.mp4": "train"}
-    assert "1 id of split.csv" in notes[-1]
+    assert notes[-1].endswith("now: 1 id of split.csv.")
 
 
 def test_a_new_group_stays_whole() -> None:
@@ -154,3 +174,15 @@ def test_folds_and_folders_keep_nothing(tmp_path: Path, provenance: Provenance) 
         split_folds(store, tmp_path / "split.csv", 4, config=SplitConfig(keep="split.csv"))
     with pytest.raises(SplitError, match="Use --by-folder or --keep"):
         SplitConfig(by_folder=True, keep="split.csv")
+
+
+def test_the_labels_are_those_of_the_split_that_is_kept(tmp_path: Path, provenance: Provenance) -> None:
+    store = write_store(tmp_path / "s.h5", provenance, dict.fromkeys(MONTH, ""))
+    rows = [f"{video_id},{'ab'[number % 2]}\n" for number, video_id in enumerate(MONTH)]
+    (tmp_path / "labels.csv").write_text("id,label\n" + "".join(rows))
+    split_videos(store, tmp_path / "old.csv", labels=tmp_path / "labels.csv")
+
+    found = split_videos(store, tmp_path / "new.csv", config=SplitConfig(keep=tmp_path / "old.csv"))
+
+    assert found.names == ("a", "b")
+    assert "labels.csv?sha256=" in load_split(tmp_path / "new.csv")[0].labels_from

@@ -158,3 +158,10 @@ def test_a_read_only_disk_is_noticed_before_work_begins(disk: Path) -> None:
     with pytest.raises(OSError, match="Read-only"):
         prove_writable(disk)
     assert files(disk) == {"list.csv": b"ours"}
+
+
+def test_a_file_named_as_a_video_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "clip.avi").write_bytes(b"RIFF")
+
+    with pytest.raises(OutputError, match=r"clip\.avi is named as a video, and no command writes over one"):
+        refuse_output(tmp_path / "clip.avi", kind="a split file", recognise=lambda _: None, overwrite=True)

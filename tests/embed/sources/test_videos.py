@@ -234,7 +234,7 @@ def test_links_that_differ_only_in_secrets_are_refused_and_the_secrets_are_not_s
 def test_an_address_with_an_unknown_protocol_is_refused() -> None:
     with pytest.raises(
         SourceError,
-        match=r"gopher://\(hidden\) begins with gopher://, and an address begins with http://",
+        match=r"gopher://\(hidden\) has the scheme gopher, which is not allowed\. Allowed are http, https, s3",
     ):
         find_videos(["gopher://host/a.mp4"])
 

@@ -104,3 +104,10 @@ def test_an_empty_folder_is_no_store(tmp_path: Path) -> None:
 def test_a_store_is_not_named_like_a_video(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"fake\.mp4 is the name of a video, not of a store\. .* such as fake\.h5"):
         refuse_store_place(tmp_path / "fake.mp4")
+
+
+def test_a_video_is_no_place_for_a_store(tmp_path: Path) -> None:
+    (tmp_path / "clip.avi").write_bytes(b"RIFF")
+
+    with pytest.raises(StoreError, match=r"clip\.avi is the name of a video"):
+        refuse_store_place(tmp_path / "clip.avi")

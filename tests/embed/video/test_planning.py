@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
-from embed.sources.videos import VIDEO_SUFFIXES
+from embed.machine import VIDEO_SUFFIXES
 from embed.video.decoding import read_frames, shown_by_parts, shown_by_plan, shown_in_order
 from embed.video.packet_feed import SEEK_BYTES, PlanFailed
 from embed.video.planning import plan_packets
