@@ -40,8 +40,8 @@ from classify.measures import (
     Interval,
     Metrics,
     Outcome,
+    choose_temperature,
     evaluate,
-    fit_temperature,
     log_evaluation,
     move_thresholds,
     tune_thresholds,
@@ -81,6 +81,7 @@ class TrainingReport:
         over_baselines: name of a baseline -> by how much the head's micro-F1 on the test videos is higher, paired.
         unlearned_videos: number of test videos with a label that no training video has.
         replaced: a sentence about the head that was replaced; None if none was.
+        calibrated_on: "validation" videos, "held-out folds" of the training videos, both, or nothing.
     """
 
     folder: Path
@@ -96,6 +97,7 @@ class TrainingReport:
     over_baselines: Mapping[str, Interval] = field(default_factory=dict)
     unlearned_videos: int = 0
     replaced: str | None = None
+    calibrated_on: tuple[str, ...] = ()
 
     @property
     def parts(self) -> dict[str, Metrics]:
@@ -134,6 +136,7 @@ class TrainingReport:
             "test_evaluations": self.test_evaluations,
             "seconds": self.seconds,
             "best_epoch": self.best_epoch,
+            "calibrated_on": self.calibrated_on,
             "is_multi_label": self.classifier.thresholds is not None,
             "loss": self.loss,
             "config": asdict(self.classifier.config),
@@ -222,6 +225,7 @@ def train_head(
         over_baselines=judged.differences,
         unlearned_videos=judged.unlearned,
         replaced=replaced,
+        calibrated_on=("validation",) * ("validation" in evaluations) + ("held-out folds",) * (held_out is not None),
     )
     classifier.save(output, reports={**_reports(report), LEARNED_FILE: learned}, overwrite=overwrite)
     return report
@@ -298,7 +302,10 @@ def _measure(
     if held_out is not None:
         rows, unseen = np.concatenate([rows, held_out.videos]), np.concatenate([unseen, held_out.probabilities])
     targets, thresholds, goal = dataset.targets[rows], classifier.thresholds, classifier.config.thresholds
-    temperature = fit_temperature(targets, unseen, is_single_label=thresholds is None) if len(rows) else 1.0
+    groups = None if split.groups is None else [split.groups[row] for row in rows]
+    temperature = 1.0
+    if len(rows):
+        temperature = choose_temperature(targets, unseen, is_single_label=thresholds is None, groups=groups)
     if thresholds is not None and goal != "half" and held_out is not None:
         thresholds = tune_thresholds(unseen, targets, goal)
     thresholds = move_thresholds(thresholds, temperature)

@@ -8,6 +8,7 @@ from .bootstrap import (
 from .calibration import (
     calibrate as calibrate,
     calibration_error as calibration_error,
+    choose_temperature as choose_temperature,
     fit_temperature as fit_temperature,
     move_thresholds as move_thresholds,
 )

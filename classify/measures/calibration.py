@@ -4,7 +4,9 @@ A head's probabilities are often too high or too low. One number, the temperatur
 divides all logits. It does not change the ranking or the labels that are given.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ BIN_COUNT = 15
 
 # Bounds of the temperature: a few videos cannot show that the head's logits are wrong by more than a factor of 50.
 _TEMPERATURES = (0.02, 50.0)
+_SURE = 2.0  # standard errors that are more than noise
 _USUAL_LOG_TEMPERATURE = 1.0  # most heads have a temperature of 0.4 to 2.7, whose logarithms are -1 to 1
 # Probabilities closer to 0 or 1 than float32 can represent have no finite logit.
 _LOWEST, _HIGHEST = 1e-30, 1 - 2.0**-24
@@ -89,6 +92,42 @@ def fit_temperature(targets: NDArray[np.bool_], probabilities: NDArray[np.floati
 
     best = minimize_scalar(cost, bounds=np.log(_TEMPERATURES), method="bounded")
     return float(np.exp(best.x))
+
+
+def choose_temperature(
+    targets: NDArray[np.bool_],
+    probabilities: NDArray[np.floating],
+    *,
+    is_single_label: bool,
+    groups: Sequence[str] | None = None,
+) -> float:
+    """Return the fitted temperature if it is better than 1 beyond noise, else 1.
+
+    Heads of inner folds learn from fewer videos than the head that is calibrated, and are less right: the temperature
+    that fits them is a little too high for it. So a small gain on their videos may be a loss on new ones. Measured on
+    ut_interaction6: `statistics` has a log-loss of 0.589 at 1, and 0.622 at temperatures of 1.3 that gained little.
+
+    Args:
+        targets: (N, C) bool, N >= 1.
+        probabilities: (N, C) at temperature 1.
+        is_single_label: True if the probabilities of a video sum to 1.
+        groups: (N,) group of each video; noise is that between groups. None takes each video for itself.
+    """
+    found = fit_temperature(targets, probabilities, is_single_label=is_single_label)
+    calibrated = calibrate(probabilities, found, is_single_label=is_single_label)
+    gains = _losses(targets, probabilities, is_single_label) - _losses(targets, calibrated, is_single_label)
+    unit_of = np.arange(len(gains)) if groups is None else np.unique(np.array(groups), return_inverse=True)[1]
+    sums = np.bincount(unit_of, weights=gains)
+    if len(sums) < 2 or sums.mean() <= _SURE * sums.std(ddof=1) / np.sqrt(len(sums)):
+        return 1.0
+    return found
+
+
+def _losses(targets: NDArray[np.bool_], probabilities: NDArray[np.floating], is_single_label: bool) -> NDArray[Any]:
+    """Return the log-loss of each video, (N,)."""
+    certain = np.clip(probabilities.astype(np.float64), _LOWEST, _HIGHEST)
+    losses = np.where(targets, -np.log(certain), 0 if is_single_label else -np.log1p(-certain))
+    return np.asarray(losses.sum(axis=1))
 
 
 def calibrate(

@@ -257,11 +257,10 @@ def _settings(settings: Mapping[str, object]) -> list[tuple[str, str]]:
 def _remarks(report: TrainingReport) -> list[str]:
     test = report.evaluations["test"]
     found = test.calibration
-    calibrated = "no temperature was fitted, since there are no validation videos"
-    if report.selection is not None and report.selection.held_out is not None:
-        calibrated = f"{found.error_before:.3f} before temperature {found.temperature:.2f}, fitted on held-out folds"
-    elif "validation" in report.evaluations:
-        calibrated = f"{found.error_before:.3f} before temperature {found.temperature:.2f}, fitted on validation"
+    calibrated = "no temperature was fitted, since no video was left to fit it on"
+    if report.calibrated_on:
+        fitted = " and ".join(report.calibrated_on)
+        calibrated = f"{found.error_before:.3f} before temperature {found.temperature:.2f}, fitted on {fitted}"
     return [
         report.test_use,
         "majority gives every video the most frequent labels; logistic regression sees each video's mean vector, and "

@@ -37,7 +37,7 @@ def test_train_head_prints_figures_of_each_part_and_what_to_type_next(
         in words
     )
     assert "Calibration error on test (15 bins): 0." in words
-    assert ", fitted on validation." in words
+    assert ", fitted on validation and held-out folds." in words
     assert "Every video has one label, so micro-F1 is accuracy." in words
     assert max(map(len, lines)) <= 80
     assert result.stderr.endswith("\nNext:\npredict-videos 'my head' NEW_VIDEOS\n")

@@ -5,7 +5,13 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.special import expit, logit, softmax
 
-from classify.measures.calibration import calibrate, calibration_error, fit_temperature, move_thresholds
+from classify.measures.calibration import (
+    calibrate,
+    calibration_error,
+    choose_temperature,
+    fit_temperature,
+    move_thresholds,
+)
 from classify.measures.metrics import decide_labels
 
 probability_tables = arrays(np.float32, (8, 3), elements=st.floats(0, 1, width=32))
@@ -117,3 +123,36 @@ def test_thresholds_move_with_the_probabilities_so_that_labels_stay() -> None:
 
 def test_where_each_video_gets_its_likeliest_label_there_is_no_threshold_to_move() -> None:
     assert move_thresholds(None, 3.0) is None
+
+
+@pytest.fixture
+def certain() -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """200 videos of three labels, and probabilities of 0.98 that are right seven times in ten."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=200)
+    said = np.where(rng.random(200) < 0.7, labels, (labels + 1) % 3)
+    return np.eye(3, dtype=bool)[labels], np.where(np.eye(3, dtype=bool)[said], 0.98, 0.01)
+
+
+def test_a_temperature_that_helps_beyond_noise_is_taken(
+    certain: tuple[NDArray[np.bool_], NDArray[np.float64]],
+) -> None:
+    assert choose_temperature(*certain, is_single_label=True) == fit_temperature(*certain, is_single_label=True) > 1.5
+
+
+def test_a_gain_within_the_noise_between_groups_changes_no_probability(
+    certain: tuple[NDArray[np.bool_], NDArray[np.float64]],
+) -> None:
+    few = [found[:6] for found in certain]
+    alike = ["one recording"] * 200
+
+    assert choose_temperature(*few, is_single_label=True) == 1
+    assert choose_temperature(*certain, is_single_label=True, groups=alike) == 1
+
+
+def test_several_labels_are_calibrated_beyond_noise_too() -> None:
+    rng = np.random.default_rng(1)
+    targets = rng.random((300, 4)) < 0.5
+    said = np.where((rng.random((300, 4)) < 0.7) == targets, 0.97, 0.03)
+
+    assert choose_temperature(targets, said, is_single_label=False) > 1.5
