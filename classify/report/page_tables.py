@@ -33,12 +33,12 @@ def judged_table(report: TrainingReport | HeadEvaluation) -> str:
 
 
 def class_table(test: Evaluation) -> str:
-    """Return the figures of each label, with a bar for F1."""
+    """Return the figures of each label, with a bar for F1; a dash for a label that no test video has."""
     rows = []
     for entry, average in zip(test.metrics.classes, test.ranking.average_precisions, strict=True):
-        figures = (entry.precision, entry.recall, average)
+        figures = (entry.precision, entry.recall, average) if entry.support else (None, None, None)
         cells = "".join(f"<td>{'-' if figure is None else f'{figure:.2f}'}</td>" for figure in figures)
-        bar = f'<span class="bar" style="--share: {entry.f1:.3f}">{entry.f1:.2f}</span>'
+        bar = f'<span class="bar" style="--share: {entry.f1:.3f}">{entry.f1:.2f}</span>' if entry.support else "-"
         rows.append(f"<tr><th scope=row>{escaped(entry.name)}</th><td>{bar}</td>{cells}<td>{entry.support:,}</td></tr>")
     names = ("label", "F1", "precision", "recall", "AP", "videos")
     return _table(names, rows)
