@@ -120,7 +120,7 @@ def _hindsight(dataset: LabelledSet, parts: Parts, config: TrainConfig, found: S
 
 
 def _name(recipe: TrainConfig, video_count: int) -> str:
-    decay = recipe.weight_decay * video_count
+    decay = (recipe.weight_decay or 0.0) * video_count
     rate = f"{recipe.arch}, mixup {recipe.mixup:g}, learning rate {recipe.learning_rate:g}"
     return rate + (f", weight decay {decay:.0f}/n" if decay else "")
 
