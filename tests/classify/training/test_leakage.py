@@ -87,7 +87,7 @@ def assert_only_the_test_differs(clean: TrainingReport, poisoned: TrainingReport
     weights, others = ((report.folder / "head.safetensors").read_bytes() for report in (clean, poisoned))
     assert weights == others
     assert clean.classifier.thresholds == poisoned.classifier.thresholds
-    assert clean.classifier.temperature == poisoned.classifier.temperature != 1
+    assert clean.classifier.temperature == poisoned.classifier.temperature
     assert clean.history == poisoned.history
     differing = [part for part, found in clean.evaluations.items() if found != poisoned.evaluations[part]]
     assert differing == ["test"]

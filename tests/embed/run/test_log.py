@@ -53,14 +53,14 @@ def test_a_log_on_a_full_disk_says_that_the_run_can_be_continued() -> None:
 
 @pytest.mark.parametrize("content", [b"RIFF\0\0AVI ", b'{"id": "a.mp4"}\n', b"id,label\na.mp4,hug\n"])
 def test_a_file_that_is_no_log_is_not_appended_to(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "clip.avi").write_bytes(content)
+    (tmp_path / "notes.txt").write_bytes(content)
 
     with pytest.raises(
-        EmbedError, match=r"clip.avi exists, and is not a log as an earlier run wrote it\..*Name another file\.$"
+        EmbedError, match=r"notes.txt exists, and is not a log as an earlier run wrote it\..*Name another file\.$"
     ):
-        RunLog(tmp_path / "clip.avi")
+        RunLog(tmp_path / "notes.txt")
 
-    assert (tmp_path / "clip.avi").read_bytes() == content
+    assert (tmp_path / "notes.txt").read_bytes() == content
 
 
 def test_a_log_that_a_kill_has_cut_off_in_its_first_line_is_continued(tmp_path: Path) -> None:
