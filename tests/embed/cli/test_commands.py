@@ -17,6 +17,7 @@ from embed.store import Failure, StoreWriter
 from embed.video.nvdec import why_no_gpu
 from tests.embed.stores import PROVENANCE, write_store
 from tests.media import write_video
+from tests.processes import slow_file
 
 LITE0 = ["--model", "efficientnet-lite0", "--frames-count", "3", "--batch-size", "4"]
 
@@ -54,12 +55,12 @@ def test_a_broken_video_makes_the_exit_code_1_and_is_named(folder: Path, tmp_pat
 
 def test_failures_that_may_pass_end_with_the_command_that_tries_them_again(folder: Path, tmp_path: Path) -> None:
     store = str(tmp_path / "my store.h5")
-    command = [str(folder), *LITE0, "--timeout", "0.001", "-o", store]
-    first = CliRunner().invoke(embed_videos, command, prog_name="embed-videos").stderr
-    line = first.split("To try failed videos again:\n")[1].split("\n")[0]
-    typed = shlex.join(command)
-    assert line == f"embed-videos --retry-failed {typed}"
-    again = CliRunner().invoke(embed_videos, [*shlex.split(line)[1:], "--json"], prog_name="embed-videos")
+    command = [str(folder), *LITE0, "--timeout", "1", "-o", store]
+    with slow_file(folder / "silent.mp4"):
+        first = CliRunner().invoke(embed_videos, command, prog_name="embed-videos").stderr
+        line = first.split("To try failed videos again:\n")[1].split("\n")[0]
+        again = CliRunner().invoke(embed_videos, [*shlex.split(line)[1:], "--json"], prog_name="embed-videos")
+    assert line == f"embed-videos --retry-failed {shlex.join(command)}"
     assert json.loads(again.stdout)["failures"][0]["attempts"] == 2
 
 
