@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 
 @dataclass
 class Traced:
@@ -90,3 +92,15 @@ def slow_file(path: Path) -> Iterator[Path]:
     finally:
         os.close(descriptor)
         signal.signal(signal.SIGIO, before)
+
+
+@contextmanager
+def mounted_disk(folder: Path, size: str) -> Iterator[Path]:
+    """Mount a file system of some size, such as "100k", on a folder; skip the test if that is not allowed."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -11,6 +11,7 @@ import pytest
 
 from embed.errors import OutputError
 from embed.machine import prove_writable, refuse_output
+from tests.processes import mounted_disk
 
 
 def describe(path: Path) -> str | None:
@@ -132,13 +133,8 @@ def test_a_place_for_no_file_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a file system of 100 KB, if that is allowed."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(tmp_path)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
-    try:
-        yield tmp_path
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+    with mounted_disk(tmp_path, "100k") as mounted:
+        yield mounted
 
 
 def test_a_full_disk_is_noticed_before_work_begins(disk: Path) -> None:

@@ -18,6 +18,7 @@ from embed.store.inspection import inspect_embeddings
 from embed.video.sampling import UniformFrames
 from tests.embed.stores import PROVENANCE, append, vectors_of
 from tests.media import BarReader, write_video
+from tests.processes import mounted_disk
 from tests.servers import faulty_server
 
 NAMES = [f"{number:03}" for number in range(60)]
@@ -66,13 +67,8 @@ def test_a_file_that_may_not_grow_ends_the_run_and_nothing_is_lost(tmp_path: Pat
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a file system of 500 KB, if that is allowed."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", str(tmp_path)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
-    try:
-        yield tmp_path
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+    with mounted_disk(tmp_path, "500k") as mounted:
+        yield mounted
 
 
 @pytest.mark.parametrize("name", ["s.h5", "shards"])
