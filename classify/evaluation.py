@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier import VideoClassifier, digest_videos, read_learned
-from classify.data import LabelConfig, Labels, LabelTable, label_inputs, list_first, read_labels
+from classify.data import Labels, LabelTable, label_config, label_inputs, list_first, read_labels
 from classify.errors import ClassifyError, LabelError
 from classify.files import is_unfinished, refuse_output_file, write_whole
 from classify.measures import BootstrapConfig, Evaluation, Outcome, evaluate
@@ -117,16 +117,13 @@ def evaluate_head(
         table, notes = _read_table(Path(head), opened, labels, group_by, classifier)
         videos = open_videos(opened, table.ids, device=device)
         found = predict_probabilities(classifier.head, videos, classifier.thresholds, device=device)
+    source = label_config(labels).path
     outcome = Outcome(table.targets, found, classifier.temperature, classifier.thresholds, table.groups)
     evaluation = evaluate(outcome, table.names, bootstrap=BootstrapConfig())
-    measured = HeadEvaluation(Path(head), folder, classifier, evaluation, table, _label_path(labels), notes, replaced)
+    path = None if source is None else Path(source)
+    measured = HeadEvaluation(Path(head), folder, classifier, evaluation, table, path, notes, replaced)
     write_whole(folder / EVALUATION_FILE, json.dumps(measured.to_json(), indent=2) + "\n")
     return measured
-
-
-def _label_path(labels: Labels) -> Path | None:
-    path = labels.path if isinstance(labels, LabelConfig) else labels
-    return None if path is None else Path(path)
 
 
 def _refuse_output(folder: Path, inputs: Sequence[str | Path], overwrite: bool) -> str | None:
@@ -165,8 +162,7 @@ def _read_table(
     head: Path, store: EmbeddingStore, labels: Labels, group_by: str | None, classifier: VideoClassifier
 ) -> tuple[LabelTable, tuple[str, ...]]:
     """Return the labels of the videos to measure, over the head's labels, and notes on the others."""
-    config = labels if isinstance(labels, LabelConfig) else LabelConfig(labels)
-    table = read_labels(store, replace(config, vocabulary=head), group_by=group_by)
+    table = read_labels(store, replace(label_config(labels), vocabulary=head), group_by=group_by)
     known, strange = _known_labels(table, len(classifier.names))
     seen, unsure = _seen(head, store, table)
     rows = np.flatnonzero(known.targets.any(axis=1) & ~seen)

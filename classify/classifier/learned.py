@@ -7,10 +7,11 @@ same file under another name, and give away neither names nor labels.
 """
 
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 
 from classify.classifier.head_folder import LEARNED_FILE as LEARNED_FILE, read_file
+from classify.data import content_hashes
+from classify.files import hash_text
 from embed.store import EmbeddingStore
 
 _DIGITS = 16
@@ -18,9 +19,8 @@ _DIGITS = 16
 
 def digest_videos(store: EmbeddingStore, ids: Sequence[str]) -> tuple[str, ...]:
     """Return the line of each video, (N,)."""
-    hashes = dict(zip(store.ids, store.column("content_hash").tolist(), strict=True))
-    keys = (hashes[video_id] or f"id {video_id}".encode("utf-8", "surrogateescape") for video_id in ids)
-    return tuple(sha256(key).hexdigest()[:_DIGITS] for key in keys)
+    keys = (known or f"id {video_id}" for video_id, known in zip(ids, content_hashes(store, ids), strict=True))
+    return tuple(hash_text(key)[:_DIGITS] for key in keys)
 
 
 def read_learned(head: Path) -> frozenset[str] | None:

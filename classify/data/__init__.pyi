@@ -1,4 +1,4 @@
-from .copies import note_torn_copies as note_torn_copies
+from .copies import content_hashes as content_hashes, note_torn_copies as note_torn_copies
 from .description import WHOLE as WHOLE, DatasetDescription as DatasetDescription, Spread as Spread
 from .label_errors import (
     FOLDS as FOLDS,
@@ -20,6 +20,7 @@ from .labels import (
     LabelConfig as LabelConfig,
     Labels as Labels,
     LabelTable as LabelTable,
+    label_config as label_config,
     label_inputs as label_inputs,
     read_labels as read_labels,
 )

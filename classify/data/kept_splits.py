@@ -3,7 +3,7 @@
 So a video that tested last month's head never trains this month's, and figures of both months compare.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,38 +45,44 @@ def extend_split(
     """
     if kept.groups is not None and table.groups is None:
         raise SplitError(f"{name} keeps groups whole. Use --group-by, or --group-near-duplicates, as when it was made.")
-    own = np.array([*_known_parts(table, content_hashes, kept)], dtype=np.int64)
+    own, moved = _known_parts(table, content_hashes, kept)
     parts = _follow_groups(table, own, kept, name)
     free = np.flatnonzero(parts == _FREE)
     if len(free):
         parts[free] = _place(table, parts, free, shares, seed)
-    notes = _describe(table, content_hashes, kept, name, own, parts)
+    notes = _describe(set(kept.ids) - set(table.ids), moved, name, own, parts)
     return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups), notes
 
 
-def _known_parts(table: LabelTable, content_hashes: Sequence[str], kept: Split) -> Iterator[int]:
-    """Yield each video's part in the earlier split, as a place in PARTS; -1 if it is not there.
+def _known_parts(
+    table: LabelTable, content_hashes: Sequence[str], kept: Split
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return each video's part in the earlier split, int64 (N,), as a place in PARTS; -1 if it is not there.
 
-    The content decides before the name: a video that took the name of another keeps its own part.
+    The content decides before the name: a video that took the name of another keeps its own part. The ids of videos
+    that only their content tells are returned, too.
     """
     by_id, by_hash = dict(zip(kept.ids, kept.parts, strict=True)), _parts_of_hashes(table, content_hashes, kept)
-    same = _kept_pairs(kept)
-    for video_id, content_hash in zip(table.ids, content_hashes, strict=True):
+    same = set(zip(kept.ids, _hashes_of(kept), strict=True))
+    parts, moved = np.full(len(table.ids), _FREE), []
+    for row, (video_id, content_hash) in enumerate(zip(table.ids, content_hashes, strict=True)):
         part = by_id.get(video_id)
-        if (video_id, content_hash) not in same:
-            part = by_hash.get(content_hash, part)
-        yield _FREE if part is None else PARTS.index(part)
+        if (video_id, content_hash) not in same and content_hash in by_hash:
+            part = by_hash[content_hash]
+            moved.append(video_id)
+        if part is not None:
+            parts[row] = PARTS.index(part)
+    return parts, tuple(moved)
 
 
-def _kept_pairs(kept: Split) -> set[tuple[str, str]]:
-    """Return id and content hash of each video of the earlier split."""
-    return set(zip(kept.ids, kept.content_hashes or ("",) * len(kept.ids), strict=True))
+def _hashes_of(kept: Split) -> tuple[str, ...]:
+    return kept.content_hashes or ("",) * len(kept.ids)
 
 
 def _parts_of_hashes(table: LabelTable, content_hashes: Sequence[str], kept: Split) -> Mapping[str, str]:
     """Return content hash -> part; of several videos with a hash, one that is no longer there counts: it was moved."""
     present = set(zip(table.ids, content_hashes, strict=True))
-    hashes = kept.content_hashes or ("",) * len(kept.ids)
+    hashes = _hashes_of(kept)
     rows = sorted(range(len(kept.ids)), key=lambda row: (kept.ids[row], hashes[row]) in present, reverse=True)
     return {hashes[row]: kept.parts[row] for row in rows if hashes[row]}
 
@@ -148,25 +154,15 @@ def _round(sizes: NDArray[np.float64], total: int) -> NDArray[np.int64]:
 
 
 def _describe(
-    table: LabelTable,
-    content_hashes: Sequence[str],
-    kept: Split,
-    name: str,
-    own: NDArray[np.int64],
-    parts: NDArray[np.int64],
+    gone: Set[str], moved: Sequence[str], name: str, own: NDArray[np.int64], parts: NDArray[np.int64]
 ) -> tuple[str, ...]:
     """Return notes: how many videos kept their parts, where the others went, and how many are gone."""
-    known = set(kept.ids)
-    same, contents = _kept_pairs(kept), {*filter(None, kept.content_hashes or ())}
-    moved = [
-        found[0] for found in zip(table.ids, content_hashes, strict=True) if found not in same and found[1] in contents
-    ]
     fresh = parts[own == _FREE]
     placed = ", ".join(f"{(fresh == place).sum()} in {part}" for place, part in enumerate(PARTS))
-    gone = len(known - set(table.ids))
     notes = [f"{counted(int((own != _FREE).sum()), 'video')} kept the parts of {name}; {len(fresh)} new: {placed}."]
     if moved:
         notes.append(f"{counted(len(moved), 'video')} known by content under a new id, e.g. {moved[0]!r}.")
     if gone:
-        notes.append(f"Left out, since the store has no labelled video of them now: {counted(gone, 'id')} of {name}.")
+        left = counted(len(gone), "id")
+        notes.append(f"Left out, since the store has no labelled video of them now: {left} of {name}.")
     return tuple(notes)

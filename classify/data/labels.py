@@ -83,9 +83,14 @@ Labels = str | Path | LabelConfig | None
 """The type of `labels` in library functions: a `LabelConfig`, or only its path."""
 
 
+def label_config(labels: Labels) -> LabelConfig:
+    """Return what library functions accept as labels as a configuration."""
+    return labels if isinstance(labels, LabelConfig) else LabelConfig(labels)
+
+
 def label_inputs(labels: Labels) -> tuple[str | Path, ...]:
     """Return the files and folders that labels are read from."""
-    config = labels if isinstance(labels, LabelConfig) else LabelConfig(labels)
+    config = label_config(labels)
     return tuple(path for path in (config.path, config.vocabulary) if path is not None)
 
 
@@ -183,7 +188,7 @@ def read_labels(store: VideoListing, labels: Labels = None, *, group_by: str | N
         LabelError: a file cannot be read, contradicts itself about a video, or names no video of the store; or too few
             videos have any label.
     """
-    config = labels if isinstance(labels, LabelConfig) else LabelConfig(labels)
+    config = label_config(labels)
     if group_by is not None and config.path is None:
         raise LabelError(f"There is no label file to take the column {group_by!r} from. Name it with --labels.")
     vocabulary = () if config.vocabulary is None else read_vocabulary(Path(config.vocabulary))

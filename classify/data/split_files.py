@@ -175,7 +175,15 @@ def read_split(path: str | Path, table: LabelTable) -> Split:
         SplitError: the file cannot be read, lacks a labelled video or has one too many, has other labels than the
             table, or has a group in two parts.
     """
-    split, labels = load_split(path)
+    return fit_split(path, *load_split(path), table)
+
+
+def fit_split(path: str | Path, split: Split, labels: Sequence[str] | None, table: LabelTable) -> Split:
+    """Check what `load_split` returned for a file against the labelled videos, and put it into their order.
+
+    Raises:
+        SplitError: as in `read_split`.
+    """
     _refuse_other_videos(Path(path), split, table)
     if labels is not None:
         _refuse_other_labels(Path(path), dict(zip(split.ids, labels, strict=True)), table)

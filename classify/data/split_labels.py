@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from classify.data.label_sources import VideoListing
-from classify.data.labels import LabelConfig, Labels, LabelTable, read_labels
-from classify.data.split_files import Split, load_split, read_split
+from classify.data.labels import LabelConfig, Labels, LabelTable, label_config, read_labels
+from classify.data.split_files import Split, fit_split, load_split
 from classify.errors import LabelError
 
 _HASH = "?sha256="
@@ -28,7 +28,7 @@ def describe_labels(labels: Labels, split: Path) -> str:
         labels: the labels that the split is made with.
         split: the split file. Paths are kept relative to its folder, so that both can move together.
     """
-    config = labels if isinstance(labels, LabelConfig) else LabelConfig(labels)
+    config = label_config(labels)
     chosen = {name: value for name, value in _settings(config).items() if name != "path"}
     if config.vocabulary is not None:
         chosen["vocabulary"] = _relative(config.vocabulary, split)
@@ -50,7 +50,7 @@ def labels_of_split(path: str | Path, split: Split, labels: Labels = None) -> tu
     Raises:
         LabelError: the split's label file is no longer there, or the split file does not describe labels.
     """
-    asked = labels if isinstance(labels, LabelConfig) else LabelConfig(labels)
+    asked = label_config(labels)
     if asked.path is not None or not split.labels_from:
         return asked, ()
     found, digits = _parse(split.labels_from, Path(path))
@@ -78,9 +78,10 @@ def read_labelled_split(store: VideoListing, split: str | Path, labels: Labels =
         LabelError: the labels cannot be read, or fit no video.
         SplitError: the split file cannot be read, or does not fit the labelled videos.
     """
-    config, notes = labels_of_split(split, load_split(split)[0], labels)
+    loaded, named = load_split(split)
+    config, notes = labels_of_split(split, loaded, labels)
     table = read_labels(store, config)
-    return replace(table, notes=(*notes, *table.notes)), read_split(split, table)
+    return replace(table, notes=(*notes, *table.notes)), fit_split(split, loaded, named, table)
 
 
 def _settings(config: LabelConfig) -> dict[str, Any]:

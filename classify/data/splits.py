@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data.copies import group_copies
+from classify.data.copies import content_hashes, group_copies
 from classify.data.kept_splits import extend_split
 from classify.data.label_sources import folder_part, has_part_folders
 from classify.data.labels import Labels, LabelTable, label_inputs, read_labels
@@ -103,15 +103,16 @@ def split_videos(
         LabelError: labels cannot be read, or fit no video.
         SplitError: there are too few videos or groups for the parts, or the folders separate a group.
     """
+    kept: Split | None = None
+    changed: tuple[str, ...] = ()
     if config.keep is not None:
-        labels, changed = labels_of_split(config.keep, load_split(config.keep)[0], labels)
-    else:
-        changed = ()
+        kept, _ = load_split(config.keep)
+        labels, changed = labels_of_split(config.keep, kept, labels)
     inputs = [store, *label_inputs(labels)]
     replaced = refuse_split_file(output, inputs=inputs, overwrite=overwrite, keep=config.keep)
-    table = read_table(store, labels, config)
-    hashes, source = _content_hashes(store, table), describe_labels(labels, Path(output))
-    split, notes = _extend(table, hashes, config) if config.keep is not None else make_split(table, config)
+    table, hashes = _read_contents(store, labels, config)
+    source = describe_labels(labels, Path(output))
+    split, notes = make_split(table, config) if kept is None else _extend(table, hashes, kept, config)
     write_split(Path(output), replace(split, content_hashes=hashes, labels_from=source), table)
     return summarise_split(Path(output), split, table, (*changed, *notes), replaced=replaced)
 
@@ -143,8 +144,8 @@ def split_folds(
     inputs = [store, *label_inputs(labels)]
     paths = [fold_file(output, number) for number in range(1, folds + 1)]
     replaced = [refuse_split_file(path, inputs=inputs, overwrite=overwrite) for path in paths]
-    table = read_table(store, labels, config)
-    hashes, source = _content_hashes(store, table), describe_labels(labels, Path(output))
+    table, hashes = _read_contents(store, labels, config)
+    source = describe_labels(labels, Path(output))
     splits = fold_table(table, folds, config)
     for path, split in zip(paths, splits, strict=True):
         write_split(path, replace(split, content_hashes=hashes, labels_from=source), table)
@@ -243,21 +244,27 @@ def read_table(store: str | Path, labels: Labels, config: SplitConfig) -> LabelT
         LabelError: labels cannot be read, or fit no video.
     """
     with EmbeddingStore(store) as opened:
-        table = group_copies(read_labels(opened, labels, group_by=config.group_by), opened)
-        if config.near_duplicates is None:
-            return table
-        return group_near_duplicates(table, find_near_duplicates(opened, table.ids, similarity=config.near_duplicates))
+        return _group(opened, labels, config)
 
 
-def _content_hashes(store: str | Path, table: LabelTable) -> tuple[str, ...]:
+def _read_contents(store: str | Path, labels: Labels, config: SplitConfig) -> tuple[LabelTable, tuple[str, ...]]:
+    """Return what `read_table` does, and the content hash of each video's file, (N,)."""
     with EmbeddingStore(store) as opened:
-        return tuple(opened.video(video_id).content_hash for video_id in table.ids)
+        table = _group(opened, labels, config)
+        return table, content_hashes(opened, table.ids)
 
 
-def _extend(table: LabelTable, hashes: tuple[str, ...], config: SplitConfig) -> tuple[Split, tuple[str, ...]]:
-    """Return the split of `config.keep` with the videos that it lacks placed, and notes on it."""
-    assert config.keep is not None
-    kept, _ = load_split(config.keep)
+def _group(store: EmbeddingStore, labels: Labels, config: SplitConfig) -> LabelTable:
+    table = group_copies(read_labels(store, labels, group_by=config.group_by), store)
+    if config.near_duplicates is None:
+        return table
+    return group_near_duplicates(table, find_near_duplicates(store, table.ids, similarity=config.near_duplicates))
+
+
+def _extend(
+    table: LabelTable, hashes: tuple[str, ...], kept: Split, config: SplitConfig
+) -> tuple[Split, tuple[str, ...]]:
+    """Return a kept split with the videos that it lacks placed, and notes on it."""
     shares = (1 - config.test_size - config.validation_size, config.validation_size, config.test_size)
     return extend_split(table, hashes, kept, name=str(config.keep), shares=shares, seed=config.seed)
 

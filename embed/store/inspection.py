@@ -77,7 +77,7 @@ def inspect_embeddings(store: str | Path, *, is_verifying: bool = False) -> Stor
 
 def _describe(store: Path, is_verifying: bool) -> StoreReport:
     with EmbeddingStore(store) as opened:
-        counts, damaged = opened.row_counts, opened.column("damaged_count")
+        ids, counts, damaged = opened.ids, opened.row_counts, opened.column("damaged_count")
         return StoreReport(
             path=str(store),
             created=opened.created,
@@ -88,8 +88,8 @@ def _describe(store: Path, is_verifying: bool) -> StoreReport:
             median=float(np.median(counts)) if len(counts) else 0.0,
             longest=int(counts.max(initial=0)),
             duration_s=float(opened.durations_s.sum()),
-            starts_s=dict(zip(opened.ids, opened.column("start_s").tolist(), strict=True)),
-            damaged={opened.ids[at]: int(damaged[at]) for at in np.flatnonzero(damaged).tolist()},
+            starts_s=dict(zip(ids, opened.column("start_s").tolist(), strict=True)),
+            damaged={ids[at]: int(damaged[at]) for at in np.flatnonzero(damaged).tolist()},
             failures=tuple(opened.failures),
             provenance=opened.provenance,
             problems=tuple(verify_store(opened)) if is_verifying else None,
@@ -133,9 +133,9 @@ def find_copies(store: EmbeddingStore) -> tuple[tuple[str, ...], ...]:
     """Return the groups of ids whose files have the same content, by their content hash; ids and groups are sorted."""
     hashes = store.column("content_hash")
     _, group_of, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-    groups: dict[int, list[str]] = {}
+    ids, groups = store.ids, dict[int, list[str]]()  # `ids` decodes all of them
     for index in np.flatnonzero((counts[group_of] > 1) & (hashes != b"")).tolist():
-        groups.setdefault(int(group_of[index]), []).append(store.ids[index])
+        groups.setdefault(int(group_of[index]), []).append(ids[index])
     return tuple(sorted(map(tuple, groups.values())))
 
 
