@@ -20,11 +20,13 @@ def failure_of_absent(video: Video) -> Failure:
     return Failure(video.id, video.location, "not_found", f"{video.location} does not exist. {_advice(video)}")
 
 
-def refuse_all_absent(absent: Sequence[Video]) -> SourceError:
-    """Return the error of sources of which no file exists."""
+def refuse_if_all(absent: Sequence[Video], count: int) -> None:
+    """Raise SourceError if the absent videos are all of `count`."""
+    if not absent or len(absent) < count:
+        return
     example = absent[0]
     where = f" that {example.listed_in} names" if example.listed_in else ""
-    return SourceError(
+    raise SourceError(
         f"None of {counted(len(absent), 'video')}{where} exists, e.g. {example.location}. {_advice(example)} Nothing "
         "was stored."
     )

@@ -12,7 +12,7 @@ import numpy as np
 from embed.decode_pool import DecodePlan
 from embed.encoders import Encoder, foresee_preprocessing
 from embed.machine import Progress, StageClock, in_background, keep_freed_memory
-from embed.run.absent import absent_among, failure_of_absent, refuse_all_absent
+from embed.run.absent import absent_among, failure_of_absent, refuse_if_all
 from embed.run.changes import Changes, find_changes, may_succeed_now, name_once
 from embed.run.config import EmbedConfig, EmbedSummary
 from embed.run.encode_time import TimedEncoding
@@ -69,9 +69,8 @@ def embed_videos(
     keep_freed_memory()  # before there are threads, whose memory would be freed and allocated again for every batch
     videos, doubles = name_once(find_videos(sources))
     known = provenance_of(store)
-    absent = absent_among(videos)
-    if known is None and len(absent) == len(videos):
-        raise refuse_all_absent(absent)
+    if known is None:  # else only those are looked for that the store lacks
+        refuse_if_all(absent_among(videos), len(videos))
     with ExitStack() as stack:
         early = None if encoder or known else _begin_early(config, videos)
         if early:
@@ -154,8 +153,7 @@ class _Run:
         self._listed_in = {video.id: video.listed_in for video in self._changes.videos if video.listed_in}
         open_videos = self._open_videos()
         absent = absent_among(open_videos)
-        if absent and len(absent) == len(self._changes.videos):
-            raise refuse_all_absent(absent)
+        refuse_if_all(absent, len(self._changes.videos))
         gone = {video.id for video in absent}
         return [video for video in open_videos if video.id not in gone]
 
@@ -236,9 +234,7 @@ class _Run:
             load_seconds: part of it until the encoder was loaded.
         """
         videos, changes = self._changes.videos, self._changes
-        known_as = {here: changes.known_as.get(there, there) for here, there in doubles.items()} | dict(
-            changes.known_as
-        )
+        known_as = {here: changes.known_as.get(there, there) for here, there in doubles.items()}
         with EmbeddingStore(store) as written:
             copies = find_copies(written)
         failures = tuple(self._writer.failed[video.id] for video in videos if video.id in self._writer.failed)
