@@ -2,7 +2,7 @@
 
 LABELS has the columns path, label and group. Each fold of whole groups tests
 once what was chosen and trained on the other folds, at the temperature that
-was fitted inside them. Then every candidate that some choice had time to test
+was chosen inside them. Then every candidate that some choice had time to test
 is trained on the same folds. The best of them on the held-out videos is only
 known in hindsight; --no-hindsight leaves it out. Prints a Markdown table.
 """
@@ -35,7 +35,7 @@ from classify import (
     read_labels,
 )
 from classify.comparison import BUDGET_S, Selection, choose_recipe, list_candidates, predict_baseline
-from classify.measures import calibrate, calibration_error, fit_temperature
+from classify.measures import calibrate, calibration_error, choose_temperature
 from classify.training import fit_average, take_videos
 from embed import EmbeddingStore
 
@@ -60,7 +60,7 @@ def _report(dataset: LabelledSet, table: LabelTable, parts: Parts, arguments: ar
         started = perf_counter()
         recipes = list_candidates(dataset, part[0], config)
         found.append(choose_recipe(dataset, table, part[0], recipes, budget_s=arguments.budget))
-        auto.append(_test_choice(dataset, part, found[-1]))
+        auto.append(_test_choice(dataset, table, part, found[-1]))
         used.append(perf_counter() - started)
     errors = _calibration_errors(dataset, parts, auto)
     regressions = ("logistic-regression", "logistic-statistics")
@@ -86,14 +86,18 @@ class _Choice:
     micro_f1: float
 
 
-def _test_choice(dataset: LabelledSet, part: tuple[NDArray[np.int64], NDArray[np.int64]], found: Selection) -> _Choice:
+def _test_choice(
+    dataset: LabelledSet, table: LabelTable, part: tuple[NDArray[np.int64], NDArray[np.int64]], found: Selection
+) -> _Choice:
     train, test = part
     run = fit_average(dataset, train, np.array([], dtype=np.int64), found.members)
     videos = take_videos(dataset.videos, test)
     plain = predict_probabilities(run.head, videos, run.thresholds, device=run.config.device)
     predicted, temperature, is_single_label = decide_labels(plain, run.thresholds), 1.0, run.thresholds is None
     if (held := found.held_out) is not None:
-        temperature = fit_temperature(dataset.targets[held.videos], held.probabilities, is_single_label=is_single_label)
+        groups = None if table.groups is None else [table.groups[row] for row in held.videos]
+        targets = dataset.targets[held.videos]
+        temperature = choose_temperature(targets, held.probabilities, is_single_label=is_single_label, groups=groups)
     calibrated = calibrate(plain, temperature, is_single_label=is_single_label)
     return _Choice(plain, calibrated, measure(dataset.targets[test], predicted, dataset.names).micro_f1)
 

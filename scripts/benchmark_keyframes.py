@@ -20,8 +20,10 @@ from pathlib import Path
 from statistics import mean
 from time import perf_counter
 
+import accuracy_bench as accuracy
 import av
-import benchmark_accuracy as accuracy
+from accuracy_baselines import BASELINES, MEAN
+from benchmark_accuracy import ROOT
 
 from classify import TrainConfig
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
@@ -32,7 +34,7 @@ SAMPLINGS: dict[str, type[UniformFrames] | type[KeyFrames]] = {"uniform": Unifor
 
 def main() -> None:
     arguments = parse()
-    heads = [accuracy.MEAN, *arguments.arch.split(",")]
+    heads = [MEAN, *arguments.arch.split(",")]
     cores = os.cpu_count()
     print(
         f"{arguments.folder.name}, {arguments.model}, {arguments.frames_count} frames at most; {arguments.folds} folds"
@@ -54,7 +56,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    clips, work = accuracy.ROOT.parent / "shared/data/ut_interaction6", accuracy.ROOT / "build" / "benchmark-keyframes"
+    clips, work = ROOT.parent / "shared/data/ut_interaction6", ROOT / "build" / "benchmark-keyframes"
     add = parser.add_argument
     add("folder", nargs="?", type=Path, default=clips, help="the clips; default: UT-Interaction beside the project")
     add("--gop", nargs="*", type=int, default=(12, 30), help="frames from key frame to key frame; default: 12 30")
@@ -64,8 +66,8 @@ def parse() -> argparse.Namespace:
     add("--arch", default="linear,transformer", help="heads; default: %(default)s")
     add("--folds", type=int, default=5, help="folds per seed; default: %(default)s")
     add("--seeds", type=int, default=3, help="number of seeds; default: %(default)s")
-    add("--epochs", type=int, default=10, help="epochs per training run; default: %(default)s")
-    add("--learning-rate", type=float, default=1e-3, help="learning rate; default: %(default)s")
+    add("--epochs", type=int, help="epochs per training run; default: the recipe's")
+    add("--learning-rate", type=float, help="learning rate; default: the recipe's")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="parallel training runs; default: one per core")
     return parser.parse_args()
 
@@ -111,8 +113,8 @@ def encode(source: Path, goal: Path, gop: int) -> None:
 def micro_f1(store: Path, folder: Path, head: str, arguments: argparse.Namespace) -> float:
     """Train and test a head or baseline on every fold of every seed; return the mean over the seeds."""
     recipe = TrainConfig(epochs=arguments.epochs, learning_rate=arguments.learning_rate, device="cpu")
-    bench = accuracy.make_bench(store, folder / "labels.csv", arguments.folds, arguments.seeds, recipe)
-    if head in accuracy.BASELINES:
+    bench = accuracy.make_bench(store, folder / "labels.csv", arguments.folds, range(arguments.seeds), recipe)
+    if head in BASELINES:
         (found,) = accuracy.try_baselines(bench, [head])
     else:
         (found,) = accuracy.try_heads(bench, [(head, 0.0)], arguments.jobs)

@@ -155,7 +155,9 @@ def _heading(arguments: argparse.Namespace, joined: Path) -> str:
         data = f"{len(store.ids):,} videos joined of two clips; {store.provenance.encoder.model}"
     way = f"{arguments.frames_count} frames a clip; {arguments.folds} folds by group x {arguments.seeds} seeds"
     kept = f"{arguments.project} principal components" if arguments.project else "all dimensions"
-    recipe = f"{kept}, {arguments.epochs} epochs, learning rate {arguments.learning_rate:g}"
+    given = [f"epochs {arguments.epochs}"] if arguments.epochs else []
+    given += [f"learning rate {arguments.learning_rate:g}"] if arguments.learning_rate else []
+    recipe = ", ".join([kept, *(given or ["default recipe"])])
     machine = f"{os.cpu_count()} cores, torch {torch.__version__}, {date.today()}"
     return f"{data}, {way}; {recipe}. In brackets: 95% intervals over groups.\n{machine}."
 
@@ -169,8 +171,8 @@ def _arguments() -> argparse.Namespace:
     add("--arch", default="all", help="heads, or all; default: %(default)s")
     add("--folds", type=int, default=5, help="folds per seed; default: %(default)s")
     add("--seeds", type=int, default=3, help="number of seeds; default: %(default)s")
-    add("--epochs", type=int, default=10, help="epochs per training run; default: %(default)s")
-    add("--learning-rate", type=float, default=1e-3, help="learning rate; default: %(default)s")
+    add("--epochs", type=int, help="epochs per training run; default: the recipe's")
+    add("--learning-rate", type=float, help="learning rate; default: the recipe's")
     add("--project", type=int, default=128, help="principal components that heads see, 0 for all; default: %(default)s")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="parallel training runs; default: one per core")
     add("--work", type=Path, default=work, help="a new folder for results; default: one below build/")

@@ -20,7 +20,8 @@ from statistics import mean, stdev
 
 import numpy as np
 import torch
-from benchmark_accuracy import Bench, Found, describe_intervals, make_bench
+from accuracy_bench import Bench, Found, make_bench
+from benchmark_accuracy import describe_intervals
 from tqdm import tqdm
 
 from classify import (
@@ -28,7 +29,6 @@ from classify import (
     TrainConfig,
     TrainJob,
     VideoSet,
-    decide_labels,
     fit_heads,
     predict_probabilities,
 )
@@ -129,7 +129,7 @@ def main() -> None:
     arguments = _arguments()
     names = list(VARIANTS) if arguments.variants == "all" else arguments.variants.split(";")
     recipe = TrainConfig(mixup=0.0, epochs=arguments.epochs, max_frames=arguments.max_frames, device="cpu")
-    bench = make_bench(arguments.store, arguments.labels, arguments.folds, arguments.seeds, recipe)
+    bench = make_bench(arguments.store, arguments.labels, arguments.folds, range(arguments.seeds), recipe)
     names = list(dict.fromkeys([PLAIN, *names]))
     entries = [(arch, name) for arch in arguments.arch.split(",") for name in names if _is_possible(arch, name)]
     tasks = [(bench, arch, name, seed) for arch, name in entries for seed in bench.plan.splits]
@@ -138,7 +138,7 @@ def main() -> None:
     found = {}
     for arch, name in entries:
         own = [one for task, one in zip(tasks, results, strict=True) if task[1:3] == (arch, name)]
-        merged = {trial: labels for one in own for trial, labels in one.predicted.items()}
+        merged = {trial: given for one in own for trial, given in one.probabilities.items()}
         found[arch, name] = Found((f"{arch}, {name}", 0.0), merged, mean(one.seconds for one in own))
     print(_heading(arguments, bench), "", *_table(found, bench), sep="\n")
 
@@ -150,7 +150,7 @@ def _is_possible(arch: str, name: str) -> bool:
 
 
 def _train(task: tuple[Bench, str, str, int]) -> Found:
-    """Train one head on all splits of one seed, and return the labels predicted for their test videos."""
+    """Train one head on all splits of one seed, and return what it gives their test videos."""
     bench, arch, name, seed = task
     plan, variant = bench.plan, VARIANTS[name]
     with EmbeddingStore(plan.store) as store:
@@ -166,14 +166,14 @@ def _train(task: tuple[Bench, str, str, int]) -> Found:
             TrainJob(split.indices("train"), NOBODY, replace(config, seed=one)) for split in splits for one in seeds
         ]
         runs = iter(fit_heads(training, jobs))
-        predicted, seconds = {}, 0.0
+        found, seconds = {}, 0.0
         for fold, split in enumerate(splits):
             tested = take_videos(whole, split.indices("test"))
             own = [next(runs) for _ in seeds]
             seconds += sum(run.seconds for run in own) / len(splits)
-            probabilities = np.mean([predict_probabilities(run.head, tested, None, device="cpu") for run in own], 0)
-            predicted[Trial(f"{arch}, {name}", 0.0, seed, fold)] = decide_labels(probabilities, None)
-    return Found((f"{arch}, {name}", 0.0), predicted, seconds)
+            given = [predict_probabilities(run.head, tested, None, device="cpu") for run in own]
+            found[Trial(f"{arch}, {name}", 0.0, seed, fold)] = np.mean(given, axis=0)
+    return Found((f"{arch}, {name}", 0.0), found, seconds)
 
 
 def _table(found: Mapping[tuple[str, str], Found], bench: Bench) -> list[str]:
@@ -182,8 +182,8 @@ def _table(found: Mapping[tuple[str, str], Found], bench: Bench) -> list[str]:
     for (arch, name), one in found.items():
         scores = one.seed_scores(bench)
         cells = [arch, name, f"{mean(scores):.3f}", f"{stdev(scores):.3f}" if len(scores) > 1 else "-"]
-        plain = None if name == PLAIN else found[arch, PLAIN].by_fold(bench)
-        cells += describe_intervals(one.by_fold(bench), [plain], bench.plan.table)
+        plain = None if name == PLAIN else found[arch, PLAIN].labels_by_fold(bench)
+        cells += describe_intervals(one.labels_by_fold(bench), [plain], bench.plan.table)
         cells += [f"{score:.3f}" for score in one.set_scores(bench)]
         lines.append(_line([*cells, f"{one.seconds:.2f}"]))
     return lines
@@ -198,7 +198,7 @@ def _heading(arguments: argparse.Namespace, bench: Bench) -> str:
         encoder, views = store.provenance.encoder.model, len(store.provenance.views)
         frames = int(np.median(store.row_counts)) // views
     data = f"{len(bench.plan.table.ids)} videos; {encoder}, {frames} frames, {views} views"
-    way = f"{arguments.folds} folds by group x {arguments.seeds} seeds; {arguments.epochs} epochs"
+    way = f"{arguments.folds} folds by group x {arguments.seeds} seeds; {arguments.epochs or 'default'} epochs"
     seen = f", heads see {arguments.max_frames} frames unless a variant sets it" if arguments.max_frames else ""
     cores = f"{os.cpu_count()} cores, parallel training runs: {arguments.jobs}"
     return f"{data}; {way}{seen}. Seconds are per training run.\n{cores}, torch {torch.__version__}, {date.today()}."
@@ -217,7 +217,7 @@ def _arguments() -> argparse.Namespace:
     add("--variants", default="all", help="names of variants, separated by semicolons, or all; default: %(default)s")
     add("--folds", type=int, default=5, help="folds per seed; default: %(default)s")
     add("--seeds", type=int, default=5, help="number of seeds; default: %(default)s")
-    add("--epochs", type=int, default=20, help="epochs per training run; default: %(default)s")
+    add("--epochs", type=int, help="epochs per training run; default: the recipe's")
     add("--max-frames", type=int, help="the maximum number of frames that heads see, unless a variant sets it")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="processes of one thread each; default: one per core")
     return parser.parse_args()
