@@ -40,22 +40,24 @@ from classify.measures import (
     Interval,
     Metrics,
     Outcome,
-    choose_temperature,
     evaluate,
     log_evaluation,
-    move_thresholds,
-    tune_thresholds,
 )
 from classify.training import (
     EpochRecord,
     HeldOut,
     LabelledSet,
+    Member,
+    Outputs,
     TrainConfig,
     TrainingRun,
     fit_average,
     fit_head,
+    fit_outputs,
     predict_held_out,
     predict_probabilities,
+    refuse_untrainable,
+    refuse_untunable,
 )
 from embed.store import EmbeddingStore
 
@@ -74,6 +76,7 @@ class TrainingReport:
         best_epoch: the epoch whose weights the head has.
         seconds: wall time of the training, without reading and writing.
         notes: sentences about videos and classes that were left out or say little.
+        outputs: the head's temperature and thresholds, and the videos that they were fitted on.
         selection: the recipes that were tried; None if the architecture was not "auto".
         test_evaluations: number of evaluations on the split's test videos, including this one; None if unknown.
         baselines: "validation", "test" -> "majority", "logistic-regression", "logistic-statistics" -> figures on the
@@ -81,7 +84,6 @@ class TrainingReport:
         over_baselines: name of a baseline -> by how much the head's micro-F1 on the test videos is higher, paired.
         unlearned_videos: number of test videos with a label that no training video has.
         replaced: a sentence about the head that was replaced; None if none was.
-        calibrated_on: "validation" videos, "held-out folds" of the training videos, both, or nothing.
     """
 
     folder: Path
@@ -91,13 +93,13 @@ class TrainingReport:
     best_epoch: int
     seconds: float
     notes: tuple[str, ...]
+    outputs: Outputs
     selection: Selection | None = None
     test_evaluations: int | None = None
     baselines: Mapping[str, Mapping[str, Evaluation]] = field(default_factory=dict)
     over_baselines: Mapping[str, Interval] = field(default_factory=dict)
     unlearned_videos: int = 0
     replaced: str | None = None
-    calibrated_on: tuple[str, ...] = ()
 
     @property
     def parts(self) -> dict[str, Metrics]:
@@ -136,7 +138,8 @@ class TrainingReport:
             "test_evaluations": self.test_evaluations,
             "seconds": self.seconds,
             "best_epoch": self.best_epoch,
-            "calibrated_on": self.calibrated_on,
+            "calibrated_on": self.outputs.calibrated_on,
+            "thresholds_on": self.outputs.thresholds_on,
             "is_multi_label": self.classifier.thresholds is not None,
             "loss": self.loss,
             "config": asdict(self.classifier.config),
@@ -205,8 +208,9 @@ def train_head(
         learned = "\n".join((*digest_videos(opened, [parts.ids[row] for row in np.concatenate(rows)]), ""))
         if replaced is None:
             plain.save(output, reports={LEARNED_FILE: learned})
-        held_out = predict_held_out(dataset, parts, run) if selection is None else selection.held_out
-        classifier, evaluations, judged = _measure(plain, dataset, parts, held_out)
+        held_out = None if selection is None else selection.held_out
+        held_out = held_out or predict_held_out(dataset, parts, run)
+        classifier, evaluations, outputs, judged = _measure(plain, dataset, parts, held_out)
     gaps, own = describe_gaps(parts, table), () if members else _note_own(asked, config)
     choice = () if selection is None else (*note_left_out(dataset, asked), *selection.notes)
     found = evaluations["test"].metrics.micro_f1
@@ -219,13 +223,13 @@ def train_head(
         best_epoch=run.best_epoch,
         seconds=run.seconds,
         notes=(*table.notes, *torn, *gaps, *own, *choice, *_note_late(run, selection), *judged.notes),
+        outputs=outputs,
         selection=selection,
         test_evaluations=looks,
         baselines=judged.baselines,
         over_baselines=judged.differences,
         unlearned_videos=judged.unlearned,
         replaced=replaced,
-        calibrated_on=("validation",) * ("validation" in evaluations) + ("held-out folds",) * (held_out is not None),
     )
     classifier.save(output, reports={**_reports(report), LEARNED_FILE: learned}, overwrite=overwrite)
     return report
@@ -234,10 +238,12 @@ def train_head(
 def _choose(
     dataset: LabelledSet, table: LabelTable, split: Split, config: TrainConfig, budget_s: float | None
 ) -> Selection | None:
-    """Return the recipe that cross-validation chooses; None if an architecture is named."""
+    """Return the recipe that cross-validation chooses; None if an architecture is named. Refuse bad settings first."""
     if config.arch != AUTO:
+        refuse_untunable(dataset, split, config)
         return None
     train = split.indices("train")
+    refuse_untrainable(dataset.targets, train, split.indices("validation"), replace(config, thresholds="half"))
     candidates = list_candidates(dataset, train, config)
     return choose_recipe(dataset, table, train, candidates, budget_s=BUDGET_S if budget_s is None else budget_s)
 
@@ -261,10 +267,17 @@ def _fit(
     selection: Selection | None,
     on_epoch: Callable[[EpochRecord], None] | None,
 ) -> TrainingRun:
-    """Train a head, or what was chosen: one head, or all heads of an average."""
+    """Train a head, or what was chosen: one head, or all heads of an average.
+
+    Without validation videos, thresholds stay at 0.5 here; `fit_outputs` chooses them on held-out folds.
+    """
+    goal = config.thresholds if len(validation) else "half"
     if selection is None:
-        return fit_head(dataset, train, validation, config, on_epoch=on_epoch)
-    return fit_average(dataset, train, validation, selection.members, on_epoch=on_epoch)
+        run = fit_head(dataset, train, validation, replace(config, thresholds=goal), on_epoch=on_epoch)
+    else:
+        members = [Member(replace(own.config, thresholds=goal), own.weight) for own in selection.members]
+        run = fit_average(dataset, train, validation, members, on_epoch=on_epoch)
+    return replace(run, config=replace(run.config, thresholds=config.thresholds))
 
 
 def _note_own(asked: TrainConfig, config: TrainConfig) -> tuple[str, ...]:
@@ -292,28 +305,16 @@ def _note_late(run: TrainingRun, selection: Selection | None) -> tuple[str, ...]
 
 def _measure(
     classifier: VideoClassifier, dataset: LabelledSet, split: Split, held_out: HeldOut | None
-) -> tuple[VideoClassifier, dict[str, Evaluation], Judgement]:
+) -> tuple[VideoClassifier, dict[str, Evaluation], Outputs, Judgement]:
     """Calibrate a head on videos that did not train it; return it with its figures on each part and of baselines."""
-    found = predict_probabilities(
-        classifier.head, dataset.videos, classifier.thresholds, device=classifier.config.device
-    )
-    rows = split.indices("validation")
-    unseen = found[rows]
-    if held_out is not None:
-        rows, unseen = np.concatenate([rows, held_out.videos]), np.concatenate([unseen, held_out.probabilities])
-    targets, thresholds, goal = dataset.targets[rows], classifier.thresholds, classifier.config.thresholds
-    groups = None if split.groups is None else [split.groups[row] for row in rows]
-    temperature = 1.0
-    if len(rows):
-        temperature = choose_temperature(targets, unseen, is_single_label=thresholds is None, groups=groups)
-    if thresholds is not None and goal != "half" and held_out is not None:
-        thresholds = tune_thresholds(unseen, targets, goal)
-    thresholds = move_thresholds(thresholds, temperature)
-    outcome = Outcome(dataset.targets, found, temperature, thresholds, split.groups)
+    plain, goal = classifier.thresholds, classifier.config.thresholds
+    found = predict_probabilities(classifier.head, dataset.videos, plain, device=classifier.config.device)
+    outputs = fit_outputs(dataset, split, found, held_out, thresholds=plain, goal=goal)
+    outcome = Outcome(dataset.targets, found, outputs.temperature, outputs.thresholds, split.groups)
     evaluations = _evaluate_parts(outcome, classifier.names, split)
     metrics = {part: asdict(evaluation.metrics) for part, evaluation in evaluations.items()}
-    measured = replace(classifier, thresholds=thresholds, metrics=metrics, temperature=temperature)
-    return measured, evaluations, judge_head(outcome, dataset, split, goal=classifier.config.thresholds)
+    measured = replace(classifier, thresholds=outputs.thresholds, metrics=metrics, temperature=outputs.temperature)
+    return measured, evaluations, outputs, judge_head(outcome, dataset, split, goal=goal)
 
 
 def _evaluate_parts(outcome: Outcome, names: Sequence[str], split: Split) -> dict[str, Evaluation]:

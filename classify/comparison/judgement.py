@@ -1,11 +1,14 @@
 """Baselines on the same split as a head, so that the head's figures can be judged.
 
 They learn from the training videos and are measured on the same validation and test videos; they choose nothing. Their
-intervals are those of the labels alone, since rankings would take much longer.
+intervals are those of the labels alone, since rankings would take much longer. Without validation videos, a baseline
+chooses thresholds, as heads do, on training videos that a fit of it has not seen.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from classify.comparison.baselines import (
     LOGISTIC_REGRESSION,
@@ -16,7 +19,7 @@ from classify.comparison.baselines import (
 )
 from classify.data import Split
 from classify.measures import Evaluation, Interval, Outcome, bootstrap_difference, bootstrap_labels, evaluate
-from classify.training import LabelledSet
+from classify.training import LabelledSet, list_folds
 from embed.machine import counted
 
 
@@ -64,10 +67,14 @@ def judge_head(head: Outcome, dataset: LabelledSet, split: Split, *, goal: str) 
 
 def _learn(name: str, head: Outcome, dataset: LabelledSet, split: Split, goal: str) -> Outcome:
     """Return what a baseline gives all videos."""
-    probabilities, validation = predict_baseline(name, dataset, split.indices("train")), split.indices("validation")
-    thresholds = None
+    train, validation = split.indices("train"), split.indices("validation")
+    probabilities, thresholds = predict_baseline(name, dataset, train), None
     if head.thresholds is not None:
-        thresholds = choose_thresholds(probabilities[validation], dataset.targets[validation], goal)
+        unseen = probabilities
+        if goal != "half" and not len(validation):
+            validation = next(iter(list_folds(dataset, split, seed=0)), validation)
+            unseen = predict_baseline(name, dataset, np.setdiff1d(train, validation))
+        thresholds = choose_thresholds(unseen[validation], dataset.targets[validation], goal)
     return replace(head, probabilities=probabilities, temperature=1.0, thresholds=thresholds)
 
 

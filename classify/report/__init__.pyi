@@ -1,5 +1,5 @@
 from .comparison_texts import comparison_text as comparison_text
-from .dataset import describe_dataset as describe_dataset
+from .dataset import describe_dataset as describe_dataset, description_text as description_text
 from .experiment_plots import (
     plot_confidence as plot_confidence,
     plot_curves as plot_curves,
@@ -12,7 +12,6 @@ from .page import (
     write_page as write_page,
 )
 from .texts import (
-    description_text as description_text,
     evaluation_text as evaluation_text,
     export_text as export_text,
     folds_text as folds_text,

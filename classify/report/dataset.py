@@ -13,6 +13,7 @@ from classify.data import (
     Labels,
     LabelTable,
     Split,
+    Spread,
     describe_gaps,
     label_inputs,
     read_labelled_split,
@@ -22,10 +23,14 @@ from classify.errors import ClassifyError
 from classify.files import refuse_output_file, write_whole
 from classify.picture_style import describe_picture_file
 from classify.report.plots import draw_description, picture_files
+from classify.report.texts import cut, first_rows, table, wrap
 from embed.machine import counted
 from embed.store import EmbeddingStore
 
 _FIGURES_FILE = "dataset.json"
+_SHOWN, _SHOWN_FEW = 40, 10  # rows of a table; --json has them all
+_SPREAD = ("shortest", "25%", "median", "75%", "longest")
+_LONGEST_LABEL = 24  # characters of a label in a table of many columns
 _KEYS = {"store", "videos", "failed_videos", "classes", "labels_per_video", "pairs", "durations_s", "resolutions"}
 
 
@@ -108,3 +113,56 @@ def _describe(store: EmbeddingStore, table: LabelTable, split: Split | None) -> 
         failure_count=len(store.failures),
         notes=(*table.notes, *gaps),
     )
+
+
+def description_text(found: DatasetDescription) -> str:
+    """Return the tables of a labelled set; of many labels or pairs, the most frequent."""
+    whole = found.durations[WHOLE]
+    counts = f"{counted(whole.videos, 'video')}, {counted(len(found.table.names), 'label')}"
+    sections = [
+        wrap(f"{found.store}: {counts}, {_duration(whole.sum_s)}; {counted(found.failure_count, 'video')} failed"),
+        _class_counts_table(found),
+        _label_counts_table(found),
+        table(("duration (s)", *_SPREAD), [_spread_row(name, row) for name, row in found.durations.items()]),
+        _resolutions_table(found),
+    ]
+    if found.pairs:
+        rows = [(f"{one} + {other}", str(count)) for one, other, count in found.pairs]
+        sections.insert(3, table(("labels together", "videos"), first_rows(rows, _SHOWN_FEW)))
+    return "\n\n".join(sections)
+
+
+def _class_counts_table(found: DatasetDescription) -> str:
+    durations = [*found.class_durations.values()]
+    order = sorted(range(len(durations)), key=lambda index: -durations[index].videos)
+    rows = []
+    for index in order:
+        own = durations[index]
+        counts = (str(counts[index]) for counts in found.class_counts.values())
+        lengths = (f"{figure:.1f}" for figure in (own.shortest_s, own.median_s, own.longest_s))
+        rows.append((cut(found.table.names[index], _LONGEST_LABEL), *counts, *lengths))
+    return table(("label", *found.rows, "min (s)", "median", "max"), first_rows(rows, _SHOWN))
+
+
+def _label_counts_table(found: DatasetDescription) -> str:
+    parts = found.label_counts
+    rows = [(str(number), *(str(parts[part].get(number, 0)) for part in parts)) for number in parts[WHOLE]]
+    return table(("labels per video", *parts), rows)
+
+
+def _resolutions_table(found: DatasetDescription) -> str:
+    sizes = [(f"{width}x{height}", str(count)) for (width, height), count in found.resolutions.items()]
+    if len(sizes) > _SHOWN_FEW:  # as where each clip is cut to its own size
+        return table(
+            ("shorter side (px)", "videos"), [(name, str(count)) for name, count in found.shorter_sides.items()]
+        )
+    return table(("resolution (px)", "videos"), sizes)
+
+
+def _spread_row(name: str, found: Spread) -> tuple[str, ...]:
+    figures = (found.shortest_s, found.lower_quartile_s, found.median_s, found.upper_quartile_s, found.longest_s)
+    return (name, *(f"{figure:.1f}" for figure in figures))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"

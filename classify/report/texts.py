@@ -5,7 +5,7 @@ from statistics import mean
 
 from classify.classifier import ExportSummary
 from classify.comparison import LOGISTIC_REGRESSION, LOGISTIC_STATISTICS, Selection, Tried, verdict
-from classify.data import WHOLE, DatasetDescription, SplitSummary, Spread
+from classify.data import SplitSummary
 from classify.evaluation import HeadEvaluation
 from classify.experiment import TrainingReport
 from classify.measures import Evaluation
@@ -20,7 +20,7 @@ def split_text(summary: SplitSummary) -> str:
     classes = [
         (name, *(str(summary.class_counts[part][index]) for part in parts)) for index, name in enumerate(summary.names)
     ]
-    rows = [*_first(classes, _SHOWN)]
+    rows = [*first_rows(classes, _SHOWN)]
     rows.append(("videos", *(str(summary.video_counts[part]) for part in parts)))
     if summary.group_counts is not None:
         rows.append(("groups", *(str(summary.group_counts[part]) for part in parts)))
@@ -33,71 +33,16 @@ def folds_text(summaries: Sequence[SplitSummary]) -> str:
     return table(("fold", *summaries[0].video_counts), rows)
 
 
-def description_text(found: DatasetDescription) -> str:
-    """Return the tables of a labelled set; of many labels or pairs, the most frequent."""
-    whole = found.durations[WHOLE]
-    counts = f"{counted(whole.videos, 'video')}, {counted(len(found.table.names), 'label')}"
-    sections = [
-        wrap(f"{found.store}: {counts}, {_duration(whole.sum_s)}; {counted(found.failure_count, 'video')} failed"),
-        _class_counts_table(found),
-        _label_counts_table(found),
-        table(("duration (s)", *_SPREAD), [_spread_row(name, row) for name, row in found.durations.items()]),
-        _resolutions_table(found),
-    ]
-    if found.pairs:
-        rows = [(f"{one} + {other}", str(count)) for one, other, count in found.pairs]
-        sections.insert(3, table(("labels together", "videos"), _first(rows, _SHOWN_FEW)))
-    return "\n\n".join(sections)
-
-
 _FEW_UNITS = 10  # with fewer groups, a bootstrap cannot show how they vary
-_SHOWN, _SHOWN_TESTED, _SHOWN_FEW, _SHOWN_TRIED = 40, 20, 10, 8  # rows of a table; --json has them all
-_SPREAD = ("shortest", "25%", "median", "75%", "longest")
-_LONGEST_LABEL = 24  # characters of a label in a table of many columns
+_SHOWN, _SHOWN_TESTED, _SHOWN_TRIED = 40, 20, 8  # rows of a table; --json has them all
 
 
-def _class_counts_table(found: DatasetDescription) -> str:
-    durations = [*found.class_durations.values()]
-    order = sorted(range(len(durations)), key=lambda index: -durations[index].videos)
-    rows = []
-    for index in order:
-        own = durations[index]
-        counts = (str(counts[index]) for counts in found.class_counts.values())
-        lengths = (f"{figure:.1f}" for figure in (own.shortest_s, own.median_s, own.longest_s))
-        rows.append((cut(found.table.names[index], _LONGEST_LABEL), *counts, *lengths))
-    return table(("label", *found.rows, "min (s)", "median", "max"), _first(rows, _SHOWN))
-
-
-def _label_counts_table(found: DatasetDescription) -> str:
-    parts = found.label_counts
-    rows = [(str(number), *(str(parts[part].get(number, 0)) for part in parts)) for number in parts[WHOLE]]
-    return table(("labels per video", *parts), rows)
-
-
-def _resolutions_table(found: DatasetDescription) -> str:
-    sizes = [(f"{width}x{height}", str(count)) for (width, height), count in found.resolutions.items()]
-    if len(sizes) > _SHOWN_FEW:  # as where each clip is cut to its own size
-        return table(
-            ("shorter side (px)", "videos"), [(name, str(count)) for name, count in found.shorter_sides.items()]
-        )
-    return table(("resolution (px)", "videos"), sizes)
-
-
-def _spread_row(name: str, found: Spread) -> tuple[str, ...]:
-    figures = (found.shortest_s, found.lower_quartile_s, found.median_s, found.upper_quartile_s, found.longest_s)
-    return (name, *(f"{figure:.1f}" for figure in figures))
-
-
-def _first(rows: Sequence[tuple[str, ...]], count: int, where: str = "") -> Sequence[tuple[str, ...]]:
+def first_rows(rows: Sequence[tuple[str, ...]], count: int, where: str = "") -> Sequence[tuple[str, ...]]:
     """Return the first rows, and a row with the number of the others and perhaps where they are."""
     if len(rows) <= count:
         return rows
     blank = ("",) * (len(rows[0]) - 1)
     return [*rows[:count], (f"... and {len(rows) - count:,} more{where}", *blank)]
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
 
 
 def report_text(report: TrainingReport) -> str:
@@ -119,7 +64,10 @@ def report_text(report: TrainingReport) -> str:
 
 def evaluation_text(found: HeadEvaluation) -> str:
     """Return the figures of a head on a labelled set, and those of each label."""
-    remarks = _remarks_on(found.evaluation, [found.evaluation.metrics.micro_f1])
+    own = found.evaluation.calibration
+    calibrated = f"Calibration error ({own.bins} bins): {own.error:.3f}; {own.error_before:.3f} without the head's "
+    calibrated += f"temperature {own.temperature:.2f}."
+    remarks = _remarks_on(found.evaluation, [found.evaluation.metrics.micro_f1], calibrated)
     sections = [
         wrap(f"The {found.classifier.config.arch} head of {found.head} on videos that it has not learned from:"),
         _judged_table(found),
@@ -255,29 +203,42 @@ def _settings(settings: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def _remarks(report: TrainingReport) -> list[str]:
-    test = report.evaluations["test"]
-    found = test.calibration
-    calibrated = "no temperature was fitted, since no video was left to fit it on"
-    if report.calibrated_on:
-        fitted = " and ".join(report.calibrated_on)
-        calibrated = f"{found.error_before:.3f} before temperature {found.temperature:.2f}, fitted on {fitted}"
+    test, found = report.evaluations["test"], report.evaluations["test"].calibration
+    calibrated = f"Calibration error on test ({found.bins} bins): {found.error:.3f}; {_temperature_of(report)}."
     return [
         report.test_use,
         "majority gives every video the most frequent labels; logistic regression sees each video's mean vector, and "
         "logistic statistics also its deviation and change.",
-        interval_remark(test.unit_count, test.unit, _tested_values(report)),
-        f"Calibration error on test ({found.bins} bins): {found.error:.3f}; {calibrated}.",
-        *(["Every video has one label, so micro-F1 is accuracy."] if test.metrics.is_single_label else []),
+        *_remarks_on(test, _tested_values(report), calibrated),
+        *_threshold_remarks(report),
     ]
 
 
-def _remarks_on(found: Evaluation, values: Iterable[float]) -> list[str]:
+def _temperature_of(report: TrainingReport) -> str:
+    """Return what the temperature is and how it was fitted, in words."""
+    found, fitted = report.evaluations["test"].calibration, " and ".join(report.outputs.calibrated_on)
+    if not fitted:
+        return "no temperature was fitted, since no video was left to fit it on"
+    if found.temperature == 1:
+        return f"the temperature is 1, since none was better beyond noise on {fitted}"
+    return f"{found.error_before:.3f} before temperature {found.temperature:.2f}, fitted on {fitted}"
+
+
+def _threshold_remarks(report: TrainingReport) -> list[str]:
+    """Return on what thresholds were chosen, as a sentence; nothing if nobody asked for it."""
+    goal, chosen = report.classifier.config.thresholds, " and ".join(report.outputs.thresholds_on)
+    if goal == "half" or report.classifier.thresholds is None:
+        return []
+    if not chosen:
+        return ["Every threshold is 0.5, since no video was left to choose it on."]
+    return [f"Thresholds were chosen for the best {goal} on {chosen}."]
+
+
+def _remarks_on(found: Evaluation, values: Iterable[float], calibrated: str) -> list[str]:
     """Return how the intervals of figures were made, and what is said of calibration and of one label a video."""
-    own = found.calibration
     return [
         interval_remark(found.unit_count, found.unit, values),
-        f"Calibration error ({own.bins} bins): {own.error:.3f}; {own.error_before:.3f} without the head's temperature "
-        f"{own.temperature:.2f}.",
+        calibrated,
         *(["Every video has one label, so micro-F1 is accuracy."] if found.metrics.is_single_label else []),
     ]
 
@@ -315,7 +276,7 @@ def _class_table(test: Evaluation) -> str:
         for found, average in sorted(classes, key=lambda pair: -pair[0].support)
     ]
     header = ("test, by label", "F1", "precision", "recall", "AP", "videos")
-    return table(header, _first(rows, _SHOWN_TESTED, ", in report.json"))
+    return table(header, first_rows(rows, _SHOWN_TESTED, ", in report.json"))
 
 
 _LONGEST_TESTED = 38

@@ -14,7 +14,14 @@ from .batches import (
 )
 from .device_sets import select_rows as select_rows
 from .devices import find_device as find_device, on_one_thread as on_one_thread
-from .held_out import HeldOut as HeldOut, predict_held_out as predict_held_out
+from .held_out import (
+    HeldOut as HeldOut,
+    Outputs as Outputs,
+    fit_outputs as fit_outputs,
+    list_folds as list_folds,
+    predict_held_out as predict_held_out,
+    refuse_untunable as refuse_untunable,
+)
 from .history import EpochRecord as EpochRecord
 from .joint_training import TrainJob as TrainJob, fit_heads as fit_heads
 from .logits import predict_probabilities as predict_probabilities

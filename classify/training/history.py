@@ -16,7 +16,7 @@ _NUMBERS_AT_ONCE = 1 << 22  # logits that wait to be counted: 16 MB
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """Figures at the end of an epoch, or at the step where it was cut.
+    """Figures at the end of an epoch.
 
     Args:
         epoch: number of the epoch; the first is 1.
@@ -102,18 +102,13 @@ class Course:
         self.records: list[EpochRecord] = []
         self.best_weights: Mapping[str, Tensor] = {}
         self.best_epoch = 0
-        self.is_cut = False
 
     @property
     def is_over(self) -> bool:
-        """True if all epochs are done, patience is used up, or the last epoch was cut."""
+        """True if all epochs are done or patience is used up."""
         done, patience = len(self.records), self._config.patience
         is_spent = patience is not None and done - self.best_epoch >= patience
-        return done == self.epoch_count or is_spent or self.is_cut
-
-    def cut(self) -> None:
-        """End with the current epoch, which is noted up to the present step."""
-        self.is_cut = True
+        return done == self.epoch_count or is_spent
 
     def note(
         self, train: Tally, validation: Tally | None, step: int, weights: Callable[[], Mapping[str, Tensor]]

@@ -89,7 +89,7 @@ def fit_heads(
     for numbers in _alike(dataset, jobs):
         if len(numbers) == 1:
             job = jobs[numbers[0]]
-            runs[numbers[0]] = fit_head(dataset, job.train, job.validation, job.config, is_late=lambda: tell(1))
+            runs[numbers[0]] = fit_head(dataset, job.train, job.validation, job.config, on_step=lambda: tell(1))
         else:
             with explained_memory():
                 together = _fit_together(dataset, [jobs[number] for number in numbers], tell, rows)
@@ -105,16 +105,15 @@ def _settled(dataset: LabelledSet, job: TrainJob) -> TrainJob:
     return replace(job, config=settle(job.config, head, len(job.train)))
 
 
-def _teller(jobs: Sequence[TrainJob], on_step: Callable[[int, int], None] | None) -> Callable[[int], bool]:
-    """Return a function that counts further steps, calls `on_step`, and returns False: it is never late."""
+def _teller(jobs: Sequence[TrainJob], on_step: Callable[[int, int], None] | None) -> Callable[[int], None]:
+    """Return a function that counts further steps and calls `on_step`."""
     done, total = 0, sum((job.config.epochs or 0) * job.steps_an_epoch for job in jobs)
 
-    def tell(more: int) -> bool:
+    def tell(more: int) -> None:
         nonlocal done
         done += more
         if on_step is not None:
             on_step(done, total)
-        return False
 
     return tell
 
@@ -131,7 +130,7 @@ def _alike(dataset: LabelledSet, jobs: Sequence[TrainJob]) -> Iterator[list[int]
 
 
 def _fit_together(
-    dataset: LabelledSet, jobs: Sequence[TrainJob], tell: Callable[[int], bool], rows: SharedRows | None
+    dataset: LabelledSet, jobs: Sequence[TrainJob], tell: Callable[[int], None], rows: SharedRows | None
 ) -> list[TrainingRun]:
     started = time.perf_counter()
     fits, sets = _prepare(dataset, jobs, SharedRows() if rows is None else rows)
@@ -195,7 +194,7 @@ class _Together:
         tell: called with the number of steps that were taken.
     """
 
-    def __init__(self, fits: Sequence[Fit], sets: Sequence[PooledSet], tell: Callable[[int], bool]) -> None:
+    def __init__(self, fits: Sequence[Fit], sets: Sequence[PooledSet], tell: Callable[[int], None]) -> None:
         self._fits, self._sets, self._tell = fits, sets, tell
         self._rngs = [np.random.default_rng(fit.config.seed) for fit in fits]
         self._model = copy.deepcopy(fits[0].head)

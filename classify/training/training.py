@@ -47,7 +47,6 @@ class TrainingRun:
         history: one record for each epoch.
         best_epoch: the epoch of the head's weights: the last one or, with `patience`, the best on validation videos.
         seconds: wall time of training; an equal share of it if several heads trained at once.
-        is_cut: True if `is_late` ended training before the last step.
     """
 
     head: StandardisedHead
@@ -56,7 +55,6 @@ class TrainingRun:
     history: tuple[EpochRecord, ...]
     best_epoch: int
     seconds: float
-    is_cut: bool = False
 
 
 def fit_head(
@@ -66,7 +64,7 @@ def fit_head(
     config: TrainConfig = TrainConfig(),  # noqa: B008 - frozen
     *,
     on_epoch: Callable[[EpochRecord], None] | None = None,
-    is_late: Callable[[], bool] = lambda: False,
+    on_step: Callable[[], None] = lambda: None,
 ) -> TrainingRun:
     """Train a head on the videos at `train`, and measure each epoch on those at `validation`.
 
@@ -81,7 +79,7 @@ def fit_head(
         validation: (m,) indices into the dataset; may be empty.
         config: how to train.
         on_epoch: called with the record of each epoch.
-        is_late: called after each step. If it returns True, training ends there, with the present weights.
+        on_step: called after each step. An exception that it raises ends the training.
 
     Raises:
         TrainError: there is nothing to train on, or no validation videos though the configuration needs them; the
@@ -96,7 +94,7 @@ def fit_head(
         fit.learn_scale(dataset.videos)
         data = place_videos(dataset.videos, fit.head, device, targets=dataset.targets, train=fit.scaling)
         with with_fitting_threads(fit.head, config.batch_size):
-            for record in _epochs(fit, data, course, is_late):
+            for record in _epochs(fit, data, course, on_step):
                 if on_epoch is not None:
                     on_epoch(record)
         return finish_fit(fit, data, course, time.perf_counter() - started)
@@ -205,7 +203,7 @@ def finish_fit(fit: Fit, data: BatchSource, course: Course, seconds: float) -> T
         fit.head.load_state_dict(course.best_weights)
     thresholds = _choose_thresholds(fit, data)
     head = fit.head.to(torch.device("cpu")).eval()
-    return TrainingRun(head, thresholds, fit.config, tuple(course.records), course.best_epoch, seconds, course.is_cut)
+    return TrainingRun(head, thresholds, fit.config, tuple(course.records), course.best_epoch, seconds)
 
 
 def validate(fit: Fit, data: BatchSource) -> Tally | None:
@@ -228,10 +226,10 @@ def with_fitting_threads(head: StandardisedHead, batch_size: int) -> AbstractCon
     return on_one_thread() if head.pools and products < _PRODUCTS_OF_ONE_THREAD else nullcontext()
 
 
-def _epochs(fit: Fit, data: BatchSource, course: Course, is_late: Callable[[], bool]) -> Iterator[EpochRecord]:
+def _epochs(fit: Fit, data: BatchSource, course: Course, on_step: Callable[[], None]) -> Iterator[EpochRecord]:
     rng = np.random.default_rng(fit.config.seed)
-    steps_done, step_count = 0, course.epoch_count * fit.steps_an_epoch
-    descent = Descent(list(fit.head.parameters()), fit.config, step_count)
+    steps_done = 0
+    descent = Descent(list(fit.head.parameters()), fit.config, course.epoch_count * fit.steps_an_epoch)
     step = _step_linear if fit.head.is_linear and not fit.config.mixed_precision else _step
     while not course.is_over:
         fit.head.train()
@@ -240,9 +238,7 @@ def _epochs(fit: Fit, data: BatchSource, course: Course, is_late: Callable[[], b
             loss, logits = step(fit, descent, batch)
             tally.add(loss, logits, batch.targets)
             steps_done += 1
-            if is_late() and steps_done < step_count:
-                course.cut()
-                break
+            on_step()
         yield course.note(tally, validate(fit, data), steps_done, fit.head.state_dict)
 
 
@@ -292,8 +288,10 @@ def refuse_untrainable(
         )
     if config.mixed_precision and find_device(config.device).type != "cuda":
         raise TrainError("Mixed precision needs an NVIDIA GPU. Leave it out.")
-    if not len(validation) and (config.patience is not None or config.thresholds != "half"):
+    choosing = {"--patience": config.patience is not None, "--thresholds": config.thresholds != "half"}
+    if not len(validation) and any(choosing.values()):
+        named = " and ".join(option for option, is_on in choosing.items() if is_on)
         raise TrainError(
-            "There are no validation videos to choose an epoch or thresholds with. Split with a --validation-size "
-            "above 0, or leave out `patience` and `thresholds`."
+            f"There are no validation videos for {named} to choose by. Split with a --validation-size above 0, or "
+            f"leave out {named}."
         )

@@ -1,12 +1,17 @@
 """What heads give training videos that they did not train on: by whole groups, and never a test video."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from classify import LabelConfig, TrainingReport, VideoClassifier, train_head
 from classify.data import Split
+from classify.errors import TrainError
 from classify.measures.calibration import calibrate, calibration_error, fit_temperature
+from classify.report.texts import report_text
 from classify.training import LabelledSet, TrainConfig, VideoSet, fit_head
 from classify.training.held_out import predict_held_out
 from classify.training.logits import predict_probabilities
@@ -95,3 +100,93 @@ def test_four_videos_move_the_temperature_little() -> None:
     targets = np.eye(2, dtype=np.bool_)[[1, 1, 0, 0]]
 
     assert 0.4 < fit_temperature(targets, wrong[:, ::-1], is_single_label=True) < 8
+
+
+TrainRare = Callable[..., TrainingReport]
+
+
+@pytest.fixture
+def train_rare(make_store: Callable[..., Path], tmp_path: Path) -> TrainRare:
+    """Train on 120 videos that all are "any"; few of those near "x" and "y" have these, so thresholds matter.
+
+    The last 40 videos test, and some before them may validate.
+    """
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((120, 1, 16))
+    has = rng.random((120, 2)) < 0.6 / (1 + np.exp(-3 * rows[:, 0, :2]))
+    ids = [f"{place:03d}.mp4" for place in range(120)]
+    store = make_store(dict(zip(ids, rows.astype(np.float32), strict=True)))
+    names = ["|".join(["any", *(name for name, own in zip("xy", row, strict=True) if own)]) for row in has]
+    (tmp_path / "labels.csv").write_text("id,labels\n" + "".join(map("{},{}\n".format, ids, names)))
+    labels = LabelConfig(str(tmp_path / "labels.csv"), multi_label=True)
+
+    def train(
+        validation: int = 0, *, groups: int = 120, budget_s: float | None = None, **recipe: object
+    ) -> TrainingReport:
+        parts = ["train"] * (80 - validation) + ["validation"] * validation + ["test"] * 40
+        own = [f"{part}{place % groups}" for place, part in enumerate(parts)]
+        lines = map("{},{},{}\n".format, ids, parts, own)
+        (tmp_path / "split.csv").write_text("id,part,group\n" + "".join(lines))
+        config = TrainConfig(**recipe)  # type: ignore[arg-type]
+        return train_head(
+            store, tmp_path / "split.csv", tmp_path / "head", labels=labels, config=config, budget_s=budget_s
+        )
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("validation", "on"), [(0, ["held-out folds"]), (20, ["validation", "held-out folds"])], ids=["none", "few"]
+)
+@pytest.mark.parametrize(("arch", "budget_s"), [("linear", None), ("attention", None), ("auto", 1.0)])
+def test_thresholds_are_chosen_on_videos_that_trained_nothing_and_the_report_names_them(
+    train_rare: TrainRare, validation: int, on: list[str], arch: str, budget_s: float | None
+) -> None:
+    report = train_rare(validation, arch=arch, budget_s=budget_s, thresholds="micro-f1")
+
+    saved = VideoClassifier.load(report.folder)
+    assert saved.config.thresholds == "micro-f1"
+    assert saved.thresholds is not None
+    assert 0.5 not in saved.thresholds[1:]  # of x and y
+    assert (report.to_json()["thresholds_on"], report.to_json()["calibrated_on"]) == (tuple(on), tuple(on))
+    assert f"Thresholds were chosen for the best micro-f1 on {' and '.join(on)}." in " ".join(
+        report_text(report).split()
+    )
+
+
+def test_a_baseline_chooses_thresholds_too_so_that_it_is_judged_alike(train_rare: TrainRare) -> None:
+    half, tuned = (
+        train_rare(thresholds=goal).baselines["test"]["logistic-regression"] for goal in ("half", "label-f1")
+    )
+
+    assert tuned.metrics != half.metrics
+    assert tuned.ranking == half.ranking
+
+
+def test_thresholds_of_a_half_were_chosen_on_nothing(train_rare: TrainRare) -> None:
+    report = train_rare()
+
+    assert report.to_json()["thresholds_on"] == ()
+    assert "Thresholds were" not in report_text(report)
+
+
+@pytest.mark.parametrize("arch", ["linear", "transformer"])
+def test_thresholds_without_a_video_to_choose_them_on_are_refused_before_training(
+    train_rare: TrainRare, tmp_path: Path, arch: str
+) -> None:
+    with pytest.raises(TrainError, match=r"no training videos can be held out: they are 1 group, .*--thresholds"):
+        train_rare(groups=1, thresholds="label-f1", arch=arch)
+
+    assert not (tmp_path / "head").exists()
+
+
+def test_an_epoch_to_choose_without_validation_videos_is_refused_before_heads_are_tried(train_rare: TrainRare) -> None:
+    with pytest.raises(TrainError, match="no validation videos for --patience to choose by"):
+        train_rare(patience=3, arch="auto", budget_s=1e-9)
+
+
+def test_without_any_video_to_fit_it_on_the_report_says_so(train_rare: TrainRare) -> None:
+    report = train_rare(groups=1)
+
+    assert report.to_json()["calibrated_on"] == ()
+    assert "no temperature was fitted, since no video was left to fit it on" in " ".join(report_text(report).split())

@@ -166,26 +166,18 @@ def test_the_history_has_a_record_an_epoch_and_falls(separable: LabelledSet) -> 
     assert seen[-1].train_f1 == seen[-1].validation_f1 == 1.0
 
 
-def test_a_training_that_is_late_ends_after_its_step_with_the_weights_it_has(separable: LabelledSet) -> None:
-    asked = count(1)
+def test_every_step_is_told_and_an_exception_there_ends_the_training(separable: LabelledSet) -> None:
+    steps, seen = count(1), list[EpochRecord]()
 
-    run = fit_head(
-        separable, np.arange(80), np.arange(80, 120), TrainConfig(mixup=0), is_late=lambda: next(asked) == 13
-    )
+    def stop() -> None:
+        if next(steps) == 13:
+            raise KeyError
 
-    assert run.is_cut
-    assert [(record.epoch, record.step) for record in run.history] == [(1, 5), (2, 10), (3, 13)]
-    assert run.history[-1].validation_loss is not None
-    assert run.history[-1].train_loss < run.history[0].train_loss
+    with pytest.raises(KeyError):
+        fit_head(separable, np.arange(80), NOBODY, TrainConfig(), on_epoch=seen.append, on_step=stop)
 
-
-def test_a_training_that_is_late_only_after_its_last_step_is_whole(separable: LabelledSet) -> None:
-    asked = count(1)
-
-    run = fit_head(separable, np.arange(80), NOBODY, TrainConfig(epochs=2), is_late=lambda: next(asked) == 10)
-
-    assert not run.is_cut
-    assert run.history[-1].step == 10
+    assert [record.step for record in seen] == [5, 10]
+    assert next(steps) == 14
 
 
 def test_the_first_losses_are_those_of_a_hand_calculation() -> None:
@@ -323,11 +315,17 @@ def test_thresholds_that_were_tuned_are_at_least_as_good_on_validation(several_l
     assert figures[1] > figures[0]
 
 
-@pytest.mark.parametrize("setting", [{"patience": 2}, {"thresholds": "micro-f1"}], ids=["patience", "thresholds"])
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [({"patience": 2}, "--patience"), ({"patience": 2, "thresholds": "label-f1"}, "--patience and --thresholds")],
+)
 def test_what_validation_would_choose_is_refused_without_it(
-    separable: LabelledSet, setting: dict[str, int | str]
+    separable: LabelledSet, setting: dict[str, int | str], named: str
 ) -> None:
-    with pytest.raises(TrainError, match=r"no validation videos to choose .*--validation-size above 0"):
+    told = (
+        f"no validation videos for {named} to choose by. Split with a --validation-size above 0, or leave out {named}"
+    )
+    with pytest.raises(TrainError, match=told):
         fit_head(separable, np.arange(80), NOBODY, TrainConfig(**setting))  # type: ignore[arg-type]
 
 
