@@ -29,11 +29,13 @@ class H264Rule:
 
     def marks(self, data: bytes, is_key: bool) -> int:
         """Return a packet's marks."""
-        units = list(self._split(data))
-        self._learn(units)
+        units = self._split(data)
+        others = [unit for unit in units if unit and not 1 <= unit[0] & 31 <= 5]
+        if others:  # most packets have only slices
+            self._learn(others)
         if self._may_have_fields and not self._is_whole(units):
             return UNPROVEN | (HIDDEN if self._completes_a_frame(units) else 0)
-        return self._lasting.marks(_h264_marks(units, is_key), lasting_elements("h264", units))
+        return self._lasting.marks(_h264_marks(units, is_key), lasting_elements("h264", others) if others else {})
 
     def _learn(self, units: Iterable[bytes]) -> None:
         for unit in units:

@@ -5,13 +5,15 @@ Sources: ITU-T T.81 (B.1.1.3, B.2: markers), the PNG specification (11.2, 11.3),
 
 import re
 from collections.abc import Hashable, Iterator
+from functools import lru_cache
 from typing import final
 
-from embed.video.codecs.lasting import LastingElements
+from embed.video.codecs.lasting import Elements, LastingElements
 from embed.video.codecs.marks import DISPOSABLE, ENTRY, UNPROVEN
 
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # beside entropy-coded data, in which these do not occur
 _BEGIN, _END, _SCAN, _HUFFMAN, _QUANTISERS, _COMMENT = 0xD8, 0xD9, 0xDA, 0xC4, 0xDB, 0xFE
+_SCAN_MARKER = bytes([0xFF, _SCAN])
 _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended and progressive; FFmpeg decodes no other with these tables
 
 
@@ -24,9 +26,28 @@ class JpegRule:
 
     def marks(self, data: bytes, is_key: bool) -> int:  # noqa: ARG002
         """Return an entry's marks for a picture with tables of its own; any other may use those of an earlier one."""
-        segments = list(_segments(data))
-        marks = ENTRY | DISPOSABLE if _has_own_tables(segments) else UNPROVEN
-        return self._lasting.marks(marks, dict(_heeded_comments(segments)))
+        end = _end_of_headers(data)
+        return self._lasting.marks(*(_read_headers(data[:end]) if end else _read_segments(data)))
+
+
+def _end_of_headers(data: bytes) -> int:
+    """Return where the headers of a picture of one scan end; 0 if other segments than the end follow that scan."""
+    at = data.find(_SCAN_MARKER)
+    if at < 0:
+        return 0
+    end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    after = _MARKER.search(data, end - 1)
+    is_last = not after or (data[after.end() - 1] == _END and not _MARKER.search(data, after.end()))
+    return end if is_last else 0
+
+
+def _read_segments(data: bytes) -> tuple[int, Elements]:
+    """Return a packet's marks, and the comments in it that FFmpeg heeds."""
+    segments = list(_segments(data))
+    return ENTRY | DISPOSABLE if _has_own_tables(segments) else UNPROVEN, dict(_heeded_comments(segments))
+
+
+_read_headers = lru_cache(maxsize=64)(_read_segments)  # a camera repeats the same tables in each picture
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:

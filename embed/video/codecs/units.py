@@ -5,7 +5,7 @@ Sources: ITU-T H.264 (7.3.1, 7.3.2.3, 7.4.1, annex D), H.265 (7.3.1, 7.3.2, anne
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 
 from embed.video.codecs.bits import Bits, NotCovered
 from embed.video.codecs.h264_headers import stated_colours
@@ -13,20 +13,25 @@ from embed.video.codecs.h264_headers import stated_colours
 _START_CODE = b"\0\0\1"
 _PARAMETERS = {"h264": frozenset({7, 8}), "hevc": frozenset({32, 33, 34})}
 _SLICES_AND_PARAMETERS = frozenset({1, 2, 3, 4, 5, 7, 8})
+_SLICES = {
+    "h264": frozenset(head for head in range(256) if 1 <= head & 31 <= 5),
+    "hevc": frozenset(head for head in range(256) if head >> 1 & 63 < 32),
+}
+"""The first bytes of units that are parts of a picture."""
 _HEAD_BYTES = 64  # of a slice: more than the fields need that are read here
 
 
-def unit_splitter(codec: str, extradata: bytes) -> Callable[[bytes], Iterator[bytes]]:
+def unit_splitter(codec: str, extradata: bytes) -> Callable[[bytes], list[bytes]]:
     """Return the function that divides an H.264 or HEVC packet into units, of slices only the heads.
 
     Units are separated by start codes or by length fields.
     """
-    is_slice = _is_h264_slice if codec == "h264" else _is_hevc_slice
+    slices = _SLICES[codec]
     if extradata[:1] != b"\1":
-        return lambda data: _units_after_start_codes(data, is_slice)
+        return lambda data: _units_after_start_codes(data, slices)
     length_at = {"h264": 4, "hevc": 21}[codec]
     length_bytes = (extradata[length_at] & 3) + 1 if len(extradata) > length_at else 4
-    return lambda data: _units_after_lengths(data, length_bytes, is_slice)
+    return lambda data: _units_after_lengths(data, length_bytes, slices)
 
 
 def heads_for(codec: str, extradata: bytes) -> Callable[[bytes], tuple[bytes, ...]] | None:
@@ -48,7 +53,7 @@ def join_h264_units(units: Iterable[bytes], extradata: bytes) -> bytes:
 def parameter_units(codec: str, extradata: bytes) -> list[bytes]:
     """Return the parameter sets in a stream's header."""
     if extradata[:1] != b"\1":
-        return list(unit_splitter(codec, b"")(extradata))
+        return unit_splitter(codec, b"")(extradata)
     return _h264_listed(extradata) if codec == "h264" else _hevc_listed(extradata)
 
 
@@ -85,37 +90,31 @@ def _take_units(extradata: bytes, at: int, count: int, units: list[bytes]) -> in
     return at
 
 
-def _is_h264_slice(head: int) -> bool:
-    return 1 <= head & 31 <= 5
-
-
-def _is_hevc_slice(head: int) -> bool:
-    return head >> 1 & 63 < 32
-
-
-def _units_after_lengths(data: bytes, length_bytes: int, is_slice: Callable[[int], bool]) -> Iterator[bytes]:
-    at = 0
+def _units_after_lengths(data: bytes, length_bytes: int, slices: Container[int]) -> list[bytes]:
+    units, at = list[bytes](), 0
     while at + length_bytes < len(data):
         begin = at + length_bytes
         at = begin + int.from_bytes(data[at:begin], "big")
-        yield data[begin : min(at, begin + _HEAD_BYTES) if begin < len(data) and is_slice(data[begin]) else at]
+        units.append(data[begin : min(at, begin + _HEAD_BYTES) if data[begin] in slices else at])
+    return units
 
 
-def _units_after_start_codes(data: bytes, is_slice: Callable[[int], bool]) -> Iterator[bytes]:
-    at = data.find(_START_CODE)
+def _units_after_start_codes(data: bytes, slices: Container[int]) -> list[bytes]:
+    units, at = list[bytes](), data.find(_START_CODE)
     while at >= 0:
         begin = at + 3
         at = data.find(_START_CODE, begin)
         end = at if at >= 0 else len(data)
-        yield data[begin : min(end, begin + _HEAD_BYTES) if begin < len(data) and is_slice(data[begin]) else end]
+        units.append(data[begin : min(end, begin + _HEAD_BYTES) if begin < end and data[begin] in slices else end])
+    return units
 
 
 def lasting_elements(codec: str, units: Iterable[bytes]) -> dict[Hashable, bytes]:
     """Return the parameter sets among units, by number, and the messages that FFmpeg heeds beyond their picture."""
     found: dict[Hashable, bytes] = {}
-    is_slice, message_kind = (_is_h264_slice, 6) if codec == "h264" else (_is_hevc_slice, 39)
+    slices, message_kind = _SLICES[codec], 6 if codec == "h264" else 39
     for unit in units:
-        if len(unit) < 3 or is_slice(unit[0]):
+        if len(unit) < 3 or unit[0] in slices:
             continue
         kind = unit[0] & 31 if codec == "h264" else unit[0] >> 1 & 63
         if kind in _PARAMETERS[codec]:
