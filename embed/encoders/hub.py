@@ -12,30 +12,30 @@ from urllib.request import getproxies
 _PATIENCE_S = 5.0
 
 
-def find_unreachable() -> str | None:
-    """Return the host of the hub if it does not answer within seconds; None if it does, or behind a proxy."""
+def why_no_downloads() -> str | None:
+    """Return why the hub gives nothing, as the rest of a sentence; None if it answers, or behind a proxy."""
     from huggingface_hub import constants
 
     address = urlsplit(constants.ENDPOINT)
     host = address.hostname or ""
     if constants.HF_HUB_OFFLINE:
-        return host
+        return "HF_HUB_OFFLINE is set (unset it to download)"
     if getproxies().get(address.scheme):
         return None
     port = address.port or (80 if address.scheme == "http" else 443)
     try:
         socket.create_connection((host, port), timeout=_PATIENCE_S).close()
     except OSError:
-        return host
+        return f"{host} cannot be reached to download"
     return None
 
 
 @contextmanager
-def cache_only(unreachable: str | None) -> Iterator[None]:
-    """Let huggingface_hub look only in its cache if its host is unreachable, so that it fails or succeeds at once."""
+def cache_only(why: str | None) -> Iterator[None]:
+    """Let huggingface_hub look only in its cache if there is a reason to, so that it fails or succeeds at once."""
     from huggingface_hub import constants
 
-    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE or unreachable is not None
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE or why is not None
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from embed.encoders.contract import PendingVectors, TextEncoder
-from embed.encoders.hub import cache_only, find_unreachable
+from embed.encoders.hub import cache_only, why_no_downloads
 from embed.encoders.loading import find_near, resolve_device
 from embed.encoders.torch_images import TorchImageEncoder, apply_precision, hash_module
 from embed.encoders.torchvision_operators import declare_missing_operators
@@ -111,14 +111,16 @@ def load_tokenizer(model: str) -> Callable[[list[str]], torch.Tensor]:
     """
     import open_clip
 
+    offline = why_no_downloads() if model.startswith(_HUB_PREFIXES) else None
     try:
-        with _quiet(), cache_only(find_unreachable() if model.startswith(_HUB_PREFIXES) else None):
+        with _quiet(), cache_only(offline):
             tokenizer: Callable[[list[str]], torch.Tensor] = open_clip.get_tokenizer(model)
     except Exception as error:  # as in _build
+        is_lacking = offline and not isinstance(error, ImportError)  # transformers may not be installed
+        why = f"it is not in the cache of this machine, and {offline}" if is_lacking else _first_line(error)
         raise WeightsUnavailable(
-            f"The tokenizer of {model} cannot be loaded: {_first_line(error)}. It is not part of open_clip: it needs a "
-            "download, and perhaps pip install transformers. Models such as "
-            "ViT-B-32 have their tokenizer in open_clip."
+            f"The tokenizer of {model} cannot be loaded: {why}. It is not part of open_clip: it needs a "
+            "download, and perhaps pip install transformers. Models such as ViT-B-32 have their tokenizer in open_clip."
         ) from error
     return tokenizer
 
@@ -159,17 +161,15 @@ def _build(model: str, pretrained: str | None) -> tuple[Any, str]:
         config = open_clip.get_pretrained_cfg(model, tag) if not Path(tag).is_file() else {}
         options = {"pretrained": tag, "force_quick_gelu": bool(config.get("quick_gelu"))}
     is_local = Path(tag).is_file() or model.startswith("local-dir:")
-    unreachable = None if is_local else find_unreachable()
+    offline = None if is_local else why_no_downloads()
     try:
-        with _quiet(), cache_only(unreachable):
+        with _quiet(), cache_only(offline):
             return open_clip.create_model(model, require_pretrained=True, **options), tag
     except Exception as error:  # every hub, network and unpickling library raises its own errors
         if Path(tag).is_file():
             # `from None`: torch's text advises to load the file in a way that runs any code in it.
             raise WeightsUnavailable(_not_a_checkpoint(tag, model, error)) from None
-        why = _first_line(error)
-        if unreachable is not None:
-            why = f"they are not in the cache of this machine, and {unreachable} cannot be reached to download them"
+        why = f"they are not in the cache of this machine, and {offline}" if offline else _first_line(error)
         raise WeightsUnavailable(
             f"The weights of {model} ({tag}) are not available: {why}. "
             f"Use --model efficientnet-lite0, whose weights come with framehead; or --pretrained FILE with a "

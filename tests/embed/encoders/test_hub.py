@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import constants
 
 from embed.encoders import load_encoder
-from embed.encoders.hub import cache_only, find_unreachable
+from embed.encoders.hub import cache_only, why_no_downloads
 from embed.errors import WeightsUnavailable
 
 
@@ -36,24 +36,30 @@ def closed() -> int:
 def test_a_hub_that_answers_is_reachable(monkeypatch: pytest.MonkeyPatch, listening: int) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{listening}")
 
-    assert find_unreachable() is None
+    assert why_no_downloads() is None
 
 
 def test_a_hub_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, closed: int) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{closed}")
 
-    assert find_unreachable() == "127.0.0.1"
+    assert why_no_downloads() == "127.0.0.1 cannot be reached to download"
+
+
+def test_a_hub_that_the_user_switched_off_is_not_called_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+    assert why_no_downloads() == "HF_HUB_OFFLINE is set (unset it to download)"
 
 
 def test_a_proxy_is_trusted_to_reach_the_hub(monkeypatch: pytest.MonkeyPatch, closed: int) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{closed}")
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
 
-    assert find_unreachable() is None
+    assert why_no_downloads() is None
 
 
 def test_the_hub_is_used_again_afterwards() -> None:
-    with cache_only("hub.example"):
+    with cache_only("hub.example cannot be reached to download"):
         assert constants.HF_HUB_OFFLINE
 
     assert not constants.HF_HUB_OFFLINE
@@ -71,6 +77,6 @@ def test_weights_that_cannot_be_downloaded_are_told_at_once_with_what_to_do(
     assert time.monotonic() - started < 30  # it was a minute
     assert str(caught.value) == (
         "The weights of RN50 (openai) are not available: they are not in the cache of this machine, and 127.0.0.1 "
-        "cannot be reached to download them. Use --model efficientnet-lite0, whose weights come with framehead; or "
+        "cannot be reached to download. Use --model efficientnet-lite0, whose weights come with framehead; or "
         "--pretrained FILE with a checkpoint of RN50 that you downloaded elsewhere."
     )
