@@ -322,7 +322,7 @@ def _shown_by_opencv(
     Raises:
         PlanFailed: as for `shown_in_order`.
     """
-    threads = opencv_threads(path, thread_count)
+    threads = opencv_threads(path, thread_count, key_count=int(timeline.is_keyframe.sum()))
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = capture_options(path)
     import cv2

@@ -14,7 +14,7 @@ from embed.video.planning import plan_packets
 from embed.video.sampling import UniformFrames
 from embed.video.timeline import read_packets
 from tests.embed.codings import MATRIX, write_coding
-from tests.media import write_video
+from tests.media import join_streams, write_moving_video, write_video
 from tests.playing import middles, play, unlike
 
 THREAD_COUNTS = (1, 2, 4, 8)
@@ -94,6 +94,17 @@ def test_opencv_gives_no_noise_in_place_of_interlaced_pictures(cases: Path) -> N
         VideoError, match=r"decode_error: OpenCV cannot convert the interlaced frames of .*--decoder pyav"
     ):
         read_frames(str(cases / "mpeg4_interlaced.mp4"), UniformFrames(4), decoder="opencv")
+
+
+def test_opencv_gives_no_noise_where_a_video_turns_interlaced(tmp_path: Path) -> None:
+    parts = [
+        write_moving_video(tmp_path / f"{way}.h264", 24, codec="libx264", options={"x264-params": f"{way}:bframes=0"})
+        for way in ("interlaced=0", "interlaced=1")
+    ]
+    assert len(read_frames(str(parts[0]), UniformFrames(4), decoder="opencv").rgb) == 4
+    path = join_streams(parts, tmp_path / "a.mkv")
+    with pytest.raises(VideoError, match="OpenCV cannot convert the interlaced frames"):
+        read_frames(str(path), UniformFrames(4), decoder="opencv")
 
 
 @pytest.mark.nightly
