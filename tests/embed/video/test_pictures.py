@@ -1,5 +1,6 @@
 """Pictures look as a screen would show them, in whatever way their colours are stored."""
 
+import ctypes
 from collections.abc import Callable
 from fractions import Fraction
 from io import BytesIO
@@ -8,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.sidedata.sidedata import Type
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -217,6 +219,35 @@ def test_side_data_without_a_name_does_not_hide_the_display_matrix(tmp_path: Pat
     unmarked, upright, shown = (read_frames(str(path), UniformFrames(6)).rgb for path in (plain, turned, marked))
     np.testing.assert_array_equal(shown, upright)
     np.testing.assert_array_equal(shown, unmarked.swapaxes(2, 3))
+
+
+def put_side_data(frame: av.VideoFrame, kind: int, content: bytes) -> None:
+    """Put side data on a frame, as FFmpeg's decoders do: with its own function, since PyAV has none."""
+    (library,) = (Path(av.__file__).parents[1] / "av.libs").glob("libavutil*")
+    add = ctypes.CDLL(str(library)).av_frame_new_side_data
+    add.argtypes, add.restype = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t], ctypes.POINTER(_SideData)
+    behind_head = id(frame) + object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)  # and behind Cython's methods
+    place = ctypes.c_void_p.from_address(behind_head).value
+    ctypes.memmove(add(place, kind, len(content)).contents.data, content, len(content))
+
+
+class _SideData(ctypes.Structure):
+    _fields_ = [("kind", ctypes.c_int), ("data", ctypes.c_void_p)]  # Source: FFmpeg's libavutil/frame.h
+
+
+HALF_TURN = np.array([-(1 << 16), 0, 0, 0, -(1 << 16), 0, 0, 0, 1 << 30], np.int32).tobytes()
+
+
+@pytest.mark.parametrize("kind", [*range(28, 36), 100, 1000])
+def test_no_kind_of_side_data_that_pyav_cannot_name_is_an_error(kind: int) -> None:
+    """Spatial video (MV-HEVC) has kind 29; later releases of FFmpeg add others."""
+    picture = moving_frame(0, 64, 48)
+    frame, turned = (av.VideoFrame.from_ndarray(picture, format="rgb24") for _ in range(2))
+    put_side_data(frame, kind, b"\1\0\0\0")
+    np.testing.assert_array_equal(PictureReader().read(frame), picture)
+    put_side_data(turned, kind, b"\1\0\0\0")
+    put_side_data(turned, Type.DISPLAYMATRIX.value, HALF_TURN)
+    np.testing.assert_array_equal(PictureReader().read(turned), picture[::-1, ::-1])
 
 
 @pytest.mark.parametrize(
