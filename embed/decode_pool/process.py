@@ -138,7 +138,8 @@ class DecodeProcess:
         complaints = self._complaint_lines()[-_SHOWN_COMPLAINTS:]
         wrote = f" and wrote: {' | '.join(complaints)}" if complaints else " and wrote nothing"
         if code is None:
-            return NotStarted(f"was not ready after {_START_TIMEOUT_S:g} s{wrote}", "Its disk or machine may be busy.")
+            remedy = "Its disk or machine may be busy: use fewer --workers, or end other programs."
+            return NotStarted(f"was not ready after {_START_TIMEOUT_S:g} s{wrote}", remedy)
         if code == -signal.SIGKILL:
             remedy = "The system may have too little memory for it: use fewer --workers, or end other programs."
             return NotStarted(f"was ended by SIGKILL{wrote}", remedy)
@@ -181,11 +182,15 @@ class DecodeProcess:
         while not self._connection.poll(_WATCH_INTERVAL_S):
             if time.monotonic() > deadline:
                 self.kill()
-                raise VideoError("timeout", f"{path} was not decoded after {self._limits.timeout_s:g} s")
+                waited = f"{path} was not decoded after {self._limits.timeout_s:g} s"
+                raise VideoError("timeout", f"{waited}. Check that it plays, or give embed-videos a longer --timeout")
             if self._resident_bytes() > self._limits.memory_bytes:
                 self.kill()
                 limit = f"{self._limits.memory_bytes / (1 << 30):.3g} GiB"
-                raise VideoError("out_of_memory", f"decoding {path} takes more than {limit}")
+                raise VideoError(
+                    "out_of_memory",
+                    f"decoding {path} takes more than {limit}. Give embed-videos a higher --memory-limit",
+                )
 
     def _resident_bytes(self) -> int:
         try:

@@ -102,9 +102,7 @@ def _decode(video: Video, path: str, plan: DecodePlan, sparse_file: SparseFile |
         return Failure(video.id, video.location, error.reason, error.detail)
     except MemoryError as error:
         return Failure(video.id, video.location, "out_of_memory", f"{path} needs more memory than there is: {error}")
-    except (
-        Exception
-    ) as error:  # a broken video never stops a run, whatever a library raises; trying again raises it too
+    except Exception as error:  # whatever a library raises stops no run; trying again would raise it again
         return Failure(video.id, video.location, "decode_error", f"{path}: {type(error).__name__}: {error}")
     timeline = frames.timeline
     record = VideoRecord(

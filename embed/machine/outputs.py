@@ -50,11 +50,7 @@ def refuse_output(
     """
     try:
         return _refuse(path, kind, recognise, inputs, overwrite)
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-    ) as error:  # a circle of links; a NUL in the name
+    except (OSError, RuntimeError, ValueError) as error:  # also for a circle of links, and a NUL in the name
         said = (error.strerror if isinstance(error, OSError) else None) or error
         raise OutputError(
             f"{str(path)!r} cannot be written: {said}. Free disk space, make its folder writable, or name another file."

@@ -75,6 +75,7 @@ def open_video(path: str, accelerator: "HWAccel | None" = None) -> Iterator[tupl
     import av
     from av.codec.context import Flags
 
+    container: InputContainer | None = None
     try:
         require_regular(path)
         with open_container(path, accelerator) as container:
@@ -85,11 +86,9 @@ def open_video(path: str, accelerator: "HWAccel | None" = None) -> Iterator[tupl
     except FileNotFoundError as error:
         raise VideoError("not_found", f"{path} does not exist. Check the path") from error
     except (av.FFmpegError, OSError) as error:
-        refused = _refused_format(path, error)
-        raise VideoError(
-            "unreadable",
-            refused or f"{path} cannot be read as a video: {error.strerror or error}. Check that the file plays",
-        ) from error
+        why = f"{path} cannot be read as a video: {error.strerror or error}. {_advice(error)}"
+        refused = _refused_format(path, error) if container is None else None
+        raise VideoError("unreadable", refused or why) from error
 
 
 def whole_packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
@@ -162,6 +161,14 @@ def _refused_format(path: str, error: Exception) -> str | None:
     if isinstance(error, av.error.ArgumentError):
         return f"{path} is of a format that is no video's, or names other files. Convert it, e.g. to MP4"
     return None
+
+
+def _advice(error: Exception) -> str:
+    import av
+
+    if isinstance(error, PermissionError):
+        return "Allow your user to read it"
+    return "Check that the file plays" if isinstance(error, av.FFmpegError) else "Name a file that can be read"
 
 
 def _begins_as_playlist(path: str) -> bool:
