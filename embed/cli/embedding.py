@@ -194,9 +194,9 @@ _PASSING_REASONS = frozenset({"fetch_error", "timeout", "out_of_memory", "crashe
 def embed_videos(sources: tuple[str, ...], store: str, as_json: bool, **options: Any) -> None:
     """Embed videos once: some frames of each, through a frozen encoder, into one HDF5 store.
 
-    SOURCES are folders (searched recursively), video files, patterns, links, or lists of these (CSV, TXT or Parquet).
-    A second run embeds only what is missing, and local files that have changed. A file that was moved keeps its
-    vectors under its new id.
+    SOURCES are folders (searched recursively), video files, patterns, links, or lists of these (CSV, TSV, TXT or
+    Parquet). A second run embeds only what is missing, and local files that have changed. A file that was moved keeps
+    its vectors under its new id.
 
     \b
     embed-videos videos/ --frames-count 100

@@ -1,6 +1,6 @@
 """The sources that a user names -> videos as local files.
 
-In: folders, files, patterns, lists (CSV, TXT, Parquet) and links (https, s3, web pages).
+In: folders, files, patterns, lists (CSV, TSV, TXT, Parquet) and links (https, s3, web pages).
 Out: `Video` (id and location), and `Fetcher`, which copies remote videos here: whole files, or only the bytes needed.
 Read first: `videos.py`, which turns sources into videos; then `fetching.py`, then `sparse_reading.py`.
 """

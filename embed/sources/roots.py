@@ -12,7 +12,7 @@ from pathlib import Path
 from embed.sources.kept_addresses import without_secrets
 from embed.sources.locations import is_remote, is_web, suffix_of
 from embed.sources.video_lists import LIST_READERS
-from embed.sources.videos import Sources, each_source
+from embed.sources.videos import Sources, each_source, fixed_folder, path_of
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,9 @@ def roots_of(sources: Sources) -> Roots:
                 fixed_part = source.partition("*")[0].rpartition("/")[0] if "*" in source else source
                 prefixes.add(without_secrets(fixed_part).rstrip("/"))
             continue
-        path = Path(source)
-        if not path.exists() and glob.has_magic(source):
-            fixed = next(number for number, part in enumerate(path.parts) if glob.has_magic(part))
-            path = Path(*path.parts[:fixed])
+        path = path_of(source)
+        if not path.exists() and glob.has_magic(str(path)):
+            path = fixed_folder(path)
         if path.is_dir():
             folders |= {os.path.abspath(path), os.path.realpath(path)}  # noqa: PTH100
         elif path.suffix.lower() in LIST_READERS:

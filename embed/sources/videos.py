@@ -11,6 +11,7 @@ Ids stay the same when the whole folder moves, so labels and stores still match 
 """
 
 import glob
+import itertools
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -35,7 +36,9 @@ from embed.sources.video_lists import LIST_READERS, read_list
 Sources = str | Path | Sequence[str | Path]
 """What names videos: one folder, file, pattern, address or list, or several of them."""
 
-_WAYS = "Give a folder, a video file, a pattern, an address, or a CSV, TXT or Parquet list."
+_WAYS = "Give a folder, a video file, a pattern, an address, or a CSV, TSV, TXT or Parquet list."
+_NO_VIDEOS = frozenset({".json", ".jsonl", ".ods", ".xls", ".xlsx", ".yaml", ".yml", ".zip"})
+"""Suffixes of files that somebody may take for lists, and that a decoder would try for seconds."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,12 @@ def find_videos(sources: Sources) -> list[Video]:
     for source in each_source(sources):
         if "\0" in str(source):
             raise SourceError(f"The source {str(source)!r} has a NUL in it, which no name has. Name it again.")
+        if not str(source).strip():
+            raise SourceError(f"A source is empty, as an unset variable is. {_WAYS}")
         for video in _videos_of(str(source)):
             known = videos.setdefault(video.id, video)
             if known.address != video.address:
-                raise SourceError(
-                    f"{known.location} and {video.location} would both be called {video.id!r}. Name a folder that both "
-                    "lie in, whose subfolders then tell them apart, or a CSV list with the columns id and path."
-                )
+                raise SourceError(_same_id(known, video))
     if not videos:
         raise SourceError(f"There is no video to embed. {_WAYS}")
     return list(videos.values())
@@ -117,20 +119,35 @@ def _videos_of(source: str) -> list[Video]:
         ) from error
 
 
+def _same_id(known: Video, video: Video) -> str:
+    """Return that two videos of one run cannot have one id, and what to do."""
+    if known.location == video.location:
+        return (
+            f"Two links to {video.location} differ only in what signs them, which is not kept. If they are one video, "
+            "remove one; if not, give them different ids in a CSV list with the columns id and path."
+        )
+    return (
+        f"{known.location} and {video.location} would both be called {video.id!r}. Name a folder that both lie in, "
+        "whose subfolders then tell them apart, or a CSV list with the columns id and path."
+    )
+
+
 def _local_videos(source: str) -> list[Video]:
-    path = _path_of(source)
+    path = path_of(source)
     if path.is_dir():
         return _folder_videos(path)
-    if not path.exists() and glob.has_magic(source):
+    if not path.exists() and glob.has_magic(str(path)):
         return _pattern_videos(path)
     if not path.exists():
         raise SourceError(f"{source} does not exist. {_WAYS}")
     if path.suffix.lower() in LIST_READERS:
         return [_listed_video(path, number, *row) for number, row in enumerate(read_list(path), 1)]
+    if path.suffix.lower() in _NO_VIDEOS:
+        raise SourceError(f"{source} is no video, and no list of videos that is understood. {_WAYS}")
     return [_local_video(path.name, path)]
 
 
-def _path_of(source: str) -> Path:
+def path_of(source: str) -> Path:
     """Return the path that a source names, also as file:///folder/a.mp4.
 
     Raises:
@@ -176,9 +193,18 @@ def _refuse(error: OSError) -> None:
 
 def _pattern_videos(pattern: Path) -> list[Video]:
     """List the files that a pattern matches. Their ids are their paths below the pattern's fixed folder."""
-    fixed = next(number for number, part in enumerate(pattern.parts) if glob.has_magic(part))
-    root = Path(*pattern.parts[:fixed])
-    return _known_by_ending(str(pattern), _files_below(root, root.glob(str(Path(*pattern.parts[fixed:])))))
+    wrong = next((part for part in pattern.parts if "**" in part and part != "**"), None)
+    if wrong:
+        right = f"**/{wrong.replace('**', '*')}"
+        raise SourceError(f"In {pattern}, ** must stand alone between slashes: write {right} in place of {wrong}.")
+    root = fixed_folder(pattern)
+    below = pattern.parts[len(root.parts) :]
+    return _known_by_ending(str(pattern), _files_below(root, root.glob(str(Path(*below)))))
+
+
+def fixed_folder(pattern: Path) -> Path:
+    """Return the folder that contains all matches of a pattern: its parts before the first with a wildcard."""
+    return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
 
 
 def _files_below(root: Path, paths: Iterator[Path]) -> list[Video]:
@@ -256,7 +282,7 @@ def _listed_video(source: Path, number: int, path: str, video_id: str) -> Video:
         if is_remote(path):
             require_address(path)
             return Video(video_id or id_of_address(path), path, listed_in=listed_in)
-        path = str(_path_of(path))
+        path = str(path_of(path))
     except SourceError as error:
         raise SourceError(f"{source}, entry {number}: {error}") from None
     return _local_video(video_id or _id_of(source, path), source.parent / path, listed_in)

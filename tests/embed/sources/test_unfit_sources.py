@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+
+from embed.errors import SourceError
+from embed.sources.roots import roots_of
+from embed.sources.videos import find_videos
+
+
+@pytest.mark.parametrize("pattern", ["**.mp4", "**/x**.mp4"])
+def test_a_pattern_with_stars_inside_a_name_says_how_it_is_written(pattern: str, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(SourceError, match=r"\*\* must stand alone between slashes: write \*\*/.*\*.mp4 in place of"):
+        find_videos(f"{tmp_path}/{pattern}")
+
+
+@pytest.mark.parametrize("source", ["", " "])
+def test_an_empty_source_is_not_the_current_folder(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.mp4").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match="A source is empty, as an unset variable is"):
+        find_videos([source])
+
+
+def test_a_file_address_may_be_a_pattern(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    assert [video.id for video in find_videos(f"file://{tmp_path}/*.mp4")] == ["a.mp4"]
+    assert roots_of(f"file://{tmp_path}/*.mp4").folders == {str(tmp_path)}
+    with pytest.raises(SourceError, match="does not exist"):
+        find_videos(f"file://{tmp_path}/a?b*.mp4")  # what follows the question mark is no part of the path
+    assert roots_of(f"file://{tmp_path}/a?b*.mp4").folders == set()
+
+
+@pytest.mark.parametrize("name", ["list.json", "list.xlsx"])
+def test_a_file_that_is_no_list_is_not_tried_as_a_video(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(SourceError, match=rf"{name} is no video, and no list of videos that is understood"):
+        find_videos(tmp_path / name)
