@@ -127,7 +127,7 @@ def _compare(joined: Path, task: str, arguments: argparse.Namespace) -> Comparis
         jobs=arguments.jobs,
     )
     labels = joined.with_name(f"{task}.csv")
-    return compare_heads(joined, joined.with_name(task), labels=labels, config=config, resume=arguments.resume)
+    return compare_heads(joined, joined.with_name(task), labels=labels, config=config)
 
 
 def _table(two: Comparison, order: Comparison) -> list[str]:

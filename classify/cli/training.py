@@ -152,7 +152,7 @@ def train_head(
 )
 @option("--folds", default=5, show_default=True, metavar="N", help="Parts of the set; each is tested once per seed.")
 @option("--seeds", default=5, show_default=True, metavar="N", help="Repetitions, each with other folds and weights.")
-@option("--resume", is_flag=True, help="Continue from the results in the folder.")
+@option("--resume", is_flag=True, hidden=True, expose_value=False)  # as every run does by itself
 @option("--prompts", group="Zero-shot", metavar="FILE", type=click.Path(), help="Labels in words: a CSV or JSON file.")
 @option("--pretrained", group="Zero-shot", metavar="FILE", help="Checkpoint of the store's encoder, if it has moved.")
 @recipe_options(without=("arch", "mixup", "seed"))
@@ -172,10 +172,11 @@ def train_head(
     help="Training runs at the same time.  [default: one per core, one on a GPU]",
 )
 @output_options
-def compare_heads(store: str, output: str, overwrite: bool, resume: bool, as_json: bool, **options: Any) -> None:
+def compare_heads(store: str, output: str, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Compare heads, mixup and baselines on STORE, and tell differences from noise.
 
-    For each seed, every fold is tested by heads trained on the other folds.
+    For each seed, every fold is tested by heads trained on the other folds. Results in the folder are kept, and only
+    what is missing is run: after a stop, the same command goes on.
 
     \b
     compare-heads embeddings.h5 --arch linear,transformer --mixup 0,0.4
@@ -187,7 +188,7 @@ def compare_heads(store: str, output: str, overwrite: bool, resume: bool, as_jso
     from classify.report import comparison_text
 
     labels, grouping = take_labels(options), take_grouping(options)
-    refuse_comparison_folder(output, [store, *label_inputs(labels)], resume=resume, overwrite=overwrite)
+    refuse_comparison_folder(output, [store, *label_inputs(labels)], overwrite=overwrite)
     words = {name: options.pop(name) for name in ("prompts", "pretrained")}
     if "zero-shot" in options["baselines"]:
         options["label_vectors"] = classify.embed_labels(store, labels, **words, device=options["device"])
@@ -196,7 +197,7 @@ def compare_heads(store: str, output: str, overwrite: bool, resume: bool, as_jso
     config = classify.CompareConfig(**options, standard=True, split=split, recipe=recipe)
     with CountBar("training run") as bar:
         found = classify.compare_heads(
-            store, output, labels=labels, config=config, resume=resume, overwrite=overwrite, on_result=bar.show
+            store, output, labels=labels, config=config, overwrite=overwrite, on_result=bar.show
         )
     _show_notes(found.notes)
     echo(json.dumps(found.to_json(), indent=2) if as_json else comparison_text(found))

@@ -29,13 +29,13 @@ from classify.comparison.baselines import ZERO_SHOT, is_baseline, list_baselines
 from classify.comparison.comparison_picture import draw_comparison
 from classify.comparison.contenders import Comparison, Contender
 from classify.comparison.trial_files import (
-    FORMAT,
     PICTURE_FILE,
     RUNS_FILE,
     SUMMARY_FILE,
+    WORDS,
     append_result,
-    has_results,
-    read_results,
+    only_writer,
+    read_earlier,
     refuse_comparison_folder,
     start_results,
 )
@@ -46,6 +46,7 @@ from classify.files import write_whole
 from classify.heads import list_options
 from classify.measures import BootstrapConfig, Interval, bootstrap_difference, bootstrap_labels, measure, micro_f1
 from classify.training import TrainConfig
+from embed.machine import counted
 from embed.store import EmbeddingStore
 
 _NO_PICTURE = "There is no picture. To get one: pip install '.[plots]' in framehead's folder"
@@ -53,7 +54,6 @@ Entry = tuple[str, float]
 """Name and mixup."""
 
 _DRAWS = 4000  # for a difference: its interval reaches far into the tails
-_WORDS = "set of prompts"
 _VARIED = ("arch", "mixup", "seed")  # settings of the recipe that differ between contenders
 _IDLE = ("device", "stream")  # settings of the recipe that change the last digits at most
 
@@ -119,22 +119,21 @@ def compare_heads(
     *,
     labels: Labels = None,
     config: CompareConfig = CompareConfig(),
-    resume: bool = False,
     overwrite: bool = False,
     on_result: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Train every head on every fold with every seed, and return the figures and differences.
 
-    The videos that a fold tests influence only the figures of that fold.
+    The videos that a fold tests influence only the figures of that fold. Results in the folder are kept, and only what
+    is missing is run, so the same call goes on after a kill. Heads, mixups, baselines, seeds, `device` and `stream` may
+    differ from before. Where videos, labels, folds or the rest of the recipe do, the call is refused.
 
     Args:
         store: the store's path.
         output: folder for runs.csv, comparison.json and comparison.png.
         labels: as for `split_videos`.
         config: what to compare, and how.
-        resume: keep the results in the folder, and run only what is missing. Heads, mixups, baselines, seeds, `device`
-            and `stream` may differ from before; videos, labels, folds and the rest of the recipe may not.
-        overwrite: replace also other files of these names, except inputs and results.
+        overwrite: replace also results of other settings, and other files of these names, except inputs.
         on_result: called with the number of training runs that are done, and their total.
 
     Raises:
@@ -143,7 +142,7 @@ def compare_heads(
     """
     _refuse_idle_options(config)
     folder = Path(output)
-    refuse_comparison_folder(folder, [store, *label_inputs(labels)], resume=resume, overwrite=overwrite)
+    refuse_comparison_folder(folder, [store, *label_inputs(labels)], overwrite=overwrite)
     table = read_table(store, labels, config.split)
     plan = _plan(Path(store), table, config)
     if config.standard:
@@ -153,18 +152,26 @@ def compare_heads(
         Trial(name, mixup, seed, fold)
         for (name, mixup), seed, fold in product(config.contenders, range(config.seeds), range(config.folds))
     ]
-    before = _read_settings(folder, settings) if resume else {}
-    known = _read_known(folder, plan) if before else {}
-    jobs = config.jobs or default_jobs(config.recipe.device)
-    results = run_trials(plan, [trial for trial in trials if trial not in known], jobs)
-    _start(folder, {**before, **settings}, is_new=not known)
-    with closing(results):  # type: ignore[type-var]
+    before, known = read_earlier(folder, settings, len(table.names), overwrite=overwrite)
+    missing = [trial for trial in trials if trial not in known]
+    results = run_trials(plan, missing, config.jobs or default_jobs(config.recipe.device))
+    with only_writer(folder), closing(results):  # type: ignore[type-var]
+        start_results(folder, {**before, **settings}, is_new=not known)
         for result in results:
             append_result(folder / RUNS_FILE, result)
             known[result.trial] = result
             if on_result is not None:
                 on_result(sum(trial in known for trial in trials), len(trials))
-    return _conclude(folder, plan, config, [known[trial] for trial in trials])
+        comparison = _conclude(folder, plan, config, [known[trial] for trial in trials])
+    return replace(comparison, notes=(*comparison.notes, *_note_kept(folder, len(missing), len(trials))))
+
+
+def _note_kept(folder: Path, missing: int, total: int) -> tuple[str, ...]:
+    """Return a note if training runs of an earlier command were taken."""
+    if missing == total:
+        return ()
+    kept = f"{folder} already held {total - missing:,} of these {counted(total, 'training run')}"
+    return (f"{kept}; they were not run again. To run all anew, name another folder.",)
 
 
 def _refuse_idle_options(config: CompareConfig) -> None:
@@ -189,7 +196,7 @@ def _plan(store: Path, table: LabelTable, config: CompareConfig) -> TrialPlan:
 
 
 def _settings(plan: TrialPlan, config: CompareConfig) -> dict[str, Any]:
-    """Return the settings that must be the same when a comparison is resumed, JSON-ready."""
+    """Return the settings that results in one folder share, JSON-ready."""
     table = plan.table
     recipe = {name: value for name, value in asdict(config.recipe).items() if name not in _VARIED + _IDLE}
     with EmbeddingStore(plan.store) as opened:
@@ -203,47 +210,8 @@ def _settings(plan: TrialPlan, config: CompareConfig) -> dict[str, Any]:
         **recipe,
     }
     if plan.label_vectors is not None:
-        found[_WORDS] = sha256(plan.label_vectors.tobytes()).hexdigest()
+        found[WORDS] = sha256(plan.label_vectors.tobytes()).hexdigest()
     return dict(json.loads(json.dumps(found)))
-
-
-def _start(folder: Path, settings: Mapping[str, Any], *, is_new: bool) -> None:
-    write_whole(folder / SUMMARY_FILE, json.dumps({"format": FORMAT, "settings": settings}, indent=2) + "\n")
-    if is_new:
-        start_results(folder / RUNS_FILE)
-
-
-def _read_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a folder's results; an empty dict if there are no results."""
-    if not has_results(folder / RUNS_FILE):
-        return {}
-    path = folder / SUMMARY_FILE
-    try:
-        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        unshared = sorted((before.keys() ^ settings.keys()) - {_WORDS})  # zero-shot may be added or left out later
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise TrainError(
-            f"The comparison in {path} cannot be continued: {type(error).__name__}: {error}. Name another folder."
-        ) from error
-    if unshared:
-        verb = "has" if unshared[0] in before else "lacks"
-        raise TrainError(
-            f"The comparison in {folder} was made by another version, which {verb} the setting {unshared[0]}. Name "
-            "another folder."
-        )
-    differing = sorted(name for name in settings.keys() & before.keys() if before[name] != settings[name])
-    if differing:
-        named = ", ".join(f"`{name}`" if name.isidentifier() else name for name in differing)
-        raise TrainError(
-            f"The comparison in {folder} was made with other settings ({named}), so new results would not be "
-            "comparable. Use the same labels, folds and recipe as before, or name another folder."
-        )
-    return before
-
-
-def _read_known(folder: Path, plan: TrialPlan) -> dict[Trial, TrialResult]:
-    results = read_results(folder / RUNS_FILE, len(plan.table.names))
-    return {result.trial: result for result in results}
 
 
 def _conclude(folder: Path, plan: TrialPlan, config: CompareConfig, results: Sequence[TrialResult]) -> Comparison:

@@ -195,8 +195,8 @@ def _run_in_processes(plan: TrialPlan, tasks: Sequence[tuple[Trial, ...]], jobs:
         pool.shutdown()
     except BrokenProcessPool as error:
         raise TrainError(
-            "A process that trained a head was killed, perhaps because memory ran out. Use fewer --jobs; --resume "
-            "continues from here."
+            "A process that trained a head was killed, perhaps because memory ran out. Run the same command with fewer "
+            "--jobs: it goes on from here."
         ) from error
     finally:  # Ctrl-C, an error, or the caller stopped reading: do not wait for results that nobody will read
         pool.shutdown(wait=False, cancel_futures=True)

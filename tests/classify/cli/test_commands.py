@@ -297,15 +297,20 @@ def test_compare_heads_names_the_next_command_with_what_was_typed(
     assert baseline.stderr.endswith(f"\nNext:\ntrain-head {store} --split split.csv --arch auto\n")
 
 
-def test_compare_heads_goes_on_only_when_told_to(run: Callable[..., Result], toy_store: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("--resume",)], ids=["same", "resume"])
+def test_the_same_comparison_goes_on_with_what_is_there(
+    run: Callable[..., Result], toy_store: Path, more: tuple[str, ...]
+) -> None:
     quick = ("--arch", "", "--folds", 3, "--seeds", 1, "--jobs", 1, "--json")
-    assert run("compare_heads", toy_store, *quick).exit_code == 0
+    first = run("compare_heads", toy_store, *quick)
+    runs = Path("comparison", "runs.csv").read_text()
 
-    again, resumed = run("compare_heads", toy_store, *quick), run("compare_heads", toy_store, *quick, "--resume")
+    again = run("compare_heads", toy_store, *quick, *more)
 
-    assert again.exit_code == 2
-    assert "Continue it with --resume" in again.stderr
-    assert [found["name"] for found in json.loads(resumed.stdout)["contenders"]][-1] == "majority"
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert "Note: comparison already held 12 of these 12 training runs; they were not run again." in again.stderr
+    assert json.loads(again.stdout)["contenders"] == json.loads(first.stdout)["contenders"]
+    assert Path("comparison", "runs.csv").read_text() == runs
 
 
 def test_compare_heads_lets_no_copy_in_training_tell_what_the_test_shows(

@@ -117,38 +117,6 @@ def test_groups_are_drawn_whole(toy_store: Path, tmp_path: Path) -> None:
     assert (comparison.unit, comparison.unit_count) == ("groups", 5)
 
 
-def test_a_comparison_goes_on_where_it_was_killed(toy_store: Path, tmp_path: Path) -> None:
-    whole = compare_heads(toy_store, tmp_path / "comparison", config=QUICK)
-    runs = tmp_path / "comparison" / "runs.csv"
-    lines = runs.read_bytes().splitlines(keepends=True)
-    runs.write_bytes(b"".join(lines[:12]) + lines[12][:30])  # header, 11 rows, and half a row
-    steps: list[tuple[int, int]] = []
-
-    resumed = compare_heads(
-        toy_store, tmp_path / "comparison", config=QUICK, resume=True, on_result=lambda *step: steps.append(step)
-    )
-
-    assert steps == [(done, 42) for done in range(12, 43)]
-    assert _without_seconds(runs.read_bytes().splitlines()) == _without_seconds(lines)
-    assert [found.micro_f1 for found in resumed.contenders] == [found.micro_f1 for found in whole.contenders]
-
-
-def _without_seconds(lines: list[bytes]) -> list[list[str]]:
-    rows = csv.reader(line.decode() for line in lines)
-    return sorted([*row[:7], *row[8:]] for row in rows)
-
-
-def test_a_further_head_is_added_to_what_is_there(toy_store: Path, tmp_path: Path) -> None:
-    compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=("linear",)))
-    steps: list[tuple[int, int]] = []
-
-    compare_heads(
-        toy_store, tmp_path / "comparison", config=QUICK, resume=True, on_result=lambda *step: steps.append(step)
-    )
-
-    assert steps[0] == (31, 42)
-
-
 @pytest.mark.parametrize(("has_gpu", "processes"), [(False, 2), (True, 0)], ids=["on a CPU", "on a GPU"])
 def test_one_training_runs_per_core_and_one_at_a_time_on_a_gpu(
     toy_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_gpu: bool, processes: int
@@ -179,7 +147,7 @@ def test_an_option_of_some_heads_leaves_the_others_as_they_are(random_store: Pat
 
 
 def _rows_by_head(text: str) -> dict[str, list[list[str]]]:
-    rows = _without_seconds(text.encode().splitlines())
+    rows = sorted([*row[:7], *row[8:]] for row in csv.reader(text.splitlines()))  # without the seconds
     return {name: [row for row in rows if row[0] == name] for name in ("linear", "mlp")}
 
 
@@ -194,56 +162,6 @@ def test_an_option_that_no_head_takes_is_refused(toy_store: Path, tmp_path: Path
 
     with pytest.raises(TrainError, match=r"dropout is 0\.3, but no head here takes it: linear, random-frame\. Leave"):
         compare_heads(toy_store, tmp_path / "comparison", config=config)
-
-
-def test_results_are_not_overwritten(toy_store: Path, tmp_path: Path) -> None:
-    config = replace(QUICK, archs=())
-    compare_heads(toy_store, tmp_path / "comparison", config=config)
-
-    with pytest.raises(TrainError, match=r"holds the results of a comparison\. Continue it with --resume"):
-        compare_heads(toy_store, tmp_path / "comparison", config=config)
-
-
-def test_results_of_another_recipe_are_not_mixed_in(toy_store: Path, tmp_path: Path) -> None:
-    compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
-
-    with pytest.raises(TrainError, match=r"made with other settings \(`epochs`, `learning_rate`\), so new results"):
-        compare_heads(
-            toy_store, tmp_path / "comparison", config=replace(QUICK, recipe=TrainConfig(epochs=3)), resume=True
-        )
-
-
-def test_results_go_on_whatever_the_device_and_wherever_the_vectors_are(toy_store: Path, tmp_path: Path) -> None:
-    config = replace(QUICK, archs=("linear",), baselines=(), seeds=1)
-    compare_heads(toy_store, tmp_path / "comparison", config=config)
-    elsewhere = replace(config, recipe=replace(QUICK.recipe, device="cpu", stream=True))
-
-    assert compare_heads(toy_store, tmp_path / "comparison", config=elsewhere, resume=True).contenders
-
-
-@pytest.mark.parametrize("change", ["lacks", "has"])
-def test_results_of_a_version_with_other_settings_are_not_gone_on_from(
-    toy_store: Path, tmp_path: Path, change: str
-) -> None:
-    config, path = replace(QUICK, archs=()), tmp_path / "comparison" / "comparison.json"
-    compare_heads(toy_store, tmp_path / "comparison", config=config)
-    summary = json.loads(path.read_text())
-    if change == "lacks":
-        del summary["settings"]["warm_up"]
-    else:
-        summary["settings"]["warm_down"] = 0.0
-    path.write_text(json.dumps(summary))
-
-    with pytest.raises(TrainError, match=r"by another version, which (has|lacks) the setting warm_\w+\. Name another"):
-        compare_heads(toy_store, tmp_path / "comparison", config=config, resume=True)
-
-
-def test_a_damaged_file_of_results_is_refused(toy_store: Path, tmp_path: Path) -> None:
-    compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
-    (tmp_path / "comparison" / "runs.csv").write_text("id,label\nx,y\n")
-
-    with pytest.raises(TrainError, match="holds no results to continue: it has other columns"):
-        compare_heads(toy_store, tmp_path / "comparison", config=replace(QUICK, archs=()), resume=True)
 
 
 def test_an_unknown_head_is_refused_before_anything_is_trained_or_written(toy_store: Path, tmp_path: Path) -> None:
@@ -269,20 +187,6 @@ def test_a_fold_that_leaves_one_label_is_refused_before_anything_is_written(toy_
     with pytest.raises(TrainError, match=r"Fold \d of seed 0 cannot be trained on\. The 4 training videos show 1 of 2"):
         compare_heads(toy_store, tmp_path / "comparison", labels=tmp_path / "labels.csv", config=config)
     assert not (tmp_path / "comparison").exists()
-
-
-@pytest.mark.parametrize("resume", [False, True], ids=["anew", "resumed"])
-@pytest.mark.parametrize("rest", ["", "majority,0.0,0,1,0.3"], ids=["header", "half-row"])
-def test_a_comparison_without_a_result_is_begun_anew(toy_store: Path, tmp_path: Path, resume: bool, rest: str) -> None:
-    config = replace(QUICK, archs=())
-    compare_heads(toy_store, tmp_path / "comparison", config=config)
-    runs = tmp_path / "comparison" / "runs.csv"
-    runs.write_text(runs.read_text().splitlines(keepends=True)[0] + rest)
-    other = replace(config, folds=4)
-
-    compare_heads(toy_store, tmp_path / "comparison", config=other, resume=resume)
-
-    assert len(runs.read_text().splitlines()) == 1 + 3 * 2 * 4
 
 
 @pytest.mark.parametrize(

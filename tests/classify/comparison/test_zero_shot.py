@@ -64,13 +64,13 @@ def test_zero_shot_joins_a_comparison_later_but_with_other_words_never(clip_stor
     compare_heads(clip_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
     words = {name: np.eye(256, dtype=np.float32)[place] for place, name in enumerate(("hand_shake", "kick"))}
     config = replace(QUICK, archs=(), baselines=("majority", "zero-shot"), label_vectors=words)
-    compare_heads(clip_store, tmp_path / "comparison", config=config, resume=True)
-    compare_heads(clip_store, tmp_path / "comparison", config=replace(QUICK, archs=()), resume=True)
+    compare_heads(clip_store, tmp_path / "comparison", config=config)
+    compare_heads(clip_store, tmp_path / "comparison", config=replace(QUICK, archs=()))
 
     other = replace(config, label_vectors={name: -vector for name, vector in words.items()})
     with pytest.raises(TrainError, match=r"made with other settings \(set of prompts\), so new results"):
-        compare_heads(clip_store, tmp_path / "comparison", config=other, resume=True)
-    assert compare_heads(clip_store, tmp_path / "comparison", config=config, resume=True).contenders
+        compare_heads(clip_store, tmp_path / "comparison", config=other)
+    assert compare_heads(clip_store, tmp_path / "comparison", config=config).contenders
 
 
 def test_zero_shot_without_words_is_refused(clip_store: Path, tmp_path: Path) -> None:
