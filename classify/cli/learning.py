@@ -25,14 +25,14 @@ from classify.cli.options import LABEL_OPTIONS, column_options, take_labels
 from classify.cli.training import train_head
 from classify.cli.typed import given_options, type_option
 from classify.errors import ClassifyError
-from embed.cli import STEP, Command, FiniteRange, as_line, echo, embed_videos, option, show_next, show_notes
+from embed.cli import GOES_ON, STEP, Command, FiniteRange, as_line, echo, embed_videos, option, show_next, show_notes
 from embed.machine import counted, operand, shown
 
 _STEPS = {command.name: command for command in (embed_videos, split_videos, train_head)}
 _EMBEDDING, _SPLIT = "Embedding", "Split"
 
 
-@click.command(cls=Command, guide="start.md")
+@click.command(cls=Command, guide="start.md", when_stopped=GOES_ON)
 @click.argument("videos", metavar="FOLDER", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @option(
     "--model", default="ViT-B-32", show_default=True, metavar="NAME", help="Encoder; efficientnet-lite0 is bundled."

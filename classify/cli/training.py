@@ -23,6 +23,7 @@ from classify.progress import CountBar
 from classify.report import TRACKERS, check_tracker
 from classify.training import TrainConfig
 from embed.cli import (
+    GOES_ON,
     Command,
     FiniteRange,
     as_line,
@@ -45,7 +46,7 @@ _SPLIT = "split.csv"  # where split-videos writes if it is not told
 _RECIPE = ("recipe", *(setting.name for setting in fields(TrainConfig)))
 
 
-@click.command(cls=Command, guide="heads.md")
+@click.command(cls=Command, guide="heads.md", ends_at_once=False)  # wandb removes its temporary folders at the end
 @click.argument("store", type=click.Path())
 @label_options
 @option("--split", metavar="FILE", type=click.Path(), help="Split file, made by split-videos; required.")
@@ -125,7 +126,7 @@ def train_head(
         show_next(as_line(["predict-videos", operand(output), "NEW_VIDEOS"]))
 
 
-@click.command(cls=Command, guide="comparing.md")
+@click.command(cls=Command, guide="comparing.md", when_stopped=GOES_ON)
 @click.argument("store", type=click.Path())
 @label_options
 @group_options

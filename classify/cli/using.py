@@ -34,7 +34,9 @@ _KEPT = ("spreadsheet_safe", "store", "device", "batch_size", "pretrained", "pla
 _MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
 
 
-@click.command(cls=Command, guide="start.md")
+@click.command(
+    cls=Command, guide="start.md", when_stopped="With --store, embeddings are kept. Run the same command again."
+)
 @click.argument("head", type=click.Path())
 @click.argument("sources", nargs=-1, required=True, type=click.Path())
 @option(

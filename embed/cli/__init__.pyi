@@ -1,4 +1,5 @@
 from .command import (
+    GOES_ON as GOES_ON,
     LAST as LAST,
     STEP as STEP,
     Command as Command,

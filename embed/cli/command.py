@@ -10,15 +10,14 @@ import io
 import math
 import os
 import re
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, TypeVar, final
 
 import click
+
+from embed.cli.stopping import exit_code_of, stopped_before_work, stopped_by_signals
 
 EVERYBODY = "Options"
 """The group of the options that everybody sets; it stands first."""
@@ -27,7 +26,9 @@ LAST = "Other"
 STEP = "step"
 """The `obj` of a command's context, if another command runs it as one of its steps."""
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+GOES_ON = "Finished work is stored. Run the same command again to continue."
+"""What a command that keeps its finished work says when it is stopped."""
+
 _NAME_COLUMNS = 26
 """Width of an option and its metavar in a help page. The text of a longer one begins on the next line."""
 _TYPED = "framehead.typed"
@@ -66,37 +67,6 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-class StoppedBySignal(KeyboardInterrupt):
-    """SIGTERM or SIGHUP came. What is begun ends as after Ctrl-C: temporary files go, and what is finished stays.
-
-    Args:
-        number: the signal.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-@contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """Raise StoppedBySignal in the block on SIGTERM, and on SIGHUP unless it is ignored, as below nohup."""
-
-    def stop(number: int, _: object) -> None:
-        raise StoppedBySignal(number)
-
-    is_main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.getsignal(number) for number in _SIGNALS if is_main}
-    ours = [number for number, handler in before.items() if handler == signal.SIG_DFL]
-    for number in ours:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)
-
-
 def option(*names: str, group: str = EVERYBODY, **settings: Any) -> Callable[[_Decorated], _Decorated]:
     """Add an option to a command, in a group of its help. Settings are those of `GroupedOption`."""
     return click.option(*names, cls=GroupedOption, group=group, **settings)
@@ -109,11 +79,25 @@ def output_options(command: _Decorated) -> _Decorated:
 
 
 class Command(click.Command):
-    """A command whose library errors are messages, not tracebacks."""
+    """A command whose library errors are messages, not tracebacks.
 
-    when_stopped = "Finished work is stored. Run the same command again to continue."
+    Args:
+        guide: the page about it.
+        when_stopped: what it says when it is stopped.
+        ends_at_once: stopped, it does not wait for its encoder, which may be busy in its thread for seconds; nor do
+            other packages tidy up, as they do when Python ends.
+        settings: those of `click.Command`.
+    """
 
-    def __init__(self, *args: Any, guide: str = "", **settings: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        guide: str = "",
+        when_stopped: str = "Each output is the old one or the whole new one. Run the same command again.",
+        ends_at_once: bool = True,
+        **settings: Any,
+    ) -> None:
+        self.when_stopped, self._ends_at_once = when_stopped, ends_at_once
         settings["context_settings"] = {
             "help_option_names": ["-h", "--help"],
             **(settings.get("context_settings") or {}),
@@ -146,6 +130,11 @@ class Command(click.Command):
         context.meta[_TYPED] = typed
         return context
 
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Read what was typed, and run the command."""
+        with stopped_before_work():
+            return super().main(*args, **settings)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Exit with 2 and the message of a library error, or with 130 after Ctrl-C."""
         if isinstance(sys.stdout, io.TextIOWrapper):  # a file name that is not UTF-8 shows its bytes, as in \udce9
@@ -162,8 +151,9 @@ class Command(click.Command):
         except KeyboardInterrupt as stop:
             click.echo(f"\nStopped. {self.when_stopped}", err=True)
             sys.stdout.flush()
-            # An encoder may be busy in its thread for seconds: do not wait for it.
-            os._exit(128 + (stop.number if isinstance(stop, StoppedBySignal) else signal.SIGINT))
+            if self._ends_at_once or ctx.obj == STEP:
+                os._exit(exit_code_of(stop))
+            ctx.exit(exit_code_of(stop))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by group: first what everybody sets, last what every command has."""
@@ -195,6 +185,11 @@ class CommandGroup(click.Group):
         settings = {"context_settings": {"help_option_names": ["-h", "--help"]}, **settings}
         super().__init__(name, callback=self._list, invoke_without_command=True, **settings)
         self._homes = homes
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Read what was typed, and run the command that it names."""
+        with stopped_before_work():
+            return super().main(*args, **settings)
 
     @staticmethod
     def _list() -> None:

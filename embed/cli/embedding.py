@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embed.cli.command import (
+    GOES_ON,
     Command,
     FiniteRange,
     as_line,
@@ -30,7 +31,7 @@ _PASSING_REASONS = frozenset({"fetch_error", "timeout", "out_of_memory", "crashe
 """Reasons that may not hold another time. A file that is absent or broken is tried again once it is another one."""
 
 
-@click.command(cls=Command, guide="embedding.md")
+@click.command(cls=Command, guide="embedding.md", when_stopped=GOES_ON)
 @click.argument("sources", nargs=-1, required=True, type=click.Path())
 @option(
     "-o",

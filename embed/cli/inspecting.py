@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from embed.store import RepairReport
 
 
-class InspectCommand(Command):
-    """A command that starts anew after it was stopped."""
-
-    when_stopped = "The stores are unchanged. A new store appears whole or not at all."
-
-
-@click.command(cls=InspectCommand, guide="store.md")
+@click.command(
+    cls=Command,
+    guide="store.md",
+    when_stopped="The stores are unchanged. A new store appears whole or not at all.",
+)
 @click.argument("stores", nargs=-1, required=True, type=click.Path())
 @option("--verify", is_flag=True, help="Read every vector and check it. Exit with 1 if something is wrong.")
 @option("--merge", metavar="NEW", type=click.Path(), help="Write a new store with the content of all STORES.")
