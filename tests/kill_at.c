@@ -1,6 +1,5 @@
-/* Kills the process (SIGKILL) before its n-th call, n = KILL_AT, that makes, moves or removes a name: rename, link,
-   unlink, rmdir and mkdir, in the process whose environment says KILL_AT and KILL_PID, or in all of them.
-   Only names that contain KILL_IN count. Build: cc -shared -fPIC -o kill_at.so kill_at.c -ldl */
+/* Kills the process whose number is KILL_PID (SIGKILL) before its n-th call, n = KILL_AT, that makes, moves or removes a
+   name: rename, link, unlink, rmdir and mkdir. Only names that contain KILL_IN count. Build: cc -shared -fPIC -o kill_at.so kill_at.c -ldl */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <signal.h>
@@ -13,8 +12,8 @@
 static atomic_int seen;
 
 static void count(const char *one, const char *other) {
-    const char *at = getenv("KILL_AT"), *inside = getenv("KILL_IN");
-    if (!at || !inside || (!strstr(one, inside) && !(other && strstr(other, inside)))) return;
+    const char *at = getenv("KILL_AT"), *who = getenv("KILL_PID"), *inside = getenv("KILL_IN");
+    if (!at || !who || !inside || atoi(who) != getpid() || (!strstr(one, inside) && !(other && strstr(other, inside)))) return;
     if (++seen == atoi(at)) kill(getpid(), SIGKILL);
 }
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,21 +17,28 @@ import pytest
 
 @dataclass
 class Traced:
-    """A family of processes, identified by a mark in their environment, and what they leave in shared memory."""
+    """A family of processes, identified by a mark in their environment, and what they leave in shared memory.
 
+    Args:
+        environment: further variables for them.
+    """
+
+    environment: dict[str, str] = field(default_factory=dict)
     mark: str = field(default_factory=lambda: f"TRACED={uuid4()}")
     shared_before: frozenset[str] = field(default_factory=lambda: shared_memory())
 
-    def start(self, command: Sequence[str | Path]) -> "subprocess.Popen[str]":
-        """Start a command in a process group of its own."""
+    def start(self, command: Sequence[str | Path], folder: Path | None = None) -> "subprocess.Popen[str]":
+        """Start a command in a process group of its own, in which Ctrl-C works: a shell's background ignores it."""
         name, _, value = self.mark.partition("=")
         return subprocess.Popen(
             command,
-            env={**os.environ, name: value},
+            cwd=folder,
+            env={**os.environ, **self.environment, name: value},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
 
     def running(self) -> list[int]:

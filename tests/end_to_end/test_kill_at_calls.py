@@ -16,17 +16,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from classify import VideoClassifier
-from embed import EmbeddingStore, Provenance, StoreWriter, VideoRecord
+from embed import EmbeddingStore
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a library is loaded before others, as Linux does it")
 
 SOURCE = Path(__file__).parents[1] / "kill_at.c"
 MOST_CALLS = 400  # a command that makes more does not end
-DIMENSION = 8
 
 
 @pytest.fixture(scope="session")
@@ -38,15 +36,6 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = tmp_path_factory.mktemp("library") / "kill_at.so"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", built, SOURCE, "-ldl"], check=True)
     return built
-
-
-def write_store(path: Path, provenance: Provenance, *, first: int = 0, count: int = 24) -> None:
-    rng = np.random.default_rng(first)
-    with StoreWriter(path, provenance) as writer:
-        for number in range(first, first + count):
-            name = ("hug", "kick")[number % 2]
-            vectors = rng.standard_normal((3, DIMENSION)) + 3 * (number % 2)
-            writer.append(VideoRecord(f"{name}/{number:02}.mp4", content_hash=f"{number}"), vectors, np.arange(3))
 
 
 def content(path: Path) -> str | None:
@@ -76,12 +65,26 @@ def store(path: Path) -> str | None:
         return sha256(rows + repr(opened.ids).encode()).hexdigest()
 
 
+def table(path: Path) -> str | None:
+    """Return the table of a comparison, without the seconds; None if there is none."""
+    contenders = json.loads(path.read_text()).get("contenders") if path.exists() else None
+    return contenders and repr([{**found, "seconds": 0} for found in contenders])
+
+
+def learned(path: Path) -> str | None:
+    """Return the videos of the store and their split, once there is also a head, whose choice depends on the time."""
+    if head(path / "head") is None:
+        return None
+    with EmbeddingStore(path / "embeddings.h5") as opened:
+        return repr((opened.ids, (path / "split.csv").read_text()))
+
+
 @dataclass(frozen=True)
 class Case:
     """A command that writes.
 
     Args:
-        words: the command, for a folder with two.h5 and damaged stores.
+        words: the command, for the folder `base`.
         output: what it writes.
         identity: returns what identifies the output; None if there is none.
         older: further words, which make another output: the old one.
@@ -93,6 +96,7 @@ class Case:
     older: tuple[str, ...] = ()
 
 
+FEW_RUNS = ("--mixup", "0", "--folds", "2", "--seeds", "1", "--epochs", "2", "--baselines", "", "--jobs", "1")
 CASES = {
     "split-videos": Case(("split-videos", "a.h5", "-o", "out.csv"), "out.csv", older=("--seed", "1")),
     "train-head": Case(
@@ -105,9 +109,26 @@ CASES = {
     "repair": Case(("inspect-embeddings", "a.h5", "--repair", "out.h5"), "out.h5", store),
     "describe-dataset": Case(("describe-dataset", "a.h5", "-o", "out"), "out/dataset.json"),
     "export-head": Case(("export-head", "head", "-o", "out.onnx"), "out.onnx"),
+    "page": Case(
+        ("train-head", "d.h5", "--split", "split-d.csv", "--epochs", "2", "--html", "-o", "out"),
+        "out",
+        head,
+        ("--seed", "1"),
+    ),
+    "compare-heads": Case(
+        ("compare-heads", "a.h5", "--arch", "linear", *FEW_RUNS, "-o", "out"),
+        "out/comparison.json",
+        table,
+        ("--arch", "linear,mlp"),
+    ),
+    "learn": Case(
+        ("learn", "videos", "--model", "efficientnet-lite0", "--frames-count", "2", "--budget", "1", "-o", "out"),
+        "out",
+        learned,
+    ),
 }
 REPLACING = [name for name, case in CASES.items() if case.older]
-QUICK = {"split-videos": 1, "train-head": 7, "merge": 3}
+QUICK = {"split-videos": 1, "train-head": 7, "merge": 3, "export-head": 3, "compare-heads": 7}
 """Case -> of how many calls one is killed before, in the tests that run always."""
 RUN = """
 import json, os, sys
@@ -129,7 +150,7 @@ for line in sys.stdin:
         said = os.open(order["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(said, 1), os.dup2(said, 2)
         if order["kill_at"]:
-            os.environ |= {"KILL_AT": str(order["kill_at"]), "KILL_IN": order["folder"]}
+            os.environ |= {"KILL_AT": str(order["kill_at"]), "KILL_PID": str(os.getpid()), "KILL_IN": order["folder"]}
         commands[name].main(words, prog_name=name)
     _, status = os.waitpid(child, 0)
     print(json.dumps([child, os.waitstatus_to_exitcode(status)]), flush=True)
@@ -223,25 +244,6 @@ def copy(folder: Path, name: str) -> Path:
     goal = folder.with_name(name)
     shutil.copytree(folder, goal)
     return goal
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    """A folder with stores, a split and a head."""
-    from classify import TrainConfig, split_videos, train_head
-    from embed import EncoderIdentity
-    from embed.video import Preprocessing
-
-    preprocessing = Preprocessing(224, 224, "shortest", "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    identity = EncoderIdentity("open_clip", "toy-encoder", "toy.pt", "0" * 64, DIMENSION, preprocessing)
-    provenance = Provenance(identity, {"name": "uniform", "count": 3})
-    folder = tmp_path / "base"
-    folder.mkdir()
-    for number, name in enumerate("abc"):
-        write_store(folder / f"{name}.h5", provenance, first=100 * number)
-    split_videos(folder / "a.h5", folder / "split.csv")
-    train_head(folder / "a.h5", folder / "split.csv", folder / "head", config=TrainConfig(epochs=2))
-    return folder
 
 
 @pytest.fixture

@@ -137,3 +137,25 @@ def test_a_store_that_is_told_to_end_by_sigterm_keeps_what_is_embedded(tmp_path:
     run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 143
     assert log.read_text().count("\n") <= len(EmbeddingStore(tmp_path / "s.h5"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_training_run_that_is_told_to_end_leaves_no_temporary_folder_of_its_tracker(
+    base: Path, number: int, code: int
+) -> None:
+    pytest.importorskip("wandb")
+    traced, temporary = Traced({"WANDB_MODE": "offline", "WANDB_SILENT": "true"}), base / "tmp"
+    temporary.mkdir()
+    (base / "wandb").mkdir()
+    command = [sys.executable, "-m", "classify", "train-head", base / "a.h5", "--split", base / "split.csv"]
+    traced.environment |= {"TMPDIR": str(temporary), "WANDB_DIR": str(base)}
+    run = traced.start([*command, "--log-to", "wandb", "-o", base / "out"])
+    wait_until(lambda: list(temporary.glob("*wandb*")))
+
+    run.send_signal(number)
+
+    _, said = run.communicate(timeout=PATIENCE_S)
+    assert run.returncode == code, said
+    assert "Stopped. Each output is the old one or the whole new one" in said
+    assert list(temporary.iterdir()) == []
+    assert traced.leavings(PATIENCE_S) == set()
