@@ -80,7 +80,13 @@ _PASSING_REASONS = frozenset({"fetch_error", "timeout", "out_of_memory", "crashe
     is_flag=True,
     setting="is_pruning",
     help="Drop videos from the store that are no longer in SOURCES: whose files are gone from these folders, or that "
-    "these lists name no more.",
+    "these lists name no more. It keeps those of a folder that is there but empty, and refuses to drop most.",
+)
+@option(
+    "--prune-anyway",
+    is_flag=True,
+    setting="is_pruning_anyway",
+    help="Drop what --prune keeps or refuses, too.",
 )
 @option(
     "--fps",
@@ -212,7 +218,8 @@ def embed_videos(sources: tuple[str, ...], store: str, as_json: bool, **options:
     echo(json.dumps(summary.to_json(), indent=2) if as_json else summary_text(summary))
     print_failures(summary.failures)
     _show_what_to_retry(summary.failures)
-    if summary.gone and not summary.pruned:
+    kept_back = set().union(*summary.emptied.values())
+    if not kept_back.issuperset(summary.gone):
         show_command("To drop from the store what is no longer in these sources:", typed_again("--prune"))
     if not as_json and summary.embedded + summary.skipped:
         show_next(_next_command(store))
@@ -256,6 +263,7 @@ def _config(
     memory_limit: float,
     retry_failed: bool,
     prune: bool,
+    prune_anyway: bool,
     **others: Any,
 ) -> "EmbedConfig":
     """Build the configuration that the options describe. `others` have the names of its fields."""
@@ -269,6 +277,7 @@ def _config(
             limits=DecodeLimits(timeout, int(memory_limit * (1 << 30))),
             is_retrying=retry_failed,
             is_pruning=prune,
+            is_pruning_anyway=prune_anyway,
             **others,
         )
     except ValueError as error:  # a setting's own check

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from embed.errors import SourceError
 from embed.machine import counted
+from embed.run.pruning import Loss, Place, emptied_folders, losses_of
 from embed.sources import Roots, Video, hash_content, is_gone, is_remote, is_same_place, place_of
 from embed.store import EmbeddingStore, Failure, decode_text
 
@@ -31,14 +32,19 @@ class Changes:
         videos: the videos of the run, each under the id that it keeps.
         changed: ids of videos whose files have other content than the store's vectors.
         moved: id in the store -> the video whose file has that content now: under another id, or in another place.
-        gone: ids in the store, of videos and failures, that the sources name no more and that nothing has taken over.
+        gone: id in the store -> its location, of videos and failures that the sources name no more and that nothing has
+            taken over.
+        emptied: folder -> ids of `gone` that lay in it; it is there but holds no video now.
+        losses: what would go of each source if `gone` were dropped, without what is `emptied`.
         known_as: id here -> id in the store, of files that it has under another id.
     """
 
     videos: tuple[Video, ...]
     changed: frozenset[str] = frozenset()
     moved: Mapping[str, Video] = field(default_factory=dict)
-    gone: tuple[str, ...] = ()
+    gone: Mapping[str, str] = field(default_factory=dict)
+    emptied: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    losses: tuple[Loss, ...] = ()
     known_as: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -86,22 +92,32 @@ def find_changes(store: str | Path, videos: Sequence[Video], roots: Roots) -> Ch
         named[there] = Video(there, video.location, video.address, video.listed_in)
     changed, relocated = _compare(store, embedded, named)
     moved |= relocated
+    places = {
+        video_id: Place(decode_text(was.location), decode_text(was.listed_in)) for video_id, was in embedded.items()
+    }
     lost = [
         video_id
-        for video_id, was in embedded.items()
-        if video_id not in named
-        and video_id not in moved
-        and roots.have_lost(decode_text(was.location), decode_text(was.listed_in))
+        for video_id, place in places.items()
+        if video_id not in named and video_id not in moved and roots.have_lost(*place)
     ]
     moved |= _find_by_content(embedded, named, {*lost, *changed}, changed, moved)
     taken = {video.id for video in moved.values()}
-    gone = [video_id for video_id in lost if video_id not in moved]
-    gone += [
-        failure.id
+    gone = {video_id: places[video_id] for video_id in lost if video_id not in moved}
+    gone |= {
+        failure.id: Place(failure.location, failure.listed_in)
         for failure in failures
         if failure.id not in named and roots.have_lost(failure.location, failure.listed_in)
-    ]
-    return Changes(tuple(named.values()), frozenset(changed - taken), moved, tuple(gone), known_as)
+    }
+    emptied = emptied_folders(gone, roots)
+    return Changes(
+        videos=tuple(named.values()),
+        changed=frozenset(changed - taken),
+        moved=moved,
+        gone={video_id: place.location for video_id, place in gone.items()},
+        emptied=emptied,
+        losses=tuple(losses_of(places, gone.keys() - set().union(*emptied.values()), roots) if gone else ()),
+        known_as=known_as,
+    )
 
 
 def _find_by_place(

@@ -26,7 +26,9 @@ class EmbedConfig:
         decode_device: "cpu", or "cuda" to use an NVIDIA GPU for videos that it decodes to the same pixels
             (`embed.video.nvdec`).
         is_retrying: try videos again that failed in an earlier run.
-        is_pruning: drop videos and failures of the store that are no longer in the sources.
+        is_pruning: drop videos and failures of the store that are no longer in the sources (`embed.run.pruning`).
+        is_pruning_anyway: drop them also if their folder is there but holds no video now, or if they are more than half
+            of what a source had put into the store.
         workers: videos decoded at once; None is one per core, at most 16. Each uses one thread, which wastes least.
         limits: seconds and bytes that decoding one video may take. A server may also be silent for that many seconds.
         log: file to which one JSON object per video is appended (`embed.run.log`); None writes no log.
@@ -46,6 +48,7 @@ class EmbedConfig:
     decode_device: DecodeDevice = "cpu"
     is_retrying: bool = False
     is_pruning: bool = False
+    is_pruning_anyway: bool = False
     workers: int | None = None
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     log: str | None = None
@@ -115,8 +118,9 @@ class EmbedSummary:
         failures: the failed videos with their reasons.
         decoded_on_cpu: reason -> number of videos that should have been decoded on a GPU, but were not.
         moved: id in the store before -> id now, of videos whose vectors were taken over without decoding.
-        gone: ids in the store of videos and failures that are no longer in these sources.
-        pruned: True if those were dropped.
+        gone: ids of videos and failures that are no longer in these sources and are still in the store.
+        emptied: folder -> ids of `gone` that lay in it; it is there but holds no video now.
+        dropped: ids of those that were dropped from the store.
         known_as: id here -> id in the store, of files that were embedded under another id and were not embedded twice.
         copies: groups of ids in the store whose files have the same content.
     """
@@ -138,7 +142,8 @@ class EmbedSummary:
     decoded_on_cpu: Mapping[str, int]
     moved: Mapping[str, str] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
-    pruned: bool = False
+    emptied: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
     known_as: Mapping[str, str] = field(default_factory=dict)
     copies: tuple[tuple[str, ...], ...] = ()
 

@@ -3,10 +3,13 @@
     {"time": ..., "id": ..., "location": ..., "status": "embedded", "vectors": 100, "encoded": 97, "duration_s": 60.0,
      "fetch_s": 0.0, "fetched_bytes": 0, "decode_s": 2.3, "decode_cpu_s": 3.9}
     {"time": ..., "id": ..., "location": ..., "status": "failed", "reason": "timeout", "detail": ..., "attempts": 1}
+    {"time": ..., "id": ..., "location": ..., "status": "moved", "old_id": ...}
+    {"time": ..., "id": ..., "location": ..., "status": "dropped"}
 
 `encoded` counts the frames that differ from the one before. `damaged` is present if some of the chosen frames do not
 decode, or only in part, and counts them. `cpu_reason` is present if the CPU decoded a video that a
-GPU should have decoded. `time` is ISO 8601, UTC.
+GPU should have decoded. `moved` is a video that keeps its vectors under a new id or in a new place, and `dropped` one
+that `--prune` took out of the store. `time` is ISO 8601, UTC.
 """
 
 import json
@@ -19,6 +22,7 @@ from typing import IO, Any, Self, final
 from embed.errors import EmbedError
 from embed.machine import refuse_output
 from embed.run.encoding import EncodedVideo
+from embed.sources import Video
 from embed.store import Failure
 
 _LONGEST_LINE_BYTES = 1 << 20
@@ -93,6 +97,14 @@ class RunLog:
         """Log a video without vectors."""
         cells = asdict(failure)
         self._append(id=cells.pop("id"), location=cells.pop("location"), status="failed", **cells)
+
+    def moved(self, old_id: str, video: Video) -> None:
+        """Log a video that keeps its vectors under a new id or in a new place."""
+        self._append(id=video.id, location=video.location, status="moved", old_id=old_id)
+
+    def dropped(self, video_id: str, location: str) -> None:
+        """Log a video or failure that is no longer in the store."""
+        self._append(id=video_id, location=location, status="dropped")
 
     def _append(self, **values: Any) -> None:
         if self._file:

@@ -20,6 +20,7 @@ from embed.run.encoder_choice import choose_encoder, needs_no_encoder, provenanc
 from embed.run.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.run.frames_ahead import FramesAhead
 from embed.run.log import RunLog, refuse_log
+from embed.run.pruning import refuse_most
 from embed.sources import Roots, Sources, Video, find_videos, is_same_place, roots_of
 from embed.store import (
     EmbeddingStore,
@@ -58,7 +59,8 @@ def embed_videos(
         on_progress: called when the encoder is loaded, after every video, and every second in between.
 
     Raises:
-        SourceError: there is nothing to embed, or a name in the store means another video here.
+        SourceError: there is nothing to embed, a name in the store means another video here, or most videos of a source
+            would be pruned.
         EncoderError: the encoder cannot be built, or `config.precision` changes its vectors too much.
         StoreError: the store cannot be written. StoreMismatch: its vectors were made in another way.
     """
@@ -138,6 +140,7 @@ class _Run:
         self._clock = StageClock()
         self._embedded = self._vectors = self._encoded = self._failed = 0
         self._changes = Changes(())
+        self._dropped: tuple[str, ...] = ()
         self._listed_in: dict[str, str] = {}
         self._decoded_on_cpu: Counter[str] = Counter()
 
@@ -145,11 +148,14 @@ class _Run:
         """Compare the videos with the store, and return those whose files are to be embedded. Nothing is written.
 
         Raises:
-            SourceError: a name in the store means another video here, or no file exists.
+            SourceError: a name in the store means another video here, no file exists, or most videos of a source would
+                be pruned.
         """
         self._changes = Changes(tuple(videos))
         if self._writer.embedded or self._writer.failed:
             self._changes = find_changes(store, videos, roots)
+        if self._config.is_pruning and not self._config.is_pruning_anyway:
+            refuse_most(store, self._changes.losses)
         self._listed_in = {video.id: video.listed_in for video in self._changes.videos if video.listed_in}
         open_videos = self._open_videos()
         absent = absent_among(open_videos)
@@ -163,12 +169,21 @@ class _Run:
         Args:
             missing: what `compare` returned.
         """
-        moved = self._moved_records()
-        damaged = self._writer.revise(moved, self._changes.gone if self._config.is_pruning else ())
-        lost = [video for old, video in self._changes.moved.items() if old in damaged]
+        moved, changes = self._moved_records(), self._changes
+        if self._config.is_pruning_anyway:
+            self._dropped = tuple(changes.gone)
+        elif self._config.is_pruning:
+            kept_back = set().union(*changes.emptied.values())
+            self._dropped = tuple(video_id for video_id in changes.gone if video_id not in kept_back)
+        damaged = self._writer.revise(moved, self._dropped)
+        lost = [video for old, video in changes.moved.items() if old in damaged]
         left_out = {video.id for video in lost}
-        kept = {old: video for old, video in self._changes.moved.items() if old not in damaged}
-        self._changes = replace(self._changes, moved=kept)
+        kept = {old: video for old, video in changes.moved.items() if old not in damaged}
+        self._changes = replace(changes, moved=kept)
+        for old, video in kept.items():
+            self._log.moved(old, video)
+        for video_id in self._dropped:
+            self._log.dropped(video_id, changes.gone[video_id])
         self._writer.embedded -= self._changes.changed
         for video in absent_among(self._open_videos()):
             self._fail(failure_of_absent(video))
@@ -233,7 +248,7 @@ class _Run:
             seconds: how long the run took.
             load_seconds: part of it until the encoder was loaded.
         """
-        videos, changes = self._changes.videos, self._changes
+        videos, changes, dropped = self._changes.videos, self._changes, frozenset(self._dropped)
         known_as = {here: changes.known_as.get(there, there) for here, there in doubles.items()}
         with EmbeddingStore(store) as written:
             copies = find_copies(written)
@@ -255,8 +270,9 @@ class _Run:
             failures=failures,
             decoded_on_cpu=dict(self._decoded_on_cpu),
             moved={old: video.id for old, video in changes.moved.items()},
-            gone=changes.gone,
-            pruned=self._config.is_pruning,
+            gone=tuple(video_id for video_id in changes.gone if video_id not in dropped),
+            emptied={folder: ids for folder, ids in changes.emptied.items() if not dropped.issuperset(ids)},
+            dropped=self._dropped,
             known_as=known_as | dict(changes.known_as),
             copies=copies,
         )

@@ -1,10 +1,10 @@
 """The results of the commands as text for people, in lines of at most 80 columns. Nothing here is coloured."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embed.machine import fold, shown
+from embed.machine import fold, shell_word, shown
 
 if TYPE_CHECKING:
     from embed.run.config import EmbedSummary
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SHOWN_FAILURES = 20
 """How many failures are listed. The others are counted."""
+_SHOWN_NAMES = 5  # of each kind of change of a store
 COLUMNS = 80
 _HASH_DIGITS = 8
 _NAME_COLUMNS = 10
@@ -39,24 +40,24 @@ def summary_text(summary: "EmbedSummary") -> str:
 
     counts = f"{counted(summary.embedded, 'video')} embedded, {summary.skipped:,} in the store already"
     vectors = counted(summary.vectors, "vector") if summary.vectors else "no new vectors"
-    lines = [
+    done = [
         f"{counts}, {summary.failed:,} failed",
         f"{vectors} in {summary.seconds:.1f} s, store: {Path(summary.store)}",
     ]
     if summary.changed:
-        lines.append(f"{counted(summary.changed, 'video')} of these embedded again, because the files changed")
-    lines += _following_lines(summary)
+        done.append(f"{counted(summary.changed, 'video')} of these embedded again, because the files changed")
+    notes = []
     if summary.repeated:
         repeated = counted(summary.repeated, "vector")
-        lines.append(f"{repeated} copied, because the frame is the same as the one before")
-    lines += [
+        notes.append(f"{repeated} copied, because the frame is the same as the one before")
+    notes += [
         f"{counted(count, 'video')} decoded on the CPU: {reason}" for reason, count in summary.decoded_on_cpu.items()
     ]
     if summary.hint:
         work = f"{summary.decode_cpu_seconds:.1f} s decoding, {summary.encode_cpu_seconds:.1f} s encoding"
         cores = f"{summary.cores_used:.1f} of {counted(core_count(), 'core')} busy on average"
-        lines += [f"Processor time: {work}; {cores}", f"To go faster: {summary.hint}"]
-    return "\n".join(map(wrapped, lines))
+        notes += [f"Processor time: {work}; {cores}", f"To go faster: {summary.hint}"]
+    return "\n".join([*map(wrapped, done), *_following_lines(summary), *map(wrapped, notes)])
 
 
 def _following_lines(summary: "EmbedSummary") -> list[str]:
@@ -65,24 +66,51 @@ def _following_lines(summary: "EmbedSummary") -> list[str]:
 
     lines = []
     if summary.moved:
-        old, new = next(iter(summary.moved.items()))
-        example = f"{shown(old)} is {shown(new)} now" if old != new else f"{shown(old)} is in another place now"
-        lines.append(f"{counted(len(summary.moved), 'video')} moved and kept the vectors: {example}")
-    if summary.gone and summary.pruned:
-        lines.append(f"{counted(len(summary.gone), 'video')} dropped from the store, e.g. {shown(summary.gone[0])}")
-    elif summary.gone:
+        listing = f"inspect-embeddings {shell_word(summary.store)} --list shows all ids"
+        moved = [
+            f"{old} is {new} now" if old != new else f"{old} is in another place now"
+            for old, new in summary.moved.items()
+        ]
+        lines += _named(f"{counted(len(moved), 'video')} moved and kept the vectors", moved, listing)
+    if summary.dropped:
+        dropped = f"{counted(len(summary.dropped), 'video')} dropped from the store"
+        lines += _named(dropped, summary.dropped, "which --log writes down")
+    if summary.gone:
         are = "is" if len(summary.gone) == 1 else "are"
-        gone = counted(len(summary.gone), "video")
-        lines.append(f"{gone} of the store {are} no longer in these sources, e.g. {shown(summary.gone[0])}")
+        gone = f"{counted(len(summary.gone), 'video')} of the store {are} no longer in these sources"
+        lines += _named(gone, summary.gone, "which --json lists")
+    if summary.emptied:
+        lines.append(wrapped(_emptied_text(summary.emptied)))
     if summary.known_as:
-        here, there = next(iter(summary.known_as.items()))
-        known = counted(len(summary.known_as), "file")
-        example = f"{shown(here)} is in the store as {shown(there)}"
-        lines.append(f"{known} named by two ids and not embedded twice: {example}")
+        known = [f"{here} is in the store as {there}" for here, there in summary.known_as.items()]
+        lines += _named(
+            f"{counted(len(known), 'file')} named by two ids and not embedded twice", known, "which --json lists"
+        )
     if summary.copies:
-        groups, example = counted(len(summary.copies), "group"), " = ".join(map(shown, summary.copies[0][:3]))
-        lines.append(f"{groups} of videos with the same content under several ids, e.g. {example}")
+        copies = [" = ".join(ids) for ids in summary.copies]
+        what = f"{counted(len(copies), 'group')} of videos with the same content under several ids"
+        lines += _named(what, copies, "which --json lists")
     return lines
+
+
+def _emptied_text(emptied: Mapping[str, Sequence[str]]) -> str:
+    first, count = next(iter(emptied)), sum(map(len, emptied.values()))
+    where, they, it = f"{len(emptied):,} folders, such as {first}", "They are", "these folders"
+    if len(emptied) == 1:
+        where, they, it = first, "It is", "this folder"
+    return (
+        f"{count:,} of these lay in {where}. {they} there, but without any video, as where a disk is not mounted, so "
+        f"--prune keeps them. To drop them, remove {it} first, or use --prune-anyway"
+    )
+
+
+def _named(what: str, names: Sequence[str], others: str) -> list[str]:
+    """Return lines on some things: the count, the first names, and what lists the others."""
+    if len(names) == 1:
+        return [wrapped(f"{what}: {names[0]}")]
+    more = len(names) - _SHOWN_NAMES
+    lines = [wrapped(f"{what}:"), *(wrapped(name, indent=2) for name in names[:_SHOWN_NAMES])]
+    return lines if more <= 0 else [*lines, wrapped(f"... and {more:,} more, {others}", indent=2)]
 
 
 def failures_text(failures: Iterable["Failure"]) -> str:

@@ -5,6 +5,7 @@ A run may tell or drop only videos that belong to its own sources, since a store
 
 import glob
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from embed.sources.kept_addresses import without_secrets
 from embed.sources.locations import is_remote, is_web, suffix_of
 from embed.sources.video_lists import LIST_READERS
-from embed.sources.videos import Sources, each_source, fixed_folder, path_of
+from embed.sources.videos import Sources, each_source, fixed_folder, is_named_as_video, path_of, walk
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,39 @@ class Roots:
             location: where the video was, without secrets.
             listed_in: the list that had named it, or "".
         """
-        if listed_in in self.lists:
-            return True
-        if is_remote(location):
-            return any(location.startswith(f"{prefix}/") for prefix in self.prefixes)
-        return self._is_below(location) and is_gone(location)
+        if self.source_of(location, listed_in) is None:
+            return False
+        return listed_in in self.lists or is_remote(location) or is_gone(location)
 
-    def _is_below(self, location: str) -> bool:
-        places = (os.path.abspath(location), place_of(location))  # noqa: PTH100 (Path.absolute keeps `..`)
-        return any(place.startswith(f"{folder.rstrip('/')}/") for place in places for folder in self.folders)
+    def source_of(self, location: str, listed_in: str) -> str | None:
+        """Return the list, prefix or folder that a video belongs to; None if it belongs to none.
+
+        Args:
+            location: where the video was, without secrets.
+            listed_in: the list that had named it, or "".
+        """
+        if listed_in in self.lists:
+            return listed_in
+        if is_remote(location):
+            return _above(location, self.prefixes)
+        absolute = os.path.abspath(location)  # noqa: PTH100 (Path.absolute keeps `..`)
+        return _above(place_of(location), self.folders) or _above(absolute, self.folders)
+
+    def emptied_folder(self, location: str, holds_video: Callable[[str], bool]) -> str | None:
+        """Return the outermost folder above a lost file that is there but holds no video; None if there is none.
+
+        A disk that is not mounted leaves such a folder, or a link to it that leads nowhere. A folder that somebody
+        removed is not there.
+
+        Args:
+            location: a path below one of the folders.
+            holds_video: `holds_video`, or one that remembers what it found.
+        """
+        found, folder = None, os.path.dirname(os.path.abspath(location))  # noqa: PTH100, PTH120
+        while self.source_of(folder, "") and not holds_video(folder):
+            found = folder if os.path.lexists(folder) else found
+            folder = os.path.dirname(folder)  # noqa: PTH120
+        return found
 
 
 def roots_of(sources: Sources) -> Roots:
@@ -67,6 +92,20 @@ def roots_of(sources: Sources) -> Roots:
         elif path.suffix.lower() in LIST_READERS:
             lists.add(os.path.abspath(path))  # noqa: PTH100
     return Roots(frozenset(folders), frozenset(prefixes), frozenset(lists))
+
+
+def _above(location: str, places: Iterable[str]) -> str | None:
+    """Return the shortest of the places that a location lies below."""
+    above = [place for place in places if location.startswith(f"{place.rstrip('/')}/")]
+    return min(above, key=len, default=None)
+
+
+def holds_video(folder: str) -> bool:
+    """Return True if a search of a folder would find a video; False also where it cannot be searched."""
+    try:
+        return any(is_named_as_video(path.name) for path in walk(Path(folder)))
+    except OSError:
+        return False
 
 
 def is_gone(location: str) -> bool:

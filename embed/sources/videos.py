@@ -162,13 +162,16 @@ def path_of(source: str) -> Path:
 
 
 def _folder_videos(folder: Path) -> list[Video]:
-    return _known_by_ending(str(folder), _files_below(folder, _walk(folder)))
+    return _known_by_ending(str(folder), _files_below(folder, walk(folder)))
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder, including those behind links to folders.
 
     Each folder is visited once, so links may form circles. Its own path is preferred over that of a link to it.
+
+    Raises:
+        OSError: a folder cannot be read.
     """
     seen: set[tuple[int, int]] = set()
     roots = deque([folder])
@@ -211,9 +214,12 @@ def _files_below(root: Path, paths: Iterator[Path]) -> list[Video]:
     return [_local_video(path.relative_to(root).as_posix(), path) for path in paths if path.is_file()]
 
 
-def _is_shadow(name: str) -> bool:
-    """Return True for `._clip.mp4`, which macOS writes beside clip.mp4 on other disks, and which is no video."""
-    return name.startswith("._")
+def is_named_as_video(name: str) -> bool:
+    """Return True if a search takes a file of this name: it has a video's suffix.
+
+    It does not take `._clip.mp4`, which macOS writes beside clip.mp4 on other disks, and which is no video.
+    """
+    return suffix_of(name) in VIDEO_SUFFIXES and not name.rpartition("/")[2].startswith("._")
 
 
 def _local_video(video_id: str, path: Path, listed_in: str = "") -> Video:
@@ -265,8 +271,7 @@ def _fixed_part(source: str) -> str:
 
 
 def _known_by_ending(source: str, files: list[Video]) -> list[Video]:
-    named = [file for file in files if not _is_shadow(file.id.rpartition("/")[2])]
-    videos = [file for file in named if suffix_of(file.id) in VIDEO_SUFFIXES]
+    videos = [file for file in files if is_named_as_video(file.id)]
     if not videos:
         raise SourceError(
             f"{source} holds no video file. A folder or pattern finds files with these suffixes: "

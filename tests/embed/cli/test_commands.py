@@ -81,10 +81,10 @@ def test_what_is_gone_is_told_with_the_command_that_drops_it(folder: Path, tmp_p
     (folder / "1.mp4").rename(folder / "hug" / "1.mp4")
     told = CliRunner().invoke(embed_videos, command, prog_name="embed-videos")
     assert "1 video moved and kept the vectors: 1.mp4 is hug/1.mp4 now\n" in told.stdout
-    assert "1 video of the store is no longer in these sources, e.g. 0.mp4\n" in told.stdout
+    assert "1 video of the store is no longer in these sources: 0.mp4\n" in told.stdout
     line = told.stderr.split("To drop from the store what is no longer in these sources:\n")[1].split("\n")[0]
     pruned = CliRunner().invoke(embed_videos, shlex.split(line)[1:])
-    assert "1 video dropped from the store, e.g. 0.mp4\n" in pruned.stdout
+    assert "1 video dropped from the store: 0.mp4\n" in pruned.stdout
     listed = CliRunner().invoke(inspect_embeddings, [str(tmp_path / "s.h5"), "--list"])
     assert listed.stdout == f"hug/1.mp4\thug\t{folder}/hug/1.mp4\n"
     described = json.loads(CliRunner().invoke(inspect_embeddings, [str(tmp_path / "s.h5"), "--list", "--json"]).stdout)
@@ -97,7 +97,7 @@ def test_copies_and_second_names_are_told(folder: Path, tmp_path: Path) -> None:
     command = [str(folder / "hug"), str(folder), *LITE0, "-o", str(tmp_path / "s.h5")]
     told = " ".join(CliRunner().invoke(embed_videos, command).stdout.split())
     assert "1 file named by two ids and not embedded twice: 2.mp4 is in the store as hug/2.mp4" in told
-    assert "1 group of videos with the same content under several ids, e.g. 0.mp4 = 1.mp4" in told
+    assert "1 group of videos with the same content under several ids: 0.mp4 = 1.mp4" in told
 
 
 @pytest.mark.parametrize(

@@ -37,4 +37,5 @@ def test_the_options_of_embed_videos_stand_in_groups() -> None:
 def test_what_everybody_sets_stands_first() -> None:
     first = help_of(embed_videos).split("\nFrames:")[0].split("\nOptions:")[1]
     named = [line.split()[0] for line in first.splitlines() if line.startswith("  -")]
-    assert named == ["-o,", "--model", "--pretrained", "--sampling", "--frames-count", "--retry-failed", "--prune"]
+    often = ["-o,", "--model", "--pretrained", "--sampling", "--frames-count", "--retry-failed"]
+    assert named == [*often, "--prune", "--prune-anyway"]
