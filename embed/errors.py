@@ -24,6 +24,7 @@ FailureReason = Literal[
     "decode_error",
     "encode_error",
     "fetch_error",
+    "refused",
     "timeout",
     "out_of_memory",
     "crashed",

@@ -19,11 +19,11 @@ class FaultyServer:
     Args:
         url: its address, without a final slash.
         files: for each path, the content to send.
-        faults: for each path, what goes wrong: "503", "503 twice", "403", "cut", "longer", "stall", "trickle", "no
-            length", "no ranges" (sends the whole file for a part), "endless" (no length, and the file again and again)
-            or "slow" (80 KB per second). "longer" sends all, and states that there is more; "cut", "stall" and
-            "trickle" never send more than half, except of a single byte. With " inside" after a fault, as in "503
-            inside", only requests that exclude the file's first and last bytes have it.
+        faults: for each path, what goes wrong: "403" or another status, "503 twice", "cut", "longer", "stall",
+            "trickle", "no length", "no ranges" (sends the whole file for a part), "endless" (no length, and the file
+            again and again) or "slow" (80 KB per second). "longer" sends all, and states that there is more; "cut",
+            "stall" and "trickle" never send more than half, except of a single byte. With " inside" after a fault, as
+            in "503 inside", only requests that exclude the file's first and last bytes have it.
         redirects: for each path, the address that it redirects to.
         requests: how often each path was requested with GET.
         bytes_served: the bytes of all bodies sent.
@@ -75,10 +75,8 @@ class _Answer(BaseHTTPRequestHandler):
         if inside and not self._is_inside(len(state.files[path])):
             fault = ""
         state.requests[path] += has_body
-        status = 404 if path not in state.files else 403 if fault == "403" else 200
+        status = 404 if path not in state.files else int(fault) if fault.isdecimal() else 200
         if fault == "503 twice" and state.requests[path] <= 2:
-            status = 503
-        if fault == "503":
             status = 503
         if path in state.redirects:
             status = 302

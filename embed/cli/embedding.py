@@ -239,16 +239,24 @@ def _next_command(store: str) -> str:
 
 
 def _show_what_to_retry(failures: "tuple[Failure, ...]") -> None:
-    """Show on stderr the command that tries videos again that may succeed without any change to them."""
+    """Show on stderr the command that tries videos again, and which of them it may help, with or without a change."""
     from embed.machine import counted
 
     passing = sum(failure.reason in _PASSING_REASONS for failure in failures)
+    refused = sum(failure.reason == _REFUSED for failure in failures)
     if passing:
         click.echo(
             f"\n{counted(passing, 'video')} of these may succeed another time,"
             "\nor with a larger --timeout or --memory-limit.",
             err=True,
         )
+    if refused:
+        click.echo(
+            f"\n{counted(refused, 'video')} refused: change what the reason names (credentials, a link"
+            "\nthat expired, --public-only, a package) before you try again.",
+            err=True,
+        )
+    if passing or refused:
         show_command("To try failed videos again:", typed_again("--retry-failed"))
 
 

@@ -105,7 +105,8 @@ class Fetcher:
         """Yield the path of a video's file, or its partial copy. A copy is removed afterwards.
 
         Raises:
-            VideoError: the video does not exist (not_found) or cannot be fetched (fetch_error).
+            VideoError: the video does not exist (not_found), cannot be fetched (fetch_error), or cannot be fetched
+                however often it is tried (refused).
             EmbedError: copies cannot be kept on this machine.
         """
         if not is_remote(video.address):

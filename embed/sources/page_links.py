@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from embed.errors import VideoError
+from embed.errors import FailureReason, VideoError
 from embed.sources.kept_addresses import plain_words, without_secrets
 from embed.sources.locations import is_web, suffix_of, with_small_scheme
 from embed.sources.public_hosts import public_connections
+from embed.sources.transfers import is_refusal
 
 _PAGE_TYPES = frozenset(
     {
@@ -54,13 +55,14 @@ def fetch_from_page(
         The path of the file: `target` with the suffix of its format.
 
     Raises:
-        VideoError: the page has no video or is gone (not_found), or the video cannot be fetched (fetch_error).
+        VideoError: the page has no video or is gone (not_found), cannot be read here (refused), or the video cannot be
+            fetched (fetch_error).
     """
     try:
         import yt_dlp
     except ImportError as error:
         raise VideoError(
-            "fetch_error",
+            "refused",
             f"{without_secrets(address)} is a web page, and the package that fetches videos from pages is not "
             "installed. Install it: pip install '.[download]' in framehead's folder",
         ) from error
@@ -120,8 +122,13 @@ def _as_video_error(address: str, error: Exception) -> VideoError:
     status = getattr(getattr(cause, "cause", None), "status", None) or getattr(cause, "status", None)
     if status in (404, 410):
         return VideoError("not_found", f"{shown} does not exist any more (HTTP {status}). Check the address")
+    reason: FailureReason = "fetch_error"
+    if type(cause).__name__ == "UnsupportedError":  # no extractor, and no video in the page
+        reason = "not_found"
+    elif is_refusal(status):
+        reason = "refused"
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).removeprefix("ERROR: ").split("; please report")[0]
-    return VideoError("fetch_error", f"{shown} gives no video: {plain_words(text, address)}")
+    return VideoError(reason, f"{shown} gives no video: {plain_words(text, address)}")
 
 
 class _Silence:

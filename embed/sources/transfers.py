@@ -4,6 +4,7 @@ import errno
 import shutil
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import final
 
@@ -19,6 +20,11 @@ LEAST_BYTES_PER_S = 1024
 
 _PASSING_STATUSES = frozenset({408, 425, 429})  # timeout, too early, too many requests (RFC 9110, 8470, 6585)
 _CREDENTIALS = "Check the credentials in the environment; a signed link may have expired"
+# By name, since their libraries are loaded only where they are used: botocore's, and aiohttp's for addresses.
+_NO_CREDENTIALS = frozenset({"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"})
+_WRONG_ADDRESSES = frozenset(
+    {"ParamValidationError", "InvalidURL", "InvalidUrlClientError", "NonHttpUrlClientError"}
+) | {f"{kind}UrlRedirectClientError" for kind in ("Invalid", "NonHttp")}
 
 
 class _Stopped(Exception):
@@ -82,20 +88,22 @@ class Transfer:
             raise _TooLarge(f"its server states no size, and {received_bytes:,} bytes nearly fill the disk. {way_out}")
 
 
-def status_of(error: BaseException | None) -> int | None:
+def status_of(error: BaseException) -> int | None:
     """Return the HTTP status behind an error: fsspec reports every refusal of a web server as "file not found"."""
+    statuses = (getattr(each, "status", None) for each in _chain(error))
+    return next((status for status in statuses if isinstance(status, int)), None)
+
+
+def is_refusal(status: int | None) -> bool:
+    """Return True for an HTTP status that stays the same however often a server is asked."""
+    return status is not None and 400 <= status < 500 and status not in _PASSING_STATUSES
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and its causes; the last is the root."""
     while error:
-        status = getattr(error, "status", None)
-        if isinstance(status, int):
-            return status
+        yield error
         error = error.__cause__
-    return None
-
-
-def _root_of(error: BaseException) -> BaseException:
-    while error.__cause__:
-        error = error.__cause__
-    return error
 
 
 def problem_of(error: Exception) -> tuple[FailureReason, str, bool]:
@@ -104,15 +112,25 @@ def problem_of(error: Exception) -> tuple[FailureReason, str, bool]:
     An error's own text is shown only if it is ours or the system's: other libraries' texts may contain the address with
     its secrets.
     """
-    root, status = _root_of(error), status_of(error)
-    if isinstance(root, WrongLength | _TooSlow | _TooLarge | EmbedError):
-        return "fetch_error", f"was not fetched: {root}", not isinstance(root, _TooLarge | EmbedError)
+    *_, root = _chain(error)
+    status = status_of(error)
+    if isinstance(root, _TooLarge | EmbedError):
+        return "refused", f"was not fetched: {root}", False
+    if isinstance(root, WrongLength | _TooSlow):
+        return "fetch_error", f"was not fetched: {root}", True
     if status in (404, 410) or (status is None and isinstance(root, FileNotFoundError)):
         return "not_found", "does not exist. Check the address", False
-    if status is not None and 400 <= status < 500 and status not in _PASSING_STATUSES:
-        return "fetch_error", f"was refused (HTTP {status}). {_CREDENTIALS}", False
-    if isinstance(root, PermissionError) or type(root).__name__ == "NoCredentialsError":  # botocore's
-        return "fetch_error", f"was refused. {_CREDENTIALS}", False
+    if is_refusal(status):
+        return "refused", f"was refused (HTTP {status}). {_CREDENTIALS}", False
+    names = {type(each).__name__ for each in _chain(error)}
+    if isinstance(root, PermissionError) or names & _NO_CREDENTIALS:
+        return "refused", f"was refused. {_CREDENTIALS}", False
+    if names & _WRONG_ADDRESSES:
+        return (
+            "refused",
+            "was not fetched: its address, or one that it leads to, is not valid. Correct the address",
+            False,
+        )
     if isinstance(root, OSError) and root.errno in (errno.ENOSPC, errno.EDQUOT):
         return "fetch_error", "was not fetched: the disk is full. Set TMPDIR to a folder on another disk", False
     return "fetch_error", f"was not fetched: {_in_plain_words(root, status)}", True

@@ -106,6 +106,7 @@ def test_a_refusal_says_what_to_check_and_shows_no_secret(make_fetcher: MakeFetc
     server.files["/a.mp4"], server.faults["/a.mp4"] = b"x", "403"
     address = f"{server.url}/a.mp4?X-Amz-Signature=hush".replace("//", "//me:hush@")
     error = fetch_error(make_fetcher(), address)
+    assert error.reason == "refused"
     assert error.detail.startswith(f"{server.url}/a.mp4 was refused (HTTP 403). Check the credentials")
     assert "hush" not in repr(error)
 
@@ -244,7 +245,7 @@ def test_a_page_gives_the_video_that_it_shows(make_fetcher: MakeFetcher, server:
 def test_a_page_without_a_video_is_a_failure(make_fetcher: MakeFetcher, server: FaultyServer) -> None:
     server.files["/page.html"] = b"<html><title>t</title>no video here</html>"
     error = fetch_error(make_fetcher(stall_s=5), f"{server.url}/page.html?token=hush")
-    assert error.reason == "fetch_error"
+    assert error.reason == "not_found"
     assert error.detail.startswith(f"{server.url}/page.html gives no video: ")
     assert "hush" not in repr(error)
 
@@ -255,6 +256,7 @@ def test_without_the_extra_a_page_says_how_to_install_it(
     monkeypatch.setitem(sys.modules, "yt_dlp", None)
     server.files["/page.html"] = b"<html></html>"
     error = fetch_error(make_fetcher(), f"{server.url}/page.html")
+    assert error.reason == "refused"
     assert "pip install '.[download]' in framehead's folder" in error.detail
 
 

@@ -26,6 +26,7 @@ def failure_of(folder: Path, address: str) -> str:
     config = FetchConfig(folder=str(folder), attempts=2, backoff_s=0.01, stall_s=3, public_only=True)
     with Fetcher(config) as fetcher, pytest.raises(VideoError) as caught, fetcher.local_file(Video("a", address)):
         pass
+    assert caught.value.reason == "refused"
     return caught.value.detail
 
 

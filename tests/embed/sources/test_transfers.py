@@ -32,11 +32,11 @@ def fetch(folder: Path, address: str, *, ahead_bytes: int = 4 << 30, stall_s: fl
         return read_timeline(path).frame_count
 
 
-def failure_of(folder: Path, address: str, *, ahead_bytes: int = 4 << 30) -> str:
+def failure_of(folder: Path, address: str, *, ahead_bytes: int = 4 << 30, reason: str = "refused") -> str:
     """Return why a video cannot be fetched, after checking that nothing is left of it."""
     with pytest.raises(VideoError) as caught:
         fetch(folder, address, ahead_bytes=ahead_bytes)
-    assert caught.value.reason == "fetch_error"
+    assert caught.value.reason == reason
     assert list(folder.iterdir()) == []
     return caught.value.detail
 
@@ -69,7 +69,7 @@ def test_a_page_of_a_video_without_end_stops_at_the_limit(server: FaultyServer, 
 
 def test_a_live_stream_is_refused(server: FaultyServer, tmp_path: Path) -> None:
     server.files["/live.m3u8"] = LIVE.encode()
-    detail = failure_of(tmp_path, f"{server.url}/live.m3u8?token=hush")
+    detail = failure_of(tmp_path, f"{server.url}/live.m3u8?token=hush", reason="fetch_error")
     way_out = "Embed it after its end: --retry-failed"
     assert detail == f"{server.url}/live.m3u8 is a live stream, which has no end. {way_out}"
 
