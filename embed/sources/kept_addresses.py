@@ -2,19 +2,25 @@
 
 An address may hold secrets: `user:password@`, the query of a signed link, a fragment, another address inside it. They
 are needed to fetch a video and for nothing else. So what is kept is put together from an allow-list of parts: the
-scheme, the host, the port, the path, and the query's `v` of YouTube. All else is replaced by eight digits of its hash,
-so that links which differ only there still are different videos. What signs a link does not count: it changes when a
-link is signed again.
+scheme, the host, the port, the path, and the query's `v` of YouTube. All else is replaced by twelve digits of its hash,
+so that links which differ only there still are different videos; with twelve, no two of a million links are likely to
+have the same. What signs a link does not count: it changes when a link is signed again.
 
-Where an address can be read in two ways (`https://user:12/34@host` may have a password with a slash, or a port), it is
+A path is kept because its parts name the video, except for a part that looks like a secret: its hash stands in its
+place. It counts for what the video is, since nothing tells which parts of a path sign and which name.
+
+Nobody can tell whether `https://user:12/34@host` has a password with a slash, or a port and a path. Such an address is
 kept as its scheme alone, and refused as a source: `why_unfit`.
 """
 
 import re
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import PurePosixPath
 from typing import Self
 from urllib.parse import parse_qsl, unquote
+
+from embed.machine import VIDEO_SUFFIXES
 
 WEB = ("http", "https")
 SCHEMES = (*WEB, "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "ftp")
@@ -39,11 +45,23 @@ _SIGNING = re.compile(
     r"|s[vetprk]|spr|sip|sks|skv|skt|ske|skoid|sktid|response-.*",
     re.IGNORECASE,
 )
-_PATH_PARAMETER = re.compile(r";[^/;=]+=[^/;]*")  # such as ;jsessionid=...
+_PATH_PARAMETER = re.compile(r";([^/;=]+)=([^/;]*)")  # such as ;jsessionid=...
+# What may be secret in a part of a path: a JSON Web Token (RFC 7519), a setting that signs, letters at random.
+_WEB_TOKEN = re.compile(r"eyJ[\w-]{8,}")
+_SECRET_SETTING = re.compile(
+    r"(?<![a-z])(?:[\w-]*(?:token|signature|secret|password|passwd|credential|sessionid|apikey|api_key|hmac)"
+    r"|sig|pwd|hdnea|hdnts)=.",
+    re.IGNORECASE,
+)
+_LONG_WORD = re.compile(r"[A-Za-z0-9_-]{20,}")
+_RUN = re.compile(r"[A-Za-z0-9]{12,}")
+_PIECE_OF_A_NAME = re.compile(r"[A-Z]?[a-z]{3,}|[0-9]{3,}")
+_SHARE_OF_A_NAME = 0.6
+"""A run of which these pieces make less is random. Of made tokens of 43 letters of base64url, 1 in 86 is not found."""
 _STORED_QUERY = re.compile(
     r"[?#;](?=[\w.-]+=|~[0-9a-f]{8}$)"
 )  # an object's key may hold ?, # and ; but what follows them is no query
-_HASH_DIGITS = 8
+_HASH_DIGITS = 12
 _MARK = "~"
 _HASHED = re.compile(rf"{_MARK}[0-9a-f]{{{_HASH_DIGITS}}}")
 
@@ -82,9 +100,13 @@ def _split(rest: str, *, is_web: bool) -> tuple[str, str]:
     """Return an address's path, and its query without its fragment."""
     if is_web:
         path, _, query = rest.partition("#")[0].partition("?")
-        return _PATH_PARAMETER.sub("", path), query
+        return _PATH_PARAMETER.sub(_kept_parameter, path), query
     mark = _STORED_QUERY.search(rest)
     return (rest[: mark.start()], rest[mark.start() + 1 :]) if mark else (rest, "")
+
+
+def _kept_parameter(found: re.Match[str]) -> str:
+    return "" if _SIGNING.fullmatch(found[1]) else f";{_MARK}{_hash(found[0])}"
 
 
 def has_address(text: str) -> bool:
@@ -110,7 +132,9 @@ def without_secrets(location: str) -> str:
     >>> without_secrets("https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=3")
     'https://www.youtube.com/watch?v=dQw4w9WgXcQ'
     >>> without_secrets("https://host/download?file=a.mp4"), without_secrets("zip://a.mp4::https://me:secret@host/x.zip")
-    ('https://host/download?~a7638d76', 'zip://(hidden)')
+    ('https://host/download?~a7638d76ec93', 'zip://(hidden)')
+    >>> without_secrets("https://host/dl/eyJhbGciOiJIUzI1NiJ9.e30.Et9H/a.mp4")
+    'https://host/dl/~096ce9261739/a.mp4'
     """
     if not has_address(location):
         return location
@@ -118,7 +142,35 @@ def without_secrets(location: str) -> str:
     if isinstance(read, str) or read.scheme not in SCHEMES:
         scheme = _ADDRESS.match(location)
         return f"{scheme.group().lower() if scheme else ''}(hidden)"
-    return f"{read.scheme}://{read.host}{read.port}{read.path}{_kept_query(read)}"
+    path = "/".join(map(_kept_part, read.path.split("/")))
+    return f"{read.scheme}://{read.host}{read.port}{path}{_kept_query(read)}"
+
+
+def _kept_part(part: str) -> str:
+    """Return a part of a path, or its hash if it may be secret; the ending of a video's file stays."""
+    text, suffix = unquote(part), PurePosixPath(part).suffix
+    suffix = suffix if suffix.lower() in VIDEO_SUFFIXES else ""
+    if _HASHED.fullmatch(part.removesuffix(suffix)) or not _may_be_secret(text, is_file=bool(suffix)):
+        return part
+    return f"{_MARK}{_hash(text)}{suffix}"
+
+
+def _may_be_secret(text: str, *, is_file: bool) -> bool:
+    """Return True if a part of a path looks like a secret. The name of a file may have any letters and digits."""
+    if _WEB_TOKEN.search(text) or _SECRET_SETTING.search(text):
+        return True
+    runs = (run for word in _LONG_WORD.findall(text) for run in _RUN.findall(word))
+    return not is_file and any(map(_is_random, runs))
+
+
+def _is_random(run: str) -> bool:
+    """Return True if capitals, small letters and digits alternate as in a random text, and not as in a name.
+
+    >>> _is_random("Zq3xVb81LmPo9QtYw2Kd7A"), _is_random("MyHoliday2023"), _is_random("d41d8cd98f00b204e980")
+    (True, False, False)
+    """
+    is_mixed = run.lower() != run != run.upper() and any(map(str.isdigit, run))
+    return is_mixed and sum(map(len, _PIECE_OF_A_NAME.findall(run))) < _SHARE_OF_A_NAME * len(run)
 
 
 def _kept_query(address: _Address) -> str:
@@ -136,12 +188,39 @@ def _hash(text: str) -> str:
 
 
 def without_addresses(text: str) -> str:
-    """Return a text of this package with every address in it as it may be kept; an address ends at a space.
+    """Return a text of this package with every address in it as it may be kept.
 
-    >>> without_addresses("see https://me:pass@host/a?token=1 for it")
-    'see https://host/a for it'
+    An address ends at a space. An address with a space in it goes on behind it: of the words there, logins and queries
+    are taken out, too.
+
+    >>> without_addresses("see https://me:pass@host/a?token=1 for it, or //me:pass@host/b")
+    'see https://host/a for it, or //host/b'
+    >>> without_addresses("https://host/my clip.mp4?token=1 is gone")
+    'https://host/my clip.mp4 is gone'
     """
-    return re.sub(r"[a-z][a-z0-9+.-]+://\S*", lambda found: without_secrets(found.group()), text, flags=re.IGNORECASE)
+    first = _ADDRESS_WORD.search(text)
+    if not first:
+        return text
+    return text[: first.start()] + _SECRET_WORD.sub(_kept_word, text[first.start() :])
+
+
+_ADDRESS_WORD = re.compile(
+    r"(?:[a-z][a-z0-9+.-]+:|(?<![^\s\"'(\[<=,]))//\S*?(?=[\"')\]>.,:;!?]*(?:\s|$))", re.IGNORECASE
+)
+_SECRET_WORD = re.compile(
+    rf"(?P<address>{_ADDRESS_WORD.pattern})|(?P<login>(?<![^\s\"'(\[])[^\s/@\"'(\[][^\s@]*@\S*)"
+    r"|(?P<query>[?&#;][\w.~-]+=\S*)",
+    re.IGNORECASE,
+)
+
+
+def _kept_word(found: re.Match[str]) -> str:
+    word = found.group()
+    if found["address"] is None:
+        return "" if found["query"] else "(hidden)"
+    if word.startswith("//"):  # of the scheme of the page that it stands in
+        return without_secrets(f"https:{word}").removeprefix("https:") if "@" in word else word
+    return without_secrets(word)
 
 
 def plain_words(text: str, address: str) -> str:

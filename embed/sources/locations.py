@@ -52,7 +52,7 @@ def id_of_address(address: str) -> str:
     """Return a video's id from its address: everything after the host or the bucket.
 
     >>> id_of_address("https://host/videos/a%20cat.mp4?token=12"), id_of_address("https://host/watch?v=12")
-    ('videos/a cat.mp4', 'watch?~07d97187')
+    ('videos/a cat.mp4', 'watch?~07d971877ff2')
     """
     host, _, path = without_secrets(address).partition("://")[2].partition("/")
     path = path.strip("/")

@@ -17,7 +17,7 @@ from .provenance import (
     library_versions as library_versions,
 )
 from .reading import EmbeddingStore as EmbeddingStore, VideoVectors as VideoVectors, is_store as is_store
-from .records import Failure as Failure, VideoRecord as VideoRecord
+from .records import Failure as Failure, VideoRecord as VideoRecord, kept_location as kept_location
 from .repair import RepairReport as RepairReport, repair_embeddings as repair_embeddings
 from .tables import decode_text as decode_text
 from .writing import StoreWriter as StoreWriter, refuse_other_provenance as refuse_other_provenance

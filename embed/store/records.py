@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from embed.errors import FailureReason
+from embed.sources import without_secrets
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ class Failure:
     modified_s: float = 0.0
     size_bytes: int = 0
     listed_in: str = ""
+
+
+def kept_location(location: str) -> str:
+    """Return a path or an address as records have it: an address without what may be secret in it."""
+    return without_secrets(location)
 
 
 ADDED_LATER = {

@@ -3,7 +3,7 @@ r"""Names of videos in a label file -> ids of the videos that they mean.
 Rules are tried one after another; what a rule finds, the next ones leave alone:
 
     1. the id itself
-    2. the place: a path from the file's folder, an absolute path, an address
+    2. the place: a path from the file's folder, an absolute path, an address, compared without its secrets
     3. an id or a place that is spelled otherwise: ./ or \, an accent typed otherwise, .AVI for .avi
     4. a place that ends in the name, by two or more parts: hug/a.mp4 for /videos/hug/a.mp4
     5. an id in which the name ends, likewise: D:\old\hug\a.mp4 for hug/a.mp4
@@ -22,7 +22,7 @@ from typing import Protocol
 
 from classify.errors import LabelError
 from embed.machine import counted, real_path
-from embed.store import Failure
+from embed.store import Failure, kept_location
 
 _SHOWN = 3  # candidates that an error names
 
@@ -97,7 +97,7 @@ def match_videos(names: Iterable[str], videos: VideoListing, path: Path) -> Matc
 
 
 def _place(location: str, folder: Path) -> str:
-    return location if "://" in location else str(real_path(folder / location))
+    return kept_location(location) if "://" in location else str(real_path(folder / location))
 
 
 def spell(path: str) -> str:

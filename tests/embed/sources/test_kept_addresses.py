@@ -1,5 +1,9 @@
+import random
 import re
-from urllib.parse import quote
+import string
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -10,16 +14,14 @@ from embed.sources.locations import id_of_address, require_address
 from embed.sources.videos import Video
 
 MARK = "Qz7hush"
+LETTERS_AND_DIGITS = string.ascii_letters + string.digits
+WEB_TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=8)
 SECRETS = st.builds(lambda before, after: f"{before}{MARK}{after}", ANY, ANY)
 HOSTS = st.sampled_from(["host", "host.example:8080", "127.0.0.1:9000", "[2001:db8::1]:80", "www.youtube.com", "b.c"])
 PATHS = st.sampled_from(["", "/", "/a.mp4", "/v/@me/video/1", "/a%20b/c.mkv", "/watch", "/x;v=1/a.mp4", "/a::b.mp4"])
 SCHEMES = st.sampled_from(["https", "http", "HTTPS", "s3", "gs", "az", "ftp", "sftp", "memory"])
 KEYS = st.sampled_from(["token", "X-Amz-Signature", "id", "v", "file", "name", "q", "k"])
-
-
-def login(secret: str, user: str) -> str:
-    return f"{user}:{secret}@"
 
 
 ADDRESSES = st.one_of(
@@ -101,12 +103,12 @@ def test_plain_words_of_a_library_stay(text: str) -> None:
     [
         ("https://host/a.mp4", "https://host/a.mp4"),
         ("HTTPS://Host:8443/A.mp4", "https://Host:8443/A.mp4"),
-        ("https://www.tiktok.com/@someone/video/1?lang=en", r"https://www.tiktok.com/@someone/video/1\?~[0-9a-f]{8}"),
+        ("https://www.tiktok.com/@someone/video/1?lang=en", r"https://www.tiktok.com/@someone/video/1\?~[0-9a-f]{12}"),
         ("https://youtu.be/dQw4w9WgXcQ?si=hush", "https://youtu.be/dQw4w9WgXcQ"),
         ("https://m.youtube.com/watch?list=hush&v=dQw4w9WgXcQ", r"https://m.youtube.com/watch\?v=dQw4w9WgXcQ"),
-        ("https://notyoutube.com/watch?v=dQw4w9WgXcQ", r"https://notyoutube.com/watch\?~[0-9a-f]{8}"),
+        ("https://notyoutube.com/watch?v=dQw4w9WgXcQ", r"https://notyoutube.com/watch\?~[0-9a-f]{12}"),
         ("s3://bucket/what? #3;x.mp4", r"s3://bucket/what\? #3;x.mp4"),
-        ("s3://bucket/a.mp4?versionId=hush", r"s3://bucket/a.mp4\?~[0-9a-f]{8}"),
+        ("s3://bucket/a.mp4?versionId=hush", r"s3://bucket/a.mp4\?~[0-9a-f]{12}"),
         ("s3://key:hush@bucket/a.mp4", "s3://bucket/a.mp4"),
         ("abfss://videos@account.dfs.core.windows.net/a.mp4", "abfss://videos@account.dfs.core.windows.net/a.mp4"),
         ("https://[2001:db8::1]/a.mp4", r"https://\[2001:db8::1\]/a.mp4"),
@@ -141,6 +143,103 @@ def test_a_link_that_is_signed_again_is_the_same_video(name: str) -> None:
 def test_an_address_that_is_not_on_the_list_is_refused(address: str) -> None:
     with pytest.raises(SourceError, match="The address"):
         require_address(address)
+
+
+TOKENS = st.one_of(
+    st.binary(min_size=12).map(
+        lambda payload: f"{WEB_TOKEN}.{urlsafe_b64encode(payload).decode().rstrip('=')}.Et9HFtf9"
+    ),
+    st.from_regex(r"[A-Za-z0-9]{6,20}", fullmatch=True).map(
+        lambda secret: f"exp=17~acl=/*~hmac={secret}".replace("/", "%2F")
+    ),
+    st.from_regex(r"[A-Za-z0-9]{6,20}", fullmatch=True).map(lambda secret: f"access_token={secret}"),
+)
+AROUND = st.sampled_from(["{}/a.mp4", "dl/{}/a.mp4", "v/{}", "{}/", "dl/{}/{}/a.mp4"])
+
+
+@settings(deadline=None, max_examples=300)
+@given(TOKENS, AROUND, st.sampled_from(["https", "s3", "gs"]))
+def test_no_token_in_a_path_is_kept(token: str, around: str, scheme: str) -> None:
+    address = f"{scheme}://host/{around.replace('{}', token)}"
+    kept = without_secrets(address)
+    assert not {token, unquote(token)} & {*kept.split("/"), *id_of_address(address).split("/")}
+    assert max(len(part) for part in kept.split("/")) <= 13
+    assert without_secrets(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "length", "share"),
+    [("", 22, 0.96), ("", 32, 0.99), ("", 64, 0.99), ("-_", 32, 0.94), ("-_", 43, 0.98), ("-_", 86, 0.99)],
+)
+def test_nearly_no_text_at_random_is_kept_in_a_path(alphabet: str, length: int, share: float) -> None:
+    letters = random.Random(length)
+    tokens = ["".join(letters.choices(f"{LETTERS_AND_DIGITS}{alphabet}", k=length)) for _ in range(1000)]
+    for before in ("", "bot123456:", "t="):
+        kept = [without_secrets(f"https://host/dl/{before}{token}/a.mp4") for token in tokens]
+        assert sum(token not in place for token, place in zip(tokens, kept, strict=True)) >= share * len(tokens)
+
+
+@settings(deadline=None)
+@given(TOKENS, TOKENS, AROUND)
+def test_two_tokens_in_a_path_are_two_videos(one: str, other: str, around: str) -> None:
+    first, second = (id_of_address(f"https://host/{around.replace('{}', token)}") for token in (one, other))
+    assert (first == second) == (one == other)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("UCF101/v_ApplyEyeMakeup_g01_c01/frames", "ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi"),
+        *("kinetics/dQw4w9WgXcQ_000010_000020.mp4", "videos/550e8400-e29b-41d4-a716-446655440000/video.mp4"),
+        *("sha/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08/a", "session=12/user=bob/e=3/a.mp4"),
+        *("MyHolidayVideo2023InBarcelona/Part1", "2023-01-05T10-20-30Z_Camera12/a.mp4", "01ARZ3NDEKTSV4RRFFQ69G5FAV/a"),
+        *("HACS_v1.1.1/Playing_field_hockey/0001", "Something-Something-V2/20BN-SSV2-Videos/1234.webm", "@me/video/7"),
+        *("EPIC-KITCHENS-100/P01/P01_01_frame_0000012345", "DJI_20230105102030_0001_V.MP4", "GOPR0001/GX010042.MP4"),
+    ],
+)
+def test_parts_of_a_path_that_name_the_video_stay(path: str) -> None:
+    assert without_secrets(f"https://host/{path}") == f"https://host/{path}"
+
+
+def test_a_session_in_a_path_does_not_count_and_another_parameter_does() -> None:
+    one, other = (id_of_address(f"https://host/a;jsessionid={number}/b.mp4") for number in (1, 2))
+    assert one == other == "a/b.mp4"
+    one, other = (id_of_address(f"https://host/a;page={number}/b.mp4") for number in (1, 2))
+    assert one != other
+
+
+def test_links_whose_hashes_begin_with_the_same_eight_digits_are_different_videos() -> None:
+    first, seen = dict[bytes, str](), set[str]()
+    for query in (f"item={number}" for number in range(300_000)):
+        digits = sha256(repr([tuple(query.split("="))]).encode()).digest()[:4]
+        if digits in first:
+            seen |= {first[digits], query}
+        first[digits] = query
+    assert len(seen) > 2
+    assert len({id_of_address(f"https://host/download?{query}") for query in seen}) == len(seen)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("see //me:hush@host/a?token=hush for it", "see //host/a for it"),
+        ("('//hush@host')", "('//host')"),
+        ("https://host/my clip.mp4?token=hush#hush is gone", "https://host/my clip.mp4 is gone"),
+        ("https://me:pa hush@host/a.mp4 is gone", "https://(hidden) (hidden) is gone"),
+        ("https://host/a b.mp4&sig=hush and http://host/c?sig=hush", "https://host/a b.mp4 and http://host/c"),
+        ("/videos/a@b.mp4?x=1 has no address before it", "/videos/a@b.mp4?x=1 has no address before it"),
+        ("https://host/a.mp4 and /videos/a@b.mp4", "https://host/a.mp4 and /videos/a@b.mp4"),
+        ("//server/share/a.mp4 stays", "//server/share/a.mp4 stays"),
+    ],
+)
+def test_what_stands_behind_an_address_is_cleaned_too(text: str, kept: str) -> None:
+    assert without_addresses(text) == kept
+
+
+@settings(deadline=None)
+@given(ADDRESSES.map(lambda address: "".join(address.split())))
+def test_no_secret_is_in_a_text_with_an_address(address: str) -> None:
+    assert MARK not in without_addresses(f"see {address}")
 
 
 def test_a_text_is_cleaned_of_the_addresses_in_it() -> None:
