@@ -7,6 +7,7 @@ import pytest
 from classify.data.labels import LabelConfig, LabelTable, read_labels
 from classify.errors import LabelError
 from embed import EmbeddingStore, Failure, Provenance, StoreWriter, VideoRecord
+from embed.store import kept_location
 
 
 @pytest.fixture
@@ -138,6 +139,20 @@ def test_a_list_of_links_labels_the_videos_that_came_from_them(
 
     assert labels_of(table) == {"watch/one": "food", "watch/two": "travel"}
     assert table.notes == ()
+
+
+def test_links_in_full_fit_videos_whose_stored_addresses_lack_their_secrets(
+    tmp_path: Path, provenance: Provenance, label_file: Callable[[str], Path]
+) -> None:
+    links = [f"https://me:hush@videos.example/dl/token=hush/{name}.mp4?item={name}&sig=hush" for name in ("one", "two")]
+    with StoreWriter(tmp_path / "embeddings.h5", provenance) as writer:
+        for name, link in zip(("one", "two"), links, strict=True):
+            writer.append(VideoRecord(name, location=kept_location(link)), np.zeros((1, 16)), np.zeros(1))
+    path = label_file(f"link,category\n{links[0]},food\n{links[1]},travel\n")
+
+    table = read_labels(EmbeddingStore(tmp_path / "embeddings.h5"), path)
+
+    assert sorted(labels_of(table).values()) == ["food", "travel"]
 
 
 def test_several_labels_stand_between_bars_and_names_are_sorted(
