@@ -243,7 +243,7 @@ def _show_what_to_retry(failures: "tuple[Failure, ...]") -> None:
     from embed.machine import counted
 
     passing = sum(failure.reason in _PASSING_REASONS for failure in failures)
-    refused = sum(failure.reason == _REFUSED for failure in failures)
+    refused = sum(failure.reason == "refused" for failure in failures)
     if passing:
         click.echo(
             f"\n{counted(passing, 'video')} of these may succeed another time,"
