@@ -4,12 +4,13 @@ So a video that tested last month's head never trains this month's, and figures 
 """
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.data.labels import LabelTable
-from classify.data.sharing import only_videos, share_videos, shown_targets
+from classify.data.sharing import learn_first, share_videos, shown_targets
 from classify.data.split_files import PARTS, Split
 from classify.errors import SplitError
 from embed.machine import counted
@@ -29,7 +30,8 @@ def extend_split(
     """Return a split in which the videos of an earlier one keep their parts, and notes on it.
 
     A video belongs to the earlier split by its id, by its content (the file was moved or copied), or by its group. The
-    others go where videos, and videos of their labels, are missing from the shares of all videos.
+    others go where videos, and videos of their labels, are missing from the shares of all videos; but one of each label
+    that train lacks goes there.
 
     Args:
         table: the labels and groups of N videos.
@@ -120,17 +122,11 @@ def _place(
     of_class = np.stack([shown[parts == part].sum(axis=0) for part in range(len(PARTS))], axis=1)  # (C + 1, P)
     totals, placed = shown.sum(axis=0), shown[free].sum(axis=0)
     rows = [_missing(wanted * total, here, count) for total, here, count in zip(totals, of_class, placed, strict=True)]
-    new, unlearned = table.take(free), ~table.targets[parts == 0].any(axis=0)
-    return share_videos(new, _make_room(sizes, new, unlearned), seed, wanted=np.stack(rows), unlearned=unlearned)
-
-
-def _make_room(sizes: NDArray[np.int64], new: LabelTable, unlearned: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return sizes (P,) with room in train for the only videos of classes that it has no video of yet."""
-    sizes = sizes.copy()
-    for _ in range(int(only_videos(new, unlearned).sum() - sizes[0])):
-        sizes[1 + sizes[1:].argmax()] -= 1
-        sizes[0] += 1
-    return sizes
+    new = table.take(free)
+    first = learn_first(new, len(PARTS))
+    unlearned = first.classes & ~table.targets[parts == 0].any(axis=0)
+    coverage = replace(first, classes=unlearned, may_empty=True)  # validation and test have videos already
+    return share_videos(new, sizes, seed, wanted=np.stack(rows), coverage=coverage)
 
 
 def _missing(wanted: NDArray[np.float64], held: NDArray[np.integer], count: int) -> NDArray[np.float64]:

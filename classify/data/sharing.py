@@ -1,8 +1,11 @@
 """Share labelled videos out among parts, stratified by label, with groups kept whole."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.data.coverage import Coverage
 from classify.data.labels import LabelTable
 from classify.data.stratification import share_out
 from classify.errors import SplitError
@@ -15,7 +18,7 @@ def share_videos(
     seed: int,
     *,
     wanted: NDArray[np.float64] | None = None,
-    unlearned: NDArray[np.bool_] | None = None,
+    coverage: Coverage | None = None,
 ) -> NDArray[np.int64]:
     """Return the part of each of N videos, int64 (N,).
 
@@ -25,9 +28,7 @@ def share_videos(
         seed: chooses between equally good parts.
         wanted: (C + 1, P) number of videos wanted of each class, and of videos without a label; None wants the same
             shares of every class.
-        unlearned: (C,) bool, classes that train, the first part, has no video of yet. A video (or group) that is the
-            only one of such a class goes there as far as there is room, since it can test nothing that was learned;
-            None if no part is train.
+        coverage: the classes, (C,), that must be learned, whatever that makes of the sizes; None for none.
     """
     item_of = _items(table)
     sizes = np.bincount(item_of)
@@ -35,17 +36,25 @@ def share_videos(
     kind = np.min_scalar_type(-int(sizes.max()) - 1)  # int8 mostly; -128 fits it, but 128 does not
     counts = np.zeros((len(sizes), shown.shape[1]), dtype=kind)
     np.add.at(counts, item_of, shown)
-    held = None if unlearned is None else np.bincount(item_of, weights=only_videos(table, unlearned)) > 0
-    return share_out(counts, sizes, part_sizes, np.random.default_rng(seed), wanted=wanted, held=held)[item_of]
+    if coverage is not None:
+        coverage = replace(coverage, classes=np.append(coverage.classes, False))
+    return share_out(counts, sizes, part_sizes, np.random.default_rng(seed), wanted=wanted, coverage=coverage)[item_of]
 
 
-def only_videos(table: LabelTable, classes: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which videos, (N,) bool, are the only one of a class in `classes`, (C,) bool, or in its only group."""
+def learn_first(table: LabelTable, part_count: int) -> Coverage:
+    """Return that every class must be in the first part, which trains, before it is in another."""
+    return Coverage(np.arange(part_count)[:, None] == 0, np.asarray(table.targets.any(axis=0)))
+
+
+def learn_in_turn(table: LabelTable, folds: int) -> Coverage:
+    """Return that every class must be outside each fold, where the head trains that the fold tests.
+
+    A class of one video, or one group, is left out: where it is tested, no head can know it.
+    """
     videos, labels = np.nonzero(table.targets)
-    item_of = _items(table)
-    pairs = np.unique(np.stack([item_of[videos], labels]), axis=1)  # each class of each item, once
-    is_only = (np.bincount(pairs[1], minlength=len(classes)) == 1) & classes
-    return np.isin(item_of, pairs[0][is_only[pairs[1]]])
+    pairs = np.unique(np.stack([_items(table)[videos], labels]), axis=1)  # each class of each item, once
+    item_counts = np.bincount(pairs[1], minlength=len(table.names))
+    return Coverage(~np.eye(folds, dtype=np.bool_), item_counts > 1)
 
 
 def _items(table: LabelTable) -> NDArray[np.int64]:

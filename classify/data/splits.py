@@ -12,7 +12,7 @@ from classify.data.kept_splits import extend_split
 from classify.data.label_sources import folder_part, has_part_folders
 from classify.data.labels import Labels, LabelTable, label_inputs, read_labels
 from classify.data.near_duplicates import find_near_duplicates, group_near_duplicates
-from classify.data.sharing import refuse_too_few, share_videos
+from classify.data.sharing import learn_first, learn_in_turn, refuse_too_few, share_videos
 from classify.data.split_files import (
     PARTS,
     Split,
@@ -173,14 +173,28 @@ def make_split(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str
     """
     if config.by_folder:
         return _split_by_folder(table, config)
-    return split_table(table, config), (_FOLDERS_IGNORED,) if has_part_folders(table.ids) else ()
+    split = split_table(table, config)
+    ignored = (_FOLDERS_IGNORED,) if has_part_folders(table.ids) else ()
+    return split, (*_note_grown(split, table, config), *ignored)
 
 
 def split_table(table: LabelTable, config: SplitConfig) -> Split:
     """Split labelled videos into train, validation and test.
 
+    Every class has a video in train before the other parts get one, even where train is larger then than was asked for.
+
     Raises:
         SplitError: there are too few videos or groups for the parts.
+    """
+    parts = share_videos(table, _part_sizes(table, config), config.seed, coverage=learn_first(table, len(PARTS)))
+    return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups)
+
+
+def _part_sizes(table: LabelTable, config: SplitConfig) -> NDArray[np.int64]:
+    """Return the number of videos wanted in train, validation and test, (3,).
+
+    Raises:
+        SplitError: as in `split_table`.
     """
     total = len(table.ids)
     test = max(1, round(config.test_size * total))
@@ -191,13 +205,22 @@ def split_table(table: LabelTable, config: SplitConfig) -> Split:
             f"{counted(total, 'video')}: with {test} to test and {validation} to validate, none is left to train on. "
             "Make these parts smaller, or add videos."
         )
-    sizes = np.array([total - test - validation, validation, test])
-    parts = share_videos(table, sizes, config.seed, unlearned=np.ones(len(table.names), dtype=np.bool_))
-    return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups)
+    return np.array([total - test - validation, validation, test])
+
+
+def _note_grown(split: Split, table: LabelTable, config: SplitConfig) -> tuple[str, ...]:
+    """Return a note if train is larger than was asked for; not of groups, which fill no part exactly."""
+    found, wanted = len(split.indices("train")), int(_part_sizes(table, config)[0])
+    if table.groups is not None or found == wanted:
+        return ()
+    return (f"Train has {counted(found, 'video')} instead of {wanted}, since every label should have one there.",)
 
 
 def fold_table(table: LabelTable, folds: int, config: SplitConfig) -> tuple[Split, ...]:
     """Return the split of each fold; every video is in one test part.
+
+    A class of several videos (or groups) has one in every train part, unless classes share so few videos that no
+    exchange leads there; a class of one video has none where it is tested.
 
     Args:
         table: the labelled videos, in their groups.
@@ -223,6 +246,8 @@ def fold_table(table: LabelTable, folds: int, config: SplitConfig) -> tuple[Spli
 def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.int64]:
     """Assign labelled videos to folds of equal size, stratified by label, with groups kept whole.
 
+    A class of several videos (or groups) is in several folds, as far as exchanges lead there.
+
     Returns:
         (N,) fold of each video, 0 to folds - 1.
 
@@ -234,7 +259,7 @@ def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.i
     refuse_too_few(table, folds)
     sizes = np.full(folds, len(table.ids) // folds)
     sizes[: len(table.ids) % folds] += 1
-    return share_videos(table, sizes, seed)
+    return share_videos(table, sizes, seed, coverage=learn_in_turn(table, folds))
 
 
 def read_table(store: str | Path, labels: Labels, config: SplitConfig) -> LabelTable:
@@ -317,6 +342,5 @@ def _draw_validation(parts: NDArray[np.object_], table: LabelTable, config: Spli
         raise SplitError(
             f"{counted(len(rows), 'video')}: with {count} to validate, none is left to train on. Make the part smaller."
         )
-    every = np.ones(len(table.names), dtype=np.bool_)
-    drawn = share_videos(rest, np.array([len(rows) - count, count]), config.seed, unlearned=every)
+    drawn = share_videos(rest, np.array([len(rows) - count, count]), config.seed, coverage=learn_first(rest, 2))
     parts[rows[drawn == 1]] = "validation"

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from classify.data.coverage import Coverage, cover_classes
+
 _TRIES = 64
 _CANDIDATES = 64  # the most promising items of each part, among which an exchange is sought
 _EXCHANGE_WORK = 40_000_000  # limits exchanges x items: about ten seconds
@@ -23,11 +25,12 @@ def share_out(
     rng: np.random.Generator,
     *,
     wanted: NDArray[np.float64] | None = None,
-    held: NDArray[np.bool_] | None = None,
+    coverage: Coverage | None = None,
 ) -> NDArray[np.int64]:
-    """Assign each item to a part. The sizes of the parts come first, the shares of the classes second.
+    """Assign each item to a part: first for classes that must be learned, then for the parts' sizes, then for shares.
 
-    Items of size 1 fill the parts exactly. Larger ones fill them as well as the best of up to 64 seeded orders does.
+    Items of size 1 fill the parts exactly, unless more are needed to learn from. Larger ones fill them as well as the
+    best of up to 64 seeded orders does.
 
     Args:
         counts: (I, C) number of videos of each class in each item, of a signed integer type; a short one saves memory.
@@ -35,7 +38,7 @@ def share_out(
         part_sizes: (P,) number of videos wanted in each part; their sum is that of `sizes`.
         rng: chooses between equally good parts.
         wanted: (C, P) number of videos of each class wanted in each part; None wants the same shares of every class.
-        held: (I,) bool, items that go into the first part as far as it has room; None holds none.
+        coverage: the classes that must be learned; None for none.
 
     Returns:
         (I,) part of each item.
@@ -47,16 +50,18 @@ def share_out(
     """
     if wanted is None:
         wanted = counts.sum(axis=0)[:, None] * (part_sizes / part_sizes.sum())
-    held = np.zeros(len(sizes), dtype=np.bool_) if held is None else held
     tries = 1 if (sizes == 1).all() else max(1, min(_TRIES, _TRIED_ITEMS // max(1, len(sizes))))
-    best: tuple[tuple[float, float], NDArray[np.int64]] | None = None
+    best: tuple[tuple[float, float, float], NDArray[np.int64]] | None = None
     for attempt in range(tries):
         order = rng.permutation(len(sizes))
         if attempt == 0:  # the order from large to small fits best most of the time
             order = order[np.argsort(-sizes[order], kind="stable")]
-        parts = _stratify(counts, sizes, part_sizes, wanted, order, rng, held)
-        parts = _exchange(counts, sizes, wanted, parts, held & (parts == 0))
-        cost = _cost(counts, sizes, part_sizes, wanted, parts)
+        parts = _exchange(counts, sizes, wanted, _stratify(counts, sizes, part_sizes, wanted, order, rng))
+        gaps = 0
+        if coverage is not None and coverage.gaps(counts, parts):
+            parts = cover_classes(counts, sizes, part_sizes, wanted, parts, coverage)
+            gaps = coverage.gaps(counts, parts)
+        cost = (gaps, *_cost(counts, sizes, part_sizes, wanted, parts))
         if best is None or cost < best[0]:
             best = cost, parts
     assert best is not None
@@ -70,19 +75,11 @@ def _stratify(
     wanted: NDArray[np.float64],
     order: NDArray[np.int64],
     rng: np.random.Generator,
-    held: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
     """Assign the items of the rarest class to the parts that lack it most, class by class, until no item is left."""
     room, wanted = part_sizes.astype(np.float64), wanted.copy()
     left = counts.sum(axis=0)
     parts, items_left = np.full(len(sizes), -1), len(sizes)
-    for item in order[held[order]]:
-        if room[0] >= sizes[item] and _fitting(room, part_sizes, sizes[item], items_left)[0]:
-            parts[item] = 0
-            items_left -= 1
-            room[0] -= sizes[item]
-            wanted[:, 0] -= counts[item]
-            left = left - counts[item]
     while (left > 0).any():
         rarest = int(np.where(left > 0, left, np.iinfo(np.int64).max).argmin())
         for item in order[(parts[order] < 0) & (counts[order, rarest] > 0)]:
@@ -123,12 +120,11 @@ def _exchange(
     sizes: NDArray[np.int64],
     wanted: NDArray[np.float64],
     parts: NDArray[np.int64],
-    fixed: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
     """Exchange pairs of items of equal size, the best pair first, while that brings classes nearer to their shares.
 
-    Items that are `fixed`, (I,) bool, stay. The cost of a class is the square of its distance divided by its videos, so
-    that rare classes weigh as much as frequent ones.
+    The cost of a class is the square of its distance divided by its videos, so that rare classes weigh as much as
+    frequent ones.
     """
     scale = 1 / np.sqrt(np.maximum(counts.sum(axis=0), 1))
     items = csr_array(counts).astype(np.float64)  # sparse: an item has few of thousands of classes
@@ -138,16 +134,16 @@ def _exchange(
     excess = shares - wanted.T * scale
     bulks = items.power(2).sum(axis=1)
     pairs = list(combinations(range(part_count), 2))
-    parts, places = parts.copy(), np.where(fixed, -1, parts)
+    parts = parts.copy()
     for _ in range(_EXCHANGE_WORK // len(parts)):
         pulls = items @ excess.T  # (I, P): what an item adds to the excess of each part
-        change, one, other = min(_best_exchange(items, bulks, sizes, places, pulls, pair) for pair in pairs)
+        change, one, other = min(_best_exchange(items, bulks, sizes, parts, pulls, pair) for pair in pairs)
         if change > -1e-9:
             break
         moved = (counts[other] - counts[one]) * scale
         excess[parts[one]] += moved
         excess[parts[other]] -= moved
-        parts[one], parts[other] = places[one], places[other] = parts[other], parts[one]
+        parts[one], parts[other] = parts[other], parts[one]
     return parts
 
 
