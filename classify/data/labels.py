@@ -5,7 +5,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from classify.data.label_sources import (
     compose,
     file_labels,
     folder_labels,
+    is_utf_8,
     list_first,
     note_alike,
     note_several,
@@ -191,12 +192,13 @@ def read_labels(store: VideoListing, labels: Labels = None, *, group_by: str | N
     config = label_config(labels)
     if group_by is not None and config.path is None:
         raise LabelError(f"There is no label file to take the column {group_by!r} from. Name it with --labels.")
-    vocabulary = () if config.vocabulary is None else read_vocabulary(Path(config.vocabulary))
     if config.path is None:
         found = folder_labels(store, config.label_folder)
     else:
         columns = Columns(config.path_column, config.label_column, group_by)
         found = file_labels(store, Path(config.path), columns, adds_up=config.multi_label)
+    shown = frozenset().union(*found.labels.values())
+    vocabulary = () if config.vocabulary is None else read_vocabulary(Path(config.vocabulary), shown)
     kept = _drop_rare(found, config.min_count, vocabulary)
     groups = {video_id: found.groups[video_id] for video_id in kept.labels} if group_by else None
     table = LabelTable.from_labels(kept.labels, groups=groups, vocabulary=vocabulary, notes=kept.notes)
@@ -205,15 +207,19 @@ def read_labels(store: VideoListing, labels: Labels = None, *, group_by: str | N
     return replace(table, dropped=kept.dropped, notes=notes)
 
 
-def read_vocabulary(path: Path) -> tuple[str, ...]:
+def read_vocabulary(path: Path, shown: Set[str] = frozenset()) -> tuple[str, ...]:
     """Read label names in their order from a head's folder, a JSON list, or a text file of one a line.
+
+    Args:
+        path: the folder or file. A label may have bytes that are no UTF-8, as names of folders have.
+        shown: labels that videos have. Others with such bytes are of a file in another encoding.
 
     Raises:
         LabelError: there are none, one is there twice, or they cannot be read.
     """
     source = path / "head.json" if path.is_dir() else path
     try:
-        text = read_regular(source).decode("utf-8-sig")
+        text = read_regular(source).decode("utf-8-sig", "surrogateescape")
         found: Any = json.loads(text) if text.lstrip()[:1] in ("[", "{") else text.split("\n")
         names = list(found["label_names"] if isinstance(found, dict) else found)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -222,6 +228,9 @@ def read_vocabulary(path: Path) -> tuple[str, ...]:
             "label a line."
         ) from error
     vocabulary = tuple(filter(None, (compose(str(name)).strip() for name in names)))
+    odd = next((name for name in vocabulary if not is_utf_8(text) and not is_utf_8(name) and name not in shown), None)
+    if odd is not None:
+        raise LabelError(f"{source} is not in UTF-8: no video has the label {odd!r}. Save it as a text in UTF-8.")
     twice = next((name for name, count in Counter(vocabulary).items() if count > 1), None)
     if not vocabulary or twice is not None:
         raise LabelError(f"{source} has {f'the label {twice!r} twice' if twice else 'no label'}. Write each once.")

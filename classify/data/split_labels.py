@@ -5,6 +5,7 @@ The column labels_from of a split file holds, in each row, the label file's path
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -33,9 +34,9 @@ def describe_labels(labels: Labels, split: Path) -> str:
     if config.vocabulary is not None:
         chosen["vocabulary"] = _relative(config.vocabulary, split)
     if config.path is None:
-        return f"?{urlencode(chosen)}" if chosen else ""
+        return f"?{_query(chosen)}" if chosen else ""
     kept = _relative(config.path, split) + _HASH + _hash(Path(config.path))
-    return f"{kept}&{urlencode(chosen)}" if chosen else kept
+    return f"{kept}&{_query(chosen)}" if chosen else kept
 
 
 def labels_of_split(path: str | Path, split: Split, labels: Labels = None) -> tuple[LabelConfig, tuple[str, ...]]:
@@ -90,6 +91,10 @@ def _settings(config: LabelConfig) -> dict[str, Any]:
     return {setting.name: value for setting, value in found if value != setting.default}
 
 
+def _query(chosen: Mapping[str, Any]) -> str:
+    return urlencode(chosen, errors="surrogateescape")  # names that are no UTF-8 keep their bytes
+
+
 def _relative(path: str | Path, split: Path) -> str:
     return Path(os.path.relpath(path, split.parent)).as_posix()
 
@@ -111,7 +116,9 @@ def _parse(text: str, split: Path) -> tuple[LabelConfig, str]:
     try:
         chosen: dict[str, Any] = {
             name: _value(value, kinds[name])
-            for name, value in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+            for name, value in parse_qsl(
+                query, keep_blank_values=True, strict_parsing=bool(query), errors="surrogateescape"
+            )
         }
         if mark:
             chosen["path"] = path

@@ -12,6 +12,6 @@ from .label_notes import (
     note_several as note_several,
     note_videos as note_videos,
 )
-from .label_text import SEPARATOR as SEPARATOR
+from .label_text import SEPARATOR as SEPARATOR, is_utf_8 as is_utf_8
 from .matching import VideoListing as VideoListing
 from .part_folders import folder_part as folder_part, has_part_folders as has_part_folders

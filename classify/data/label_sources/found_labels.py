@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 
 from classify.data.label_sources.label_files import Columns, LabelFile, LabelRow, compose, read_label_file
 from classify.data.label_sources.label_notes import note_joined, note_videos
-from classify.data.label_sources.label_text import SEPARATOR, require_utf_8
+from classify.data.label_sources.label_text import SEPARATOR, is_utf_8, require_utf_8
 from classify.data.label_sources.matching import Matches, VideoListing, match_videos
-from classify.data.label_sources.part_folders import below_part_folder, has_part_folders
+from classify.data.label_sources.part_folders import below_part_folder, folders_in, has_part_folders
 from classify.errors import LabelError
 
 INNERMOST, OUTERMOST = "innermost", "outermost"
@@ -83,7 +83,7 @@ def file_labels(videos: VideoListing, path: Path, columns: Columns, *, adds_up: 
     matches = match_videos((row.key for row in file.rows), videos, path)
     found = _merge(file, matches.ids, adds_up=adds_up)
     failed = {failure.id for failure in videos.failures}
-    odd = [matches.ids[row.key] for row in file.rows if not _is_utf_8(row.key)]
+    odd = [matches.ids[row.key] for row in file.rows if not is_utf_8(row.key)]
     if odd and not any(video_id in videos or video_id in failed for video_id in odd):
         require_utf_8(path)  # no names of files, so the file has another encoding
     known = {video_id: row for video_id, row in found.items() if video_id in videos and row.labels}
@@ -108,17 +108,12 @@ def file_labels(videos: VideoListing, path: Path, columns: Columns, *, adds_up: 
     return FoundLabels({video_id: row.labels for video_id, row in known.items()}, groups, notes)
 
 
-def _is_utf_8(name: str) -> bool:
-    return not any("\udc80" <= character <= "\udcff" for character in name)
-
-
 def _class_folders(ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return the folders of each id that may name its class, the outermost first."""
     inside = [video_id for video_id in ids if len(PurePosixPath(video_id).parts) > 1]
-    is_split = has_part_folders(inside)
+    folders_of = below_part_folder if has_part_folders(inside) else folders_in
     return {
-        video_id: tuple(map(compose, below_part_folder(video_id) if is_split else PurePosixPath(video_id).parts[:-1]))
-        for video_id in ids
+        video_id: tuple(filter(None, (compose(folder).strip() for folder in folders_of(video_id)))) for video_id in ids
     }
 
 

@@ -10,8 +10,9 @@ The labels are in the first of these columns that the file has:
     description, text, caption, title    every #tag in them, in lower case, if the file has any
     columns of 0 and 1          one column for each label; blank is 0
 
-Names of columns are read in upper or lower case. Any other column can group videos. Labels and groups are normalised to
-NFC, so that an accent is the same however it was typed; ids stay as they are written.
+Names of columns are read in upper or lower case, with spaces, hyphens, underscores or none: `File Name` is `file_name`.
+Any other column can group videos. Labels and groups are normalised to NFC, so that an accent is the same however it
+was typed; ids stay as they are written.
 """
 
 import re
@@ -21,12 +22,11 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 
-from classify.data.label_sources.label_text import SEPARATOR, Record, read_records
+from classify.data.label_sources.label_text import SEPARATOR, Record, bare_name, read_records
 from classify.errors import LabelError
 
 KEY_COLUMNS = (
-    *("id", "path", "link", "url", "video_id", "video_path", "file_path", "filepath", "file_name", "filename"),
-    *("video", "file", "clip"),
+    *("id", "path", "link", "url", "video_id", "video_path", "file_path", "file_name", "video", "file", "clip"),
 )
 """The column that names the videos: the first of these that a file has."""
 
@@ -99,7 +99,7 @@ def read_label_file(path: Path, asked: Columns = Columns()) -> LabelFile:
     Raises:
         LabelError: it cannot be read, or lacks a column of videos or labels, or one that was asked for.
     """
-    keys = {name.lower() for name in (asked.path, *KEY_COLUMNS) if name}
+    keys = {bare_name(name) for name in (asked.path, *KEY_COLUMNS) if name}
     columns, records = read_records(path, keys)
     if columns and not records:
         raise LabelError(f"{path} has no rows below its header. Write one row for each video.")
@@ -167,7 +167,7 @@ def _choose_columns(path: Path, columns: Sequence[str], records: Sequence[Record
     label = _asked_column(path, columns, asked.label, "of labels (--label-column)")
     key = _asked_column(path, columns, asked.path, "that names the videos (--path-column)")
     key = key or next(filter(None, (_find(columns, name) for name in KEY_COLUMNS)), None)
-    others = [name for name in columns if name not in ("", key, group) and name.lower() not in KEY_COLUMNS[:4]]
+    others = [name for name in columns if name not in ("", key, group) and bare_name(name) not in KEY_COLUMNS[:4]]
     if key is not None and label is not None:
         return _with(_named_labels(label), key, group)
     if key is not None and not (_find(columns, "label") and _find(columns, "labels")):
@@ -193,10 +193,12 @@ def _asked_column(path: Path, columns: Sequence[str], name: str | None, purpose:
 
 
 def _find(columns: Sequence[str], name: str) -> str | None:
-    """Return the column of a name as it is written; one of the same upper and lower case comes first."""
-    if name in columns:
-        return name
-    return next((column for column in columns if compose(column).lower() == compose(name).lower()), None)
+    """Return the column of a name as it is written: the one spelled so, else one in other case, else `bare_name`'s."""
+    for form in (str, str.lower, bare_name):
+        found = next((column for column in columns if form(column) == form(name)), None)
+        if found is not None:
+            return found
+    return None
 
 
 def _unfit(path: Path, columns: Sequence[str], others: Sequence[str], records: Sequence[Record]) -> str:
@@ -219,7 +221,7 @@ def _named_column(columns: Sequence[str], _: Sequence[Record]) -> _Labels | None
 
 def _named_labels(name: str) -> _Labels:
     """Return how the labels in one column are read."""
-    known = name.lower()
+    known = bare_name(name)
     if known in TEXT_COLUMNS:
         return _Labels(lambda cells: find_hashtags(cells.get(name, "")))
     read = _NAMED.get(known, _split_bars)

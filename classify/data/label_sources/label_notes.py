@@ -1,10 +1,8 @@
 """Notes on labels for people: which may be one, which may be several, and lists of names."""
 
-import re
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from classify.data.label_sources.label_text import SEPARATOR
+from classify.data.label_sources.label_text import SEPARATOR, bare_name
 from embed.machine import counted
 
 _LISTED = 10  # a message lists at most this many names, then "and 7 more"
@@ -42,7 +40,7 @@ them alike.",)
     """
     alike: dict[str, list[str]] = {}
     for name in counts:
-        alike.setdefault(_bare(name), []).append(name)
+        alike.setdefault(bare_name(name), []).append(name)
     pairs = [
         " and ".join(f"{name!r} ({counted(counts[name], 'video')})" for name in names)
         for names in alike.values()
@@ -53,12 +51,6 @@ them alike.",)
     return (
         f"Labels that may be one: {list_first(pairs)}. Each is learned for itself; if they are one, write them alike.",
     )
-
-
-def _bare(name: str) -> str:
-    """Return a label without what may differ by accident: case, width, spaces, hyphens, underscores."""
-    visible = "".join(letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
-    return re.sub(r"[\s_-]+", "", visible.casefold()) or name
 
 
 def note_joined(names: Collection[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import io
 import json
 import re
 import shlex
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -39,12 +40,28 @@ _OTHER_KINDS = {
 }
 
 
+def bare_name(name: str) -> str:
+    """Return a name without what may differ by accident: case, width, spaces, hyphens, underscores.
+
+    >>> bare_name("File Name"), bare_name("video_ID"), bare_name("-")
+    ('filename', 'videoid', '-')
+    """
+    visible = "".join(letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
+    return re.sub(r"[\s_-]+", "", visible.casefold()) or name
+
+
+def is_utf_8(text: str) -> bool:
+    """Return True unless a text has bytes that are no UTF-8, as Python reads those of a file's name."""
+    return not _OTHER_BYTE.search(text)
+
+
 def read_records(path: Path, keys: Collection[str]) -> tuple[list[str], list[Record]]:
     """Return the columns of a label file, as they are written, and its lines that are not blank.
 
     Args:
         path: the file.
-        keys: names, in lower case, of which a header has at least one; they tell the separator of the columns.
+        keys: names as `bare_name` returns them, of which a header has at least one; they tell the separator of the
+            columns.
 
     Raises:
         LabelError: it cannot be read, or is no such file.
@@ -57,8 +74,8 @@ def read_records(path: Path, keys: Collection[str]) -> tuple[list[str], list[Rec
         )
     records = list(_json_records(path, text) if text.lstrip().startswith("{") else _csv_records(path, text, keys))
     _refuse_half_characters(path, records)
-    if _OTHER_BYTE.search(text) and not any(
-        _OTHER_BYTE.search(cell) for _, cells in records for name, cell in cells.items() if name.lower() in keys
+    if not is_utf_8(text) and all(
+        is_utf_8(cell) for _, cells in records for name, cell in cells.items() if bare_name(name) in keys
     ):
         raise other_encoding(path, text)
     columns = list(dict.fromkeys(name for _, cells in records for name in cells))
@@ -79,7 +96,7 @@ def _refuse_half_characters(path: Path, records: Sequence[tuple[int, Any]]) -> N
 def require_utf_8(path: Path) -> None:
     """Raise LabelError if a label file has bytes that are no UTF-8."""
     text = _read_text(path)
-    if _OTHER_BYTE.search(text):
+    if not is_utf_8(text):
         raise other_encoding(path, text)
 
 
@@ -143,7 +160,7 @@ def _csv_records(path: Path, text: str, keys: Collection[str]) -> Iterator[Recor
 def find_separator(text: str, keys: Collection[str]) -> str:
     r"""Return what separates the columns of a CSV: that of which the header has a column of `keys`, or most columns.
 
-    >>> find_separator("path;label\na, b.mp4;hug\n", {"path"}), find_separator("path,a;b\n", {"path"})
+    >>> find_separator("File Path;label\na, b.mp4;hug\n", {"filepath"}), find_separator("path,a;b\n", {"path"})
     (';', ',')
     """
     headers = {separator: _header(text, separator) for separator in _SEPARATORS}
@@ -155,12 +172,12 @@ def _header(text: str, separator: str) -> list[str]:
         cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True), [])
     except csv.Error:
         return []
-    return [cell.strip().lower() for cell in cells]
+    return list(map(bare_name, cells))
 
 
 def _refuse_repeated(path: Path, columns: Sequence[str], keys: Collection[str]) -> None:
     """Raise LabelError if several columns have one name; columns without a name are not read."""
-    names = [name.lower() if name.lower() in keys else name for name in columns]
+    names = [name.lower() if bare_name(name) in keys else name for name in columns]
     twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
     if twice is not None:
         raise LabelError(

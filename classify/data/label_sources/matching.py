@@ -10,12 +10,14 @@ Rules are tried one after another; what a rule finds, the next ones leave alone:
     6. the last part alone, if only one video has it: a.mp4 for hug/a.mp4. Where both name folders and these differ, no
        two names of the file and no two videos may share a last part: 0001.mp4 in each folder says nothing.
     7. the last part without its suffix, likewise: a for hug/a.mp4
+    8. rules 3 to 7 with upper and lower case alike: Hug_01.MP4 for hug_01.mp4
 
 A name that a rule gives to several videos is an error, and so are several names that rules 4 to 7 give to one video.
+Rule 8 leaves both alone, since case may tell videos apart.
 """
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -63,7 +65,7 @@ class Matches:
 
     Args:
         ids: name -> id of the video that it means; a name that means none maps to itself.
-        notes: a sentence on the names that rules 3 to 7 matched, if there are any.
+        notes: a sentence on the names that rules 3 to 8 matched, if there are any.
     """
 
     ids: Mapping[str, str]
@@ -90,10 +92,16 @@ def match_videos(names: Iterable[str], videos: VideoListing, path: Path) -> Matc
     places |= {video_id: videos.video(video_id).location for video_id in videos.ids}
     at = {_place(location, Path()): video_id for video_id, location in places.items()}
     found |= {name: at[place] for name in names if name not in found and (place := _place(name, path.parent)) in at}
-    left = [name for name in names if name not in found and "://" not in name]
-    looser = _Looser(path, places, names) if left else None
-    found |= {} if looser is None else looser.match(left, found)
-    return Matches({name: found.get(name, name) for name in names}, () if looser is None else looser.notes)
+    loose: dict[str, str] = {}
+    told: list[str] = []
+    for folds_case in (False, True):
+        left = [name for name in names if name not in found and name not in loose and "://" not in name]
+        if left:
+            looser = _Looser(path, places, names, folds_case=folds_case)
+            loose |= looser.match(left, {*found.values(), *loose.values()})
+            told += looser.told
+    what = f"{counted(len(loose), 'video')} in {path.name} matched by another name than the id: {', '.join(told)}."
+    return Matches({name: found.get(name, loose.get(name, name)) for name in names}, (what,) if told else ())
 
 
 def _place(location: str, folder: Path) -> str:
@@ -101,12 +109,13 @@ def _place(location: str, folder: Path) -> str:
 
 
 def spell(path: str) -> str:
-    r"""Return a path in one spelling: / between its parts, accents composed, its suffix in lower case.
+    r"""Return a path in one spelling: / and no blanks between its parts, accents composed, its suffix in lower case.
 
     >>> spell(".\\Hug\\Clip.AVI"), spell("/videos//hug/./a.mp4")
     ('Hug/Clip.avi', '/videos/hug/a.mp4')
     """
-    parts = unicodedata.normalize("NFC", path).replace("\\", "/").split("/")
+    path = path.strip()
+    parts = [part.strip() for part in unicodedata.normalize("NFC", path).replace("\\", "/").split("/")]
     kept: list[str] = []
     for part in parts:
         if part == ".." and kept and kept[-1] not in ("", ".."):
@@ -117,9 +126,6 @@ def spell(path: str) -> str:
     return "/".join([*kept[:-1], f"{stem}{dot}{suffix.lower()}" if stem else suffix])
 
 
-_Rule = Callable[[str], list[str]]
-
-
 class _Looser:
     """Rules 3 to 7, for the names that no id and no place is written like.
 
@@ -127,32 +133,39 @@ class _Looser:
         path: the label file.
         places: id -> location, of all videos.
         names: all names of the file.
+        folds_case: True for upper and lower case alike (rule 8). Then a name or video that may be one of several
+            matches none.
     """
 
-    def __init__(self, path: Path, places: Mapping[str, str], names: Sequence[str]) -> None:
-        self.notes: tuple[str, ...] = ()
-        self._path = path
-        self._spelled: dict[str, list[str]] = {}
-        self._ends: dict[str, list[tuple[str, list[str], list[str]]]] = {}  # last part -> id, its parts, its place's
-        self._stems: dict[str, list[tuple[str, list[str], list[str]]]] = {}
-        for video_id, location in places.items():
-            forms = (spell(video_id), location if "://" in location else spell(location))
-            for form in dict.fromkeys(forms):
-                self._spelled.setdefault(form, []).append(video_id)
-            id_parts, place_parts = (form.split("/") for form in forms)
-            for last in {id_parts[-1], place_parts[-1]}:
-                self._ends.setdefault(last, []).append((video_id, id_parts, place_parts))
-                if stem := last.rpartition(".")[0]:
-                    self._stems.setdefault(stem, []).append((video_id, _bare(id_parts), _bare(place_parts)))
-        lasts = [spell(name).split("/")[-1] for name in names]
+    def __init__(self, path: Path, places: Mapping[str, str], names: Sequence[str], *, folds_case: bool) -> None:
+        self.told: list[str] = []  # how many names each rule matched, with an example
+        self._path, self._folds_case = path, folds_case
+        # Each video: its id and, if known and another, its place, as `_form` spells them.
+        self._forms = {
+            video_id: tuple(dict.fromkeys((self._form(video_id), *([self._form_of(place)] if place else []))))
+            for video_id, place in places.items()
+        }
+        self._deepest = max((form.count("/") + 1 for forms in self._forms.values() for form in forms), default=0)
+        self._by_id = _index((forms[0], video_id) for video_id, forms in self._forms.items())
+        self._spelled = _index((form, video_id) for video_id, forms in self._forms.items() for form in forms)
+        self._flat = _index(
+            (last, video_id)
+            for video_id, forms in self._forms.items()
+            for last in {form.rpartition("/")[2] for form in forms}
+            if "/" not in forms[0]
+        )
+        self._tails: dict[tuple[int, bool], Mapping[str, list[str]]] = {}
+        lasts = [self._form(name).rpartition("/")[2] for name in names]
         # Whether a last part is as good as an id in this file and these videos.
-        self._has_unique_ends = len(set(lasts)) == len(lasts) and all(len(own) == 1 for own in self._ends.values())
+        self._has_unique_ends = len(set(lasts)) == len(lasts) and all(
+            len(own) == 1 for own in self._ending(1, is_bare=False).values()
+        )
 
-    def match(self, left: Sequence[str], strictly: Mapping[str, str]) -> dict[str, str]:
-        """Return name -> id for those that a rule matches; `strictly` are the matches by the first two rules."""
-        told, found, taken = [], dict[str, str](), set(strictly.values())
+    def match(self, left: Sequence[str], taken: Set[str]) -> dict[str, str]:
+        """Return name -> id for those that a rule matches; ids that are `taken` have a better name."""
+        found, taken = dict[str, str](), set(taken)
         for rule, words, is_spelling in (
-            (self._by_spelling, "in another spelling", True),
+            (self._by_spelling, "in another spelling", not self._folds_case),
             (self._by_place_end, "by the end of a path", False),
             (self._by_id_end, "by the end of a path", False),
             (self._by_last_part, "by the last part alone", False),
@@ -164,49 +177,66 @@ class _Looser:
                 if meant is not None and (is_spelling or meant not in taken):
                     own[name] = meant
             if not is_spelling:
-                self._refuse_doubled(own)
+                self._settle_doubled(own)
             if own:
                 first = next(iter(own))
-                told.append(f"{len(own)} {words} ({first!r} is {own[first]!r})")
+                case = " and in another case" if self._folds_case else ""
+                self.told.append(f"{len(own)} {words}{case} ({first!r} is {own[first]!r})")
             found |= own
             taken |= set(own.values())
             left = [name for name in left if name not in own]
-        if told:
-            what = counted(len(found), "video")
-            self.notes = (f"{what} in {self._path.name} matched by another name than the id: {', '.join(told)}.",)
         return found
 
+    def _form(self, path: str) -> str:
+        return spell(path).casefold() if self._folds_case else spell(path)
+
+    def _form_of(self, place: str) -> str:
+        return place if "://" in place else self._form(place)
+
     def _by_spelling(self, name: str) -> list[str]:
-        return self._spelled.get(spell(name)) or self._spelled.get(spell(_place(spell(name), self._path.parent)), [])
+        return self._spelled.get(self._form(name)) or self._spelled.get(
+            self._form(_place(spell(name), self._path.parent)), []
+        )
 
     def _by_place_end(self, name: str) -> list[str]:
-        parts = spell(name).split("/")
-        near = self._ends.get(parts[-1], []) if len(parts) > 1 else []
-        return [video_id for video_id, own, place in near if _is_end(parts, place) or _is_end(parts, own)]
+        form = self._form(name)
+        return self._ending(form.count("/") + 1, is_bare=False).get(form, []) if "/" in form else []
 
     def _by_id_end(self, name: str) -> list[str]:
-        parts = spell(name).split("/")
-        return [video_id for video_id, own, _ in self._ends.get(parts[-1], []) if len(own) > 1 and _is_end(own, parts)]
+        parts = self._form(name).split("/")
+        ends = ("/".join(parts[-count:]) for count in range(2, min(len(parts), self._deepest) + 1))
+        return [video_id for end in ends for video_id in self._by_id.get(end, [])]
 
     def _by_last_part(self, name: str) -> list[str]:
-        parts = spell(name).split("/")
-        near = self._ends.get(parts[-1], [])
-        if len(parts) > 1 and not self._has_unique_ends:
-            near = [entry for entry in near if len(entry[1]) == 1]
-        return [video_id for video_id, *_ in near]
+        *folders, last = self._form(name).split("/")
+        return (self._flat if folders and not self._has_unique_ends else self._ending(1, is_bare=False)).get(last, [])
 
     def _by_stem(self, name: str) -> list[str]:
-        parts = spell(name).split("/")
-        near = self._stems.get(parts[-1], [])
-        if len(parts) > 1:
-            ends = [entry for entry in near if _is_end(parts, entry[1]) or _is_end(parts, entry[2])]
-            near = ends or (near if self._has_unique_ends else [])
-        return [video_id for video_id, *_ in near]
+        form = self._form(name)
+        found = self._ending(form.count("/") + 1, is_bare=True).get(form, [])
+        if found or not self._has_unique_ends:
+            return found
+        return self._ending(1, is_bare=True).get(form.rpartition("/")[2], [])
+
+    def _ending(self, count: int, *, is_bare: bool) -> Mapping[str, list[str]]:
+        """Return the videos by the last `count` parts of their ids and places; bare ones are without a suffix."""
+        if count > self._deepest:
+            return {}
+        if (count, is_bare) not in self._tails:
+            self._tails[count, is_bare] = _index(
+                (tail, video_id)
+                for video_id, forms in self._forms.items()
+                for tail in {_tail(form, count, is_bare=is_bare) for form in forms}
+                if tail is not None
+            )
+        return self._tails[count, is_bare]
 
     def _one_of(self, name: str, meant: Sequence[str]) -> str | None:
         """Return the id that a name means, None if none."""
-        if len(set(meant)) > 1:
-            candidates = sorted(set(meant))
+        if len(meant) > 1 and self._folds_case:
+            return None
+        if len(meant) > 1:
+            candidates = sorted(meant)
             more = f" and {len(candidates) - _SHOWN} more" if len(candidates) > _SHOWN else ""
             raise LabelError(
                 f"{name!r} in {self._path} may be any of {', '.join(map(repr, candidates[:_SHOWN]))}{more}. Write the "
@@ -214,22 +244,37 @@ class _Looser:
             )
         return meant[0] if meant else None
 
-    def _refuse_doubled(self, own: Mapping[str, str]) -> None:
-        """Raise LabelError if several names, each in a spelling of its own, mean one video."""
+    def _settle_doubled(self, own: dict[str, str]) -> None:
+        """Raise LabelError if several names, each in a spelling of its own, mean one video; drop them if case folds."""
         first: dict[str, str] = {}
-        for name, video_id in own.items():
+        for name, video_id in [*own.items()]:
             other = first.setdefault(video_id, name)
-            if spell(other) != spell(name):
+            if spell(other) == spell(name):
+                continue
+            if not self._folds_case:
                 raise LabelError(
                     f"{other!r} and {name!r} in {self._path} may both be {video_id!r}. Write the id of each video, "
                     "or its path from the folder of the label file."
                 )
+            own.pop(other, None)
+            del own[name]
 
 
-def _bare(parts: Sequence[str]) -> list[str]:
-    """Return the parts of a path, the last one without its suffix."""
-    return [*parts[:-1], parts[-1].rpartition(".")[0]]
+def _index(entries: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
+    """Return key -> all ids that have it."""
+    found: dict[str, list[str]] = {}
+    for key, video_id in entries:
+        found.setdefault(key, []).append(video_id)
+    return found
 
 
-def _is_end(parts: Sequence[str], whole: Sequence[str]) -> bool:
-    return len(parts) <= len(whole) and list(whole[-len(parts) :]) == list(parts)
+def _tail(form: str, count: int, *, is_bare: bool) -> str | None:
+    """Return the last parts of a path, perhaps without a suffix; None if it has fewer parts, or nothing but a suffix.
+
+    >>> _tail("data/hug/a.mp4", 2, is_bare=True), _tail("a.mp4", 2, is_bare=False), _tail("hug/a", 1, is_bare=True)
+    ('hug/a', None, None)
+    """
+    parts = form.rsplit("/", count)[-count:]
+    if is_bare:
+        parts[-1] = parts[-1].rpartition(".")[0]
+    return "/".join(parts) if len(parts) == count and (parts[-1] or not is_bare) else None

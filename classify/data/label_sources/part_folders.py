@@ -26,7 +26,7 @@ def folder_part(video_id: str) -> str | None:
     >>> folder_part("val/Cooking/a.mp4"), folder_part("train/test/b.mp4"), folder_part("Cooking/a.mp4")
     ('validation', 'train', None)
     """
-    return next((_PARTS[name] for folder in _folders(video_id) if (name := folder.lower()) in _PARTS), None)
+    return next((_PARTS[name] for folder in folders_in(video_id) if (name := folder.lower()) in _PARTS), None)
 
 
 def below_part_folder(video_id: str) -> tuple[str, ...]:
@@ -35,10 +35,11 @@ def below_part_folder(video_id: str) -> tuple[str, ...]:
     >>> below_part_folder("train/Cooking/a.mp4"), below_part_folder("train/test/b.mp4"), below_part_folder("val/c.mp4")
     (('Cooking',), ('test',), ())
     """
-    folders = _folders(video_id)
+    folders = folders_in(video_id)
     place = next((place for place, folder in enumerate(folders) if folder.lower() in _PARTS), -1)
     return folders[place + 1 :]
 
 
-def _folders(video_id: str) -> tuple[str, ...]:
+def folders_in(video_id: str) -> tuple[str, ...]:
+    """Return the folders of an id, the outermost first."""
     return PurePosixPath(video_id).parts[:-1]

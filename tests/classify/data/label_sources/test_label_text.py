@@ -60,10 +60,13 @@ def test_ones_and_zeros_of_a_european_spreadsheet_are_labels(written: Callable[.
 
 @pytest.mark.parametrize(
     "header",
-    ["path,label", "Path,Label", "PATH,LABEL", "Video,Class", "File Path,Label", "file_name,label", "URL,Labels"],
+    [
+        *("path,label", "Path,Label", "PATH,LABEL", "Video,Class", "File Path,Label", "file_name,label", "URL,Labels"),
+        *("File Name,Label", "Video ID,Class", "video-path,label", "VideoPath,Label", " Video  Id ,Hash Tags"),
+    ],
 )
-def test_usual_names_of_columns_are_known_in_any_case(written: Callable[..., Path], header: str) -> None:
-    path = written(f"{header.replace('File Path', 'Filepath')}\na.mp4,hug\n")
+def test_usual_names_of_columns_are_known_however_they_are_spelled(written: Callable[..., Path], header: str) -> None:
+    path = written(f"{header}\na.mp4,hug\n")
 
     assert labels_in(path) == [("a.mp4", {"hug"})]
 
@@ -72,6 +75,19 @@ def test_columns_are_taken_by_the_names_that_are_asked_for(written: Callable[...
     path = written("Aufnahme;Verhalten;label;id\na.mp4;hug|wave;old;7\n")
 
     assert labels_in(path, Columns(path="aufnahme", label="Verhalten")) == [("a.mp4", {"hug", "wave"})]
+
+
+def test_of_columns_that_differ_by_accident_the_one_that_is_spelled_as_asked_is_taken(
+    written: Callable[..., Path],
+) -> None:
+    path = written("id,my label,My_Label,my_label\na,w,x,y\n")
+
+    assert labels_in(path, Columns(label="my_label")) == [("a", {"y"})]
+    assert labels_in(path, Columns(label="MY_LABEL")) == [("a", {"x"})]
+
+
+def test_a_semicolon_is_known_by_a_column_of_several_words(written: Callable[..., Path]) -> None:
+    assert labels_in(written("Video ID;Label;a, b, c\na.mp4;hug;1\n")) == [("a.mp4", {"hug"})]
 
 
 def test_a_column_of_texts_that_is_asked_for_has_hashtags(written: Callable[..., Path]) -> None:

@@ -80,7 +80,12 @@ def meant(name: str, videos: Listing, *others: str) -> str:
         ("hug/0001", FOLDERS, "hug/0001.mp4"),
         ("hug/a.mp4", FLAT, "a.mp4"),
         ("/old/clips/a.mp4", FLAT, "a.mp4"),
-        ("B.AVI", FLAT, "B.AVI"),
+        ("B.AVI", FLAT, "b.avi"),
+        ("Hug/A.MP4", FOLDERS, "hug/a.mp4"),
+        ("D:\\Old\\HUG\\A.mp4", FOLDERS, "hug/a.mp4"),
+        ("VIDEOS/KICK/0001.MP4", FOLDERS, "kick/0001.mp4"),
+        ("A.mp4", FOLDERS, "hug/a.mp4"),
+        ("Kick/0001", FOLDERS, "kick/0001.mp4"),
         ("b.AVI", FLAT, "b.avi"),
         ("a.mp4", NAMED, "v1"),
         ("hug/a.mp4", NAMED, "v1"),
@@ -150,6 +155,39 @@ def test_what_was_matched_loosely_is_told_in_one_line_with_counts() -> None:
         f"'hug/a.mp4'), 1 by the last part alone ('{COMPOSED}.avi' is 'kick/{ACUTE}.avi'), 1 by the last part without "
         "a suffix ('hug/0001' is 'hug/0001.mp4').",
     )
+
+
+def test_names_that_differ_in_case_are_told_as_such() -> None:
+    found = match_videos(["Hug/A.MP4", "KICK/0001", "hug/0001.mp4"], FOLDERS, FILE)
+
+    assert found.ids == {"Hug/A.MP4": "hug/a.mp4", "KICK/0001": "kick/0001.mp4", "hug/0001.mp4": "hug/0001.mp4"}
+    assert found.notes == (
+        "2 videos in labels.csv matched by another name than the id: 1 in another spelling and in another case "
+        "('Hug/A.MP4' is 'hug/a.mp4'), 1 by the last part without a suffix and in another case ('KICK/0001' is "
+        "'kick/0001.mp4').",
+    )
+
+
+def test_a_name_in_another_case_that_may_be_several_videos_is_none_of_them() -> None:
+    videos = Listing({"hug.mp4": "/hug.mp4", "HUG.mp4": "/HUG.mp4"})
+
+    assert meant("Hug.mp4", videos) == "Hug.mp4"
+
+
+def test_a_video_that_is_named_exactly_is_not_meant_by_a_name_in_another_case() -> None:
+    videos = Listing({"hug.mp4": "/hug.mp4"})
+
+    assert match_videos(["Hug.mp4", "hug.mp4"], videos, FILE).ids == {"Hug.mp4": "Hug.mp4", "hug.mp4": "hug.mp4"}
+
+
+def test_two_names_that_differ_in_case_are_not_both_one_video() -> None:
+    videos = Listing({"hug.mp4": "/hug.mp4"})
+
+    assert match_videos(["Hug.mp4", "HUG.mp4"], videos, FILE).ids == {"Hug.mp4": "Hug.mp4", "HUG.mp4": "HUG.mp4"}
+
+
+def test_a_name_of_more_parts_than_any_place_has_is_another_video() -> None:
+    assert meant("/".join(["x"] * 2000), FOLDERS) == "/".join(["x"] * 2000)
 
 
 def test_exact_names_are_not_told() -> None:
