@@ -39,7 +39,7 @@ from .errors import (
     TrainError as TrainError,
 )
 from .evaluation import HeadEvaluation as HeadEvaluation, evaluate_head as evaluate_head
-from .experiment import TrainingReport as TrainingReport, train_head as train_head
+from .experiment import train_head as train_head
 from .heads import StandardisedHead as StandardisedHead, list_heads as list_heads
 from .measures import (
     BootstrapConfig as BootstrapConfig,
@@ -76,3 +76,4 @@ from .training import (
     fit_heads as fit_heads,
     predict_probabilities as predict_probabilities,
 )
+from .training_report import TrainingReport as TrainingReport

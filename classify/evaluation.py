@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from classify.classifier import VideoClassifier, digest_videos, read_learned
 from classify.data import Labels, LabelTable, label_config, label_inputs, list_first, read_labels
-from classify.errors import ClassifyError, LabelError
-from classify.files import is_unfinished, refuse_output_file, write_whole
+from classify.errors import LabelError
+from classify.files import is_unfinished, refuse_other_folder, refuse_output_file, write_whole
 from classify.measures import BootstrapConfig, Evaluation, Outcome, evaluate
 from classify.training import open_videos, predict_probabilities
 from embed.machine import counted
@@ -128,16 +128,9 @@ def evaluate_head(
 
 def _refuse_output(folder: Path, inputs: Sequence[str | Path], overwrite: bool) -> str | None:
     """Raise ClassifyError if the folder is something else than one for an evaluation; return what is replaced."""
-    if str(folder) == ".":  # also Path("")
-        raise ClassifyError("The folder for the evaluation is '.', the working folder. Name a folder of its own.")
-    if folder.exists() and not folder.is_dir():
-        raise ClassifyError(f"{folder} is a file. Name a folder for the evaluation.")
-    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    foreign = sorted(name for name in found - {*OWN_FILES} if not is_unfinished(name))
-    if foreign:
-        raise ClassifyError(
-            f"{folder} holds {foreign[0]!r}, which is not part of an evaluation. Name another folder with --output."
-        )
+    refuse_other_folder(
+        folder, what="an evaluation", is_own=lambda path: path.name in OWN_FILES or is_unfinished(path.name)
+    )
     replaced = [
         refuse_output_file(
             folder / name,

@@ -30,6 +30,26 @@ def refuse_output_file(
         raise ClassifyError(str(error)) from error
 
 
+def refuse_other_folder(
+    folder: Path, *, what: str, is_own: Callable[[Path], bool], error: type[ClassifyError] = ClassifyError
+) -> None:
+    """Raise an error if a folder is the working folder, a file, or holds something else than a command writes there.
+
+    Args:
+        folder: the folder, which may be absent.
+        what: it is for, as in "a head".
+        is_own: returns True for a file or folder in it that the command writes.
+        error: what is raised.
+    """
+    if str(folder) == ".":  # also Path("")
+        raise error(f"'.' is the working folder. Name a folder of its own for {what}.")
+    if folder.exists() and not folder.is_dir():
+        raise error(f"{folder} is a file. Name a folder for {what}.")
+    foreign = sorted(path.name for path in folder.iterdir() if not is_own(path)) if folder.exists() else []
+    if foreign:
+        raise error(f"{folder} holds {foreign[0]!r}, which is not part of {what}. Name another folder.")
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write bytes, or text as UTF-8, to a temporary file, then rename it to `path`; missing folders are created.
 

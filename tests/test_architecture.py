@@ -39,6 +39,7 @@ FLOORS = {
         {"training"},
         {"comparison"},
         {"classifier"},
+        {"training_report"},
         {"experiment", "evaluation"},
         {"report"},
         {"cli"},

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from classify.errors import ClassifyError, HeadError
-from classify.files import hash_text, is_unfinished, sync_folder, write_whole
+from classify.files import hash_text, is_unfinished, refuse_other_folder, sync_folder, write_whole
 from embed.machine import is_left_over, prove_writable, written_when
 
 FORMAT = "framehead head 1"
@@ -53,8 +53,6 @@ def refuse_output_folder(folder: Path, *, overwrite: bool = False) -> str | None
     Raises:
         HeadError: it is a file, holds other things or labels that were corrected, or cannot be written.
     """
-    if str(folder) == ".":  # also Path("")
-        raise HeadError("The folder for the head is '.', the working folder. Name a folder of its own.")
     if "\0" in str(folder):
         raise HeadError(f"{str(folder)!r} has a NUL in it, which no name has. Name the folder for the head again.")
     try:
@@ -122,17 +120,12 @@ def unwritable(folder: Path, error: Exception) -> HeadError:
 
 
 def _refuse(folder: Path, overwrite: bool) -> str | None:
-    if folder.exists() and not folder.is_dir():
-        raise HeadError(f"{folder} is a file. Name a folder for the head.")
-    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    foreign = sorted(name for name in found - {*_OWN_FILES} if not _is_ours(folder / name))
-    if foreign:
-        raise HeadError(
-            f"{folder} holds {foreign[0]!r}, which is not part of a head and would be lost. Name another folder."
-        )
+    refuse_other_folder(
+        folder, what="a head", is_own=lambda path: path.name in _OWN_FILES or _is_ours(path), error=HeadError
+    )
     refuse_edited_labels(folder)
     head = _describe_head(folder)
-    own = sorted(found & {*_OWN_FILES})
+    own = sorted(name for name in _OWN_FILES if (folder / name).exists())
     if own and head is None and not overwrite:
         raise HeadError(
             f"{folder} holds {own[0]!r}, but no head, so train-head did not write it. It would be lost. Name another "

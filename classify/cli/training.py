@@ -1,6 +1,7 @@
 """`train-head` and `compare-heads`."""
 
 import json
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,25 +86,18 @@ def train_head(
     train-head embeddings.h5 --split split.csv --mixup 0 --html
     """  # noqa: D301 (click wants a real backspace)
     import classify
-    from classify.classifier import refuse_output_folder
     from classify.report import check_page_packages, report_text
 
     if split is None:
         raise click.UsageError(_without_split(store))
-    show_notes(tuple(filter(None, [refuse_output_folder(Path(output), overwrite=overwrite)])))
     if as_page:
         check_page_packages()
     if log_to is not None:
         check_tracker(log_to)
     labels, budget_s = take_labels(options), options.pop("budget")
     config = TrainConfig(**take_recipe(options))
-    if is_open := config.arch == "auto":
-        click.echo("Choosing a head and its recipe; --budget limits the seconds ...", err=True)
     with CountBar("epoch") as bar:
-
-        def show(record: "EpochRecord") -> None:
-            bar.show(record.epoch, record.epochs or record.epoch, f"loss {record.train_loss:.3f}")
-
+        show_start, show_epoch = _progress_of(bar, is_open=config.arch == "auto")
         report = classify.train_head(
             store,
             split,
@@ -111,7 +105,8 @@ def train_head(
             labels=labels,
             config=config,
             budget_s=budget_s,
-            on_epoch=None if is_open else show,
+            on_start=show_start,
+            on_epoch=show_epoch,
             overwrite=overwrite,
         )
     _show_notes(report.notes)
@@ -124,6 +119,22 @@ def train_head(
         classify.log_training(report, log_to)
     if not as_json:
         show_next(as_line(["predict-videos", operand(output), "NEW_VIDEOS"]))
+
+
+def _progress_of(
+    bar: CountBar, *, is_open: bool
+) -> "tuple[Callable[[str | None], None], Callable[[EpochRecord], None] | None]":
+    """Return what shows the beginning of a training and its epochs; no epochs where a choice comes first."""
+
+    def show_start(replaced: str | None) -> None:
+        show_notes(() if replaced is None else (replaced,))
+        if is_open:
+            click.echo("Choosing a head and its recipe; --budget limits the seconds ...", err=True)
+
+    def show_epoch(record: "EpochRecord") -> None:
+        bar.show(record.epoch, record.epochs or record.epoch, f"loss {record.train_loss:.3f}")
+
+    return show_start, None if is_open else show_epoch
 
 
 @click.command(cls=Command, guide="comparing.md", when_stopped=GOES_ON)

@@ -20,12 +20,11 @@ from classify.data import (
     Split,
     check_labels,
     labels_of_split,
-    load_split,
     read_labelled_split,
 )
 from classify.evaluation import HeadEvaluation
-from classify.experiment import TrainingReport
 from classify.training import open_videos
+from classify.training_report import TrainingReport
 from embed.store import EmbeddingStore
 
 GrabFrames = Callable[[str], Sequence[NDArray[np.uint8]]]
@@ -47,12 +46,6 @@ class Sources:
     split: Path | None
     labels: Path | None
     command: str | None
-
-    @classmethod
-    def of(cls, store: str | Path, split: str | Path, labels: Labels, command: str | None) -> Self:
-        """Take the label file out of what library functions accept as labels, or out of the split file."""
-        path = labels_of_split(split, load_split(split)[0], labels)[0].path
-        return cls(Path(store), Path(split), None if path is None else Path(path), command)
 
 
 @dataclass(frozen=True)
@@ -82,16 +75,25 @@ class Findings:
     grab_frames: GrabFrames
 
     @classmethod
-    def gather(cls, report: TrainingReport, sources: Sources, labels: Labels, grab_frames: GrabFrames) -> Self:
+    def gather(
+        cls,
+        report: TrainingReport,
+        store: str | Path,
+        path: str | Path,
+        labels: Labels,
+        grab_frames: GrabFrames,
+        command: str | None,
+    ) -> Self:
         """Read the labelled videos of a store and let the head predict on all of them.
 
         Raises:
             ClassifyError: labels or split do not fit the store.
             EmbedError: the store cannot be read.
         """
-        assert sources.split is not None
-        with EmbeddingStore(sources.store) as opened:
-            table, split = read_labelled_split(opened, sources.split, labels)
+        with EmbeddingStore(store) as opened:
+            table, split = read_labelled_split(opened, path, labels)
+            source = labels_of_split(path, split, labels)[0].path
+            sources = Sources(Path(store), Path(path), None if source is None else Path(source), command)
             return cls._of(opened, report, sources, table, split, grab_frames)
 
     @classmethod

@@ -15,9 +15,8 @@ from classify.classifier import refuse_edited_labels
 from classify.data import FOLDS, MOST_LABELS, MOST_VIDEOS, Labels, can_judge
 from classify.errors import ClassifyError
 from classify.evaluation import EVALUATION_FILE, HeadEvaluation
-from classify.experiment import TrainingReport
 from classify.files import hash_text, write_whole
-from classify.report.findings import Findings, GrabFrames, Sources
+from classify.report.findings import Findings, GrabFrames
 from classify.report.page_figures import (
     Section,
     calibration_section,
@@ -31,6 +30,7 @@ from classify.report.page_map import map_section
 from classify.report.page_tables import escaped
 from classify.report.page_videos import label_errors_section, mistakes_section, show_command
 from classify.report.suspects import SUSPECTS_FILE, suspects_text
+from classify.training_report import TrainingReport
 from embed.machine import counted
 
 PAGE_FILE = "report.html"
@@ -89,7 +89,7 @@ def write_page(
     """
     check_page_packages()
     refuse_edited_labels(report.folder)
-    found = Findings.gather(report, Sources.of(store, split, labels, command), labels, grab_frames)
+    found = Findings.gather(report, store, split, labels, grab_frames, command)
     suspects, words = report.folder / SUSPECTS_FILE, suspects_text(found) if found.doubts else ""
     text = _page(found, hash_text(words))
     path = report.folder / PAGE_FILE

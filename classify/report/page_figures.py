@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classify.experiment import TrainingReport
 from classify.report.findings import Findings
 from classify.report.page_plots import CURVES, draw_calibration, draw_curves, draw_precision_recall
 from classify.report.page_tables import class_table, confusion_table, escaped, judged_table
+from classify.training_report import TrainingReport
 from embed.machine import counted
 
 _LARGEST_CONFUSION = 40  # classes whose table can still be read

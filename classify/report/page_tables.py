@@ -4,8 +4,8 @@ import html
 from collections.abc import Sequence
 
 from classify.evaluation import HeadEvaluation
-from classify.experiment import TrainingReport
 from classify.measures import Evaluation
+from classify.training_report import TrainingReport
 from embed.machine import shown
 
 

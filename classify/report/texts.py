@@ -7,8 +7,8 @@ from classify.classifier import ExportSummary
 from classify.comparison import LOGISTIC_REGRESSION, LOGISTIC_STATISTICS, Selection, Tried, verdict
 from classify.data import SplitSummary
 from classify.evaluation import HeadEvaluation
-from classify.experiment import TrainingReport
 from classify.measures import Evaluation
+from classify.training_report import TrainingReport
 from embed.machine import columns_of, counted, cut_columns, fold, pad_left, pad_right, shown
 
 _WIDTH = 80

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from classify.errors import ClassifyError
 
 if TYPE_CHECKING:  # the command line reads the names of TRACKERS, and training loads torch
-    from classify.experiment import TrainingReport
+    from classify.training_report import TrainingReport
 
 LOG_FOLDER = "runs"
 """Folder for TensorBoard's files: runs/{name of the head's folder}-{year-month-day_hour-minute-second-microsecond}."""

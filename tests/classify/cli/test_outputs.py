@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from embed import find_videos
+
 Run = Callable[..., Result]
 
 
@@ -141,6 +143,42 @@ def test_the_head_that_is_replaced_is_named_before_the_training(work: Run) -> No
     assert first.startswith("Note: The linear head of ")
     assert ", micro-F1 " in first
     assert first.endswith(", in head is replaced.")
+
+
+@pytest.mark.parametrize(
+    ("split", "options"),
+    [
+        ("absent.csv", []),
+        ("notes.csv", []),
+        ("split.csv", ["--min-count", "1000"]),
+        ("split.csv", ["--patience", "3"]),
+        ("absent.csv", ["--arch", "auto"]),
+    ],
+    ids=["no-split", "no-split-file", "no-labels", "no-validation", "auto"],
+)
+def test_a_head_is_not_said_to_be_replaced_before_all_is_read(work: Run, split: str, options: list[str]) -> None:
+    if options[:1] == ["--patience"]:
+        work("split_videos", STORE, "-o", "split.csv", "--validation-size", "0")
+
+    result = work("train_head", STORE, "--split", split, "-o", "head", *options)
+
+    assert result.exit_code == 2
+    assert "is replaced" not in result.output
+    assert "Choosing" not in result.output
+
+
+def test_pictures_in_a_folder_of_videos_are_written_and_not_taken_for_videos(work: Run, tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    (videos / "hug").mkdir(parents=True)
+    (videos / "hug" / "a.mp4").write_bytes(b"a video")
+    before = find_videos([videos])
+
+    result = work("describe_dataset", STORE, "-o", "videos")
+
+    assert result.exit_code == 0, result.output
+    assert (videos / "durations.png").exists()
+    assert (videos / "hug" / "a.mp4").read_bytes() == b"a video"
+    assert find_videos([videos]) == before
 
 
 def test_predictions_whose_labels_were_corrected_are_not_replaced(work: Run, tmp_path: Path) -> None:
