@@ -86,7 +86,7 @@ def read_earlier(
         return {}, {}
     try:
         before = _read_settings(folder, settings)
-        return before, {result.trial: result for result in _read_results(folder / RUNS_FILE, class_count)}
+        return before, {result.trial: result for result in read_results(folder / RUNS_FILE, class_count)}
     except TrainError:
         if overwrite:
             return {}, {}
@@ -188,7 +188,7 @@ def _read_settings(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     return before
 
 
-def _read_results(path: Path, class_count: int) -> list[TrialResult]:
+def read_results(path: Path, class_count: int) -> list[TrialResult]:
     """Read the results of a file, without a row that a kill left unfinished.
 
     Args:
