@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from classify.errors import ClassifyError
-from embed.machine import OutputError, is_left_over, refuse_output
+from embed.machine import OutputError, is_left_over, refuse_output, remedy_for
 
 
 def refuse_output_file(
@@ -67,8 +67,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
         _replace(target, written)
     except OSError as error:
         raise ClassifyError(
-            f"{path} cannot be written: {error.strerror}. An older file there is unchanged. Free disk space, make the "
-            "folder writable, or name another file."
+            f"{path} cannot be written: {error.strerror}. An older file there is unchanged. "
+            f"{remedy_for(error, 'Free disk space, make the folder writable')}, or name another file."
         ) from error
 
 

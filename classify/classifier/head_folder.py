@@ -26,7 +26,7 @@ from typing import Any
 
 from classify.errors import ClassifyError, HeadError
 from classify.files import hash_text, is_unfinished, refuse_other_folder, sync_folder, write_whole
-from embed.machine import is_left_over, prove_writable, written_when
+from embed.machine import is_left_over, prove_writable, remedy_for, written_when
 
 FORMAT = "framehead head 1"
 WEIGHTS_FILE, DESCRIPTION_FILE = "head.safetensors", "head.json"
@@ -116,7 +116,8 @@ def fill_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
 def unwritable(folder: Path, error: Exception) -> HeadError:
     """Return the error of a folder that cannot be written."""
     said = (error.strerror if isinstance(error, OSError) else None) or error
-    return HeadError(f"{folder} cannot be written: {said}. Free disk space, make it writable, or name another folder.")
+    remedy = remedy_for(error, "Free disk space, make it writable")
+    return HeadError(f"{folder} cannot be written: {said}. {remedy}, or name another folder.")
 
 
 def _refuse(folder: Path, overwrite: bool) -> str | None:

@@ -26,6 +26,7 @@ from classify.comparison.trials import Trial, TrialResult
 from classify.errors import ClassifyError, TrainError
 from classify.files import refuse_output_file, write_whole
 from classify.picture_style import describe_picture_file
+from embed.machine import remedy_for
 
 RUNS_FILE, SUMMARY_FILE, PICTURE_FILE = "runs.csv", "comparison.json", "comparison.png"
 FORMAT = "framehead comparison 1"
@@ -148,8 +149,8 @@ def append_result(path: Path, result: TrialResult) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise ClassifyError(
-            f"{path} cannot be written: {error.strerror}. Free disk space, and run the same command again: it goes on "
-            "from the rows that are there."
+            f"{path} cannot be written: {error.strerror}. {remedy_for(error, 'Free disk space')}, and run the same "
+            "command again: it goes on from the rows that are there."
         ) from error
 
 

@@ -16,6 +16,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from embed.machine import remedy_for
 from embed.sources import Span
 from embed.store import Failure, VideoRecord
 from embed.video import CENTRE, DecodeDevice, Decoder, Preprocessing, Sampling, ViewCutter
@@ -93,7 +94,9 @@ def send_decoded(channel: socket.socket, connection: Connection, result: Decoded
     try:
         file = _file_of(result.rgb)
     except (MemoryError, OSError) as error:
-        lack = f"there is no memory for the frames of {result.record.location}: {error}"
+        said = getattr(error, "strerror", None) or error
+        remedy = remedy_for(error, "Free memory, or use fewer frames or --workers")
+        lack = f"there is no place in memory for the frames of {result.record.location}: {said}. {remedy}"
         connection.send((Failure(result.record.id, result.record.location, "out_of_memory", lack), None))
         return
     with file:

@@ -12,6 +12,7 @@ from .outputs import (
     is_left_over as is_left_over,
     prove_writable as prove_writable,
     refuse_output as refuse_output,
+    remedy_for as remedy_for,
     written_when as written_when,
 )
 from .progress import HINTS as HINTS, Progress as Progress, Stage as Stage, StageClock as StageClock, slowest as slowest

@@ -3,6 +3,7 @@
 This is checked before any work begins, so that nobody loses a file, or waits for results that cannot be written.
 """
 
+import errno
 import os
 import stat
 import tempfile
@@ -14,6 +15,12 @@ from embed.errors import OutputError as OutputError
 from embed.machine.video_suffixes import VIDEO_SUFFIXES
 
 _BLOCK_BYTES = 4096
+_MORE_FILES = "Allow more open files (ulimit -n 4096)"
+_LIMITS = {
+    errno.EFBIG: "Allow larger files (ulimit -f unlimited)",
+    errno.EMFILE: _MORE_FILES,
+    errno.ENFILE: _MORE_FILES,
+}
 _PARTS = ".parts"  # behind a store's name: the folder of what a run has not merged yet
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -52,9 +59,17 @@ def refuse_output(
         return _refuse(path, kind, recognise, inputs, overwrite)
     except (OSError, RuntimeError, ValueError) as error:  # also for a circle of links, and a NUL in the name
         said = (error.strerror if isinstance(error, OSError) else None) or error
-        raise OutputError(
-            f"{str(path)!r} cannot be written: {said}. Free disk space, make its folder writable, or name another file."
-        ) from error
+        remedy = remedy_for(error, "Free disk space, make its folder writable")
+        raise OutputError(f"{str(path)!r} cannot be written: {said}. {remedy}, or name another file.") from error
+
+
+def remedy_for(error: BaseException, otherwise: str) -> str:
+    """Return what to do about an error of the system: raise the limit that was met, else `otherwise`.
+
+    >>> remedy_for(OSError(errno.EFBIG, "File too large"), "Free disk space")
+    'Allow larger files (ulimit -f unlimited)'
+    """
+    return _LIMITS.get(getattr(error, "errno", None) or 0, otherwise)
 
 
 def prove_writable(folder: Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Self, final
 
 from embed.errors import EmbedError
-from embed.machine import refuse_output
+from embed.machine import refuse_output, remedy_for
 from embed.run.encoding import EncodedVideo
 from embed.sources import Video
 from embed.store import Failure
@@ -113,8 +113,8 @@ class RunLog:
                 self._file.write(json.dumps({"time": moment, **values}, ensure_ascii=False) + "\n")
             except OSError as error:
                 raise EmbedError(
-                    f"The log {self._file.name} cannot be written: {error.strerror}. Embedded videos are kept. Free "
-                    "some disk space or leave out --log, and run the same command again."
+                    f"The log {self._file.name} cannot be written: {error.strerror}. Embedded videos are kept. "
+                    f"{remedy_for(error, 'Free some disk space')} or leave out --log, and run the same command again."
                 ) from error
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import StoreDamaged, StoreError
-from embed.machine import read_apart
+from embed.machine import read_apart, remedy_for
 from embed.store.hdf5_reading import RowReader, fixed_text, is_checksummed, own_dataset, read_attribute, read_column
 from embed.store.provenance import Provenance
 from embed.store.records import ADDED_LATER, Failure, VideoRecord
@@ -57,12 +57,8 @@ COLUMNS: dict[str, dict[str, str]] = {
 }
 _ATTRIBUTES = ("format", "provenance", "created", "merged_through", "crc32")
 _COPY_BYTES = 64 << 20
-_MORE_FILES = "Allow more open files (ulimit -n 4096), and run the same command again."
-_REMEDIES = {
-    errno.EACCES: "Allow this user to read it, and the folders above it.",
-    errno.EMFILE: _MORE_FILES,
-    errno.ENFILE: _MORE_FILES,
-}
+_UNDAMAGED = (errno.EACCES, errno.EMFILE, errno.ENFILE)
+"""Errors that say nothing about what a file holds."""
 
 
 @dataclass(frozen=True)
@@ -271,9 +267,12 @@ def damage_of(path: Path) -> Iterator[None]:
     except (FileNotFoundError, StoreError):
         raise
     except OSError as error:
-        if error.errno not in _REMEDIES:
+        if error.errno not in _UNDAMAGED:
             raise _damaged(path, error) from error
-        raise StoreError(f"{path} cannot be opened: {os.strerror(error.errno)}. {_REMEDIES[error.errno]}") from error
+        remedy = remedy_for(error, "Allow this user to read it, and the folders above it")
+        raise StoreError(
+            f"{path} cannot be opened: {os.strerror(error.errno)}. {remedy}, and run the same command again."
+        ) from error
     except (LookupError, RuntimeError, TypeError, ValueError, AttributeError, EOFError) as error:
         raise _damaged(path, error) from error
 

@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 
 from embed.errors import StoreError
-from embed.machine import is_left_over, real_path
+from embed.machine import is_left_over, real_path, remedy_for
 
 
 @contextmanager
@@ -76,9 +76,11 @@ def refusal_of(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
+        said = getattr(error, "strerror", None) or error
+        remedy = remedy_for(error, "Free some disk space, or allow writing there")
         raise StoreError(
-            f"{path} cannot be written: {error}. What was stored before is undamaged. Free some disk space, or allow "
-            "writing there, and run the same command again to continue."
+            f"{path} cannot be written: {said}. What was stored before is undamaged. {remedy}, and run the same "
+            "command again to continue."
         ) from error
 
 

@@ -59,8 +59,8 @@ def test_a_file_that_may_not_grow_ends_the_run_and_nothing_is_lost(tmp_path: Pat
     )
     assert done.returncode == 1
     assert "StoreError" in done.stderr
-    assert "cannot be written" in done.stderr
-    assert "Free some disk space" in done.stderr
+    assert "cannot be written: File too large. " in done.stderr
+    assert "Allow larger files (ulimit -f unlimited), and run the same command again" in done.stderr
     check_is_undamaged_and_continues(tmp_path / name, 32)  # the first 32 could not be merged into one part
 
 
