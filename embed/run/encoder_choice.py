@@ -8,7 +8,7 @@ from embed.encoders import Encoder, load_encoder
 from embed.run.config import EmbedConfig
 from embed.run.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
 from embed.sources import Video
-from embed.store import EmbeddingStore, Fidelity, Precision, Provenance, is_store
+from embed.store import EmbeddingStore, Fidelity, Precision, Provenance, is_store, refuse_other_provenance
 
 _DEFAULT_WEIGHTS = ("openai", "bundled")
 
@@ -62,6 +62,12 @@ def needs_no_encoder(config: EmbedConfig, known: Provenance) -> bool:
         and (is_default or config.pretrained == identity.pretrained)
         and asked.difference(known) is None
     )
+
+
+def refuse_other_frames(config: EmbedConfig, store: str | Path, known: Provenance) -> None:
+    """Raise StoreMismatch if a store has other frames or views than a configuration asks for, whatever the encoder."""
+    asked = Provenance(known.encoder, config.sampling.to_json(), views=config.views)
+    refuse_other_provenance(Path(store), known, asked)
 
 
 def provenance_of(store: str | Path) -> Provenance | None:

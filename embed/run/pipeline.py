@@ -16,7 +16,7 @@ from embed.run.absent import absent_among, failure_of_absent, refuse_if_all
 from embed.run.changes import Changes, find_changes, may_succeed_now, name_once
 from embed.run.config import EmbedConfig, EmbedSummary
 from embed.run.encode_time import TimedEncoding
-from embed.run.encoder_choice import choose_encoder, needs_no_encoder, provenance_of
+from embed.run.encoder_choice import choose_encoder, needs_no_encoder, provenance_of, refuse_other_frames
 from embed.run.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.run.frames_ahead import FramesAhead
 from embed.run.log import RunLog, refuse_log
@@ -71,7 +71,9 @@ def embed_videos(
     keep_freed_memory()  # before there are threads, whose memory would be freed and allocated again for every batch
     videos, doubles = name_once(find_videos(sources))
     known = provenance_of(store)
-    if known is None:  # else only those are looked for that the store lacks
+    if known:
+        refuse_other_frames(config, store, known)
+    else:  # of a store, only those are looked for that it lacks
         refuse_if_all(absent_among(videos), len(videos))
     with ExitStack() as stack:
         early = None if encoder or known else _begin_early(config, videos)

@@ -180,6 +180,7 @@ def refuse_store_place(path: str | Path) -> None:
 
     Raises:
         StoreError: `path` is a folder of other files, or its disk is full or cannot be written.
+        StoreBusy: another process is writing to it.
     """
     path = Path(path)
     if "\0" in str(path):
@@ -192,6 +193,8 @@ def refuse_store_place(path: str | Path) -> None:
         prove_writable(folder)
         if folder != real_path(path):
             prove_writable(folder.parent)
+    if (folder / "lock").exists():  # of another run, or left by a killed one
+        unlock_store(path, lock_store(path))
 
 
 def lock_store(path: Path) -> IO[str]:
