@@ -26,6 +26,7 @@ from classify.data.label_sources import (
     is_utf_8,
     list_first,
     note_alike,
+    note_blanks,
     note_several,
     note_videos,
 )
@@ -203,7 +204,7 @@ def read_labels(store: VideoListing, labels: Labels = None, *, group_by: str | N
     groups = {video_id: found.groups[video_id] for video_id in kept.labels} if group_by else None
     table = LabelTable.from_labels(kept.labels, groups=groups, vocabulary=vocabulary, notes=kept.notes)
     counts = dict(zip(table.names, table.targets.sum(axis=0).tolist(), strict=True))
-    notes = (*table.notes, *note_alike(counts), *note_several(kept.labels))
+    notes = (*table.notes, *note_alike(counts), *note_blanks(counts), *note_several(kept.labels))
     return replace(table, dropped=kept.dropped, notes=notes)
 
 
@@ -220,14 +221,14 @@ def read_vocabulary(path: Path, shown: Set[str] = frozenset()) -> tuple[str, ...
     source = path / "head.json" if path.is_dir() else path
     try:
         text = read_regular(source).decode("utf-8-sig", "surrogateescape")
-        found: Any = json.loads(text) if text.lstrip()[:1] in ("[", "{") else text.split("\n")
+        found: Any = json.loads(text) if text.lstrip()[:1] in ("[", "{") else map(str.strip, text.split("\n"))
         names = list(found["label_names"] if isinstance(found, dict) else found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LabelError(
             f"{source} is not a vocabulary: {type(error).__name__}: {error}. Name a head's folder, or a file of one "
             "label a line."
         ) from error
-    vocabulary = tuple(filter(None, (compose(str(name)).strip() for name in names)))
+    vocabulary = tuple(filter(None, (compose(str(name)) for name in names)))
     odd = next((name for name in vocabulary if not is_utf_8(text) and not is_utf_8(name) and name not in shown), None)
     if odd is not None:
         raise LabelError(f"{source} is not in UTF-8: no video has the label {odd!r}. Save it as a text in UTF-8.")

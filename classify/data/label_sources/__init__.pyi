@@ -9,6 +9,7 @@ from .label_files import Columns as Columns, compose as compose
 from .label_notes import (
     list_first as list_first,
     note_alike as note_alike,
+    note_blanks as note_blanks,
     note_several as note_several,
     note_videos as note_videos,
 )

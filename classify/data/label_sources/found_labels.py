@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from classify.data.label_sources.label_files import Columns, LabelFile, LabelRow, compose, read_label_file
 from classify.data.label_sources.label_notes import note_joined, note_videos
 from classify.data.label_sources.label_text import SEPARATOR, is_utf_8, require_utf_8
-from classify.data.label_sources.matching import Matches, VideoListing, match_videos
+from classify.data.label_sources.matching import Matches, VideoListing, count_exact, match_videos
 from classify.data.label_sources.part_folders import below_part_folder, folders_in, has_part_folders
 from classify.errors import LabelError
 
@@ -79,7 +79,7 @@ def file_labels(videos: VideoListing, path: Path, columns: Columns, *, adds_up: 
     Raises:
         LabelError: the file cannot be read, contradicts itself about a video, or names no video.
     """
-    file = read_label_file(path, columns)
+    file = read_label_file(path, columns, count_known=lambda names: count_exact(names, videos, path))
     matches = match_videos((row.key for row in file.rows), videos, path)
     found = _merge(file, matches.ids, adds_up=adds_up)
     failed = {failure.id for failure in videos.failures}

@@ -93,8 +93,16 @@ class Columns:
     group: str | None = None
 
 
-def read_label_file(path: Path, asked: Columns = Columns()) -> LabelFile:
+def read_label_file(
+    path: Path, asked: Columns = Columns(), *, count_known: Callable[[Sequence[str]], int] | None = None
+) -> LabelFile:
     """Read a label file of any of the shapes above.
+
+    Args:
+        path: the file.
+        asked: the columns that were asked for.
+        count_known: returns how many of some names are those of videos. Where several columns could name the videos,
+            that with the most such names does; a column `id` may just number the rows.
 
     Raises:
         LabelError: it cannot be read, or lacks a column of videos or labels, or one that was asked for.
@@ -103,7 +111,7 @@ def read_label_file(path: Path, asked: Columns = Columns()) -> LabelFile:
     columns, records = read_records(path, keys)
     if columns and not records:
         raise LabelError(f"{path} has no rows below its header. Write one row for each video.")
-    chosen = _choose_columns(path, columns, records, asked)
+    chosen = _choose_columns(path, columns, records, asked, count_known)
     rows = tuple(_row(path, line, cells, chosen) for line, cells in records)
     return LabelFile(path, rows, chosen.single, chosen.notes)
 
@@ -161,12 +169,18 @@ class _Chosen(_Labels):
     group: str | None = None
 
 
-def _choose_columns(path: Path, columns: Sequence[str], records: Sequence[Record], asked: Columns) -> _Chosen:
+def _choose_columns(
+    path: Path,
+    columns: Sequence[str],
+    records: Sequence[Record],
+    asked: Columns,
+    count_known: Callable[[Sequence[str]], int] | None,
+) -> _Chosen:
     """Return the columns to read."""
     group = _asked_column(path, columns, asked.group, "to group by (--group-by)")
     label = _asked_column(path, columns, asked.label, "of labels (--label-column)")
     key = _asked_column(path, columns, asked.path, "that names the videos (--path-column)")
-    key = key or next(filter(None, (_find(columns, name) for name in KEY_COLUMNS)), None)
+    key = key or _key_column(columns, records, count_known)
     others = [name for name in columns if name not in ("", key, group) and bare_name(name) not in KEY_COLUMNS[:4]]
     if key is not None and label is not None:
         return _with(_named_labels(label), key, group)
@@ -175,7 +189,22 @@ def _choose_columns(path: Path, columns: Sequence[str], records: Sequence[Record
             found = choose(others, records)
             if found is not None:
                 return _with(found, key, group)
+    if group is not None and asked.label is None and _named_column([group], records):
+        raise LabelError(
+            f"The column {group!r} of {path} has the labels, so it cannot group the videos: no class would be in two "
+            "parts. Name another column with --group-by, or that of the labels with --label-column."
+        )
     raise LabelError(_unfit(path, columns, [name for name in others if name.lower() not in TEXT_COLUMNS], records))
+
+
+def _key_column(
+    columns: Sequence[str], records: Sequence[Record], count_known: Callable[[Sequence[str]], int] | None
+) -> str | None:
+    """Return the column that names the videos; None if there is none."""
+    found = list(dict.fromkeys(filter(None, (_find(columns, name) for name in KEY_COLUMNS))))
+    if len(found) < 2 or count_known is None:
+        return found[0] if found else None
+    return max(found, key=lambda name: count_known([cells.get(name, "") for _, cells in records]))
 
 
 def _with(labels: _Labels, key: str, group: str | None) -> _Chosen:
@@ -208,9 +237,9 @@ def _unfit(path: Path, columns: Sequence[str], others: Sequence[str], records: S
         odd = f"; other values are in {_show_odd(found, _LISTED)}"
         remedy += ", or write 0 and 1"
     return (
-        f"{path} has the columns {', '.join(columns) or '(none)'}, but needs `id`, `path`, `link` or `url`, and either "
-        "`label` or `labels`, or hashtags in `description`, or a column of 0 and 1 for each "
-        f"label{odd}. {remedy}; or name them with --path-column and --label-column."
+        f"{path} has the columns {', '.join(columns) or '(none)'}, but needs one of the videos ('id', 'path', 'link' "
+        "or 'url'), and labels: in a column 'label' or 'labels', as hashtags in a 'description', or as a column of 0 "
+        f"and 1 for each label{odd}. {remedy}; or name them with --path-column and --label-column."
     )
 
 

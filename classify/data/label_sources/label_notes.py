@@ -7,6 +7,7 @@ from embed.machine import counted
 
 _LISTED = 10  # a message lists at most this many names, then "and 7 more"
 _FEW = 0.1  # share of the videos; more with several labels are no slip
+_BLANK = frozenset({"nan", "n/a", "#n/a", "na", "none", "null", "<na>", "nat"})
 _OTHER_SEPARATORS = (";", ",")
 
 
@@ -74,6 +75,26 @@ def note_joined(names: Collection[str]) -> tuple[str, ...]:
                 f"{SEPARATOR!r} between them.",
             )
     return ()
+
+
+def note_blanks(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Return a note on labels that programs write where a cell is blank.
+
+    Args:
+        counts: label -> number of its videos.
+
+    >>> note_blanks({"nan": 2, "kick": 5})
+    ("'nan' (2 videos) is a label here, but spreadsheets and pandas write it for a blank cell. If it is none, leave \
+the cell blank.",)
+    """
+    found = [f"{name!r} ({counted(count, 'video')})" for name, count in counts.items() if name.lower() in _BLANK]
+    if not found:
+        return ()
+    is_one = len(found) == 1
+    return (
+        f"{list_first(found)} {'is a label' if is_one else 'are labels'} here, but spreadsheets and pandas write "
+        f"{'it' if is_one else 'them'} for a blank cell. If it is none, leave the cell blank.",
+    )
 
 
 def note_several(labels: Mapping[str, Collection[str]]) -> tuple[str, ...]:

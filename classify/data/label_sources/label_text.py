@@ -12,6 +12,7 @@ import codecs
 import csv
 import io
 import json
+import math
 import re
 import shlex
 import unicodedata
@@ -30,6 +31,8 @@ Record = tuple[int, dict[str, str]]
 """The number of a line, counted from 1 as in editors, and its cells by column."""
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_MARK = "\ufeff"  # of the order of bytes; a file that was saved twice may have two
+_BLANK_ROWS = re.compile(r"(?:[,;\t \"]*(?:\r\n|\r|\n))+")  # above the header, as spreadsheets leave them
 _HINT = re.compile(r'"?sep=([,;\t])"?\r?\n')  # a first line that Excel writes and hides
 _OTHER_BYTE = re.compile("[\udc80-\udcff]")  # as Python reads bytes that are no UTF-8
 _OTHER_KINDS = {
@@ -123,19 +126,19 @@ def _read_text(path: Path) -> str:
         raise LabelError(f"{path} is {kind}, not a CSV file in UTF-8. Save it as one (in Excel: CSV UTF-8).")
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = content.decode("utf-16") if is_utf16 else content.decode("utf-8-sig", "surrogateescape")
+        text = content.decode("utf-16") if is_utf16 else content.decode("utf-8", "surrogateescape")
     except UnicodeDecodeError as error:
         raise LabelError(f"{path} is not a CSV file in UTF-16: {error.reason}. Save it as one in UTF-8.") from error
     if "\0" in text:
         raise LabelError(f"{path} has characters of code 0, so it is not a CSV file in UTF-8. Save it as one.")
-    return text
+    return text.lstrip(_MARK)
 
 
 def _csv_records(path: Path, text: str, keys: Collection[str]) -> Iterator[Record]:
     hint = _HINT.match(text)
     before, text = (1, text[hint.end() :]) if hint else (0, text)
-    start = len(text) - len(text.lstrip("\r\n"))
-    before, text = before + len(text[:start].splitlines()), text[start:]
+    if blank := _BLANK_ROWS.match(text):
+        before, text = before + len(blank[0].splitlines()), text[blank.end() :]
     separator = hint[1] if hint else find_separator(text, keys)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     try:
@@ -152,8 +155,9 @@ def _csv_records(path: Path, text: str, keys: Collection[str]) -> Iterator[Recor
                 )
             yield line, {name: (cell or "").strip() for name, cell in cells.items()}
     except csv.Error as error:
+        line = before + reader.reader.line_num
         raise LabelError(
-            f"{path} is not a CSV file in UTF-8: {error} (line {before + reader.line_num}). Save it as one."
+            f"{path}, line {line}, is not CSV: {error}. Correct it there, or save the file anew."
         ) from error
 
 
@@ -199,13 +203,28 @@ def _json_records(path: Path, text: str) -> Iterator[Record]:
             ) from error
         if not isinstance(record, dict):
             raise LabelError(f'{path}, line {line}, is not a JSON object. Write one a line, such as {{"id": ...}}.')
-        yield line, {name.strip(): _text_of(value) for name, value in record.items()}
+        try:
+            yield line, {name.strip(): _text_of(value) for name, value in record.items()}
+        except TypeError as error:
+            raise LabelError(
+                f"{path}, line {line}, has {error} as a value. Write a text, a number, true or false, or a list of "
+                "these."
+            ) from error
 
 
 def _text_of(value: object) -> str:
     """Return a JSON value as a cell of a CSV file."""
     if value is None or isinstance(value, bool):
         return str(int(value)) if value is not None else ""
+    if isinstance(value, float) and math.isnan(value):  # a blank cell of pandas
+        return ""
     if isinstance(value, list):
-        return SEPARATOR.join(str(entry) for entry in value if entry is not None)
-    return str(value).strip()
+        return SEPARATOR.join(_text_of(entry) for entry in map(_refuse_nested, value) if entry is not None)
+    return str(_refuse_nested(value)).strip()
+
+
+def _refuse_nested(value: object) -> object:
+    """Return a value that is no object and no list."""
+    if isinstance(value, dict | list):
+        raise TypeError("an object" if isinstance(value, dict) else "a list within a list")
+    return value

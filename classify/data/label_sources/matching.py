@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 from classify.errors import LabelError
 from embed.machine import counted, real_path
@@ -104,7 +105,17 @@ def match_videos(names: Iterable[str], videos: VideoListing, path: Path) -> Matc
     return Matches({name: found.get(name, loose.get(name, name)) for name in names}, (what,) if told else ())
 
 
+def count_exact(names: Sequence[str], videos: VideoListing, path: Path) -> int:
+    """Return how many of the names rules 1 and 2 match. The arguments are those of `match_videos`."""
+    known = {*videos.ids, *(failure.id for failure in videos.failures)}
+    others = [name for name in names if name not in known]
+    places = {_place(videos.video(video_id).location, Path()) for video_id in videos.ids} if others else set[str]()
+    return len(names) - len(others) + sum(bool(name) and _place(name, path.parent) in places for name in others)
+
+
 def _place(location: str, folder: Path) -> str:
+    if location.lower().startswith("file://"):
+        location = unquote(urlsplit(location).path)
     return kept_location(location) if "://" in location else str(real_path(folder / location))
 
 

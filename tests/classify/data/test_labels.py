@@ -208,8 +208,11 @@ def test_a_long_list_is_cut(store: EmbeddingStore, label_file: Callable[[str], P
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,label\na,x\n", r"has the columns name, label, but needs `id`, `path`, `link` or `url`.*Rename"),
-        ("id,label,labels\na,x,y\n", r"either `label` or `labels`.*Rename"),
+        (
+            "name,label\na,x\n",
+            r"the columns name, label, but needs one of the videos \('id', 'path', .*Rename",
+        ),
+        ("id,label,labels\na,x,y\n", r"in a column 'label' or 'labels'.*Rename"),
         ("", r"has the columns \(none\).*Rename"),
         ("id,label\n", r"has no rows below its header.*Write one row for each video"),
         ("id,label\n,x\n", r"line 2, names no video: its id is blank.*Fill it in"),

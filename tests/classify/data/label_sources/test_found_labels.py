@@ -111,3 +111,33 @@ def test_videos_without_that_folder_are_left_out_with_a_note(labelled: Callable[
 def test_settings_that_have_no_meaning_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(LabelError, match=message):
         LabelConfig(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", ["path", "url", "file_name"])
+def test_a_column_that_numbers_the_rows_names_no_videos(
+    key: str, make_store: Callable[..., Path], tmp_path: Path
+) -> None:
+    ids = [f"{'hug' if number % 2 else 'kick'}/{number}.mp4" for number in range(1, 9)]
+    store = make_store(dict.fromkeys(ids, np.zeros((1, 16))))
+    rows = [f"{row},{video_id},{video_id.split('/')[0]}" for row, video_id in enumerate(reversed(ids), 1)]
+    (tmp_path / "labels.csv").write_text("\n".join([f"id,{key},label", *rows]))
+    with EmbeddingStore(store) as opened:
+        table = read_labels(opened, LabelConfig(tmp_path / "labels.csv"))
+    assert {video_id: table.labels_of(index) for index, video_id in enumerate(table.ids)} == {
+        video_id: video_id.split("/")[0] for video_id in ids
+    }
+
+
+def test_a_file_address_names_a_video(make_store: Callable[..., Path], tmp_path: Path) -> None:
+    store = make_store({"hug/a b.mp4": np.zeros((1, 16))})
+    (tmp_path / "labels.csv").write_text(f"path,label\nfile://{tmp_path}/videos/hug/a%20b.mp4,hug\n")
+    with EmbeddingStore(store) as opened:
+        assert labels_of(read_labels(opened, LabelConfig(tmp_path / "labels.csv"))) == ["hug"]
+
+
+def test_labels_that_programs_write_for_blanks_are_told(make_store: Callable[..., Path], tmp_path: Path) -> None:
+    store = make_store(dict.fromkeys(("a.mp4", "b.mp4"), np.zeros((1, 16))))
+    (tmp_path / "labels.csv").write_text("path,label\na.mp4,hug\nb.mp4,#N/A\n")
+    with EmbeddingStore(store) as opened:
+        notes = read_labels(opened, LabelConfig(tmp_path / "labels.csv")).notes
+    assert any(note.startswith("'#N/A' (1 video) is a label here, but spreadsheets and pandas") for note in notes)

@@ -151,7 +151,7 @@ def test_the_column_to_group_by_is_no_label(written: Callable[[str], Path]) -> N
         ('{"id": "a", "label": "x"}\n{"label": "x"}\n', r"line 2, names no video: its id is blank\. Fill it in"),
         (
             "id,description\na,no tags here\n",
-            r"has the columns id, description, but needs .* hashtags in `descr.*Rename",
+            r"has the columns id, description, but needs .* hashtags in a 'descr.*Rename",
         ),
         ("id,x,y\na,0,0\n", r"has the columns id, x, y, but needs .* a column of 0 and 1 for each label"),
         (
@@ -160,7 +160,7 @@ def test_the_column_to_group_by_is_no_label(written: Callable[[str], Path]) -> N
         ),
         ("id,label,label\na,x,y\n", r"has several columns called 'label'; all but one .* Give each its own name"),
         (" id,x, x \na,1,0\n", r"has several columns called 'x'; all but one .* Give each its own name"),
-        ('id,label\na,"x\n', r"is not a CSV file in UTF-8: unexpected end of data.*Save it as one"),
+        ('id,label\na,"x\n', r"line 2, is not CSV: unexpected end of data.*save the file anew"),
     ],
     ids=["json", "object", "key", "no-tags", "no-ones", "odd-values", "repeated", "repeated-wide", "quote"],
 )

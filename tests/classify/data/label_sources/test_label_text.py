@@ -32,6 +32,8 @@ _SEPARATED = {
     "excel-hint": 'sep=;\r\npath;label\r\nhug/a, 1.mp4;hug\r\n"kick/b; 2.mp4";kick\r\n',
     "blank-lines": '\n\r\npath;label\nhug/a, 1.mp4;hug\n\n"kick/b; 2.mp4";kick\n',
     "misleading-header": 'path,"a;b;c;d",label\n"hug/a, 1.mp4",1;2;3;4,hug\nkick/b; 2.mp4,1;2;3;4,kick\n',
+    "blank-rows-of-a-spreadsheet": ';;\r\n"";;\r\npath;label;x\r\nhug/a, 1.mp4;hug;\r\n"kick/b; 2.mp4";kick;\r\n',
+    "marked-twice": '\ufeffpath,label\n"hug/a, 1.mp4",hug\nkick/b; 2.mp4,kick\n',
     "old-mac": 'path;label\rhug/a, 1.mp4;hug\r"kick/b; 2.mp4";kick\r',
 }
 
@@ -154,3 +156,26 @@ def test_a_column_that_is_asked_for_and_absent_is_refused(
 ) -> None:
     with pytest.raises(LabelError, match=message):
         read_label_file(written("id,x\na,b\n"), columns)
+
+
+def test_a_quote_in_the_wrong_place_is_found_by_its_line(written: Callable[..., Path]) -> None:
+    with pytest.raises(LabelError, match=r"labels.csv, line 4, is not CSV: .*expected after.*Correct it"):
+        labels_in(written('\npath,label\na.mp4,hug\nb.mp4,"hug" x\n'))
+
+
+@pytest.mark.parametrize(
+    ("value", "what"), [('{"name": "hug"}', "an object"), ('[["hug"]]', "a list within a list"), ("[{}]", "an object")]
+)
+def test_a_json_value_of_several_levels_is_no_label(value: str, what: str, written: Callable[..., Path]) -> None:
+    with pytest.raises(LabelError, match=rf"labels.csv, line 2, has {what} as a value. Write a text"):
+        labels_in(written('{"path": "a.mp4", "label": "hug"}\n{"path": "b.mp4", "label": ' + value + "}\n"))
+
+
+def test_a_blank_of_pandas_in_json_is_blank(written: Callable[..., Path]) -> None:
+    lines = '{"path": "a.mp4", "label": NaN}\n{"path": "b.mp4", "labels": ["x", null, NaN]}\n'
+    assert labels_in(written(lines.replace("labels", "label"))) == [("a.mp4", set()), ("b.mp4", {"x"})]
+
+
+def test_the_column_of_labels_groups_nothing(written: Callable[..., Path]) -> None:
+    with pytest.raises(LabelError, match=r"The column 'label' of .* has the labels, so it cannot group the videos"):
+        labels_in(written("path,label\na.mp4,hug\n"), Columns(group="label"))
