@@ -32,7 +32,8 @@ FORMAT = "framehead head 1"
 WEIGHTS_FILE, DESCRIPTION_FILE = "head.safetensors", "head.json"
 _REPORT_FILE, _PAGE_FILE, _SUSPECTS_FILE = "report.json", "report.html", "suspects.csv"
 LEARNED_FILE = "learned.txt"
-_OWN_FILES = (WEIGHTS_FILE, "history.csv", _REPORT_FILE, LEARNED_FILE, _PAGE_FILE, _SUSPECTS_FILE, DESCRIPTION_FILE)
+# The suspects go before the page, whose hash tells that nobody edited them: no kill leaves them without it.
+_OWN_FILES = (WEIGHTS_FILE, "history.csv", _REPORT_FILE, LEARNED_FILE, _SUSPECTS_FILE, _PAGE_FILE, DESCRIPTION_FILE)
 _UNFINISHED, _FINISHED = ".new-", ".finished"
 _MOVED = ".moved-"  # begins the name of what was `.finished` until all of it had moved
 _ON_THE_WAY = re.compile(rf"({re.escape(_UNFINISHED)}|{re.escape(_MOVED)})\d+")
@@ -57,11 +58,7 @@ def refuse_output_folder(folder: Path, *, overwrite: bool = False) -> str | None
         raise HeadError(f"{str(folder)!r} has a NUL in it, which no name has. Name the folder for the head again.")
     try:
         return _refuse(folder, overwrite)
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-    ) as error:  # a circle of links; a NUL in the name
+    except (OSError, RuntimeError, ValueError) as error:  # such as a circle of links
         raise unwritable(folder, error) from error
 
 

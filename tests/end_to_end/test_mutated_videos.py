@@ -27,6 +27,7 @@ config = EmbedConfig(sampling=UniformFrames(5), workers=2, limits=DecodeLimits(t
 summary = embed_videos([sys.argv[1]], sys.argv[2], config, encoder=BarReader())
 print(json.dumps(summary.to_json()))
 """
+EXPECTED = {"embedded", "unreadable", "no_video_stream", "no_frames", "decode_error", "damaged"}
 
 
 def embed_mutants(folder: Path, originals: list[Path], count: int, *, limit_s: float) -> Counter[str]:
@@ -53,9 +54,6 @@ def embed_checked(videos: Path, path: Path, *, limit_s: float) -> Counter[str]:
     assert sorted([*store.ids, *reasons]) == sorted(video.id for video in find_videos([videos]))
     assert not inspect_embeddings(path, is_verifying=True).problems
     return Counter({"embedded": len(store)}) + Counter(reasons.values())
-
-
-EXPECTED = {"embedded", "unreadable", "no_video_stream", "no_frames", "decode_error", "damaged"}
 
 
 def test_every_odd_video_gives_vectors_or_a_reason(tmp_path: Path, odd_videos: Path) -> None:
