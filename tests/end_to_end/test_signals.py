@@ -19,6 +19,7 @@ from tests.processes import Traced
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 TRIES = 20
+RUN_AGAIN = 4  # so many-th attempts are followed by the same command, to its end
 PATIENCE_S = 60.0
 ENCODER = ("--model", "efficientnet-lite0", "--frames-count", "2")
 COMMANDS = {
@@ -95,8 +96,9 @@ def check_stops(base: Path, words: tuple[str, ...], number: int) -> int:
         assert list((folder / "tmp").iterdir()) == [], case
         assert [path for path in folder.rglob("*") if TEMPORARY.search(path.name)] == [], case
         met += code == 128 + number
-        again, said = command.run(name)
-        assert again == 0, f"{case}\nand then:\n{said}"
+        if attempt % RUN_AGAIN == 0:
+            again, said = command.run(name)
+            assert again == 0, f"{case}\nand then:\n{said}"
         shutil.rmtree(folder)
     return met
 
