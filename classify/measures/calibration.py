@@ -1,23 +1,23 @@
 """Calibrated probabilities: of the labels given at 0.8, four in five are right.
 
-A head's probabilities are often too high or too low. One number, the temperature, is fitted on validation videos and
-divides all logits. It does not change the ranking or the labels that are given.
+A head's probabilities are often too high or too low. One number, the temperature, is fitted on videos that
+trained nothing and divides all logits. It does not change the ranking or the labels that are given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, logit
+from scipy.special import expit, logit, stdtrit
 
 BIN_COUNT = 15
 
 # Bounds of the temperature: a few videos cannot show that the head's logits are wrong by more than a factor of 50.
 _TEMPERATURES = (0.02, 50.0)
-_SURE = 2.0  # standard errors that are more than noise
+_CONFIDENCE = 0.95
+_STEP = 0.01  # of the logarithm, for derivatives
 _USUAL_LOG_TEMPERATURE = 1.0  # most heads have a temperature of 0.4 to 2.7, whose logarithms are -1 to 1
 # Probabilities closer to 0 or 1 than float32 can represent have no finite logit.
 _LOWEST, _HIGHEST = 1e-30, 1 - 2.0**-24
@@ -80,18 +80,7 @@ def fit_temperature(targets: NDArray[np.bool_], probabilities: NDArray[np.floati
     Source: temperature: Guo et al. 2017 (as above), section 4.2. One more of each: Platt 1999, Probabilistic Outputs
     for Support Vector Machines, section 2.2.
     """
-    soft = _soften(targets, is_single_label)
-
-    def cost(log_temperature: float) -> float:
-        found = calibrate(probabilities, float(np.exp(log_temperature)), is_single_label=is_single_label)
-        found = np.clip(found, _LOWEST, _HIGHEST)
-        cost = soft * np.log(found)
-        if not is_single_label:
-            cost += (1 - soft) * np.log1p(-found)
-        return -float(cost.sum()) + log_temperature**2 / (2 * _USUAL_LOG_TEMPERATURE**2)
-
-    best = minimize_scalar(cost, bounds=np.log(_TEMPERATURES), method="bounded")
-    return float(np.exp(best.x))
+    return float(np.exp(_fit_logarithm(_costs_of(targets, probabilities, is_single_label))))
 
 
 def choose_temperature(
@@ -101,33 +90,61 @@ def choose_temperature(
     is_single_label: bool,
     groups: Sequence[str] | None = None,
 ) -> float:
-    """Return the fitted temperature if it is better than 1 beyond noise, else 1.
+    """Return the temperature closest to 1 in the 95% interval of the fitted one.
 
-    Heads of inner folds learn from fewer videos than the head that is calibrated, and are less right: the temperature
-    that fits them is a little too high for it. So a small gain on their videos may be a loss on new ones. Measured on
-    ut_interaction6: `statistics` has a log-loss of 0.589 at 1, and 0.622 at temperatures of 1.3 that gained little.
+    Few videos say little about the temperature, and a wrong one makes probabilities worse. Heads of inner folds also
+    learn from fewer videos than the head that is calibrated, so the temperature that fits them is a little too high.
+    Measured on ut_interaction6 with new folds, 20 and 12 times (log-loss at 1, the fitted, this one): logistic
+    regression on means, which is too sure, 0.729, 0.718, 0.728; on mean, deviation and change, which is not, 0.525,
+    0.545, 0.525.
 
     Args:
         targets: (N, C) bool, N >= 1.
         probabilities: (N, C) at temperature 1.
         is_single_label: True if the probabilities of a video sum to 1.
         groups: (N,) group of each video; noise is that between groups. None takes each video for itself.
+
+    Source: standard error over groups: Liang & Zeger 1986, Longitudinal data analysis using generalized linear models,
+    equation 7.
     """
-    found = fit_temperature(targets, probabilities, is_single_label=is_single_label)
-    calibrated = calibrate(probabilities, found, is_single_label=is_single_label)
-    gains = _losses(targets, probabilities, is_single_label) - _losses(targets, calibrated, is_single_label)
-    unit_of = np.arange(len(gains)) if groups is None else np.unique(np.array(groups), return_inverse=True)[1]
-    sums = np.bincount(unit_of, weights=gains)
-    if len(sums) < 2 or sums.mean() <= _SURE * sums.std(ddof=1) / np.sqrt(len(sums)):
+    costs = _costs_of(targets, probabilities, is_single_label)
+    fitted = _fit_logarithm(costs)
+    before, here, after = costs(fitted - _STEP), costs(fitted), costs(fitted + _STEP)
+    unit_of = np.arange(len(here)) if groups is None else np.unique(np.array(groups), return_inverse=True)[1]
+    slopes = np.bincount(unit_of, weights=(after - before) / (2 * _STEP))
+    if len(slopes) < 2:
         return 1.0
-    return found
+    curvature = float((after - 2 * here + before).sum()) / _STEP**2 + 1 / _USUAL_LOG_TEMPERATURE**2
+    error = float(np.sqrt((slopes**2).sum() * len(slopes) / (len(slopes) - 1))) / curvature
+    return float(
+        np.exp(np.copysign(max(0.0, abs(fitted) - stdtrit(len(slopes) - 1, (1 + _CONFIDENCE) / 2) * error), fitted))
+    )
 
 
-def _losses(targets: NDArray[np.bool_], probabilities: NDArray[np.floating], is_single_label: bool) -> NDArray[Any]:
-    """Return the log-loss of each video, (N,)."""
-    certain = np.clip(probabilities.astype(np.float64), _LOWEST, _HIGHEST)
-    losses = np.where(targets, -np.log(certain), 0 if is_single_label else -np.log1p(-certain))
-    return np.asarray(losses.sum(axis=1))
+def _costs_of(
+    targets: NDArray[np.bool_], probabilities: NDArray[np.floating], is_single_label: bool
+) -> Callable[[float], NDArray[np.float64]]:
+    """Return a function of the temperature's logarithm: the log-loss of each video against Platt's targets, (N,)."""
+    soft = _soften(targets, is_single_label)
+
+    def costs(log_temperature: float) -> NDArray[np.float64]:
+        found = calibrate(probabilities, float(np.exp(log_temperature)), is_single_label=is_single_label)
+        found = np.clip(found, _LOWEST, _HIGHEST)
+        gains = soft * np.log(found)
+        if not is_single_label:
+            gains += (1 - soft) * np.log1p(-found)
+        return -np.asarray(gains.sum(axis=1))
+
+    return costs
+
+
+def _fit_logarithm(costs: Callable[[float], NDArray[np.float64]]) -> float:
+    """Return the logarithm of the temperature that costs least, with the price of one far from 1."""
+
+    def cost(log_temperature: float) -> float:
+        return float(costs(log_temperature).sum()) + log_temperature**2 / (2 * _USUAL_LOG_TEMPERATURE**2)
+
+    return float(minimize_scalar(cost, bounds=np.log(_TEMPERATURES), method="bounded").x)
 
 
 def calibrate(

@@ -220,7 +220,7 @@ def _temperature_of(report: TrainingReport) -> str:
     if not fitted:
         return "no temperature was fitted, since no video was left to fit it on"
     if found.temperature == 1:
-        return f"the temperature is 1, since none was better beyond noise on {fitted}"
+        return f"the temperature is 1: on {fitted}, none was better beyond noise"
     return f"{found.error_before:.3f} before temperature {found.temperature:.2f}, fitted on {fitted}"
 
 

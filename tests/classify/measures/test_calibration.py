@@ -134,20 +134,49 @@ def certain() -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     return np.eye(3, dtype=bool)[labels], np.where(np.eye(3, dtype=bool)[said], 0.98, 0.01)
 
 
-def test_a_temperature_that_helps_beyond_noise_is_taken(
+def test_a_head_that_is_too_sure_gets_a_temperature_between_one_and_the_fitted(
     certain: tuple[NDArray[np.bool_], NDArray[np.float64]],
 ) -> None:
-    assert choose_temperature(*certain, is_single_label=True) == fit_temperature(*certain, is_single_label=True) > 1.5
+    found, fitted = (choose(*certain, is_single_label=True) for choose in (choose_temperature, fit_temperature))
+
+    assert 1.5 < found < fitted
 
 
-def test_a_gain_within_the_noise_between_groups_changes_no_probability(
+def test_many_videos_get_the_fitted_temperature(logits: NDArray[np.float64]) -> None:
+    targets = expit(logits) > np.random.default_rng(1).random(logits.shape)
+
+    found = choose_temperature(targets, expit(3 * logits), is_single_label=False)
+
+    assert found == pytest.approx(3, rel=0.1)
+
+
+def test_what_may_be_noise_between_groups_changes_no_probability(
     certain: tuple[NDArray[np.bool_], NDArray[np.float64]],
 ) -> None:
-    few = [found[:6] for found in certain]
-    alike = ["one recording"] * 200
+    few = [found[:2] for found in certain]
 
     assert choose_temperature(*few, is_single_label=True) == 1
-    assert choose_temperature(*certain, is_single_label=True, groups=alike) == 1
+    assert choose_temperature(*certain, is_single_label=True, groups=["one recording"] * 200) == 1
+
+
+def test_the_doubt_about_a_temperature_is_that_of_drawing_groups_again() -> None:
+    """100 groups of 8 equal videos tell as much as 100 videos: the standard error is that of 100 draws."""
+    rng = np.random.default_rng(0)
+    sure = softmax(rng.normal(0, 2, (100, 3)) * 2, axis=1)
+    targets = (softmax(np.log(sure) / 2, axis=1).cumsum(axis=1) > rng.random((100, 1))).argmax(axis=1)[
+        :, None
+    ] == range(3)
+    eight = [table.repeat(8, axis=0) for table in (targets, sure)]
+    draws = [rng.integers(100, size=100) for _ in range(200)]
+    fitted = [
+        np.log(fit_temperature(*(table[rows].repeat(8, axis=0) for table in (targets, sure)), is_single_label=True))
+        for rows in draws
+    ]
+
+    found = choose_temperature(*eight, is_single_label=True, groups=[str(place // 8) for place in range(800)])
+
+    error = (np.log(fit_temperature(*eight, is_single_label=True)) - np.log(found)) / 1.984  # t of 99 degrees
+    assert error == pytest.approx(np.std(fitted), rel=0.25)
 
 
 def test_several_labels_are_calibrated_beyond_noise_too() -> None:
