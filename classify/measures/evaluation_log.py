@@ -5,13 +5,16 @@
 Training many heads and keeping the one with the best test figure chooses by the test videos: that figure is too high.
 """
 
+import errno
 import json
 import os
+import stat
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from classify.data import Split
+from embed.machine import read_regular
 
 
 def log_evaluation(path: str | Path, split: Split, *, head: Path, arch: str, micro_f1: float) -> int | None:
@@ -35,16 +38,24 @@ def log_evaluation(path: str | Path, split: Split, *, head: Path, arch: str, mic
     look = {"test": test, "head": str(head), "arch": arch, "micro_f1": micro_f1, "when": when}
     try:
         _append(log, json.dumps(look) + "\n")
-        looks = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        looks = [json.loads(line) for line in read_regular(log).decode().splitlines()]
         return [found["test"] for found in looks].count(test)
-    except (OSError, ValueError, LookupError, TypeError):  # a read-only folder, or lines that something else has edited
+    # A read-only folder, or no file; or lines that something else has edited, perhaps away.
+    except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
 def _append(path: Path, line: str) -> None:
-    """Add a line in one write, so that the lines of simultaneous training runs never mix."""
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    """Add a line in one write, so that the lines of simultaneous training runs never mix.
+
+    Raises:
+        OSError: the file cannot be written, or is a link, a pipe or a device.
+    """
+    # Without O_NONBLOCK, opening a pipe waits until somebody reads from it.
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "it is not a file", str(path))
         os.write(file, line.encode())
     finally:
         os.close(file)

@@ -1,5 +1,6 @@
 """Inspect a store: what is in it, what made it, what failed, and whether it is damaged."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -55,7 +56,15 @@ class StoreReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready description."""
-        return {**asdict(self), "provenance": self.provenance.to_json()}
+        described = {**asdict(self), "provenance": self.provenance.to_json()}
+        # A store from elsewhere may hold values that are no numbers, which JSON cannot say.
+        described["duration_s"] = _number_or_none(self.duration_s)
+        described["starts_s"] = {video_id: _number_or_none(start_s) for video_id, start_s in self.starts_s.items()}
+        return described
+
+
+def _number_or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def inspect_embeddings(store: str | Path, *, is_verifying: bool = False) -> StoreReport:

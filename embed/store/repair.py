@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import h5py
 
-from embed.errors import EmbedError, StoreDamaged, StoreError
+from embed.errors import EmbedError, StoreDamaged, StoreError, StoreMismatch
 from embed.machine import read_apart
 from embed.sources import RandomAccessFile
 from embed.store.hdf5_reading import own_dataset, read_attribute
@@ -74,7 +74,7 @@ def repair_embeddings(store: str | Path, output: str | Path) -> RepairReport:
         for file in files:
             try:
                 lost |= set(read_apart(salvage_piece, file, folder / "saved"))
-            except EmbedError as error:
+            except (StoreDamaged, StoreMismatch) as error:  # else the new store cannot be written
                 problems.append(str(error).partition(" Run inspect-embeddings")[0])  # that command is running
         if not _has_videos(folder / "saved"):
             raise StoreDamaged(
@@ -141,7 +141,10 @@ def _append_if_whole(
         return False
     record = record_at(VideoRecord, videos, index)
     if record.id not in writer.embedded:
-        writer.append(record, vectors, moments)
+        try:
+            writer.append(record, vectors, moments)
+        except ValueError:  # it was written by something else, with values that no vector has
+            return False
     return True
 
 

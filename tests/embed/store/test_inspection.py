@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from embed.machine import isolation
-from embed.store import Failure, StoreWriter
+from embed.store import Failure, StoreWriter, VideoRecord
 from embed.store.inspection import inspect_embeddings
 from tests.embed.stores import PROVENANCE, append, write_store
 
@@ -63,3 +63,11 @@ def test_a_moved_store_is_the_same_store(tmp_path: Path) -> None:
     path = write_store(tmp_path / "s.h5", ["a"])
     shutil.move(path, tmp_path / "t.h5")
     assert inspect_embeddings(tmp_path / "t.h5", is_verifying=True).problems == ()
+
+
+def test_values_that_are_no_numbers_are_null_in_json(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "s.h5", PROVENANCE) as writer:
+        vectors = np.zeros((1, PROVENANCE.encoder.dimension))
+        writer.append(VideoRecord("a", duration_s=float("nan"), start_s=float("-inf")), vectors, np.zeros(1))
+    described = inspect_embeddings(tmp_path / "s.h5").to_json()
+    assert (described["duration_s"], described["starts_s"]) == (None, {"a": None})

@@ -13,7 +13,9 @@ from embed.errors import StoreDamaged, StoreError
 from embed.machine.isolation import read_apart
 from embed.store import EmbeddingStore, Failure, StoreWriter
 from embed.store.repair import repair_embeddings
+from embed.store.tables import checksum_rows
 from tests.embed.stores import PROVENANCE, append, vectors_of
+from tests.processes import mounted_disk
 
 NAMES = [f"{number:03}" for number in range(60)]
 
@@ -224,3 +226,25 @@ def test_a_file_of_another_kind_cannot_be_repaired(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="There is no store"):
         repair_embeddings(tmp_path / "absent.h5", tmp_path / "new.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_a_video_with_values_that_no_vector_has_is_lost_and_the_others_are_saved(tmp_path: Path) -> None:
+    store = write(tmp_path / "s.h5")
+    with h5py.File(store, "r+") as file:
+        for at in (0, 30):  # with a right checksum, as another program may have written them
+            first, count = file["videos/first_row"][at], file["videos/row_count"][at]
+            file["embeddings"][first] = np.nan
+            rows, moments = file["embeddings"][first : first + count], file["timestamps_s"][first : first + count]
+            sums = file["videos/crc32"][:]
+            sums[at] = checksum_rows(file["videos/id"][at], rows, moments)
+            file["videos/crc32"][:] = sums
+    report = repair_embeddings(store, tmp_path / "saved.h5")
+    assert (report.kept, report.lost) == (58, ("000", "030"))
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_store(tmp_path: Path) -> None:
+    store = write(tmp_path / "s.h5")
+    (tmp_path / "disk").mkdir()
+    with mounted_disk(tmp_path / "disk", "60k") as disk, pytest.raises(StoreError, match="No space left") as caught:
+        repair_embeddings(store, disk / "saved.h5")
+    assert "Nothing of" not in str(caught.value)
