@@ -81,8 +81,11 @@ def write_video(
 
 
 def write_damaged_stream(path: Path) -> Path:
-    """Write a transport stream of 41 frames, of which frames 30 to 33 do not decode."""
-    write_video(path, 100, options={"g": "10", "bf": "0"})
+    """Write a transport stream of 41 frames, of which frames 30 to 33 do not decode.
+
+    One thread encodes it: with several, x264 writes other bytes in one of 40 runs on a busy machine.
+    """
+    write_video(path, 100, options={"g": "10", "bf": "0", "threads": "1"})
     content = bytearray(path.read_bytes())
     content[len(content) // 3 : len(content) // 3 + 20_000] = b"\xff" * 20_000
     path.write_bytes(content)

@@ -33,7 +33,7 @@ def test_a_frame_that_does_not_decode_is_replaced_by_the_one_before_and_changes_
 
 def write_damaged_pictures(path: Path, codec: str, damaged: range) -> Path:
     """Write 60 pictures, and noise over the second half of some of their packets."""
-    whole = write_moving_video(path.with_stem("whole"), 60, codec=codec, options={"g": "12", "bf": "0"})
+    whole = write_moving_video(path.with_stem("whole"), 60, codec=codec, options={"g": "12", "bf": "0", "threads": "1"})
     rng = np.random.default_rng(3)
     with av.open(str(whole)) as reading, av.open(str(path), "w") as writing:
         stream = writing.add_stream_from_template(reading.streams.video[0])
