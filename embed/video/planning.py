@@ -28,7 +28,7 @@ from embed.video.codecs import (
     PYRAMIDAL,
     SKIPPED,
     TRAILED,
-    h264_parameter_units,
+    parameter_units,
     stand_ins,
 )
 from embed.video.timeline import Packets
@@ -156,6 +156,6 @@ def _stand_ins(
     if not packets.heads or not begins_closed or not ((marks & PYRAMIDAL != 0) & ~is_kept).any():
         return {}
     units_of = [packets.heads[order] for order in orders.tolist()]
-    parameter_units = [*h264_parameter_units(packets.extradata), *packets.heads[0]]  # the first packet is always sent
-    found = stand_ins(units_of, parameter_units, is_kept.tolist())
+    parameters = [*parameter_units("h264", packets.extradata), *packets.heads[0]]  # the first packet is always sent
+    found = stand_ins(units_of, parameters, is_kept.tolist())
     return {int(orders[place]): units for place, units in found.items()}

@@ -17,8 +17,8 @@ from .marks import (
     Rule as Rule,
 )
 from .units import (
-    h264_parameter_units as h264_parameter_units,
     heads_for as heads_for,
     join_h264_units as join_h264_units,
+    parameter_units as parameter_units,
 )
 from .vpx_marks import marks_with_alpha as marks_with_alpha

@@ -57,11 +57,6 @@ def parameter_units(codec: str, extradata: bytes) -> list[bytes]:
     return _h264_listed(extradata) if codec == "h264" else _hevc_listed(extradata)
 
 
-def h264_parameter_units(extradata: bytes) -> list[bytes]:
-    """Return the sequence and picture parameter sets in a stream's header."""
-    return parameter_units("h264", extradata)
-
-
 def _h264_listed(extradata: bytes) -> list[bytes]:
     """Return the units of an avcC box."""
     units, at = list[bytes](), 5

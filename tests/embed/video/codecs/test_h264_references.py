@@ -7,7 +7,7 @@ import pytest
 
 from embed.video.codecs.h264_headers import ParameterSets
 from embed.video.codecs.h264_references import stand_ins
-from embed.video.codecs.units import h264_parameter_units
+from embed.video.codecs.units import parameter_units
 from embed.video.decoding import shown_by_plan, shown_in_order
 from embed.video.planning import plan_packets
 from embed.video.timeline import Packets, read_packets
@@ -60,7 +60,7 @@ def test_b_pictures_that_later_pictures_list_are_not_replaced(tmp_path: Path) ->
 def test_a_stand_in_has_the_number_order_and_markings_of_its_picture(tmp_path: Path) -> None:
     packets = pyramid(tmp_path / "a.mp4", 1)
     known = ParameterSets()
-    for unit in h264_parameter_units(packets.extradata):
+    for unit in parameter_units("h264", packets.extradata):
         known.learn(unit)
     (replaced,) = [run.stand_ins for run in plan_packets(packets, np.array([21])) or [] if run.stand_ins]
     for order, (parameters, stand_in) in replaced.items():
@@ -73,7 +73,7 @@ def test_a_stand_in_has_the_number_order_and_markings_of_its_picture(tmp_path: P
 def heads_of(packets: Packets) -> tuple[list[list[bytes]], list[bytes], list[bool]]:
     """Return the arguments of `stand_ins` for the first group of pictures, without a target."""
     heads = [list(units) for units in packets.heads[:20]]
-    return heads, h264_parameter_units(packets.extradata), [False] * 20
+    return heads, parameter_units("h264", packets.extradata), [False] * 20
 
 
 def test_a_stream_that_uses_the_spare_parameter_set_keeps_all_pictures(tmp_path: Path) -> None:
