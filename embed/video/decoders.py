@@ -6,9 +6,9 @@ https://wiki.webmproject.org/alpha-channel.
 
 FFmpeg's threads are not exact for every codec. Several frames at a time give MPEG-4 other B-pictures where it is
 interlaced (what the decoder learns from its first B-picture, each thread learns on its own), Theora others from run to
-run, and damaged VP8 and ProRes others than one thread. So only the decoders of `THREADS` get threads, each of the kind
-that tests/embed/video/test_decoders.py proves: the same pixels on 1, 2, 4 and 8 threads, planned and in order. All
-others get one.
+run, and damaged ProRes others than one thread. So only the decoders of `THREADS` get threads, each of the kind that
+tests/embed/video/test_decoders.py proves: the same pixels on 1, 2, 4 and 8 threads, planned and in order. All others
+get one. Damage that FFmpeg does not mark is beyond this: resources/docs/exact-frames.md says in which codecs.
 """
 
 from collections.abc import Iterator
