@@ -50,6 +50,16 @@ def test_heads_that_read_every_vector_predict_a_third(separable: LabelledSet) ->
     assert len(found.videos) == 30
 
 
+def test_a_long_training_holds_out_one_fold_only(separable: LabelledSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = fit_head(separable, np.arange(80), np.arange(0), TrainConfig(epochs=2))
+    monkeypatch.setattr("classify.training.held_out._LONG", 80 * 2 * (16 * 3 + 3) - 1)
+
+    found = predict_held_out(separable, parts_of(separable, 80), run)
+
+    assert found is not None
+    assert len(found.videos) == 16
+
+
 def test_what_a_video_is_given_does_not_depend_on_its_own_group(separable: LabelledSet) -> None:
     groups = tuple(str(place // 12) for place in range(120))
     split = parts_of(separable, 96, groups=groups)
