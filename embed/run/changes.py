@@ -34,7 +34,7 @@ class Changes:
         moved: id in the store -> the video whose file has that content now: under another id, or in another place.
         gone: id in the store -> its location, of videos and failures that the sources name no more and that nothing has
             taken over.
-        emptied: folder -> ids of `gone` that lay in it; it is there but holds no video now.
+        emptied: folder or link -> ids of `gone` that lay there; it is there but leads to no video now.
         losses: what would go of each source if `gone` were dropped, without what is `emptied`.
         known_as: id here -> id in the store, of files that it has under another id.
     """

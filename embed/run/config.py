@@ -119,7 +119,7 @@ class EmbedSummary:
         decoded_on_cpu: reason -> number of videos that should have been decoded on a GPU, but were not.
         moved: id in the store before -> id now, of videos whose vectors were taken over without decoding.
         gone: ids of videos and failures that are no longer in these sources and are still in the store.
-        emptied: folder -> ids of `gone` that lay in it; it is there but holds no video now.
+        emptied: folder or link -> ids of `gone` that lay there; it is there but leads to no video now.
         dropped: ids of those that were dropped from the store.
         known_as: id here -> id in the store, of files that were embedded under another id and were not embedded twice.
         copies: groups of ids in the store whose files have the same content.

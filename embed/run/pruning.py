@@ -43,7 +43,7 @@ class Loss:
 
 
 def emptied_folders(gone: Mapping[str, Place], roots: Roots) -> dict[str, tuple[str, ...]]:
-    """Return folder -> ids, of the gone videos that lay in a folder which is there but holds no video now."""
+    """Return folder or link -> ids, of the gone videos that lay in one that is there but leads to no video now."""
     emptied = defaultdict[str, list[str]](list)
     holds = cache(holds_video)
     for video_id, place in gone.items():

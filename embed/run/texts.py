@@ -95,12 +95,10 @@ def _following_lines(summary: "EmbedSummary") -> list[str]:
 
 def _emptied_text(emptied: Mapping[str, Sequence[str]]) -> str:
     first, count = next(iter(emptied)), sum(map(len, emptied.values()))
-    where, they, it = f"{len(emptied):,} folders, such as {first}", "They are", "these folders"
-    if len(emptied) == 1:
-        where, they, it = first, "It is", "this folder"
+    where, it = (first, "it") if len(emptied) == 1 else (f"{len(emptied):,} places, such as {first}", "these")
     return (
-        f"{count:,} of these lay in {where}. {they} there, but without any video, as where a disk is not mounted, so "
-        f"--prune keeps them. To drop them, remove {it} first, or use --prune-anyway"
+        f"{count:,} of these lay in {where}: a folder without any video, or a link that leads nowhere, as where a disk "
+        f"is not mounted. So --prune keeps them. To drop them, remove {it} first, or use --prune-anyway"
     )
 
 

@@ -61,14 +61,15 @@ class Roots:
     def emptied_folder(self, location: str, holds_video: Callable[[str], bool]) -> str | None:
         """Return the outermost folder above a lost file that is there but holds no video; None if there is none.
 
-        A disk that is not mounted leaves such a folder, or a link to it that leads nowhere. A folder that somebody
-        removed is not there.
+        A disk that is not mounted leaves such a folder, or a link to a folder or file that leads nowhere; that link is
+        returned, too. A folder, link or file that somebody removed is not there.
 
         Args:
             location: a path below one of the folders.
             holds_video: `holds_video`, or one that remembers what it found.
         """
-        found, folder = None, os.path.dirname(os.path.abspath(location))  # noqa: PTH100, PTH120
+        file = os.path.abspath(location)  # noqa: PTH100
+        found, folder = file if os.path.lexists(file) else None, os.path.dirname(file)  # noqa: PTH120
         while self.source_of(folder, "") and not holds_video(folder):
             found = folder if os.path.lexists(folder) else found
             folder = os.path.dirname(folder)  # noqa: PTH120
@@ -103,7 +104,7 @@ def _above(location: str, places: Iterable[str]) -> str | None:
 def holds_video(folder: str) -> bool:
     """Return True if a search of a folder would find a video; False also where it cannot be searched."""
     try:
-        return any(is_named_as_video(path.name) for path in walk(Path(folder)))
+        return any(is_named_as_video(path.name) and path.is_file() for path in walk(Path(folder)))
     except OSError:
         return False
 

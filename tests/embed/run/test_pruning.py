@@ -58,8 +58,8 @@ def test_a_class_folder_that_is_merely_empty_is_told_and_kept(videos: Path, stor
     assert [(each.gone, each.dropped, dict(each.emptied)) for each in (told, pruned)] == [
         (lost, (), {str(videos / "hug"): lost})
     ] * 2
-    assert f"2 of these lay in {videos}/hug. It is there, but without any video" in text_of(pruned)
-    assert "To drop them, remove this folder first, or use --prune-anyway" in text_of(pruned)
+    assert f"2 of these lay in {videos}/hug: a folder without any video, or a link that" in text_of(pruned)
+    assert "So --prune keeps them. To drop them, remove it first, or use --prune-anyway" in text_of(pruned)
     assert EmbeddingStore(store).ids == NAMES
 
 
@@ -81,6 +81,25 @@ def test_a_link_to_a_folder_on_a_disk_that_is_not_mounted_keeps_its_videos(video
     disk.rename(tmp_path / "elsewhere")
     summary = embed(videos, store=tmp_path / "s.h5", pruning=True)
     assert (summary.dropped, list(summary.emptied)) == ((), [str(videos / "hug")])
+
+
+def test_links_to_files_on_a_disk_that_is_not_mounted_keep_their_videos(videos: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    for name in ("hug/0.mp4", "hug/1.mp4", "wave/0.mp4"):
+        place = (videos / name).rename(disk / name.replace("/", "-"))
+        (videos / name).symlink_to(place)
+    embed(videos, store=tmp_path / "s.h5")
+    disk.rename(tmp_path / "elsewhere")
+    summary = embed(videos, store=tmp_path / "s.h5", pruning=True)
+    assert summary.dropped == ()
+    assert dict(summary.emptied) == {
+        str(videos / "hug"): ("hug/0.mp4", "hug/1.mp4"),
+        str(videos / "wave" / "0.mp4"): ("wave/0.mp4",),
+    }
+    assert "3 of these lay in 2 places, such as" in text_of(summary)
+    (videos / "wave" / "0.mp4").unlink()
+    assert embed(videos, store=tmp_path / "s.h5", pruning=True).dropped == ("wave/0.mp4",)
 
 
 def test_a_disk_within_the_folder_keeps_the_videos_of_all_its_folders(videos: Path, tmp_path: Path) -> None:
