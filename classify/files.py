@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, what they may replace, and hashes that tell whether they were edited."""
 
+import csv
 import os
 import re
 import zlib
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 from classify.errors import ClassifyError
 from embed.machine import OutputError, is_left_over, refuse_output, remedy_for
@@ -70,6 +72,19 @@ def write_whole(path: Path, content: str | bytes) -> None:
             f"{path} cannot be written: {error.strerror}. An older file there is unchanged. "
             f"{remedy_for(error, 'Free disk space, make the folder writable')}, or name another file."
         ) from error
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    r"""Return rows as the text of a CSV file. A cell with `\r` is quoted, which `csv` does only if lines end in it.
+
+    >>> csv_text([("id", "label"), ("a\r.mp4", "x,y")])
+    'id,label\n"a\r.mp4","x,y"\n'
+    """
+    lines: list[str] = []
+    end = "\r\n"
+    sink = SimpleNamespace(write=lambda line: lines.append(f"{line.removesuffix(end)}\n"))
+    csv.writer(sink, lineterminator=end).writerows(rows)
+    return "".join(lines)
 
 
 def is_unfinished(name: str) -> bool:

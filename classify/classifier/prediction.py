@@ -12,8 +12,6 @@ video, first those that have predictions, then those that failed. Its columns:
     probability_{label}    one column for each label that the head knows; empty where the video failed
 """
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -28,7 +26,7 @@ from classify.classifier.classifier import VideoClassifier
 from classify.classifier.prediction_files import COLUMNS, OF_LABEL, describe_predictions_file
 from classify.comparison import make_prompts
 from classify.data import SEPARATOR, Labels, read_labels
-from classify.files import refuse_output_file, write_whole
+from classify.files import csv_text, refuse_output_file, write_whole
 from classify.training import open_videos
 from embed import (
     EmbedConfig,
@@ -131,18 +129,19 @@ class Predictions:
         Args:
             spreadsheet_safe: True writes `'` before each cell that a spreadsheet would take for a formula.
         """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        write_row = (lambda row: writer.writerow(map(_plain_cell, row))) if spreadsheet_safe else writer.writerow
-        write_row([*COLUMNS, *(f"{OF_LABEL}{name}" for name in self.names)])
+        rows = self._rows()
+        return csv_text(map(_plain_cell, row) for row in rows) if spreadsheet_safe else csv_text(rows)
+
+    def _rows(self) -> Iterator[list[str]]:
+        """Yield the rows of a predictions file, one at a time: all cells of a large set would fill the memory."""
+        yield [*COLUMNS, *(f"{OF_LABEL}{name}" for name in self.names)]
         for video in self.videos:
             given = SEPARATOR.join(f"{video.probabilities[label]:.4f}" for label in video.labels)
             every = [f"{video.probabilities[name]:.4f}" for name in self.names]
-            write_row([video.video_id, video.location, SEPARATOR.join(video.labels), given, "", *every])
+            yield [video.video_id, video.location, SEPARATOR.join(video.labels), given, "", *every]
         for failure in self.failures:
-            row = [failure.id, failure.location, "", "", f"{failure.reason}: {failure.detail}"]
-            write_row(row + [""] * len(self.names))
-        return text.getvalue()
+            said = f"{failure.reason}: {failure.detail}"
+            yield [failure.id, failure.location, "", "", said, *([""] * len(self.names))]
 
 
 def _plain_cell(cell: str) -> str:

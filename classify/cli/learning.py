@@ -10,8 +10,6 @@ Its folder holds what these commands write, and two files of its own:
       head/                of train-head
 """
 
-import csv
-import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -185,12 +183,13 @@ def _wrote(path: Path) -> bool:
 
 def _label_file(plan: LearningPlan) -> str:
     """Return the text of a label file of the videos that are in the folder."""
-    text, table, group_by = io.StringIO(), plan.table, plan.split.group_by
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "labels", *([group_by] if group_by else [])])
+    from classify.files import csv_text
+
+    table, group_by = plan.table, plan.split.group_by
+    rows = [["id", "labels", *([group_by] if group_by else [])]]
     for index, video_id in enumerate(table.ids):
-        writer.writerow([video_id, table.labels_of(index), *([table.groups[index]] if table.groups else [])])
-    return text.getvalue()
+        rows.append([video_id, table.labels_of(index), *([table.groups[index]] if table.groups else [])])
+    return csv_text(rows)
 
 
 def _page_option() -> list[str]:

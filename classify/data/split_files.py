@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data.label_sources import SEPARATOR, compose, list_first
+from classify.data.label_sources import SEPARATOR, compose, is_utf_8, list_first
 from classify.data.labels import LabelTable
 from classify.errors import SplitError
-from classify.files import hash_text, refuse_output_file, write_whole
+from classify.files import csv_text, hash_text, refuse_output_file, write_whole
 from embed.machine import counted, read_regular
 
 PARTS = ("train", "validation", "test")
@@ -154,11 +154,7 @@ def write_split(path: Path, split: Split, table: LabelTable) -> None:
     digits = _hash_rows([list(columns), *zip(*columns.values(), strict=True)])
     source = f"{split.labels_from}{'&' if '?' in split.labels_from else '?'}rows={digits}"
     columns["labels_from"] = (source,) * len(split.ids)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    write_whole(path, text.getvalue())
+    write_whole(path, csv_text([columns, *zip(*columns.values(), strict=True)]))
 
 
 def _hash_rows(rows: Iterable[Sequence[str]]) -> str:
@@ -204,12 +200,12 @@ def load_split(path: str | Path) -> tuple[Split, tuple[str, ...] | None]:
         reader = csv.DictReader(io.StringIO(text, newline=""))
         columns = reader.fieldnames or ()
         rows = list(reader)
-        if "id" not in columns:
-            text.encode()  # then it is no split file either: say so where it is no text
     except OSError as error:
         raise SplitError(f"{path} cannot be read: {error.strerror}. Make it with split-videos.") from error
-    except (UnicodeError, csv.Error) as error:
-        raise SplitError(f"{path} is not a CSV file in UTF-8: {error}. Make it with split-videos.") from error
+    except csv.Error as error:
+        raise SplitError(f"{path} is not a CSV file: {error}. Make it with split-videos.") from error
+    if "id" not in columns and not is_utf_8(text):  # no split file either
+        raise SplitError(f"{path} is not a CSV file in UTF-8. Make it with split-videos.")
     if "id" not in columns or "part" not in columns:
         raise SplitError(
             f"{path} has the columns {', '.join(columns) or '(none)'}, but needs id and part. "

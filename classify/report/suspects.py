@@ -7,14 +7,13 @@ labels are joined as in any label file. The file names every video, so it is a w
 hand it to split-videos and train-head as --labels.
 """
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from classify.data import SEPARATOR, LabelDoubt
+from classify.files import csv_text
 from classify.report.findings import Findings
 from embed.machine import operand, shell_word
 
@@ -31,14 +30,12 @@ def suspects_text(found: Findings) -> str:
     doubts = {doubt.video: doubt for doubt in found.doubts}
     others = [video for video in range(len(found.table.ids)) if video not in doubts]
     groups = found.split.groups
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "path", "label", "suggestion", *(["group"] if groups else [])])
+    rows = [["id", "path", "label", "suggestion", *(["group"] if groups else [])]]
     for video in (*doubts, *others):
         suggestion = suggest_labels(found, doubts[video]) if video in doubts else ""
         row = [found.table.ids[video], found.locations[video], found.table.labels_of(video), suggestion]
-        writer.writerow([*row, *([groups[video]] if groups else [])])
-    return text.getvalue()
+        rows.append([*row, *([groups[video]] if groups else [])])
+    return csv_text(rows)
 
 
 def suggest_labels(found: Findings, doubt: LabelDoubt) -> str:

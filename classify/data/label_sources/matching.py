@@ -166,7 +166,8 @@ class _Looser:
             if "/" not in forms[0]
         )
         self._tails: dict[tuple[int, bool], Mapping[str, list[str]]] = {}
-        lasts = [self._form(name).rpartition("/")[2] for name in names]
+        self._names = {name: self._form(name) for name in names}
+        lasts = [form.rpartition("/")[2] for form in self._names.values()]
         # Whether a last part is as good as an id in this file and these videos.
         self._has_unique_ends = len(set(lasts)) == len(lasts) and all(
             len(own) == 1 for own in self._ending(1, is_bare=False).values()
@@ -205,25 +206,25 @@ class _Looser:
         return place if "://" in place else self._form(place)
 
     def _by_spelling(self, name: str) -> list[str]:
-        return self._spelled.get(self._form(name)) or self._spelled.get(
+        return self._spelled.get(self._names[name]) or self._spelled.get(
             self._form(_place(spell(name), self._path.parent)), []
         )
 
     def _by_place_end(self, name: str) -> list[str]:
-        form = self._form(name)
+        form = self._names[name]
         return self._ending(form.count("/") + 1, is_bare=False).get(form, []) if "/" in form else []
 
     def _by_id_end(self, name: str) -> list[str]:
-        parts = self._form(name).split("/")
+        parts = self._names[name].split("/")
         ends = ("/".join(parts[-count:]) for count in range(2, min(len(parts), self._deepest) + 1))
         return [video_id for end in ends for video_id in self._by_id.get(end, [])]
 
     def _by_last_part(self, name: str) -> list[str]:
-        *folders, last = self._form(name).split("/")
+        *folders, last = self._names[name].split("/")
         return (self._flat if folders and not self._has_unique_ends else self._ending(1, is_bare=False)).get(last, [])
 
     def _by_stem(self, name: str) -> list[str]:
-        form = self._form(name)
+        form = self._names[name]
         found = self._ending(form.count("/") + 1, is_bare=True).get(form, [])
         if found or not self._has_unique_ends:
             return found

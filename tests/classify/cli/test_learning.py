@@ -128,6 +128,40 @@ def test_a_video_that_has_moved_to_another_class_folder_counts_for_that_alone(ag
     assert labels.read_text() == edited
 
 
+@pytest.mark.parametrize(
+    ("label_file", "options"),
+    [
+        (None, ["--label-folder", "innermost"]),
+        ("Clip Name;What\n", ["--path-column", "clip name", "--label-column", "what"]),
+        ("id;What\n", ["--label-column", "What", "--multi-label"]),
+    ],
+    ids=["folder", "columns", "several"],
+)
+def test_how_labels_are_read_is_handed_on_to_each_command(
+    again: Path, label_file: str | None, options: list[str]
+) -> None:
+    if label_file is not None:
+        rows = [f"{number}.MP4;{('dim', 'bright')[number % 2]}\n" for number in range(9)]
+        more = ["0.MP4;odd\n", "1.MP4;odd\n"] if "--multi-label" in options else []
+        (again.parent / "labels.csv").write_text(label_file + "".join([*rows, *more]))
+        options = ["--labels", str(again.parent / "labels.csv"), *options]
+
+    result = learn(again, *QUICK, *options)
+
+    _, split, train = commands_of(result)
+    assert result.exit_code == 0, result.output
+    assert split[2 : 2 + len(options)] == options
+    assert train[2 : 2 + len(options)] == options
+
+
+def test_a_folder_that_no_video_lies_in_stops_learning_before_it_embeds(again: Path) -> None:
+    result = learn(again, *QUICK, "--label-folder", "2")
+
+    assert result.exit_code == 2
+    assert "lies in a folder that could be its label, its number 2 from outside" in result.stderr
+    assert commands_of(result) == []
+
+
 def test_a_split_that_was_edited_is_not_replaced(again: Path) -> None:
     split = again.with_name("my videos-learned") / "split.csv"
     split.write_text(split.read_text().replace(",train,", ",validation,", 1))

@@ -3,11 +3,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
+from classify.data.label_sources.label_files import compose
 from classify.data.label_sources.matching import Located, match_videos, spell
 from classify.data.labels import read_labels
 from classify.errors import LabelError
+from classify.files import csv_text, write_whole
 from embed import EmbeddingStore, Failure, Provenance, StoreWriter, VideoRecord
 
 ACUTE, COMPOSED = "cafe\u0301", "caf\u00e9"
@@ -218,3 +220,24 @@ def test_labels_of_a_windows_list_are_read_for_a_store(tmp_path: Path, provenanc
         ("x", "y"),
         [[True, False], [False, True]],
     )
+
+
+ODD = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0/|\\") | st.sampled_from("\udce9 ,;\t\n\r\"'=#"), min_size=1
+)
+
+
+@given(st.lists(st.tuples(ODD, ODD, ODD), min_size=1, max_size=6, unique_by=lambda row: spell(f"{row[0]}/{row[1]}")))
+def test_label_files_as_we_write_them_are_read_back_whatever_videos_and_labels_are_called(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("odd")
+    labels = {f"{one}/{other}.mp4": compose(label).strip() for one, other, label in rows}
+    assume(all(labels.values()))
+    rows = [("id", "path", "label"), *((name, f"/v/{name}", label) for name, label in labels.items())]
+    write_whole(folder / "suspects.csv", csv_text(rows))
+    videos = Listing({name: f"/v/{name}" for name in labels})
+
+    found = read_labels(videos, folder / "suspects.csv")
+
+    assert {name: found.labels_of(row) for row, name in enumerate(found.ids)} == labels
