@@ -22,8 +22,8 @@ from classify.training import open_videos, predict_probabilities
 from embed.machine import counted
 from embed.store import EmbeddingStore
 
-EVALUATION_FILE = "evaluation.json"
-OWN_FILES = (EVALUATION_FILE, "report.html")
+EVALUATION_FILE, PAGE_FILE = "evaluation.json", "report.html"
+OWN_FILES = (EVALUATION_FILE, PAGE_FILE)
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,7 @@ def evaluate_head(
     evaluation = evaluate(outcome, table.names, bootstrap=BootstrapConfig())
     path = None if source is None else Path(source)
     measured = HeadEvaluation(Path(head), folder, classifier, evaluation, table, path, notes, replaced)
+    (folder / PAGE_FILE).unlink(missing_ok=True)  # it would show the figures of an earlier evaluation
     write_whole(folder / EVALUATION_FILE, json.dumps(measured.to_json(), indent=2) + "\n")
     return measured
 
@@ -196,6 +197,11 @@ def _seen(head: Path, store: EmbeddingStore, table: LabelTable) -> tuple[NDArray
 
 
 def _nothing_left(head: Path, table: LabelTable, known: tuple[str, ...], seen: NDArray[np.bool_]) -> str:
+    if seen.all():
+        return (
+            f"The head of {head} has learned from all {len(seen)} labelled videos here, so there is nothing to measure "
+            "it on. Name a store of other videos."
+        )
     if seen.any():
         return (
             f"The head of {head} has learned from {seen.sum()} of {counted(len(seen), 'labelled video')}, and knows no "

@@ -197,6 +197,8 @@ def _read_head(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
 
 def _read_description(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION_FILE
+    if folder.is_file():
+        raise HeadError(f"{folder} is a file, not the folder of a head. Name the folder that train-head wrote.")
     try:
         description = json.loads(read_file(folder, DESCRIPTION_FILE).decode())
     except FileNotFoundError as error:

@@ -15,12 +15,13 @@ before this moment leaves the old head, after it the new one: `read_file` looks 
 save moves what is left there. The folder itself is never renamed, since a mounted one cannot be.
 """
 
+import fcntl
 import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,24 +91,37 @@ def read_file(folder: Path, name: str) -> bytes:
 
 
 def fill_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
-    """Replace all files of a head by these: either all are replaced, or none.
+    """Replace all files of a head by these: either all are replaced, or none. Of several at once, one waits.
 
     Raises:
         OSError, ClassifyError: the disk does not take them. The older head is unchanged.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _delete_leftovers(folder)
-    _finish(folder)
-    beside = folder / f"{_UNFINISHED}{os.getpid()}"
+    with _alone(folder):
+        _delete_leftovers(folder)
+        _finish(folder)
+        beside = folder / f"{_UNFINISHED}{os.getpid()}"
+        try:
+            beside.mkdir()
+            for name, content in files.items():
+                write_whole(beside / name, content)
+            write_whole(beside / _FILES, json.dumps([*files]))
+            beside.rename(folder / _FINISHED)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        _finish(folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which ends with the process that has it; some network disks have none."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        beside.mkdir()
-        for name, content in files.items():
-            write_whole(beside / name, content)
-        write_whole(beside / _FILES, json.dumps([*files]))
-        beside.rename(folder / _FINISHED)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    _finish(folder)
+        os.close(descriptor)
 
 
 def unwritable(folder: Path, error: Exception) -> HeadError:

@@ -141,6 +141,7 @@ def split_folds(
         LabelError: labels cannot be read, or fit no video.
         SplitError: there are too few videos or groups for the folds, or `config` splits by folder.
     """
+    _refuse_unfoldable(config)
     inputs = [store, *label_inputs(labels)]
     paths = [fold_file(output, number) for number in range(1, folds + 1)]
     replaced = [refuse_split_file(path, inputs=inputs, overwrite=overwrite) for path in paths]
@@ -191,11 +192,7 @@ def split_table(table: LabelTable, config: SplitConfig) -> Split:
 
 
 def _part_sizes(table: LabelTable, config: SplitConfig) -> NDArray[np.int64]:
-    """Return the number of videos wanted in train, validation and test, (3,).
-
-    Raises:
-        SplitError: as in `split_table`.
-    """
+    """Return the number of videos wanted in train, validation and test, (3,); raise SplitError for too few videos."""
     total = len(table.ids)
     test = max(1, round(config.test_size * total))
     validation = max(1, round(config.validation_size * total)) if config.validation_size else 0
@@ -230,10 +227,7 @@ def fold_table(table: LabelTable, folds: int, config: SplitConfig) -> tuple[Spli
     Raises:
         SplitError: there are too few videos or groups for the folds, or `config` splits by folder.
     """
-    if config.by_folder:
-        raise SplitError("Folders name one split, not folds. Use --by-folder or --folds.")
-    if config.keep is not None:
-        raise SplitError("Folds place every video anew, so no part can be kept. Use --keep or --folds.")
+    _refuse_unfoldable(config)
     fold_of = fold_videos(table, folds, seed=config.seed)
     splits = []
     for fold in range(folds):
@@ -241,6 +235,13 @@ def fold_table(table: LabelTable, folds: int, config: SplitConfig) -> tuple[Spli
         _draw_validation(parts, table, config)
         splits.append(Split(table.ids, tuple(parts.tolist()), table.groups))
     return tuple(splits)
+
+
+def _refuse_unfoldable(config: SplitConfig) -> None:
+    if config.by_folder:
+        raise SplitError("Folders name one split, not folds. Use --by-folder or --folds.")
+    if config.keep is not None:
+        raise SplitError("Folds place every video anew, so no part can be kept. Use --keep or --folds.")
 
 
 def fold_videos(table: LabelTable, folds: int, *, seed: int = 0) -> NDArray[np.int64]:

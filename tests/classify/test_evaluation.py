@@ -9,6 +9,7 @@ from click.testing import Result
 from sklearn.metrics import accuracy_score, f1_score
 
 from classify import VideoClassifier, VideoSet, evaluate_head
+from classify.data import load_split
 from classify.errors import ClassifyError, EncoderMismatch, HeadError, LabelError
 from embed import EmbeddingStore
 from embed.store import Provenance, StoreWriter, VideoRecord
@@ -90,6 +91,34 @@ def test_a_training_video_is_known_by_its_content_under_another_name(
     found = evaluate_head(tmp_path / "head", later, tmp_path / "evaluation")
 
     assert found.evaluation.metrics.videos == 4  # three of the test part, and the new one
+
+
+def test_a_store_of_videos_that_the_head_learned_from_leaves_nothing_to_measure(
+    head: Path, tmp_path: Path, provenance: Provenance
+) -> None:
+    split, _ = load_split(head.with_name("split.csv"))
+    with StoreWriter(tmp_path / "seen.h5", provenance) as writer:
+        for video_id in (split.ids[row] for row in split.indices("train")):
+            writer.append(VideoRecord(video_id), np.ones((4, DIMENSION)), np.arange(4))
+
+    with pytest.raises(
+        LabelError, match=r"has learned from all 48 labelled videos here, so .* a store of other videos"
+    ):
+        evaluate_head(head, tmp_path / "seen.h5", tmp_path / "evaluation")
+
+
+def test_the_page_of_an_earlier_evaluation_goes_with_its_figures(head: Path, other: Path, tmp_path: Path) -> None:
+    evaluate_head(head, other, tmp_path / "evaluation")
+    (tmp_path / "evaluation" / "report.html").write_text("older figures")
+
+    evaluate_head(head, other, tmp_path / "evaluation")
+
+    assert [path.name for path in (tmp_path / "evaluation").iterdir()] == ["evaluation.json"]
+
+
+def test_a_store_named_as_a_head_is_told(toy_store: Path, other: Path, tmp_path: Path) -> None:
+    with pytest.raises(HeadError, match=r"embeddings.h5 is a file, not the folder of a head. Name the folder that"):
+        evaluate_head(toy_store, other, tmp_path / "evaluation")
 
 
 def test_labels_that_the_head_does_not_know_are_left_out_and_counted(

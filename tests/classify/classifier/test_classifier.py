@@ -1,5 +1,7 @@
 import json
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -128,7 +130,7 @@ def test_a_head_that_the_disk_does_not_take_leaves_the_older_one(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # as a full disk: no file may grow longer
     try:
-        with pytest.raises(HeadError, match=r"head cannot be written: File too large\. Free disk space"):
+        with pytest.raises(HeadError, match=r"head cannot be written: File too large\. "):
             make_classifier("random-frame").save(folder)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -156,6 +158,20 @@ def test_what_a_killed_save_has_left_is_no_foreign_file(
     make_classifier("random-frame").save(folder)
 
     assert VideoClassifier.load(folder).config.arch == "random-frame"
+
+
+def test_of_two_saves_at_once_both_end_and_one_head_is_there(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom classify.classifier.head_folder import fill_folder\n"
+        "for number in range(40):\n"
+        "    fill_folder(Path(sys.argv[1]), dict.fromkeys(('history.csv', 'head.json'), f'{sys.argv[2]} {number}'))"
+    )
+    words = [sys.executable, "-c", script, str(tmp_path / "head")]
+
+    saves = [subprocess.Popen([*words, name]) for name in "ab"]
+
+    assert [save.wait(60) for save in saves] == [0, 0]
+    assert len({path.read_text() for path in (tmp_path / "head").iterdir()}) == 1
 
 
 def test_a_file_is_not_replaced(make_classifier: Callable[..., VideoClassifier], tmp_path: Path) -> None:

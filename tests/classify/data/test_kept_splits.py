@@ -171,9 +171,16 @@ def test_folds_and_folders_keep_nothing(tmp_path: Path, provenance: Provenance) 
     store = write_store(tmp_path / "s.h5", provenance, dict.fromkeys(MONTH, ""))
 
     with pytest.raises(SplitError, match="Use --keep or --folds"):
-        split_folds(store, tmp_path / "split.csv", 4, config=SplitConfig(keep="split.csv"))
+        split_folds(store, tmp_path / "split.csv", 4, config=SplitConfig(keep="split.csv", group_by="trip"))
     with pytest.raises(SplitError, match="Use --by-folder or --keep"):
         SplitConfig(by_folder=True, keep="split.csv")
+
+
+def test_a_store_named_as_the_split_to_keep_is_told(tmp_path: Path, provenance: Provenance) -> None:
+    store = write_store(tmp_path / "s.h5", provenance, dict.fromkeys(MONTH, ""))
+
+    with pytest.raises(SplitError, match=r"s.h5 is not a CSV file in UTF-8\. Make it with split-videos\.$"):
+        split_videos(store, tmp_path / "split.csv", config=SplitConfig(keep=store))
 
 
 def test_the_labels_are_those_of_the_split_that_is_kept(tmp_path: Path, provenance: Provenance) -> None:
