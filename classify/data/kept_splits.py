@@ -26,6 +26,7 @@ def extend_split(
     name: str,
     shares: tuple[float, float, float],
     seed: int,
+    is_grouped: bool,
 ) -> tuple[Split, tuple[str, ...]]:
     """Return a split in which the videos of an earlier one keep their parts, and notes on it.
 
@@ -40,12 +41,13 @@ def extend_split(
         name: its file, for messages.
         shares: shares of all videos for train, validation and test.
         seed: chooses between equally good parts.
+        is_grouped: True if groups were asked for. Equal videos are grouped in any case.
 
     Raises:
-        SplitError: the earlier split has groups and the table has none, or videos that now belong together have
-            different parts in it.
+        SplitError: the earlier split has groups that were asked for, and this one has not; or videos that now belong
+            together have different parts in it.
     """
-    if kept.groups is not None and table.groups is None:
+    if not is_grouped and not _are_copies(kept):
         raise SplitError(f"{name} keeps groups whole. Use --group-by, or --group-near-duplicates, as when it was made.")
     own, moved = _known_parts(table, content_hashes, kept)
     parts = _follow_groups(table, own, kept, name)
@@ -54,6 +56,18 @@ def extend_split(
         parts[free] = _place(table, parts, free, shares, seed)
     notes = _describe(set(kept.ids) - set(table.ids), moved, name, own, parts)
     return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups), notes
+
+
+def _are_copies(kept: Split) -> bool:
+    """Return True if nobody asked for groups: each is called as one of its videos is, and all of these are equal."""
+    members: dict[str, list[tuple[str, str]]] = {}
+    for group, video_id, content in zip(kept.groups or (), kept.ids, _hashes_of(kept), strict=False):
+        members.setdefault(group, []).append((video_id, content))
+    return all(
+        any(video_id == group for video_id, _ in videos)
+        and (len(videos) == 1 or (len({content for _, content in videos}) == 1 and videos[0][1]))
+        for group, videos in members.items()
+    )
 
 
 def _known_parts(

@@ -292,7 +292,9 @@ def _extend(
 ) -> tuple[Split, tuple[str, ...]]:
     """Return a kept split with the videos that it lacks placed, and notes on it."""
     shares = (1 - config.test_size - config.validation_size, config.validation_size, config.test_size)
-    return extend_split(table, hashes, kept, name=str(config.keep), shares=shares, seed=config.seed)
+    is_grouped = config.group_by is not None or config.near_duplicates is not None
+    name = str(config.keep)
+    return extend_split(table, hashes, kept, name=name, shares=shares, seed=config.seed, is_grouped=is_grouped)
 
 
 def _split_by_folder(table: LabelTable, config: SplitConfig) -> tuple[Split, tuple[str, ...]]:

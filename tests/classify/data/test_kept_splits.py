@@ -22,7 +22,9 @@ def extend(
     table: LabelTable, kept: Split, *, shares: tuple[float, float, float] = (0.8, 0.1, 0.1), hashes: Sequence[str] = ()
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return id -> part of the extended split, and its notes."""
-    found, notes = extend_split(table, hashes or [""] * len(table.ids), kept, name="split.csv", shares=shares, seed=0)
+    hashes = hashes or [""] * len(table.ids)
+    is_grouped = table.groups is not None
+    found, notes = extend_split(table, hashes, kept, name="split.csv", shares=shares, seed=0, is_grouped=is_grouped)
     return dict(zip(found.ids, found.parts, strict=True)), notes
 
 
@@ -193,3 +195,25 @@ def test_the_labels_are_those_of_the_split_that_is_kept(tmp_path: Path, provenan
 
     assert found.names == ("a", "b")
     assert "labels.csv?sha256=" in load_split(tmp_path / "new.csv")[0].labels_from
+
+
+def test_a_split_that_had_only_copies_for_groups_is_extended_without_them(
+    tmp_path: Path, provenance: Provenance
+) -> None:
+    hashes = {video_id: f"{number:04x}" for number, video_id in enumerate(MONTH)}
+    store = write_store(tmp_path / "s.h5", provenance, {**hashes, "hug/copy.mp4": "0000"})
+    split_videos(store, tmp_path / "split.csv")
+    before = load_split(tmp_path / "split.csv")[0]
+    assert before.groups is not None
+    store = write_store(tmp_path / "without.h5", provenance, hashes)  # the copy was deleted, as the note says
+
+    split_videos(store, tmp_path / "next.csv", config=SplitConfig(keep=tmp_path / "split.csv"))
+
+    after, parts = load_split(tmp_path / "next.csv")[0], dict(zip(before.ids, before.parts, strict=True))
+    assert all(parts[video_id] == part for video_id, part in zip(after.ids, after.parts, strict=True))
+
+
+def test_groups_that_were_asked_for_are_asked_for_again() -> None:
+    kept = Split(("a.mp4", "b.mp4"), ("test", "test"), ("trip", "trip"), content_hashes=("aaa", "bbb"))
+    with pytest.raises(SplitError, match=r"split.csv keeps groups whole. Use --group-by, or --group-near-duplicates"):
+        extend(table_of({"a.mp4": "hug", "b.mp4": "hug"}), kept)

@@ -82,7 +82,9 @@ def test_a_new_label_that_one_new_video_has_trains_in_a_kept_split(seed: int) ->
     kept = split_table(old, SplitConfig(0.1, 0.1))
     table = table_of(single())
 
-    split, _ = extend_split(table, [""] * 43, kept, name="split.csv", shares=(0.4, 0.3, 0.3), seed=seed)
+    split, _ = extend_split(
+        table, [""] * 43, kept, name="split.csv", shares=(0.4, 0.3, 0.3), seed=seed, is_grouped=True
+    )
 
     assert {part for name in ONCE for part in parts_of(split, name, table)} == {"train"}
 
@@ -244,7 +246,9 @@ def test_a_new_label_trains_in_a_kept_split(
     kept = Split(table.ids[: len(kept_parts)], tuple(kept_parts))
     shares = (1 - sum(sizes), sizes[1], sizes[0])
 
-    split, _ = extend_split(table, [""] * len(labels), kept, name="split.csv", shares=shares, seed=seed)
+    split, _ = extend_split(
+        table, [""] * len(labels), kept, name="split.csv", shares=shares, seed=seed, is_grouped=True
+    )
 
     placed = labels_in(table, range(len(kept_parts), len(labels)))
     assert split.parts[: len(kept_parts)] == kept.parts
