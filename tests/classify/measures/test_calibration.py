@@ -175,7 +175,8 @@ def test_the_doubt_about_a_temperature_is_that_of_drawing_groups_again() -> None
 
     found = choose_temperature(*eight, is_single_label=True, groups=[str(place // 8) for place in range(800)])
 
-    error = (np.log(fit_temperature(*eight, is_single_label=True)) - np.log(found)) / 1.984  # t of 99 degrees
+    whole = np.log(fit_temperature(*eight, is_single_label=True))
+    error = np.sqrt(1 - np.log(found) / whole) * whole / 1.984  # Student's t of 99 degrees of freedom
     assert error == pytest.approx(np.std(fitted), rel=0.25)
 
 

@@ -10,7 +10,7 @@ import pytest
 from classify import LabelConfig, TrainingReport, VideoClassifier, train_head
 from classify.data import Split
 from classify.errors import TrainError
-from classify.measures.calibration import calibrate, calibration_error, fit_temperature
+from classify.measures.calibration import calibrate, calibration_error, choose_temperature, fit_temperature
 from classify.report.texts import report_text
 from classify.training import LabelledSet, TrainConfig, VideoSet, fit_head
 from classify.training.held_out import predict_held_out
@@ -89,20 +89,20 @@ def test_one_group_cannot_be_held_out(separable: LabelledSet) -> None:
     assert predict_held_out(separable, parts_of(separable, 90, groups=("one",) * 90 + ("other",) * 30), run) is None
 
 
-@pytest.mark.parametrize(("video_count", "most"), [(60, 0.15), (200, 0.06), (600, 0.04)])
+@pytest.mark.parametrize(("video_count", "most"), [(60, 0.18), (200, 0.04), (600, 0.03)])
 def test_the_probabilities_of_a_made_set_come_near_their_truth(video_count: int, most: float) -> None:
     dataset = overlapping(video_count + 2000)
     run = fit_head(dataset, np.arange(video_count), np.arange(0), TrainConfig())
     unseen = predict_held_out(dataset, parts_of(dataset, video_count), run)
     assert unseen is not None
-    temperature = fit_temperature(dataset.targets[unseen.videos], unseen.probabilities, is_single_label=True)
+    temperature = choose_temperature(dataset.targets[unseen.videos], unseen.probabilities, is_single_label=True)
     targets, plain = dataset.targets[video_count:], predict_probabilities(run.head, dataset.videos, None)[video_count:]
 
     before = calibration_error(targets, plain, is_single_label=True)
     after = calibration_error(targets, calibrate(plain, temperature, is_single_label=True), is_single_label=True)
 
     assert after < most
-    assert after <= before
+    assert after < before * 0.6
 
 
 def test_four_videos_move_the_temperature_little() -> None:
