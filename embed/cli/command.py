@@ -12,12 +12,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Any, TypeVar, final
 
 import click
 
-from embed.cli.stopping import exit_code_of, stopped_before_work, stopped_by_signals
+from embed.cli.stopping import exit_code_of, stopped_before_work, stopped_by_signals, without_wandb
 
 EVERYBODY = "Options"
 """The group of the options that everybody sets; it stands first."""
@@ -140,7 +141,7 @@ class Command(click.Command):
         if isinstance(sys.stdout, io.TextIOWrapper):  # a file name that is not UTF-8 shows its bytes, as in \udce9
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            with stopped_by_signals():
+            with stopped_by_signals(), without_wandb() if self._ends_at_once else nullcontext():
                 return super().invoke(ctx)
         except click.UsageError as error:
             message = cleaned(as_typed(error.format_message(), self), ctx.meta[_TYPED])

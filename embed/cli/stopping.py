@@ -6,6 +6,7 @@ finished stays. After it, the process ends as the system does it, without a word
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,6 +64,22 @@ def stopped_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is _end_before_work else handler)
+
+
+@contextmanager
+def without_wandb() -> Iterator[None]:
+    """Let packages that are loaded in the block find no Weights & Biases, unless it is loaded already.
+
+    timm loads it where it is installed, and it makes two temporary folders, which a process that ends at once leaves.
+    """
+    if "wandb" in sys.modules:
+        yield
+        return
+    sys.modules["wandb"] = None  # type: ignore[assignment] # an import of it is an ImportError
+    try:
+        yield
+    finally:
+        del sys.modules["wandb"]
 
 
 def _handlers(*kinds: Any) -> dict[signal.Signals, Any]:

@@ -46,6 +46,17 @@ assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP] if sys.platform != "win32" else []
 
 
+LOADED = """
+from embed.cli.stopping import without_wandb
+from embed.encoders.torchvision_operators import declare_missing_operators
+declare_missing_operators()
+with without_wandb():
+    import timm.utils.summary
+    assert not hasattr(timm.utils.summary, "wandb")
+import wandb
+"""
+
+
 def run(code: str, number: int) -> tuple[int, str]:
     """Return exit code and stderr of a process that sends itself a signal."""
     found = subprocess.run(
@@ -72,6 +83,11 @@ def test_a_signal_after_the_work_ends_the_process_without_a_word(number: int) ->
 @pytest.mark.parametrize("number", NUMBERS)
 def test_an_ignored_signal_stays_ignored(number: int) -> None:
     assert run(IGNORED, number) == (0, "")
+
+
+def test_timm_loads_no_wandb_for_a_command_that_may_end_at_once() -> None:
+    pytest.importorskip("wandb")
+    assert run(LOADED, 0) == (0, "")
 
 
 def test_after_a_command_signals_do_what_they_did_before() -> None:
