@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from classify.errors import ClassifyError
-from embed.machine import OutputError, is_left_over, refuse_output, remedy_for
+from embed.machine import OutputError, address_refused, is_left_over, refuse_output, remedy_for
 
 
 def refuse_output_file(
@@ -43,6 +43,8 @@ def refuse_other_folder(
         is_own: returns True for a file or folder in it that the command writes.
         error: what is raised.
     """
+    if refusal := address_refused(folder, what):
+        raise error(refusal)
     if str(folder) == ".":  # also Path("")
         raise error(f"'.' is the working folder. Name a folder of its own for {what}.")
     if folder.exists() and not folder.is_dir():

@@ -27,7 +27,7 @@ from typing import Any
 
 from classify.errors import ClassifyError, HeadError
 from classify.files import hash_text, is_unfinished, refuse_other_folder, sync_folder, write_whole
-from embed.machine import is_left_over, prove_writable, remedy_for, written_when
+from embed.machine import address_refused, is_left_over, prove_writable, remedy_for, written_when
 
 FORMAT = "framehead head 1"
 WEIGHTS_FILE, DESCRIPTION_FILE = "head.safetensors", "head.json"
@@ -57,6 +57,8 @@ def refuse_output_folder(folder: Path, *, overwrite: bool = False) -> str | None
     """
     if "\0" in str(folder):
         raise HeadError(f"{str(folder)!r} has a NUL in it, which no name has. Name the folder for the head again.")
+    if refusal := address_refused(folder, "a head"):
+        raise HeadError(refusal)
     try:
         return _refuse(folder, overwrite)
     except (OSError, RuntimeError, ValueError) as error:  # such as a circle of links

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.errors import ClassifyError, LabelError, SplitError
-from embed.machine import counted, real_path
+from embed.machine import address_refused, counted, real_path
 
 if TYPE_CHECKING:
     from classify.data import LabelConfig, LabelTable, Split, SplitConfig
@@ -162,6 +162,8 @@ def refuse_output(output: Path, folder: Path) -> None:
     """Raise ClassifyError if files of others, or of another folder's run, could be lost or mixed with new ones."""
     from classify.files import is_unfinished
 
+    if refusal := address_refused(output, "what is learned"):
+        raise ClassifyError(refusal)
     if real_path(output).is_relative_to(real_path(folder)):
         raise ClassifyError(f"The output folder {output} is in {folder}, among the videos. Name one outside with -o.")
     found = sorted(path.name for path in output.iterdir()) if output.is_dir() else []

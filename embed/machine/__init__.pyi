@@ -9,7 +9,9 @@ from .locked_folders import (
 )
 from .outputs import (
     OutputError as OutputError,
+    address_refused as address_refused,
     is_left_over as is_left_over,
+    is_too_long as is_too_long,
     prove_writable as prove_writable,
     refuse_output as refuse_output,
     remedy_for as remedy_for,

@@ -5,6 +5,7 @@ This is checked before any work begins, so that nobody loses a file, or waits fo
 
 import errno
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterable
@@ -16,7 +17,9 @@ from embed.machine.video_suffixes import VIDEO_SUFFIXES
 
 _BLOCK_BYTES = 4096
 _MORE_FILES = "Allow more open files (ulimit -n 4096)"
+_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/|.*?[a-z]://", re.IGNORECASE | re.DOTALL)
 _LIMITS = {
+    errno.ENAMETOOLONG: "Take a shorter name",
     errno.EFBIG: "Allow larger files (ulimit -f unlimited)",
     errno.EMFILE: _MORE_FILES,
     errno.ENFILE: _MORE_FILES,
@@ -72,6 +75,36 @@ def remedy_for(error: BaseException, otherwise: str) -> str:
     return _LIMITS.get(getattr(error, "errno", None) or 0, otherwise)
 
 
+def address_refused(path: str | Path, kind: str) -> str | None:
+    """Return that an output is an address, which no command writes to, without its secrets; None if it is a path.
+
+    An address has one slash behind its scheme once it was a `Path`.
+
+    >>> address_refused("https:/me:secret@host/a.h5", "a store")
+    'An address (https://...) is no place for a store, which is written to this machine. Name a path.'
+    """
+    found = _ADDRESS.match(str(path))
+    if not found:
+        return None
+    shown = f"({found['scheme'].lower()}://...) " if found["scheme"] else ""
+    return f"An address {shown}is no place for {kind}, which is written to this machine. Name a path."
+
+
+def is_too_long(path: Path) -> bool:
+    """Return True if a disk takes no file of this name, or no folder of those above it that are still to be made."""
+    there = next(place for place in path.absolute().parents if os.path.lexists(place))
+    missing = path.absolute().relative_to(there).parts
+    return any(_is_refused_name(place) for place in (path.absolute(), *(there / name for name in missing)))
+
+
+def _is_refused_name(path: Path) -> bool:
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
+
+
 def prove_writable(folder: Path) -> None:
     """Write a block into a folder, or into the nearest one above it that exists, and leave nothing.
 
@@ -118,6 +151,8 @@ def _refuse(
 ) -> str | None:
     if not str(path) or not os.path.basename(os.path.abspath(path)):  # noqa: PTH100, PTH119 - Path("") is Path(".")
         raise OutputError(f"{str(path)!r} is not the name of a file. Name the file for {kind}.")
+    if refusal := address_refused(path, kind):
+        raise OutputError(refusal)
     path = Path(path)
     target = Path(os.path.realpath(path))
     mode = _mode_of(target)

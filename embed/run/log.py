@@ -23,21 +23,23 @@ from embed.errors import EmbedError
 from embed.machine import refuse_output, remedy_for
 from embed.run.encoding import EncodedVideo
 from embed.sources import Video
-from embed.store import Failure
+from embed.store import Failure, holds_path
 
 _LONGEST_LINE_BYTES = 1 << 20
 
 
-def refuse_log(path: str | Path | None) -> None:
+def refuse_log(path: str | Path | None, store: str | Path | None = None) -> None:
     """Raise EmbedError unless a log can be written at a path: it is new, empty, the log of earlier runs, or a stream.
 
-    A run calls this before it begins to work.
+    A run calls this before it begins to work, with its store, which no log may be, lie in or be in the way of.
     """
     if path is None:
         return
     if Path(path).is_char_device() or Path(path).is_fifo():  # a terminal, or the input of another program
         return
     refuse_output(path, kind="a log", recognise=_describe_log, overwrite=None)
+    if store is not None and holds_path(Path(store), Path(path)):
+        raise EmbedError(f"The log {path} would be in the place of the store {store}, or in it. Name another file.")
 
 
 def _describe_log(path: Path) -> str | None:

@@ -66,8 +66,8 @@ def embed_videos(
     """
     started = time.monotonic()
     config = config or EmbedConfig()
-    refuse_log(config.log)
     refuse_store_place(store)
+    refuse_log(config.log, store)
     keep_freed_memory()  # before there are threads, whose memory would be freed and allocated again for every batch
     videos, doubles = name_once(find_videos(sources))
     known = provenance_of(store)

@@ -6,7 +6,7 @@ from .inspection import (
     list_embeddings as list_embeddings,
 )
 from .merging import merge_embeddings as merge_embeddings
-from .parts import refuse_store_place as refuse_store_place
+from .parts import holds_path as holds_path, refuse_store_place as refuse_store_place
 from .provenance import (
     EncoderIdentity as EncoderIdentity,
     Fidelity as Fidelity,

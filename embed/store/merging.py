@@ -16,6 +16,7 @@ from embed.store.parts import (
     lock_store,
     part_file,
     piece_files,
+    refuse_name,
     unlock_store,
 )
 from embed.store.pieces import Piece, merge_pieces
@@ -46,6 +47,7 @@ def merge_embeddings(sources: Sequence[str | Path], output: str | Path, *, shard
         StoreError: a source cannot be read, two have different videos under one id, or `output` holds something else.
     """
     output = Path(output)
+    refuse_name(output, is_copy=True)
     if has_begun(output):
         refuse_other_output(output)
     _check_sources([Path(source) for source in sources])

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from embed.errors import StoreBusy, StoreDamaged, StoreError
-from embed.machine import VIDEO_SUFFIXES, prove_writable, real_path
+from embed.machine import VIDEO_SUFFIXES, address_refused, is_too_long, prove_writable, real_path
 from embed.store.hdf5_reading import is_hdf5
 from embed.store.pieces import Piece
 from embed.store.whole_files import refusal_of
@@ -32,6 +32,13 @@ _LOOKED_AT = 1000  # files, where a folder of videos was named as a store
 _PART_NAME = re.compile(r"(\d{8,})-(\d{8,})\.h5")
 _HALF = r"\.\d+\.tmp"  # behind a file's name: a process, given by its number, has not finished writing (`whole_files`)
 _LEFT_BY_A_KILL = re.compile(_PART_NAME.pattern + _HALF)
+_LOCK = "lock"
+_FILE_SUFFIXES = (".h5", ".hdf5")
+_PARTS = ".parts"
+_LONGEST_NUMBER = 4_194_304  # of a process on Linux
+_NAMES_BESIDE = ("{}" + _PARTS, f"{{}}.{_LONGEST_NUMBER}.tmp")
+_NAMES_OF_A_COPY = (f".{{}}.saved-{_LONGEST_NUMBER}",)
+"""Names beside a store while it is written, and while `merge_embeddings` or `repair_embeddings` makes it."""
 
 
 def no_store(path: Path) -> str:
@@ -53,7 +60,7 @@ def _holds_videos(folder: Path) -> bool:
 def is_sharded(path: Path) -> bool:
     """Return True for a store in a folder of shards: a folder, or a new name that does not end in .h5 or .hdf5."""
     path = real_path(path)
-    return path.is_dir() or (path.suffix.lower() not in (".h5", ".hdf5") and not path.is_file())
+    return path.is_dir() or (path.suffix.lower() not in _FILE_SUFFIXES and not path.is_file())
 
 
 def parts_folder(path: Path) -> Path:
@@ -62,7 +69,7 @@ def parts_folder(path: Path) -> Path:
     Links are resolved, so that a store has one folder of parts and one lock, beside the file itself.
     """
     path = real_path(path)
-    return path if is_sharded(path) else path.with_name(path.name + ".parts")
+    return path if is_sharded(path) else path.with_name(path.name + _PARTS)
 
 
 def part_file(folder: Path, first: int, last: int) -> Path:
@@ -179,22 +186,51 @@ def refuse_store_place(path: str | Path) -> None:
     """Raise StoreError if a store cannot be written there. A run calls this before it begins to work.
 
     Raises:
-        StoreError: `path` is a folder of other files, or its disk is full or cannot be written.
+        StoreError: `path` is a folder of other files, an address or too long, or its disk is full or cannot be written.
         StoreBusy: another process is writing to it.
     """
     path = Path(path)
-    if "\0" in str(path):
-        raise StoreError(f"{str(path)!r} has a NUL in it, which no name has. Name the store again.")
+    refuse_name(path)
     if path.suffix.lower() in VIDEO_SUFFIXES and not (path.is_file() and is_hdf5(path)):
         raise StoreError(f"{path} is the name of a video, not of a store. Name the store, such as {path.stem}.h5.")
     with refusal_of(path):
         _refuse_other_folder(path)
+        _refuse_other_parts(path)
         folder = parts_folder(path)
         prove_writable(folder)
         if folder != real_path(path):
             prove_writable(folder.parent)
-    if (folder / "lock").exists():  # of another run, or left by a killed one
+    if (folder / _LOCK).exists():  # of another run, or left by a killed one
         unlock_store(path, lock_store(path))
+
+
+def refuse_name(path: Path, *, is_copy: bool = False) -> None:
+    """Raise StoreError if a path cannot be a store's, whatever is there now.
+
+    Args:
+        path: the store to be written.
+        is_copy: True for one that `merge_embeddings` or `repair_embeddings` makes, under a longer name at first.
+    """
+    if "\0" in str(path):
+        raise StoreError(f"{str(path)!r} has a NUL in it, which no name has. Name the store again.")
+    if refusal := address_refused(path, "a store"):
+        raise StoreError(refusal)
+    target = real_path(path)
+    names = ["{}", *(_NAMES_OF_A_COPY if is_copy else ())]
+    names += _NAMES_BESIDE if target.suffix.lower() in _FILE_SUFFIXES else ()
+    if any(is_too_long(target.parent / name.format(target.name)) for name in names):
+        raise StoreError(
+            f"The name of the store {path} is too long: while the store is written, the disk must take a name that is "
+            "some letters longer. Name a shorter one."
+        )
+
+
+def holds_path(store: Path, path: Path) -> bool:
+    """Return True if another file at a path would be the store, one of its parts, or in the way of its folder."""
+    store, path = real_path(store), real_path(path)
+    if path == store or store.is_relative_to(path) or path.is_relative_to(parts_folder(store)):
+        return True
+    return path.parent == store.parent and bool(re.fullmatch(re.escape(store.name) + _HALF, path.name))
 
 
 def lock_store(path: Path) -> IO[str]:
@@ -206,11 +242,12 @@ def lock_store(path: Path) -> IO[str]:
     """
     folder = parts_folder(path)
     _refuse_other_folder(path)
+    _refuse_other_parts(path)
     while True:
         with refusal_of(path):
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                file = _open_lock(folder / "lock")
+                file = _open_lock(folder / _LOCK)
             except FileNotFoundError:
                 continue  # the writer before us has just removed the folder
         try:
@@ -226,7 +263,7 @@ def lock_store(path: Path) -> IO[str]:
                 f"{path} is on a disk where files cannot be locked ({error.strerror}), so another run might write to "
                 "it at the same time. Write the store to a local disk and copy it, or mount this disk with locks."
             ) from error
-        if _is_same_file(file, folder / "lock"):
+        if _is_same_file(file, folder / _LOCK):
             return file
         file.close()  # the writer before us removed it after we opened it: lock the new file
 
@@ -240,7 +277,7 @@ def _open_lock(path: Path) -> IO[str]:
 def unlock_store(path: Path, lock: IO[str]) -> None:
     """Release the lock, and remove the folder of the parts if it is empty."""
     folder = parts_folder(path)
-    (folder / "lock").unlink(missing_ok=True)
+    (folder / _LOCK).unlink(missing_ok=True)
     lock.close()
     with suppress(OSError):  # parts remain if a merge failed: they still belong to the store
         folder.rmdir()
@@ -255,18 +292,31 @@ def _refuse_other_folder(path: Path) -> None:
         raise StoreError(f"{path} is a link that leads to itself, not a store. Remove it, or name another file.")
 
 
+def _refuse_other_parts(path: Path) -> None:
+    """Raise StoreError if what bears the name of the store's folder of parts, or of its lock, is something else."""
+    folder = parts_folder(path)
+    if folder != real_path(path) and os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
+        kind = "a link" if folder.is_symlink() else "no folder"
+        raise StoreError(
+            f"{folder} is {kind}, and {path} needs this name for what is not merged yet. Move it away, or name another "
+            "store."
+        )
+    if (folder / _LOCK).is_dir() or (folder / _LOCK).is_symlink():
+        raise StoreError(f"{folder / _LOCK} is no file, and a store's lock has this name. Remove it.")
+
+
 def _halves(path: Path) -> list[Path]:
     halves = [file for file in parts_folder(path).glob("*.tmp") if _LEFT_BY_A_KILL.fullmatch(file.name)]
     if not is_sharded(path):
         path = real_path(path)
         ours = re.compile(re.escape(path.name) + _HALF)
         halves += [file for file in path.parent.glob("*.tmp") if ours.fullmatch(file.name)]
-    return halves
+    return [file for file in halves if not file.is_dir() or file.is_symlink()]  # no writer leaves a folder
 
 
 def _is_left_of_us(file: Path) -> bool:
     """Return True if a file is what a killed writer may leave in a folder before its first part."""
-    return file.name == "lock" or bool(_LEFT_BY_A_KILL.fullmatch(file.name))
+    return file.is_file() and (file.name == _LOCK or bool(_LEFT_BY_A_KILL.fullmatch(file.name)))
 
 
 def _is_same_file(file: IO[str], path: Path) -> bool:

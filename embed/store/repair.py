@@ -19,7 +19,7 @@ from embed.machine import read_apart
 from embed.sources import RandomAccessFile
 from embed.store.hdf5_reading import own_dataset, read_attribute
 from embed.store.merging import merge_embeddings, refuse_other_output
-from embed.store.parts import has_begun, merged_through, no_store, parts_folder, parts_in, sequence_numbers
+from embed.store.parts import has_begun, merged_through, no_store, parts_folder, parts_in, refuse_name, sequence_numbers
 from embed.store.pieces import COLUMNS, check_is_piece, damage_of, read_stored_column
 from embed.store.provenance import Provenance
 from embed.store.reading import EmbeddingStore
@@ -63,6 +63,7 @@ def repair_embeddings(store: str | Path, output: str | Path) -> RepairReport:
         StoreError: there is no such store, or `output` exists or cannot be written.
     """
     store, output = Path(store), Path(output)
+    refuse_name(output, is_copy=True)
     files = _latest_first(store)
     if not files:
         raise StoreError(no_store(store))

@@ -61,7 +61,7 @@ def folder_beside(path: Path, holds: str = "new") -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         for left in path.parent.glob(f".{glob.escape(path.name)}.{holds}-*"):
             if is_left_over(left.name):
-                shutil.rmtree(left)
+                left.unlink() if left.is_symlink() or not left.is_dir() else shutil.rmtree(left)
         folder = path.with_name(f".{path.name}.{holds}-{os.getpid()}")
         folder.mkdir()
         try:

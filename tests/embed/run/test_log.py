@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embed import EmbedConfig, embed_videos
 from embed.decode_pool import DecodedVideo
 from embed.errors import EmbedError
 from embed.run.encoding import EncodedVideo
-from embed.run.log import RunLog
+from embed.run.log import RunLog, refuse_log
 from embed.store.records import Failure, VideoRecord
 
 
@@ -69,3 +70,43 @@ def test_a_log_that_a_kill_has_cut_off_in_its_first_line_is_continued(tmp_path: 
     os.truncate(tmp_path / "run.jsonl", 30)
 
     RunLog(tmp_path / "run.jsonl").close()
+
+
+@pytest.mark.parametrize(
+    ("store", "log"),
+    [
+        ("s.h5", "s.h5"),
+        ("s.h5", "./s.h5"),
+        ("s.h5", "s.h5.parts"),
+        ("s.h5", "s.h5.parts/lock"),
+        ("s.h5", "s.h5.parts/log"),
+        ("s.h5", "s.h5.12.tmp"),
+        ("shards", "shards"),
+        ("shards", "shards/log.jsonl"),
+        ("new/s.h5", "new"),
+        ("link.h5", "real.h5"),
+    ],
+)
+def test_a_log_is_not_the_store_nor_in_it_nor_in_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str, log: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.h5").symlink_to("real.h5")
+
+    with pytest.raises(EmbedError, match=rf"The log {log} would be in the place of the store {store}, or in it"):
+        embed_videos("videos", store, EmbedConfig(log=log))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["link.h5"]
+
+
+def test_a_log_may_lie_beside_the_store(tmp_path: Path) -> None:
+    refuse_log(tmp_path / "s.h5.jsonl", tmp_path / "s.h5")
+    refuse_log("/dev/null", tmp_path / "s.h5")
+
+
+def test_a_log_is_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EmbedError, match=r"An address \(https://\.\.\.\) is no place for a log") as refused:
+        RunLog("https://me:PW@h/log?token=T")
+    assert "PW" not in str(refused.value)
+    assert not list(tmp_path.iterdir())

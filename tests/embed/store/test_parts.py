@@ -6,12 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from embed.errors import StoreBusy, StoreError
-from embed.store import EmbeddingStore, StoreWriter, is_store, refuse_store_place
+from embed.store import (
+    EmbeddingStore,
+    StoreWriter,
+    is_store,
+    merge_embeddings,
+    refuse_store_place,
+    repair_embeddings,
+)
 from embed.store.inspection import inspect_embeddings
 from tests.embed.stores import PROVENANCE, append, write_store
 
@@ -111,3 +120,82 @@ def test_a_video_is_no_place_for_a_store(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match=r"clip\.avi is the name of a video"):
         refuse_store_place(tmp_path / "clip.avi")
+
+
+def test_a_name_that_leaves_no_room_for_those_beside_the_store_is_refused(tmp_path: Path) -> None:
+    for length in (244, 249, 252, 300):
+        with pytest.raises(StoreError, match=r"The name of the store .* is too long: .* Name a shorter one\."):
+            refuse_store_place(tmp_path / "new folder" / f"{'n' * (length - 3)}.h5")
+    with pytest.raises(StoreError, match="is too long"):
+        refuse_store_place(tmp_path / ("n" * 300) / "s.h5")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", [f"{'n' * 240}.h5", "n" * 255])
+def test_the_longest_names_that_are_allowed_can_be_written(tmp_path: Path, name: str) -> None:
+    refuse_store_place(tmp_path / name)
+    assert EmbeddingStore(write_store(tmp_path / name, ["a"])).ids == ["a"]
+
+
+@pytest.mark.parametrize("command", [merge_embeddings, repair_embeddings], ids=["merge", "repair"])
+def test_merge_and_repair_refuse_what_cannot_be_a_store(tmp_path: Path, command: Callable[..., object]) -> None:
+    store = write_store(tmp_path / "s.h5", ["a"])
+    for name, said in (("n" * 250, "is too long"), ("https://me:PW@h/x.h5?token=T", "is no place for a store")):
+        with pytest.raises(StoreError, match=said) as refused:
+            command([store] if command is merge_embeddings else store, name)
+        assert "PW" not in str(refused.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["s.h5"]
+
+
+@pytest.mark.parametrize("address", ["https://me:PW@h/x.h5?token=PW", "s3://AK:PW@b/x.h5", "file:///PW/x.h5"])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_an_address_is_no_place_for_a_store_and_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, kind: Callable[[str], str | Path]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match=r"is no place for a store, which is written to this machine") as refused:
+        refuse_store_place(kind(address))
+    assert "PW" not in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["s.h5", "shards"])
+def test_a_folder_named_as_an_unfinished_file_is_left_alone(tmp_path: Path, name: str) -> None:
+    write_store(tmp_path / name, ["a"])
+    strange = tmp_path / ("shards/00000000-00000000.h5.123.tmp" if name == "shards" else "s.h5.123.tmp")
+    strange.mkdir()
+
+    assert EmbeddingStore(write_store(tmp_path / name, ["b"])).ids == ["a", "b"]
+    assert strange.is_dir()
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "lock folder", "lock link"])
+def test_what_is_in_the_way_of_the_parts_is_named_and_kept(tmp_path: Path, kind: str) -> None:
+    other, parts = tmp_path / "other", tmp_path / "s.h5.parts"
+    other.mkdir()
+    if kind == "link":
+        parts.symlink_to(other)
+    elif kind == "file":
+        parts.touch()
+    else:
+        parts.mkdir()
+        (parts / "lock").mkdir() if kind == "lock folder" else (parts / "lock").symlink_to(other / "file")
+
+    for refuse in (refuse_store_place, partial(StoreWriter, provenance=PROVENANCE)):
+        with pytest.raises(StoreError, match=r"s\.h5\.parts(/lock)? is (a link|no folder|no file)"):
+            refuse(tmp_path / "s.h5")
+    assert not list(other.iterdir())
+
+
+def test_a_link_named_as_the_folder_of_a_killed_merge_is_removed_and_not_followed(tmp_path: Path) -> None:
+    store, other = write_store(tmp_path / "s.h5", ["a"]), tmp_path / "other"
+    other.mkdir()
+    (other / "mine").touch()
+    (tmp_path / ".saved.h5.saved-99999999").symlink_to(other)
+    (tmp_path / ".merged.new-99999999").symlink_to(other)
+
+    repair_embeddings(store, tmp_path / "saved.h5")
+    merge_embeddings([store], tmp_path / "merged")
+
+    assert (other / "mine").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["merged", "other", "s.h5", "saved.h5"]
