@@ -87,10 +87,11 @@ def embed_videos(
         run = _Run(writer, config, log)
         missing = run.compare(store, videos, roots_of(sources))
         if missing and encoder is None:
-            encoder, _ = choose_encoder(config, store, videos)
-            refuse_other_provenance(Path(store), provenance, _provenance(encoder, config, None))
-        load_seconds = time.monotonic() - started
+            encoder = _encoder_of(provenance, config, store, videos)
         missing = run.follow(missing)
+        if missing and encoder is None:  # rows that could not be taken over
+            encoder = _encoder_of(provenance, config, store, videos)
+        load_seconds = time.monotonic() - started
         if missing and encoder:
             with _go_on(early, missing, encoder.identity.preprocessing, config) as frames:
                 run.embed(frames, encoder, on_progress)
@@ -102,6 +103,13 @@ def _provenance(encoder: Encoder | None, config: EmbedConfig, fidelity: Fidelity
     return Provenance(
         encoder.identity, config.sampling.to_json(), config.decoder, library_versions(), fidelity, config.views
     )
+
+
+def _encoder_of(provenance: Provenance, config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> Encoder:
+    """Load the encoder of a store, whose provenance was taken for what the configuration asks for."""
+    encoder, _ = choose_encoder(config, store, videos)
+    refuse_other_provenance(Path(store), provenance, _provenance(encoder, config, None))
+    return encoder
 
 
 def _begin_early(config: EmbedConfig, videos: Sequence[Video]) -> FramesAhead | None:
@@ -133,6 +141,18 @@ def _go_on(
     return _begin(videos, preprocessing, config)
 
 
+_SizeAndTime = tuple[int, float]  # bytes, and seconds since 1970
+
+
+def _state_of(video: Video) -> _SizeAndTime | None:
+    """Return the size and time of a local file; None if it cannot be found."""
+    try:
+        found = Path(video.location).stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime
+
+
 class _Run:
     """The parts and counts of one run over one store."""
 
@@ -143,6 +163,7 @@ class _Run:
         self._embedded = self._vectors = self._encoded = self._failed = 0
         self._changes = Changes(())
         self._dropped: tuple[str, ...] = ()
+        self._moved_states: dict[str, _SizeAndTime | None] = {}
         self._listed_in: dict[str, str] = {}
         self._decoded_on_cpu: Counter[str] = Counter()
 
@@ -159,6 +180,7 @@ class _Run:
         if self._config.is_pruning and not self._config.is_pruning_anyway:
             refuse_most(store, self._changes.losses)
         self._listed_in = {video.id: video.listed_in for video in self._changes.videos if video.listed_in}
+        self._moved_states = {old: _state_of(video) for old, video in self._changes.moved.items()}
         open_videos = self._open_videos()
         absent = absent_among(open_videos)
         refuse_if_all(absent, len(self._changes.videos))
@@ -178,33 +200,41 @@ class _Run:
             kept_back = set().union(*changes.emptied.values())
             self._dropped = tuple(video_id for video_id in changes.gone if video_id not in kept_back)
         damaged = self._writer.revise(moved, self._dropped)
-        lost = [video for old, video in changes.moved.items() if old in damaged]
+        kept = {old: video for old, video in changes.moved.items() if old in moved and old not in damaged}
+        lost = [video for old, video in changes.moved.items() if old not in kept]
         left_out = {video.id for video in lost}
-        kept = {old: video for old, video in changes.moved.items() if old not in damaged}
         self._changes = replace(changes, moved=kept)
         for old, video in kept.items():
             self._log.moved(old, video)
         for video_id in self._dropped:
             self._log.dropped(video_id, changes.gone[video_id])
-        self._writer.embedded -= self._changes.changed
-        for video in absent_among(self._open_videos()):
+        self._writer.embedded -= changes.changed | left_out
+        absent = absent_among(self._open_videos())
+        for video in absent:
             self._fail(failure_of_absent(video))
-        return [*(video for video in missing if video.id not in left_out), *lost]
+        left_out |= {video.id for video in absent}
+        return [
+            *(video for video in missing if video.id not in left_out),
+            *(video for video in lost if video not in absent),
+        ]
 
     def _moved_records(self) -> dict[str, VideoRecord]:
-        """Return id in the store -> the record under which the video goes on."""
+        """Return id in the store -> the record under which the video goes on, if its file is as it was compared."""
         if not self._changes.moved:
             return {}
         records = {}
         with EmbeddingStore(self._writer.path) as store:
             for old, video in self._changes.moved.items():
-                found = Path(video.location).stat()
+                state = self._moved_states[old]
+                if state is None or _state_of(video) != state:
+                    continue
+                size_bytes, modified_s = state
                 records[old] = replace(
                     store.video(old),
                     id=video.id,
                     location=video.location,
-                    modified_s=found.st_mtime,
-                    size_bytes=found.st_size,
+                    modified_s=modified_s,
+                    size_bytes=size_bytes,
                     listed_in=video.listed_in,
                 )
         return records

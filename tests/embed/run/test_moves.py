@@ -13,6 +13,7 @@ from embed import EmbedConfig, EmbedSummary, embed_videos
 from embed.encoders import Encoder
 from embed.errors import SourceError
 from embed.run import pipeline
+from embed.sources import Video
 from embed.store import EmbeddingStore, StoreWriter, inspect_embeddings
 from embed.video import UniformFrames
 from tests.media import BarReader, spelled_numbers, write_video
@@ -128,6 +129,49 @@ def test_a_damaged_video_is_embedded_again_when_it_moves(videos: Path, tmp_path:
     summary = embed(videos, store=store)
     assert (summary.embedded, summary.moved, summary.gone) == (1, {}, ())
     assert EmbeddingStore(store).read("kick/a.mp4").vectors.tobytes() == rows
+
+
+@pytest.mark.parametrize("is_whole_folder_moved", [False, True], ids=["to another id", "to another place"])
+def test_a_damaged_video_that_moved_is_embedded_though_nothing_else_is_missing(
+    videos: Path, tmp_path: Path, is_whole_folder_moved: bool
+) -> None:
+    store, config = tmp_path / "s.h5", EmbedConfig(model="efficientnet-lite0", sampling=UniformFrames(2))
+    embed_videos(videos, store, config)
+    rows = EmbeddingStore(store).read("hug/a.mp4").vectors.tobytes()
+    content = bytearray(store.read_bytes())
+    content[content.index(rows) + 4] ^= 1
+    store.write_bytes(content)
+    if is_whole_folder_moved:
+        videos = videos.rename(tmp_path / "elsewhere")
+    else:
+        (videos / "hug" / "a.mp4").rename(videos / "hug" / "z.mp4")
+    name = "hug/a.mp4" if is_whole_folder_moved else "hug/z.mp4"
+    assert embed_videos(videos, store, config).embedded == 1
+    assert EmbeddingStore(store).read(name).vectors.tobytes() == rows
+    assert embed_videos(videos, store, config).embedded == 0
+
+
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["removed", "replaced"])
+def test_a_moved_file_that_changes_before_the_store_follows_is_not_taken_over(
+    videos: Path, store: Path, monkeypatch: pytest.MonkeyPatch, is_replaced: bool
+) -> None:
+    embed(videos, store=store)
+    goal = (videos / "hug" / "a.mp4").rename(videos / "kick" / "a.mp4")
+    follow = pipeline._Run.follow
+
+    def follow_later(run: pipeline._Run, missing: list[Video]) -> list[Video]:
+        goal.unlink()
+        if is_replaced:
+            write_video(goal, 30, numbers=range(700, 730))
+        return follow(run, missing)
+
+    monkeypatch.setattr(pipeline._Run, "follow", follow_later)
+    summary = embed(videos, store=store)
+    assert (summary.embedded, summary.failed, summary.moved) == (int(is_replaced), int(not is_replaced), {})
+    if is_replaced:
+        assert numbers_in(store)["kick/a.mp4"] == 705
+    else:
+        assert summary.failures[0].reason == "not_found"
 
 
 def test_the_files_of_a_folder_within_are_known_and_not_embedded_twice(videos: Path, store: Path) -> None:
