@@ -52,15 +52,13 @@ def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Vide
 
 
 def needs_no_encoder(config: EmbedConfig, known: Provenance) -> bool:
-    """Return True if a configuration surely means the encoder and settings of a store, as far as names tell."""
+    """Return True if a configuration surely means the encoder of a store, as far as names tell."""
     identity = known.encoder
-    asked = Provenance(identity, config.sampling.to_json(), views=config.views)
     is_default = config.pretrained is None and identity.pretrained in _DEFAULT_WEIGHTS
     return (
         config.model == identity.model
         and config.precision in (None, identity.precision)
         and (is_default or config.pretrained == identity.pretrained)
-        and asked.difference(known) is None
     )
 
 

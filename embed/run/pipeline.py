@@ -212,11 +212,9 @@ class _Run:
         absent = absent_among(self._open_videos())
         for video in absent:
             self._fail(failure_of_absent(video))
-        left_out |= {video.id for video in absent}
-        return [
-            *(video for video in missing if video.id not in left_out),
-            *(video for video in lost if video not in absent),
-        ]
+        gone = {video.id for video in absent}
+        others = [video for video in missing if video.id not in left_out]
+        return [video for video in (*others, *lost) if video.id not in gone]
 
     def _moved_records(self) -> dict[str, VideoRecord]:
         """Return id in the store -> the record under which the video goes on, if its file is as it was compared."""
