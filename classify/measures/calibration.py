@@ -66,14 +66,14 @@ def calibration_error(
 
 
 def fit_temperature(targets: NDArray[np.bool_], probabilities: NDArray[np.floating], *, is_single_label: bool) -> float:
-    """Return the temperature that maximises the likelihood of the validation videos' true labels.
+    """Return the temperature that maximises the likelihood of the true labels of videos that trained nothing.
 
-    If a head is right on every validation video, the likelihood is highest at probabilities of 0 and 1. So n labels
+    If a head is right on every such video, the likelihood is highest at probabilities of 0 and 1. So n labels
     count as n + 1 right ones and one wrong one, and a temperature far from 1 has a price: with few videos, it stays
     moderate.
 
     Args:
-        targets: (N, C) bool of validation videos, N >= 1.
+        targets: (N, C) bool, N >= 1.
         probabilities: (N, C) at temperature 1.
         is_single_label: True if the probabilities of a video sum to 1.
 

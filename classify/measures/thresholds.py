@@ -1,7 +1,7 @@
 """Thresholds: the lowest probability at which a label is given, where a video may have several labels.
 
-Thresholds are chosen on validation videos. Each lies half-way between two probabilities of the label there; of several
-that do equally well, the one closest to 0.5 is chosen. A label that no validation video has keeps 0.5.
+Thresholds are chosen on videos that trained nothing. Each lies half-way between two probabilities of the label there;
+of several that do equally well, the one closest to 0.5 is chosen. A label that none of these videos has keeps 0.5.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ def tune_thresholds(probabilities: NDArray[np.floating], targets: NDArray[np.boo
     """Return the threshold of each label that gives the best F1.
 
     Args:
-        probabilities: (n, C) of validation videos.
+        probabilities: (n, C) of videos that trained nothing.
         targets: (n, C) bool, their labels.
         goal: "micro-f1" for the best micro-F1 over all labels, or "label-f1" for the best F1 of each label alone.
 

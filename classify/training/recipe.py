@@ -181,7 +181,7 @@ class TrainConfig:
         "half",
         "Labels",
         "Threshold of each label, if videos have several. half: 0.5. micro-f1, label-f1: the best for micro-F1, or for "
-        "each label's F1, on validation videos.",
+        "each label's F1, on videos that the head did not learn from.",
         choices=("half", "micro-f1", "label-f1"),
     )
     mixed_precision: bool = _setting(False, "Machine", "Multiply in bfloat16 while training on a GPU.")
