@@ -12,7 +12,7 @@ Its folder holds what these commands write, and two files of its own:
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -24,7 +24,10 @@ from classify.cli.training import train_head
 from classify.cli.typed import given_options, type_option
 from classify.errors import ClassifyError
 from embed.cli import GOES_ON, STEP, Command, FiniteRange, as_line, echo, embed_videos, option, show_next, show_notes
-from embed.machine import counted, operand, shown
+from embed.machine import counted, operand, real_path, shown
+
+if TYPE_CHECKING:
+    from classify.data import LabelConfig
 
 _STEPS = {command.name: command for command in (embed_videos, split_videos, train_head)}
 _EMBEDDING, _SPLIT = "Embedding", "Split"
@@ -82,7 +85,7 @@ def learn(videos: Path, output: Path | None, **options: Any) -> None:
     """Learn to classify: from a FOLDER with a subfolder of videos for each class to a trained head and its report.
 
     Runs embed-videos, split-videos and train-head --arch auto, and shows each command before it runs. Running it again
-    embeds only what is new. Exit 1 if videos failed: the head has then learned from the others.
+    embeds only what is new, and videos keep their parts. Exit 1 if videos failed: the head has learned from the others.
 
     \b
     framehead learn videos/
@@ -97,46 +100,76 @@ def learn(videos: Path, output: Path | None, **options: Any) -> None:
     is_sized = click.get_current_context().get_parameter_source("test_size") is not ParameterSource.DEFAULT
     plan = plan_learning(videos, take_labels(options), split, is_sized=is_sized)
     echo(shown(str(plan)))
-    _refuse_edited_split(output)
+    kept = _kept_labels(plan, output)
     claim_output(output, videos)
     refuse_output_folder(output / "head")
-    has_failures = _take_steps(plan, output, options)
+    has_failures = _take_steps(plan, output, kept, options)
     if has_failures:
         show_notes(("Some videos failed and are listed above. The head has learned from the others.",))
     show_next(as_line(["predict-videos", operand(str(output / "head")), "NEW_VIDEOS"]))
     sys.exit(1 if has_failures else 0)
 
 
-def _refuse_edited_split(output: Path) -> None:
-    """Raise ClassifyError if a new split would replace one that somebody edited."""
-    from classify.data import describe_split_file
+def _kept_labels(plan: LearningPlan, output: Path) -> "LabelConfig | None":
+    """Return the labels of an earlier run's split whose videos can keep their parts; None if there is none.
+
+    Raises:
+        ClassifyError: a new split would replace one that somebody edited.
+    """
+    from classify.data import describe_split_file, labels_of_split, load_split
 
     split = output / "split.csv"
-    if split.exists() and describe_split_file(split) is None:
+    if not split.exists():
+        return None
+    try:
+        before, _ = labels_of_split(split, load_split(split)[0])
+    except ClassifyError:  # no split, or its labels are gone
+        before = None
+    if before is not None and not plan.split.by_folder and _is_same(before.path, plan.labels.path, output):
+        return before
+    if describe_split_file(split) is None:
         train = as_line(["train-head", str(output / "embeddings.h5"), "--split", str(split), "-o", "HEAD"])
         raise ClassifyError(
             f"{split} was edited, or written by something else, and would be lost. Move it away, or train with it: "
             f"{train}."
         )
 
+    return None
 
-def _take_steps(plan: LearningPlan, output: Path, options: dict[str, Any]) -> bool:
+
+def _is_same(before: str | Path | None, now: str | Path | None, output: Path) -> bool:
+    """Return True if labels of an earlier run are from the same place; `labels-present.csv` has some of these."""
+    if _is_present_file(before, output):
+        return True
+    return before is now is None or (before is not None and now is not None and real_path(before) == real_path(now))
+
+
+def _is_present_file(path: str | Path | None, output: Path) -> bool:
+    return path is not None and real_path(path) == real_path(output / "labels-present.csv")
+
+
+def _take_steps(plan: LearningPlan, output: Path, kept: "LabelConfig | None", options: dict[str, Any]) -> bool:
     """Run the commands one after another; return True if videos failed."""
     store, split, head = (str(output / name) for name in ("embeddings.h5", "split.csv", "head"))
     encoder = _typed(options, "model", "pretrained", "frames_count")
     has_failures = _run("embed-videos", operand(str(plan.videos.path)), *encoder, "-o", store)
-    current = _current_labels(plan, output)
+    current = _current_labels(plan, output, is_needed=kept is not None and _is_present_file(kept.path, output))
     labels = given_options(*LABEL_OPTIONS) if current is None else type_option("--labels", current)
     parts = ["--by-folder"] if plan.split.by_folder else type_option("--test-size", plan.split.test_size)
-    groups = _typed(options, "group_by")
-    _run("split-videos", operand(store), *labels, *groups, *parts, "--validation-size", "0", "-o", split)
+    groups, keeping = _typed(options, "group_by"), [] if kept is None else ["--keep", split]
+    _run("split-videos", operand(store), *labels, *groups, *parts, "--validation-size", "0", *keeping, "-o", split)
     chosen = ["--arch", "auto", *_typed(options, "budget"), *_page_option()]
     _run("train-head", operand(store), *labels, "--split", split, *chosen, "-o", head)
     return has_failures
 
 
-def _current_labels(plan: LearningPlan, output: Path) -> str | None:
+def _current_labels(plan: LearningPlan, output: Path, *, is_needed: bool) -> str | None:
     """Return a label file without the videos of the store that are gone from the folder; None if there are none.
+
+    Args:
+        plan: what is learned from.
+        output: the folder of the file.
+        is_needed: write the file in any case, since the kept split names it.
 
     Raises:
         ClassifyError: no video could be embedded.
@@ -153,7 +186,7 @@ def _current_labels(plan: LearningPlan, output: Path) -> str | None:
         show_notes((f"No video of these labels could be embedded, so the head does not know them: {', '.join(lost)}.",))
     path, text = output / "labels-present.csv", _label_file(plan)
     is_asked = plan.labels.path is not None and path.exists() and path.samefile(plan.labels.path)
-    if not gone:
+    if not gone and not is_needed:
         if not is_asked and _wrote(path):
             path.unlink()  # so that no later run meets a file that the split no longer vouches for
         return None
@@ -162,6 +195,8 @@ def _current_labels(plan: LearningPlan, output: Path) -> str | None:
             f"{path} was edited, but framehead learn writes this file. Copy it to another name, and give --labels that."
         )
     write_whole(path, text)
+    if not gone:
+        return str(path)
     what = f"The store has {counted(len(gone), 'video')} that {plan.videos.path} no longer has, such as {gone[0]!r}."
     show_notes((f"{what} {path} labels the others.",))
     return str(path)

@@ -1,8 +1,6 @@
 """`framehead learn`: from a folder of class folders to a head, by commands that it shows."""
 
 import json
-import shlex
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,48 +11,8 @@ from classify import LabelConfig, SplitConfig, VideoClassifier
 from classify.cli import framehead
 from classify.cli.learning_plan import LearningPlan, plan_learning
 from embed import EmbeddingStore
+from tests.classify.cli.learning_runs import QUICK, commands_of, learn, make_files
 from tests.media import write_video
-
-QUICK = ("--model", "efficientnet-lite0", "--frames-count", "2", "--budget", "1")
-
-
-def learn(*arguments: object) -> Result:
-    return CliRunner().invoke(framehead, ["learn", *map(str, arguments)])
-
-
-def commands_of(result: Result) -> list[list[str]]:
-    """Return the commands that were shown, as a shell takes them apart."""
-    return [shlex.split(line[2:]) for line in result.stdout.splitlines() if line.startswith("$ ")]
-
-
-def make_files(folder: Path, *names: str) -> Path:
-    """Make files that are videos by their names alone: enough for what is checked before they are opened."""
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"no video")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
-    """Ten tiny videos of two classes, a broken one among them, and what learning from them said."""
-    root = tmp_path_factory.mktemp("first run")
-    for number in range(9):
-        folder = root / "my videos" / ("dark", "light")[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        frame_count = 4 + number  # no two files are equal
-        write_video(folder / f"{number}.mp4", frame_count, numbers=[number % 2 * 1023] * frame_count)
-    make_files(root / "my videos", "dark/broken.mp4")
-    return root, learn(root / "my videos", *QUICK)
-
-
-@pytest.fixture
-def again(first: tuple[Path, Result], tmp_path: Path) -> Path:
-    """A copy of the videos' folder and of what was learned, moved together and without the broken video."""
-    for name in ("my videos", "my videos-learned"):
-        shutil.copytree(first[0] / name, tmp_path / name)
-    (tmp_path / "my videos" / "dark" / "broken.mp4").unlink()
-    return tmp_path / "my videos"
 
 
 def test_learning_ends_with_a_head_its_report_and_the_command_that_uses_it(first: tuple[Path, Result]) -> None:
@@ -160,18 +118,6 @@ def test_a_folder_that_no_video_lies_in_stops_learning_before_it_embeds(again: P
     assert result.exit_code == 2
     assert "lies in a folder that could be its label, its number 2 from outside" in result.stderr
     assert commands_of(result) == []
-
-
-def test_a_split_that_was_edited_is_not_replaced(again: Path) -> None:
-    split = again.with_name("my videos-learned") / "split.csv"
-    split.write_text(split.read_text().replace(",train,", ",validation,", 1))
-    edited = split.read_text()
-
-    result = learn(again, *QUICK)
-
-    assert result.exit_code == 2
-    assert f"{split} was edited, or written by something else, and would be lost. Move it away" in result.stderr
-    assert split.read_text() == edited
 
 
 def test_a_label_file_and_its_groups_reach_the_commands(again: Path) -> None:
