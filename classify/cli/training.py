@@ -137,7 +137,7 @@ def _progress_of(
     return show_start, None if is_open else show_epoch
 
 
-@click.command(cls=Command, guide="comparing.md", when_stopped=GOES_ON)
+@click.command(cls=Command, guide="comparing.md", when_stopped=GOES_ON, ends_at_once=False)
 @click.argument("store", type=click.Path())
 @label_options
 @group_options

@@ -92,6 +92,7 @@ def check_stops(base: Path, words: tuple[str, ...], number: int) -> int:
         case = f"{words[0]} after {moment_s:.2f} s: exit {code}\n{said}"
         assert code in (0, 128 + number, -number), case
         assert (code == 128 + number) == bool(re.search(SAID, said)), case
+        assert "Warning" not in said, case
         assert "Traceback" not in said or is_before_ours(said), case
         assert names(folder / "tmp") <= names(base.with_name("whole") / "tmp"), case
         assert [path for path in folder.rglob("*") if TEMPORARY.search(path.name)] == [], case
