@@ -52,8 +52,8 @@ def learn_in_turn(table: LabelTable, folds: int) -> Coverage:
     A class of one video, or one group, is left out: where it is tested, no head can know it.
     """
     videos, labels = np.nonzero(table.targets)
-    pairs = np.unique(np.stack([_items(table)[videos], labels]), axis=1)  # each class of each item, once
-    item_counts = np.bincount(pairs[1], minlength=len(table.names))
+    pairs = np.unique(_items(table)[videos] * len(table.names) + labels)  # each class of each item, once
+    item_counts = np.bincount(pairs % len(table.names), minlength=len(table.names))
     return Coverage(~np.eye(folds, dtype=np.bool_), item_counts > 1)
 
 
