@@ -7,7 +7,6 @@ bytes, by Python's surrogateescape.
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +17,11 @@ from embed.store.records import ADDED_LATER, Failure, VideoRecord
 
 _DTYPES: dict[object, str] = {int: "i8", float: "f8", str: "S", FailureReason: "S"}
 
+# Made once: every record that is written asks for them.
+_TABLES: dict[type[VideoRecord] | type[Failure], dict[str, str]] = {
+    kind: {field.name: _DTYPES[field.type] for field in fields(kind)} for kind in (VideoRecord, Failure)
+}
+
 _END_BYTES = 250  # kept at both ends of a long text: it begins with its subject and ends with what to do
 
 Columns = dict[str, NDArray[Any]]
@@ -26,10 +30,9 @@ Columns = dict[str, NDArray[Any]]
 Record = TypeVar("Record", VideoRecord, Failure)
 
 
-@cache  # every record that is written asks for it
 def dtypes_of(kind: type[VideoRecord] | type[Failure]) -> dict[str, str]:
     """Return column -> NumPy type of the table of such records."""
-    return {field.name: _DTYPES[field.type] for field in fields(kind)}
+    return _TABLES[kind]
 
 
 def columns_of(kind: type[Record], records: Sequence[Record]) -> Columns:
