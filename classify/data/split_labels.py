@@ -45,15 +45,17 @@ def labels_of_split(path: str | Path, split: Split, labels: Labels = None) -> tu
     Args:
         path: the split file.
         split: its content.
-        labels: what the user named. A label file is taken as named; of other settings, those that are the defaults give
-            way to the split's.
+        labels: what the user named. Settings that are the defaults give way to the split's, unless a label file is
+            named that is not the split's.
 
     Raises:
         LabelError: the split's label file is no longer there, or the split file does not describe labels.
     """
     asked = label_config(labels)
-    if asked.path is not None or not split.labels_from:
+    if not split.labels_from:
         return asked, ()
+    if asked.path is not None:
+        return _with_label_file(Path(path), split.labels_from, asked, Path(asked.path))
     found, digits = _parse(split.labels_from, Path(path))
     merged = replace(found, **_settings(asked))
     if merged.path is None:
@@ -83,6 +85,49 @@ def read_labelled_split(store: VideoListing, split: str | Path, labels: Labels =
     config, notes = labels_of_split(split, loaded, labels)
     table = read_labels(store, config)
     return replace(table, notes=(*notes, *table.notes)), fit_split(split, loaded, named, table)
+
+
+def _with_label_file(split: Path, text: str, asked: LabelConfig, path: Path) -> tuple[LabelConfig, tuple[str, ...]]:
+    """Return how to read a label file that the user named: as for the split, if it was made with this file."""
+    try:
+        found, digits = _parse(text, split)
+    except LabelError:  # says to name the label file, as the user does
+        return asked, ()
+    own, given = (
+        {name: value for name, value in _settings(config).items() if name != "path"} for config in (found, asked)
+    )
+    if not own:
+        return asked, ()
+    if not _is_file_of(found, digits, path):
+        source = "names of folders" if found.path is None else found.path
+        return asked, (
+            f"{split} was made with {source} and {_typed(own)}, which is not used with {path}. Give it again if it is "
+            "meant.",
+        )
+    taken = {name: value for name, value in own.items() if name not in given}
+    changed = {name: value for name, value in own.items() if given.get(name, value) != value}
+    notes = (
+        *([f"{path} is read with {_typed(taken)}, as for {split}."] if taken else []),
+        *([f"{split} was made with {_typed(changed)}, which differs now."] if changed else []),
+    )
+    return replace(asked, **taken), notes
+
+
+def _is_file_of(found: LabelConfig, digits: str, path: Path) -> bool:
+    """Return True if a path is a split's label file by its place or its content."""
+    if found.path is None or not path.exists():
+        return False
+    return os.path.realpath(found.path) == os.path.realpath(path) or _hash(path) == digits != ""
+
+
+def _typed(settings: Mapping[str, Any]) -> str:
+    """Return settings as options are typed.
+
+    >>> _typed({"min_count": 2, "multi_label": True})
+    '--min-count 2 --multi-label'
+    """
+    options = {f"--{name.replace('_', '-')}": value for name, value in settings.items()}
+    return " ".join(option if value is True else f"{option} {value}" for option, value in options.items())
 
 
 def _settings(config: LabelConfig) -> dict[str, Any]:

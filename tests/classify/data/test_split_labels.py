@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,71 @@ def test_a_named_label_file_comes_first(toy_store: Path, labels: Path, tmp_path:
     found, notes = labels_of_split("split.csv", load_split(tmp_path / "split.csv")[0], "other.csv")
 
     assert (found, notes) == (LabelConfig("other.csv"), ())
+
+
+@pytest.mark.parametrize("is_moved", [False, True], ids=["in place", "copied"])
+def test_a_label_file_named_again_is_read_as_for_the_split(
+    toy_store: Path, labels: Path, tmp_path: Path, is_moved: bool
+) -> None:
+    config = LabelConfig(labels, min_count=2, label_column="label", multi_label=True)
+    split_videos(toy_store, tmp_path / "split.csv", labels=config)
+    named = shutil.copy(labels, tmp_path / "copy.csv") if is_moved else labels
+
+    found, notes = labels_of_split(tmp_path / "split.csv", load_split(tmp_path / "split.csv")[0], named)
+
+    assert found == replace(config, path=named)
+    options = "--min-count 2 --label-column label --multi-label"
+    assert notes == (f"{named} is read with {options}, as for {tmp_path / 'split.csv'}.",)
+
+
+def test_settings_given_again_win_and_a_difference_is_told(toy_store: Path, labels: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv", labels=LabelConfig(labels, min_count=2, label_column="label"))
+    asked = LabelConfig(labels, min_count=3, label_column="label")
+
+    found, notes = labels_of_split(tmp_path / "split.csv", load_split(tmp_path / "split.csv")[0], asked)
+
+    assert found == asked
+    assert notes == (f"{tmp_path / 'split.csv'} was made with --min-count 2, which differs now.",)
+
+
+def test_settings_of_a_split_are_not_used_with_another_file(toy_store: Path, labels: Path, tmp_path: Path) -> None:
+    split_videos(toy_store, tmp_path / "split.csv", labels=LabelConfig(labels, min_count=2))
+    other = tmp_path / "other.csv"
+    other.write_text(labels.read_text() + "new.mp4,a\n")
+
+    found, notes = labels_of_split(tmp_path / "split.csv", load_split(tmp_path / "split.csv")[0], other)
+
+    assert found == LabelConfig(other)
+    assert notes[0].endswith(
+        f"made with {labels} and --min-count 2, which is not used with {other}. Give it again if it is meant."
+    )
+
+
+def test_a_named_label_file_helps_where_the_column_is_broken(labels: Path, tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_text("id,part,labels_from\na.mp4,train,?colour=blue\n")
+
+    found, _ = labels_of_split(tmp_path / "split.csv", load_split(tmp_path / "split.csv")[0], labels)
+
+    assert found == LabelConfig(labels)
+
+
+@pytest.mark.parametrize("command", ["train_head", "split_videos", "describe_dataset"])
+def test_rare_labels_stay_out_where_the_label_file_is_named_again(
+    run: Callable[..., Result], toy_store: Path, labels: Path, command: str
+) -> None:
+    labels.write_text(labels.read_text().replace("hug/00.mp4,a", "hug/00.mp4,seldom"))
+    run("split_videos", toy_store, "--labels", labels, "--min-count", 2, "-o", "split.csv")
+    options = {
+        "train_head": ["--split", "split.csv", "--epochs", 1],
+        "split_videos": ["--keep", "split.csv", "-o", "kept.csv"],
+        "describe_dataset": ["--split", "split.csv"],
+    }
+
+    again = run(command, toy_store, "--labels", labels, *options[command])
+
+    assert again.exit_code == 0, again.output
+    assert "is read with --min-count 2, as for split.csv." in again.stderr
+    assert "seldom" not in again.stdout
 
 
 def test_a_changed_label_file_is_told(toy_store: Path, labels: Path, tmp_path: Path) -> None:
