@@ -89,7 +89,7 @@ def describe_candidate(config: TrainConfig, dataset: LabelledSet) -> Candidate:
     size = sum(parameter.numel() for parameter in head.parameters())
     rows = 1.0 if head.pools else float(np.minimum(dataset.videos.row_counts, config.max_frames or 1 << 30).mean())
     steps = (config.epochs or 1) * -(-len(dataset.videos) // config.batch_size)
-    products = steps * config.batch_size * rows * size
+    products = steps * min(config.batch_size, len(dataset.videos)) * rows * size
     return Candidate(config, steps, products, head.pools, _sees_one(head), takes_all(head))
 
 

@@ -136,7 +136,8 @@ def _fit_together(
     fits, sets = _prepare(dataset, jobs, SharedRows() if rows is None else rows)
     together = _Together(fits, sets, tell)
     courses = [Course(fit.config) for fit in fits]
-    with with_fitting_threads(fits[0].head, fits[0].config.batch_size * len(fits)):
+    largest = max(fit.largest_batch for fit in fits)
+    with with_fitting_threads(fits[0].head, largest * len(fits)):
         while not all(course.is_over for course in courses):
             tallies = together.train_epoch()
             together.unstack()
@@ -201,6 +202,8 @@ class _Together:
         heads = [fit.head.head for fit in fits]
         self._layers = _stack_layers(self._model.head, heads)
         _stack_buffers(self._model.head, heads)
+        # Not the batch size, which may be far above the number of videos: all of it would be padding.
+        self._largest_batch = max(fit.largest_batch for fit in fits)
         config, weights = fits[0].config, fits[0].objective.class_weights
         if weights is not None:
             weights = torch.stack([fit.objective.class_weights for fit in fits])  # type: ignore[misc]
@@ -215,7 +218,7 @@ class _Together:
         for start in range(0, len(plans[0]), _STEPS_AT_ONCE):
             chunks = [plan[start : start + _STEPS_AT_ONCE] for plan in plans]
             rows = [data.gather(chunk) for data, chunk in zip(self._sets, chunks, strict=True)]
-            self._train(_side_by_side(rows, len(chunks[0]), self._fits[0].config.batch_size), tallies)
+            self._train(_side_by_side(rows, len(chunks[0]), self._largest_batch), tallies)
         return tallies
 
     def unstack(self) -> None:

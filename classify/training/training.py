@@ -93,7 +93,7 @@ def fit_head(
         course = Course(fit.config)
         fit.learn_scale(dataset.videos)
         data = place_videos(dataset.videos, fit.head, device, targets=dataset.targets, train=fit.scaling)
-        with with_fitting_threads(fit.head, config.batch_size):
+        with with_fitting_threads(fit.head, fit.largest_batch):
             for record in _epochs(fit, data, course, on_step):
                 if on_epoch is not None:
                     on_epoch(record)
@@ -128,6 +128,11 @@ class Fit:
     def steps_an_epoch(self) -> int:
         """Number of batches in an epoch."""
         return -(-len(self.train) // self.config.batch_size)
+
+    @property
+    def largest_batch(self) -> int:
+        """Number of videos of the largest batch."""
+        return min(len(self.train), self.config.batch_size)
 
     def learn_scale(self, videos: Videos) -> None:
         """Let the head learn scale and components from the rows of its training videos, as configured."""

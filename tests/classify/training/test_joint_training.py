@@ -3,8 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from classify.errors import TrainError
+from classify.heads.linear import LinearHead
+from classify.heads.registry import HEADS
 from classify.training.batches import LabelledSet
 from classify.training.joint_training import TrainJob, fit_heads
 from classify.training.recipe import TrainConfig
@@ -73,6 +76,27 @@ def test_folds_that_train_at_once_each_have_their_own_scale_weights_and_length(
 
     for run, job in zip(joint, jobs, strict=True):
         assert_same(run, fit_head(rare, job.train, job.validation, job.config))
+
+
+def test_a_batch_of_more_videos_than_there_are_is_not_padded(
+    separable: LabelledSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    class Measuring(LinearHead):
+        def classify(self, rows: Tensor) -> Tensor:
+            sizes.append(rows.shape[-2])
+            return super().classify(rows)
+
+    monkeypatch.setitem(HEADS, "measuring", Measuring)
+    config = TrainConfig(arch="measuring", epochs=3, batch_size=100_000, weight_decay=0.0)
+    jobs = [TrainJob(np.arange(count), NOBODY, config) for count in (38, 39)]
+
+    joint = fit_at_once(separable, jobs)
+
+    assert max(sizes) == 39
+    for run, job in zip(joint, jobs, strict=True):
+        assert_same(run, fit_head(separable, job.train, job.validation, job.config))
 
 
 def test_each_of_several_heads_ends_with_its_own_patience(separable: LabelledSet) -> None:
