@@ -64,13 +64,21 @@ THREADS: dict[str, Threads] = {
 """FFmpeg's name of a decoder -> the kind of threads whose pixels are proven to be those of one thread."""
 
 
-def decoder_for(stream: "VideoStream", thread_count: int) -> "VideoCodecContext":
+_MARK_LATE = frozenset({"h264"})
+"""Decoders that, on several threads, may give out a frame before it is marked as damaged."""
+
+
+def decoder_for(stream: "VideoStream", thread_count: int, *, has_strays: bool = False) -> "VideoCodecContext":
     """Return the decoder of an open stream's packets.
+
+    On several threads, those of `_MARK_LATE` raise at the first error that they notice.
 
     Args:
         stream: the open stream.
         thread_count: the most threads that the decoder may use; 0 is one per core. Decoders that are not in `THREADS`
             use one.
+        has_strays: True if pictures may be sent without those that they refer to, which is an error to the decoder.
+            Those of `_MARK_LATE` then use one thread.
     """
     import av
 
@@ -79,7 +87,11 @@ def decoder_for(stream: "VideoStream", thread_count: int) -> "VideoCodecContext"
         name = _DECODERS_OF_ALPHA[stream.codec.canonical_name]
         decoder = cast("VideoCodecContext", av.CodecContext.create(name, "r"))
     kind = THREADS.get(decoder.name)
-    decoder.thread_type, decoder.thread_count = kind or "SLICE", thread_count if kind else 1
+    is_late = decoder.name in _MARK_LATE
+    is_threaded = kind is not None and not (is_late and has_strays)
+    decoder.thread_type, decoder.thread_count = kind or "SLICE", thread_count if is_threaded else 1
+    if is_late and decoder.thread_count != 1:
+        decoder.options = {"err_detect": "explode"}
     return decoder
 
 
@@ -157,6 +169,8 @@ def decoded_frames(
     # A file ends at the first byte that cannot be read; the frames that the decoder still holds then are good.
     for order, packet in enumerate(chain(islice(whole_packets(container, stream), packet_count), [None])):
         if packet is not None:
+            if packet.is_corrupt and not is_repeatable:
+                raise PlanFailed(f"bytes of packet {order} are missing")
             packet.pts = order
         try:
             for frame in decoder.decode(packet):

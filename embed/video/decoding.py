@@ -265,7 +265,8 @@ def shown_by_plan(
     index_of = dict(zip(packets.ticks[at].tolist(), packets.frame_of[at].tolist(), strict=True))
     with open_video(path, accelerator) as (container, stream):
         picture = PictureReader(stream.sample_aspect_ratio)
-        feed = PacketFeed(container, stream, decoder_for(stream, thread_count), packets, seek_bytes=seek_bytes)
+        decoder = decoder_for(stream, thread_count, has_strays=any(run.needs_flush for run in plan))
+        feed = PacketFeed(container, stream, decoder, packets, seek_bytes=seek_bytes)
         for frame in feed.decode(plan):
             if frame.pts in index_of:
                 yield index_of[frame.pts], picture.read(frame)

@@ -105,6 +105,8 @@ class PacketFeed:
                 break
         if packet.size != self._packets.sizes_bytes[order] or packet.pts != self._packets.ticks[order]:
             raise PlanFailed(f"packet {order} differs from the one read before")
+        if packet.is_corrupt:
+            raise PlanFailed(f"bytes of packet {order} are missing")
         return packet
 
     def _is_far(self, order: int) -> bool:

@@ -84,9 +84,28 @@ def test_what_is_shown_in_place_of_damage_does_not_depend_on_the_number_of_threa
         content[at] ^= 0x10
     path.write_bytes(content)
     timeline = read_packets(str(path)).timeline
-    with pytest.raises(PlanFailed, match="damaged"):
+    with pytest.raises(PlanFailed, match=r"damaged|Invalid data|are missing"):
         list(shown_in_order(str(path), timeline, frozenset(range(timeline.frame_count)), 4))
     assert unlike_one_thread(path, repeats=2) == {}
+
+
+def test_h264_that_lost_packets_on_its_way_is_decoded_on_one_thread(tmp_path: Path) -> None:
+    path = write_coding(tmp_path, "H.264 open", "ts")
+    content = path.read_bytes()
+    half = len(content) // 376 * 188
+    path.write_bytes(content[:half] + content[half + 188 :])
+    timeline = read_packets(str(path)).timeline
+    with pytest.raises(PlanFailed, match=r"bytes of packet \d+ are missing"):
+        list(shown_in_order(str(path), timeline, frozenset(range(timeline.frame_count)), 4))
+    assert unlike_one_thread(path, repeats=1) == {}
+
+
+def test_h264_whose_plan_leaves_out_references_has_one_thread(tmp_path: Path) -> None:
+    with open_video(str(write_video(tmp_path / "a.mp4", 3))) as (_, stream):
+        assert decoder_for(stream, 8).options == {"err_detect": "explode"}
+    with open_video(str(tmp_path / "a.mp4")) as (_, stream):
+        decoder = decoder_for(stream, 8, has_strays=True)
+        assert (decoder.thread_count, decoder.options) == (1, {})
 
 
 def test_opencv_gives_no_noise_in_place_of_interlaced_pictures(cases: Path) -> None:
