@@ -86,8 +86,9 @@ def _is_fragment_encrypted(file: IO[bytes], start: int, end: int, track: int) ->
         if kind == b"traf":
             inner = {name: at for name, at, _ in _boxes(file, begin, stop)}
             file.seek(inner.get(b"tfhd", begin) + 4)
-            if int.from_bytes(file.read(4), "big") == track:
-                return b"senc" in inner or _SAMPLE_ENCRYPTION[1] in content
+            is_ours = int.from_bytes(file.read(4), "big") == track
+            if is_ours and (b"senc" in inner or _SAMPLE_ENCRYPTION[1] in content):
+                return True
     return False
 
 

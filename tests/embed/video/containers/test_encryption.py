@@ -99,6 +99,12 @@ def test_encrypted_fragments_behind_a_clear_sample_entry_are_noticed(source: Pat
     assert reason_of(write_boxes(tmp_path / "a.mp4", [*clear[:4], *encrypted[4:]])) == "encrypted"
 
 
+def test_a_fragment_is_encrypted_if_only_its_second_run_of_the_track_is(source: Path, tmp_path: Path) -> None:
+    clear, encrypted = fragments(source, tmp_path)
+    clear[4].inside.append(encrypted[4].find(b"traf"))
+    assert reason_of(write_boxes(tmp_path / "a.mp4", clear)) == "encrypted"
+
+
 def test_a_clear_fragmented_video_is_not_encrypted(source: Path, tmp_path: Path) -> None:
     clear, _ = fragments(source, tmp_path)
     assert len(read_frames(str(write_boxes(tmp_path / "a.mp4", clear)), UniformFrames(8)).rgb) == 8
