@@ -12,13 +12,30 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from embed.errors import EmbedError
 
+# On top of the table of the Python that runs, which may be older than its networks, or miss some of them. Source: IANA,
+# IPv4 and IPv6 Special-Purpose Address Registries; RFC 3879 (fec0::/10), 7526 (192.88.99.0/24), 9637 (3fff::/20).
+_NOT_PUBLIC = tuple(
+    map(
+        ip_network,
+        (
+            *("0.0.0.0/8", "192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24"),
+            *("64:ff9b:1::/48", "100::/64", "2001:2::/48", "2001:10::/28", "2001:20::/28", "2001:db8::/32"),
+            *("2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+        ),
+    )
+)
+_UNICAST = ip_network("2000::/3")  # all that IANA has given out of IPv6
+_TRANSLATED = ip_network("64:ff9b::/96")  # IPv4 behind a translator (RFC 6052)
+# IPv4-mapped, translated, Teredo, 6to4: such an address is where its IPv4 address is.
+_CARRIERS = (ip_network("::ffff:0:0/96"), _TRANSLATED, ip_network("2001::/32"), ip_network("2002::/16"))
+_ISATAP = 0x5EFE  # in front of the IPv4 address, apart from two bits (RFC 5214, section 6.1)
 _THREAD = threading.local()
 _INSTALLING = threading.Lock()
 _INSTALLED: list[bool] = []  # a hook stays for as long as Python runs: one is enough
@@ -42,23 +59,24 @@ def is_public(host: str) -> bool:
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if inner is None and address in _TRANSLATED:
-            inner = IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return _is_public(inner)
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    if any(address in network for network in _NOT_PUBLIC if network.version == address.version):
+        return False
+    inner = _written_inside(address) if isinstance(address, IPv6Address) else ()
+    if not all(map(_is_public, inner)):
+        return False
+    if isinstance(address, IPv6Address) and inner and any(address in network for network in _CARRIERS):
+        return True
+    is_unicast = isinstance(address, IPv4Address) or address in _UNICAST
+    return is_unicast and address.is_global and not address.is_multicast and not address.is_reserved
 
 
-class _Translated:
-    """IPv4 addresses behind a translator, 64:ff9b::/96 (RFC 6052)."""
-
-    def __contains__(self, address: IPv6Address) -> bool:
-        return int(address) >> 32 == 0x64FF9B << 64
-
-
-_TRANSLATED = _Translated()
+def _written_inside(address: IPv6Address) -> tuple[IPv4Address, ...]:
+    """Return the IPv4 addresses that an IPv6 address stands for, or that its packets go through."""
+    inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    last = IPv4Address(int(address) & 0xFFFFFFFF)
+    if address in _TRANSLATED or (int(address) >> 32) & 0xFCFFFFFF == _ISATAP:
+        inner.append(last)
+    return tuple(found for found in inner if found is not None)
 
 
 def require_public(host: str) -> None:

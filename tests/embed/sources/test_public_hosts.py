@@ -30,10 +30,14 @@ def failure_of(folder: Path, address: str) -> str:
     return caught.value.detail
 
 
+ISATAP_AND_TEREDO = ("2606:4700::200:5efe:8.8.8.8", "2001:0:808:808:0:0:f7f7:f7f7")
 PRIVATE = """
 127.0.0.1 127.8.8.8 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 0.0.0.0 100.64.0.1 224.0.0.1 255.255.255.255
 240.0.0.1 192.0.2.1 198.18.0.1 :: ::1 fe80::1%eth0 fc00::1 ff02::1 2001:db8::1 ::127.0.0.1 ::ffff:10.0.0.1
 ::ffff:7f00:1 64:ff9b::7f00:1 2002:7f00:1:: localhost host.example 127.1 0x7f000001
+192.0.0.8 192.0.0.170 192.88.99.1 fec0::1 feff::1 3fff::1 3fff:fff::1 5f00::1 100::1 64:ff9b:1::808:808 4000::1
+2001:470::5efe:7f00:1 2606:4700::200:5efe:10.0.0.1 2606:4700::300:5efe:10.0.0.1 ::ffff:192.0.0.8 2002:c058:6301::1
+2001:0:7f00:1:0:0:f7f7:f7f7 2001:0:808:808:0:0:80ff:fffe fec0::5efe:808:808 64:ff9b::c000:8 ::8.8.8.8
 """
 
 
@@ -42,7 +46,18 @@ def test_a_private_address_is_not_public(host: str) -> None:
     assert not is_public(host)
 
 
-@pytest.mark.parametrize("host", ["93.184.216.34", "8.8.8.8", "2606:4700::6810:84e5", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "93.184.216.34",
+        "8.8.8.8",
+        "2606:4700::6810:84e5",
+        "64:ff9b::808:808",
+        "::ffff:8.8.8.8",
+        "2002:808:808::1",
+        *ISATAP_AND_TEREDO,
+    ],
+)
 def test_an_address_of_the_internet_is_public(host: str) -> None:
     assert is_public(host)
 
