@@ -19,6 +19,7 @@ from typing import Any, TypeVar, final
 import click
 
 from embed.cli.stopping import exit_code_of, stopped_before_work, stopped_by_signals, without_wandb
+from embed.cli.streams import usable_streams
 
 EVERYBODY = "Options"
 """The group of the options that everybody sets; it stands first."""
@@ -133,7 +134,7 @@ class Command(click.Command):
 
     def main(self, *args: Any, **settings: Any) -> Any:
         """Read what was typed, and run the command."""
-        with stopped_before_work():
+        with usable_streams(), stopped_before_work():
             return super().main(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -189,7 +190,7 @@ class CommandGroup(click.Group):
 
     def main(self, *args: Any, **settings: Any) -> Any:
         """Read what was typed, and run the command that it names."""
-        with stopped_before_work():
+        with usable_streams(), stopped_before_work():
             return super().main(*args, **settings)
 
     @staticmethod

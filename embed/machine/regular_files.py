@@ -61,5 +61,11 @@ def _refuse_kind(status: os.stat_result, path: str | Path) -> None:
 
 
 def real_path(path: str | Path) -> Path:
-    """Return a path without links. A link that leads to itself stays: opening it says that it does."""
-    return Path(os.path.realpath(path))  # Path.resolve raises RuntimeError for such a link until Python 3.13
+    """Return a path without links. A link that leads to itself stays: opening it says that it does.
+
+    So does a path that names nothing here: one with a NUL, or with letters that this system's encoding lacks.
+    """
+    try:
+        return Path(os.path.realpath(path))  # Path.resolve raises RuntimeError for such a link until Python 3.13
+    except ValueError:
+        return Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps `..`)

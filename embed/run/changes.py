@@ -203,7 +203,7 @@ def may_succeed_now(failure: Failure) -> bool:
         return False
     try:
         found = Path(failure.location).stat()
-    except OSError:
+    except (OSError, ValueError):  # also a name that the encoding of this system cannot write
         return False
     was_read = failure.size_bytes or failure.modified_s
     is_other = (found.st_size, found.st_mtime) != (failure.size_bytes, failure.modified_s)

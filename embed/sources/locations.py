@@ -1,12 +1,12 @@
 """Where a video is: a path on this machine, or the address of a remote file, bucket or web page."""
 
 import logging
-import os
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from embed.errors import EmbedError, SourceError
+from embed.machine import real_path
 from embed.sources.kept_addresses import WEB, has_address, why_unfit, without_secrets
 from embed.sources.public_hosts import public_client, require_direct
 
@@ -45,7 +45,7 @@ def is_same_place(one: str, other: str) -> bool:
         return True
     if is_remote(one) or is_remote(other):
         return one.partition("://")[2] == other.partition("://")[2]
-    return os.path.realpath(one) == os.path.realpath(other)
+    return real_path(one) == real_path(other)
 
 
 def id_of_address(address: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from embed.machine import real_path
 from embed.sources.kept_addresses import without_secrets
 from embed.sources.locations import is_remote, is_web, suffix_of
 from embed.sources.video_lists import LIST_READERS
@@ -115,7 +116,7 @@ def is_gone(location: str) -> bool:
         Path(location).stat()
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except OSError:
+    except (OSError, ValueError):  # also a name that the encoding of this system cannot write
         return False
     return False
 
@@ -137,4 +138,4 @@ def place_of(location: str) -> str:
 
 @cache
 def _resolved(folder: str) -> str:
-    return os.path.realpath(folder)
+    return str(real_path(folder))

@@ -112,6 +112,10 @@ def _videos_of(source: str) -> list[Video]:
         return _remote_videos(source)
     try:
         return _local_videos(source)
+    except RecursionError:
+        raise SourceError(
+            f"{source} matches in folders that lie too deep for a pattern. Name the folder in place of the pattern."
+        ) from None
     except OSError as error:
         raise SourceError(
             f"{error.filename or source} cannot be read: {error.strerror or error}. Make it readable, or give sources "
@@ -176,22 +180,35 @@ def walk(folder: Path) -> Iterator[Path]:
     seen: set[tuple[int, int]] = set()
     roots = deque([folder])
     while roots:
-        for name, subfolders, files in os.walk(roots.popleft(), onerror=_refuse):
-            here = Path(name)
+        waiting = [roots.popleft()]  # not by os.walk, which calls itself and fails 1,000 folders deep (Python 3.11)
+        while waiting:
+            here = waiting.pop()
             status = here.stat()
             if (status.st_dev, status.st_ino) in seen:
-                subfolders.clear()
                 continue
             seen.add((status.st_dev, status.st_ino))
-            subfolders.sort()
-            yield from (here / file for file in files)
-            roots.extend(here / subfolder for subfolder in subfolders if (here / subfolder).is_symlink())
+            subfolders, linked, files = _content_of(here)
+            yield from files
+            waiting += reversed(subfolders)
+            roots += linked
 
 
-def _refuse(error: OSError) -> None:
-    """Raise the error of a folder that cannot be read, which a walk would skip silently; `lost+found` is skipped."""
-    if Path(error.filename).name != "lost+found":
-        raise error
+def _content_of(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Return the folders in a folder, the links to folders, both sorted, and the files.
+
+    Raises:
+        OSError: it cannot be read. `lost+found` counts as empty.
+    """
+    folders, linked, files = list[Path](), list[Path](), list[Path]()
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                kind = files if not entry.is_dir() else linked if entry.is_symlink() else folders
+                kind.append(folder / entry.name)
+    except OSError:
+        if folder.name != "lost+found":
+            raise
+    return sorted(folders), sorted(linked), files
 
 
 def _pattern_videos(pattern: Path) -> list[Video]:
@@ -288,6 +305,12 @@ def _listed_video(source: Path, number: int, path: str, video_id: str) -> Video:
             require_address(path)
             return Video(video_id or id_of_address(path), path, listed_in=listed_in)
         path = str(path_of(path))
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise SourceError(
+            f"{source}, entry {number}: names of files are {error.encoding} here, which has no {path[error.start]!a}. "
+            "Set PYTHONUTF8=1."
+        ) from None
     except SourceError as error:
         raise SourceError(f"{source}, entry {number}: {error}") from None
     return _local_video(video_id or _id_of(source, path), source.parent / path, listed_in)

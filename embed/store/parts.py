@@ -54,7 +54,9 @@ def no_store(path: Path) -> str:
 def _holds_videos(folder: Path) -> bool:
     """Return True if one of the first files below a folder is a video."""
     names = (name for _, _, found in os.walk(folder) for name in found)
-    return any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in islice(names, _LOOKED_AT))
+    with suppress(RecursionError):  # it is too deep to be looked through
+        return any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in islice(names, _LOOKED_AT))
+    return False
 
 
 def is_sharded(path: Path) -> bool:

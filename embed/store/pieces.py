@@ -231,8 +231,8 @@ def read_stored_column(file: h5py.File, table: str, name: str, *, is_checked: bo
     column = read_column(dataset, dtype)
     if is_checked and read_attribute(dataset, "crc32") != checksum_column(column):
         raise ValueError(f"the column {dataset.name} is not the one that was written (checksum)")
-    if name == "id" and has_inner_nul(column):  # no video could be found by it
-        raise ValueError(f"an id in {dataset.name} has a NUL in it")
+    if name in ("id", "location", "listed_in") and has_inner_nul(column):  # nothing could be found by it
+        raise ValueError(f"a name in {dataset.name} has a NUL in it")
     return column
 
 

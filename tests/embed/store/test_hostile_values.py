@@ -158,6 +158,7 @@ def test_attributes_of_any_text_are_read_or_refused(
 )
 @example(name="id", cells=[b""] * len(IDS))
 @example(name="id", cells=[b"hug/%d\0x" % number for number in range(8)])
+@example(name="location", cells=[b"/hug/%d\0x" % number for number in range(8)])
 @example(name="content_hash", cells=[b"\xff\0\n"] * len(IDS))
 def test_texts_of_any_bytes_are_used_or_refused(folder: Path, name: str, cells: list[bytes]) -> None:
     path = Path(shutil.copy(folder / "base.h5", folder / "s.h5"))
