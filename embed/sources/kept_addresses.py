@@ -121,6 +121,8 @@ def why_unfit(address: str) -> str | None:
         return read
     if read.scheme not in SCHEMES:
         return f"has the scheme {read.scheme}, which is not allowed. Allowed are {', '.join(SCHEMES)}"
+    if "\0" in (unquote(read.path) if read.scheme in WEB else read.path):
+        return "has a NUL (%00) in its path, which no name has. Check the link"
     return None if read.host else "names no host or bucket"
 
 

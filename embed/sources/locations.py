@@ -56,7 +56,8 @@ def id_of_address(address: str) -> str:
     """
     host, _, path = without_secrets(address).partition("://")[2].partition("/")
     path = path.strip("/")
-    return (unquote(path) if is_web(address) else path) or host
+    # Bytes that are no UTF-8 stay different, as in the names of files.
+    return (unquote(path, errors="surrogateescape") if is_web(address) else path) or host
 
 
 def suffix_of(location: str) -> str:

@@ -99,6 +99,8 @@ def find_videos(sources: Sources) -> list[Video]:
         if not str(source).strip():
             raise SourceError(f"A source is empty, as an unset variable is. {_WAYS}")
         for video in _videos_of(str(source)):
+            if "\0" in video.id + video.location:
+                raise SourceError(f"The video {video.id!r} has a NUL in its name. Rename it, or leave it out.")
             known = videos.setdefault(video.id, video)
             if known.address != video.address:
                 raise SourceError(_same_id(known, video))

@@ -100,8 +100,9 @@ class StoreWriter:
             timestamps_s: (T,).
 
         Raises:
-            ValueError: the shapes do not fit, a value is not finite, or the id is taken.
+            ValueError: the shapes do not fit, a value is not finite, or the id is taken or has a NUL in it.
         """
+        _refuse_nul(record.id)
         with np.errstate(over="ignore"):
             rows = np.asarray(vectors, dtype=np.float16)
         moments = np.asarray(timestamps_s, dtype=np.float32)
@@ -119,7 +120,12 @@ class StoreWriter:
         self._commit_when_due()
 
     def append_failure(self, failure: Failure) -> None:
-        """Record that a video gave no vectors. This replaces an earlier failure of the video."""
+        """Record that a video gave no vectors. This replaces an earlier failure of the video.
+
+        Raises:
+            ValueError: the id has a NUL in it.
+        """
+        _refuse_nul(failure.id)
         failure = replace(failure, detail=shorten(failure.detail))
         self.failed[failure.id] = failure
         self._failures[failure.id] = failure
@@ -261,6 +267,12 @@ def _revise_file(path: Path, revision: Revision) -> None:
     with Piece(path) as piece:
         if any(revision.concerns(piece.column(table, "id")) for table in ("videos", "failures")):
             merge_pieces(path, [piece], merged_through=piece.merged_through, revision=revision)
+
+
+def _refuse_nul(video_id: str) -> None:
+    """Raise ValueError if an id has a NUL: columns of texts end there, so two videos would get one stored name."""
+    if "\0" in video_id:
+        raise ValueError(f"the id {video_id!r} has a NUL in it, which a store cannot hold")
 
 
 def _checksum_as(store: EmbeddingStore, video_id: str, new_id: str) -> int | None:

@@ -145,6 +145,16 @@ def test_an_address_that_is_not_on_the_list_is_refused(address: str) -> None:
         require_address(address)
 
 
+@pytest.mark.parametrize("address", ["https://host/c%00.mp4", "http://host/%00/a.mp4?sig=1", "s3://bucket/c\0.mp4"])
+def test_an_address_with_a_nul_is_refused_as_a_list_with_one_is(address: str) -> None:
+    with pytest.raises(SourceError, match=r"has a NUL \(%00\) in its path"):
+        require_address(address)
+
+
+def test_bytes_that_are_no_utf_8_give_different_videos() -> None:
+    assert id_of_address("https://host/c%FF.mp4") != id_of_address("https://host/c%FE.mp4")
+
+
 TOKENS = st.one_of(
     st.binary(min_size=12).map(
         lambda payload: f"{WEB_TOKEN}.{urlsafe_b64encode(payload).decode().rstrip('=')}.Et9HFtf9"

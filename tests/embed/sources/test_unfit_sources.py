@@ -38,3 +38,13 @@ def test_a_file_that_is_no_list_is_not_tried_as_a_video(name: str, tmp_path: Pat
     (tmp_path / name).touch()
     with pytest.raises(SourceError, match=rf"{name} is no video, and no list of videos that is understood"):
         find_videos(tmp_path / name)
+
+
+def test_two_links_do_not_become_one_video_by_a_nul(tmp_path: Path) -> None:
+    (tmp_path / "links.txt").write_text("https://host/c%20.mp4\nhttps://host/c%00.mp4?sig=hush\n")
+    with pytest.raises(SourceError, match=r"links.txt, entry 2: The address .* has a NUL \(%00\)") as refused:
+        find_videos(tmp_path / "links.txt")
+    assert "hush" not in str(refused.value)
+    (tmp_path / "files.txt").write_text("file:///videos/c%00.mp4\n")
+    with pytest.raises(SourceError, match=r"The video '/videos/c\\x00.mp4' has a NUL in its name"):
+        find_videos(tmp_path / "files.txt")

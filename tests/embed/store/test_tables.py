@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from embed.store import EmbeddingStore, Failure, StoreWriter
+from embed.store import EmbeddingStore, Failure, StoreWriter, VideoRecord
 from embed.store.tables import encode_text, find_id, find_ids
 from tests.embed.stores import PROVENANCE
 
@@ -37,3 +37,15 @@ def test_a_long_text_of_a_failure_keeps_both_ends(tmp_path: Path, filling: str) 
 
 def test_a_text_of_500_bytes_is_kept_whole(tmp_path: Path) -> None:
     assert told_of(tmp_path, "é" * 250) == "é" * 250
+
+
+def test_an_id_with_a_nul_is_refused_and_not_joined_with_another(tmp_path: Path) -> None:
+    rows, moments = np.ones((2, PROVENANCE.encoder.dimension)), np.arange(2.0)
+    with StoreWriter(tmp_path / "s.h5", PROVENANCE) as writer:
+        writer.append(VideoRecord("a b"), rows, moments)
+        with pytest.raises(ValueError, match=r"the id 'a\\x00b' has a NUL in it"):
+            writer.append(VideoRecord("a\0b"), rows, moments)
+        with pytest.raises(ValueError, match=r"the id 'c\\x00d' has a NUL in it"):
+            writer.append_failure(Failure("c\0d", "/c", "crashed", ""))
+    assert EmbeddingStore(tmp_path / "s.h5").ids == ["a b"]
+    assert EmbeddingStore(tmp_path / "s.h5").failures == []
