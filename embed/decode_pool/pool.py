@@ -164,10 +164,12 @@ class DecodePool:
                 result = process.decode(video, file)
             except VideoError as error:
                 if not self._closing.is_set():
-                    work.lose(video, VideoError(error.reason, _of_video(video, path, error.detail)))
+                    work.lose(
+                        video, Failure(video.id, video.location, error.reason, _of_video(video, path, error.detail))
+                    )
                 return False
             if isinstance(result, Failure) and result.reason == "changed_while_read":
-                work.lose(video, VideoError(result.reason, result.detail))
+                work.lose(video, result)
             elif isinstance(result, Failure):
                 work.give(replace(result, detail=_of_video(video, path, result.detail)))
             else:
@@ -284,10 +286,10 @@ class _Pass:
             self._waiting_bytes += more_bytes
             self._change.notify_all()
 
-    def lose(self, video: Video, error: VideoError) -> None:
+    def lose(self, video: Video, failure: Failure) -> None:
         """Keep a video that killed its worker, or was changed, for another try, or let it fail."""
         if self._suspects is None:
-            self.give(Failure(video.id, video.location, error.reason, error.detail))
+            self.give(failure)
         else:
             self._suspects.append(video)
 

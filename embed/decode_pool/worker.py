@@ -51,6 +51,7 @@ def decode_video(
     """
     if path != video.location:  # a copy of our own, which nobody else changes
         return _with_hash(_decode(video, path, plan, sparse_file), path)
+    state: FileState | None = None
     for _ in range(_ATTEMPTS):
         try:
             file = WatchedFile(path)
@@ -65,12 +66,10 @@ def decode_video(
             result = _decode(video, path, plan, None)
             if not file.has_changed():
                 return _with_state(result, file.before)
-    return Failure(
-        video.id,
-        video.location,
-        "changed_while_read",
-        f"{path} was written or replaced while it was decoded, {_ATTEMPTS} times. Wait until it is complete",
-    )
+            state = file.before
+    detail = f"{path} was written or replaced while it was decoded, {_ATTEMPTS} times. Wait until it is complete"
+    failure = Failure(video.id, video.location, "changed_while_read", detail)
+    return _with_state(failure, state) if state else failure  # so that a later run sees that it is complete
 
 
 def _with_state(result: DecodedVideo | Failure, state: FileState) -> DecodedVideo | Failure:

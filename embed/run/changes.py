@@ -90,7 +90,7 @@ def find_changes(store: str | Path, videos: Sequence[Video], roots: Roots) -> Ch
     for here, there in known_as.items():
         video = named.pop(here)
         named[there] = Video(there, video.location, video.address, video.listed_in)
-    changed, relocated = _compare(store, embedded, named)
+    changed, relocated, clashing = _compare(embedded, named)
     moved |= relocated
     places = {
         video_id: Place(decode_text(was.location), decode_text(was.listed_in)) for video_id, was in embedded.items()
@@ -100,8 +100,11 @@ def find_changes(store: str | Path, videos: Sequence[Video], roots: Roots) -> Ch
         for video_id, place in places.items()
         if video_id not in named and video_id not in moved and roots.have_lost(*place)
     ]
-    moved |= _find_by_content(embedded, named, {*lost, *changed}, changed, moved)
+    exchanged = {video.id for video, _ in clashing}  # perhaps: their contents may be in the store under other ids
+    moved |= _find_by_content(embedded, named, {*lost, *changed, *exchanged}, changed | exchanged, moved)
     taken = {video.id for video in moved.values()}
+    if others := [(video, old_location) for video, old_location in clashing if video.id not in taken]:
+        raise _name_clash(store, others)
     gone = {video_id: places[video_id] for video_id in lost if video_id not in moved}
     gone |= {
         failure.id: Place(failure.location, failure.listed_in)
@@ -146,9 +149,12 @@ def _find_by_place(
 
 
 def _compare(
-    store: str | Path, embedded: Mapping[str, _Embedded], named: Mapping[str, Video]
-) -> tuple[set[str], dict[str, Video]]:
-    """Return which videos have other content now, and which lie in another place and no longer in the old one."""
+    embedded: Mapping[str, _Embedded], named: Mapping[str, Video]
+) -> tuple[set[str], dict[str, Video], list[tuple[Video, str]]]:
+    """Return which videos have other content now, and which lie in another place and no longer in the old one.
+
+    The third are videos in another place that have the name of one with other content, and where that one lies.
+    """
     changed, relocated, clashing = set[str](), dict[str, Video](), list[tuple[Video, str]]()
     for video in named.values():
         was = embedded.get(video.id)
@@ -161,9 +167,7 @@ def _compare(
             clashing.append((video, old_location))
         elif not is_gone(video.location) and not is_remote(old_location) and is_gone(old_location):
             relocated[video.id] = video
-    if clashing:
-        raise _name_clash(store, clashing)
-    return changed, relocated
+    return changed, relocated, clashing
 
 
 def _find_by_content(

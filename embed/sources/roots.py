@@ -5,6 +5,7 @@ A run may tell or drop only videos that belong to its own sources, since a store
 
 import glob
 import os
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -70,7 +71,7 @@ class Roots:
             holds_video: `holds_video`, or one that remembers what it found.
         """
         file = os.path.abspath(location)  # noqa: PTH100
-        found, folder = file if os.path.lexists(file) else None, os.path.dirname(file)  # noqa: PTH120
+        found, folder = file if Path(file).is_symlink() else None, os.path.dirname(file)  # noqa: PTH120
         while self.source_of(folder, "") and not holds_video(folder):
             found = folder if os.path.lexists(folder) else found
             folder = os.path.dirname(folder)  # noqa: PTH120
@@ -111,14 +112,16 @@ def holds_video(folder: str) -> bool:
 
 
 def is_gone(location: str) -> bool:
-    """Return True if a local file certainly does not exist: not where its folder or disk cannot be read."""
+    """Return True if a local file certainly does not exist: not where its folder or disk cannot be read.
+
+    A folder, a pipe or a device that took its name is no file.
+    """
     try:
-        Path(location).stat()
+        return not stat.S_ISREG(Path(location).stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except (OSError, ValueError):  # also a name that the encoding of this system cannot write
         return False
-    return False
 
 
 def place_of(location: str) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from embed.decode_pool import DecodedVideo, DecodePlan
 from embed.decode_pool.pool import decode_videos
 from embed.decode_pool.worker import decode_video
+from embed.run.changes import may_succeed_now
 from embed.sources import Video, hash_content
 from embed.store import Failure
 from embed.video import UniformFrames
@@ -94,6 +95,10 @@ def test_a_file_that_goes_on_changing_is_a_failure_of_its_own(files: tuple[Path,
     assert isinstance(failure, Failure)
     assert (failure.reason, failure.attempts) == ("changed_while_read", 1)
     assert "was written or replaced while it was decoded" in failure.detail
+    assert failure.size_bytes
+    with target.open("ab") as file:
+        file.write(b"the rest")
+    assert may_succeed_now(failure)  # so the next run tries it by itself
 
 
 def test_a_file_that_changed_is_tried_again_after_all_others(files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -283,3 +284,21 @@ def test_the_writer_leaves_another_video_under_a_new_id_out(videos: Path, store:
     with StoreWriter(store, provenance) as writer:
         writer.revise({"hug/a.mp4": record}, ())
     assert numbers_in(store) == {"hug/b.mp4": 101, "kick/c.mp4": 1}
+
+
+def test_a_list_whose_ids_were_exchanged_and_corrected_takes_the_vectors_along(videos: Path, store: Path) -> None:
+    listed = videos.parent / "list.csv"
+    listed.write_text("id,path\none,videos/hug/a.mp4\ntwo,videos/kick/c.mp4\n")
+    embed(listed, store=store)
+    listed.write_text("id,path\nuno,videos/hug/a.mp4\none,videos/kick/c.mp4\n")
+    assert embed(listed, store=store, encoder=Blind()).embedded == 0
+    assert numbers_in(store) == {"one": 201, "uno": 1}
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_a_file_whose_name_something_else_took_is_gone(make: Callable[[Path], None], videos: Path, store: Path) -> None:
+    embed(videos, store=store)
+    (videos / "hug" / "a.mp4").unlink()
+    make(videos / "hug" / "a.mp4")
+    assert embed(videos, store=store).gone == ("hug/a.mp4",)
+    assert embed(videos, store=store, pruning=True).dropped == ("hug/a.mp4",)
