@@ -9,6 +9,7 @@ Loading reads JSON and plain tensors, and runs no code from the folder.
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -30,6 +31,7 @@ from classify.classifier.head_folder import (
     refuse_output_folder,
     unwritable,
 )
+from classify.data import SEPARATOR
 from classify.errors import ClassifyError, EncoderMismatch, HeadError
 from classify.heads import StandardisedHead
 from classify.measures import calibrate, decide_labels
@@ -157,7 +159,7 @@ class VideoClassifier:
 
     @classmethod
     def _from_description(cls, description: Mapping[str, Any], weights: dict[str, torch.Tensor]) -> Self:
-        names = tuple(str(name) for name in description["label_names"])
+        names = _check_names(tuple(str(name) for name in description["label_names"]))
         thresholds = description["thresholds"]
         if thresholds is not None:
             thresholds = tuple(float(value) for value in thresholds)
@@ -166,6 +168,8 @@ class VideoClassifier:
             if any(map(math.isnan, thresholds)):
                 raise ValueError(f"a threshold is no number: {thresholds}")
         provenance = Provenance.from_json(description["provenance"])
+        if provenance.encoder.dimension < 1:
+            raise ValueError(f"vectors of {provenance.encoder.dimension} dimensions")
         config = TrainConfig(**description["config"])
         members = tuple(
             Member(TrainConfig(**found["config"]), float(found["weight"])) for found in description.get("members", ())
@@ -183,6 +187,18 @@ class VideoClassifier:
         if not 0 < temperature < math.inf:
             raise ValueError(f"the temperature {temperature}")
         return cls(head, names, thresholds, provenance, config, description["metrics"], temperature, members)
+
+
+def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return label names, if files can hold each and tell it from the others; bytes of a folder's name are kept."""
+    for name in names:
+        name.encode("utf-8", "surrogateescape")  # one half of a character raises UnicodeEncodeError, a ValueError
+        if not name.strip() or SEPARATOR in name or "\0" in name:
+            raise ValueError(f"no label can be called {name!r}")
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f"the label {twice!r} is there twice")
+    return names
 
 
 def _read_head(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
