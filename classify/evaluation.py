@@ -130,7 +130,10 @@ def evaluate_head(
 def _refuse_output(folder: Path, inputs: Sequence[str | Path], overwrite: bool) -> str | None:
     """Raise ClassifyError if the folder is something else than one for an evaluation; return what is replaced."""
     refuse_other_folder(
-        folder, what="an evaluation", is_own=lambda path: path.name in OWN_FILES or is_unfinished(path.name)
+        folder,
+        what="an evaluation",
+        is_own=lambda path: path.name in OWN_FILES or is_unfinished(path.name),
+        inputs=inputs,
     )
     replaced = [
         refuse_output_file(

@@ -33,23 +33,41 @@ def refuse_output_file(
 
 
 def refuse_other_folder(
-    folder: Path, *, what: str, is_own: Callable[[Path], bool], error: type[ClassifyError] = ClassifyError
+    folder: Path,
+    *,
+    what: str,
+    is_own: Callable[[Path], bool],
+    inputs: Iterable[str | Path] = (),
+    error: type[ClassifyError] = ClassifyError,
 ) -> None:
-    """Raise an error if a folder is the working folder, a file, or holds something else than a command writes there.
+    """Raise an error if a folder is the working folder, a file, in an input, or holds what a command does not write.
+
+    Every command that writes a folder calls this before it begins to work.
 
     Args:
         folder: the folder, which may be absent.
         what: it is for, as in "a head".
         is_own: returns True for a file or folder in it that the command writes.
+        inputs: files and folders that the command reads.
         error: what is raised.
     """
     if refusal := address_refused(folder, what):
         raise error(refusal)
     if str(folder) == ".":  # also Path("")
         raise error(f"'.' is the working folder. Name a folder of its own for {what}.")
-    if folder.exists() and not folder.is_dir():
+    try:
+        place = Path(os.path.realpath(folder))
+        around = [name for name in inputs if Path(name).is_dir() and place.is_relative_to(os.path.realpath(name))]
+        is_file = folder.exists() and not folder.is_dir()
+        foreign = sorted(path.name for path in folder.iterdir() if not is_own(path)) if folder.is_dir() else []
+    except (OSError, RuntimeError, ValueError) as failure:  # also for a circle of links, and a NUL in the name
+        said = (failure.strerror if isinstance(failure, OSError) else None) or failure
+        remedy = remedy_for(failure, "Free disk space, make it writable")
+        raise error(f"{str(folder)!r} cannot be written: {said}. {remedy}, or name another folder.") from failure
+    if is_file:
         raise error(f"{folder} is a file. Name a folder for {what}.")
-    foreign = sorted(path.name for path in folder.iterdir() if not is_own(path)) if folder.exists() else []
+    if around:
+        raise error(f"{folder} lies in {around[0]}, an input of this command. Name a folder outside it for {what}.")
     if foreign:
         raise error(f"{folder} holds {foreign[0]!r}, which is not part of {what}. Name another folder.")
 

@@ -14,7 +14,7 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from classify.comparison.trials import Trial, TrialResult
 from classify.errors import ClassifyError, TrainError
-from classify.files import refuse_output_file, write_whole
+from classify.files import is_unfinished, refuse_other_folder, refuse_output_file, write_whole
 from classify.picture_style import describe_picture_file
 from embed.machine import remedy_for
 
@@ -40,8 +40,8 @@ WORDS = "set of prompts"
 _OTHERWISE = "To keep these results, name another folder; to lose them, add --overwrite."
 
 
-def refuse_comparison_folder(folder: str | Path, inputs: Iterable[str | Path], *, overwrite: bool = False) -> None:
-    """Raise ClassifyError unless a comparison can be written to a folder: a file of it is an input or somebody else's.
+def refuse_comparison_folder(folder: str | Path, inputs: Sequence[str | Path], *, overwrite: bool = False) -> None:
+    """Raise ClassifyError unless a comparison can be written to a folder, such as one that holds other things.
 
     Args:
         folder: the folder. Results in it are looked at by `read_earlier`.
@@ -50,6 +50,13 @@ def refuse_comparison_folder(folder: str | Path, inputs: Iterable[str | Path], *
     """
     if not str(folder):
         raise ClassifyError("The folder for the results is ''. Name a folder.")
+    own = (RUNS_FILE, SUMMARY_FILE, PICTURE_FILE)
+    refuse_other_folder(
+        Path(folder),
+        what="a comparison",
+        is_own=lambda path: path.name in own or is_unfinished(path.name),
+        inputs=inputs,
+    )
     for name, recognise in (
         (RUNS_FILE, _describe_runs_file),
         (SUMMARY_FILE, _describe_summary_file),

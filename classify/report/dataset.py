@@ -1,7 +1,7 @@
 """Description of the labelled set of a store, from the store's tables alone: no vector is read."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from classify.data import (
     read_labels,
 )
 from classify.errors import ClassifyError
-from classify.files import refuse_output_file, write_whole
+from classify.files import is_unfinished, refuse_other_folder, refuse_output_file, write_whole
 from classify.picture_style import describe_picture_file
 from classify.report.plots import draw_description, picture_files
 from classify.report.texts import cut, first_rows, table, wrap
@@ -71,10 +71,17 @@ def describe_dataset(
     return replace(description, replaced=replaced)
 
 
-def _refuse_output(output: str | Path, inputs: Iterable[str | Path], overwrite: bool) -> str | None:
+def _refuse_output(output: str | Path, inputs: Sequence[str | Path], overwrite: bool) -> str | None:
     """Raise ClassifyError unless the description may be written to a folder; return what it replaces."""
     if not str(output):
         raise ClassifyError("The folder for the description is ''. Name a folder.")
+    own = (*picture_files(), _FIGURES_FILE)
+    refuse_other_folder(
+        Path(output),
+        what="a description",
+        is_own=lambda path: path.name in own or is_unfinished(path.name),
+        inputs=inputs,
+    )
     for name in picture_files():
         refuse_output_file(
             Path(output, name),

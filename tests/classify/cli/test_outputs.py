@@ -5,12 +5,11 @@ import os
 import shutil
 from collections.abc import Callable
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 
 import pytest
 from click.testing import Result
-
-from embed import find_videos
 
 Run = Callable[..., Result]
 
@@ -167,18 +166,35 @@ def test_a_head_is_not_said_to_be_replaced_before_all_is_read(work: Run, split: 
     assert "Choosing" not in result.output
 
 
-def test_pictures_in_a_folder_of_videos_are_written_and_not_taken_for_videos(work: Run, tmp_path: Path) -> None:
-    videos = tmp_path / "videos"
-    (videos / "hug").mkdir(parents=True)
-    (videos / "hug" / "a.mp4").write_bytes(b"a video")
-    before = find_videos([videos])
+FOLDERS = {
+    "compare": ["compare_heads", STORE, "--arch", "", "--folds", "2", "--seeds", "1", "-o"],
+    "describe": ["describe_dataset", STORE, "-o"],
+    "evaluate": ["evaluate_head", HEAD, STORE, "-o"],
+    "train": ["train_head", STORE, "--split", "split.csv", "-o"],
+}
+"""Commands that write a folder, each with its last word missing."""
 
-    result = work("describe_dataset", STORE, "-o", "videos")
 
-    assert result.exit_code == 0, result.output
-    assert (videos / "durations.png").exists()
-    assert (videos / "hug" / "a.mp4").read_bytes() == b"a video"
-    assert find_videos([videos]) == before
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [*product(FOLDERS.values(), ["videos", "other", "results", "labels.csv"]), (FOLDERS["evaluate"], "head/within")],
+)
+def test_a_folder_of_another_kind_is_refused_and_stays(
+    work: Run, tmp_path: Path, command: list[str], output: str
+) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "notes.txt").write_text("mine")
+    (tmp_path / "other" / "more.txt").write_text("no head alone")
+    before = hashes(tmp_path)
+
+    result = work(*command, output)
+
+    assert result.exit_code == 2, result.output
+    said = " ".join(result.stderr.split())
+    assert (
+        "which is not part of a" in said or f"{output} is a file. Name a folder for" in said or "lies in head" in said
+    )
+    assert hashes(tmp_path) == before
 
 
 def test_predictions_whose_labels_were_corrected_are_not_replaced(work: Run, tmp_path: Path) -> None:
