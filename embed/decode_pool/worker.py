@@ -52,7 +52,7 @@ def decode_video(
     if path != video.location:  # a copy of our own, which nobody else changes
         return _with_hash(_decode(video, path, plan, sparse_file), path)
     state: FileState | None = None
-    for _ in range(_ATTEMPTS):
+    for number in range(1, _ATTEMPTS + 1):
         try:
             file = WatchedFile(path)
         except VideoError as error:
@@ -64,7 +64,7 @@ def decode_video(
             continue  # it came into being meanwhile
         with file:
             result = _decode(video, path, plan, None)
-            if not file.has_changed():
+            if not file.has_changed() or (number == _ATTEMPTS and file.has_same_content()):
                 return _with_state(result, file.before)
             state = file.before
     detail = f"{path} was written or replaced while it was decoded, {_ATTEMPTS} times. Wait until it is complete"

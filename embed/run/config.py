@@ -1,13 +1,22 @@
 """The settings of `embed_videos`, and the summary that it returns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 from embed.decode_pool import DecodeLimits
 from embed.machine import HINTS, Stage, slowest
 from embed.store import Failure, Precision, Provenance
-from embed.video import CENTRE, DecodeDevice, Decoder, Sampling, UniformFrames, check_views, sampling_from_json
+from embed.video import (
+    CENTRE,
+    DecodeDevice,
+    Decoder,
+    Sampling,
+    UniformFrames,
+    check_views,
+    is_count,
+    sampling_from_json,
+)
 
 
 @dataclass(frozen=True)
@@ -57,10 +66,15 @@ class EmbedConfig:
     public_only: bool = False
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
-        if self.workers is not None and self.workers < 1:
-            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        if not is_count(self.batch_size):
+            raise ValueError(f"batch_size must be a whole number of at least 1, got {self.batch_size!r}")
+        if self.workers is not None and not is_count(self.workers):
+            raise ValueError(f"workers must be a whole number of at least 1, got {self.workers!r}")
+        if not isinstance(self.limits, DecodeLimits):
+            raise ValueError(f"limits must be a DecodeLimits, got {self.limits!r}")
+        views: object = self.views
+        if isinstance(views, str) or not isinstance(views, Sequence):
+            raise ValueError(f"views must be a tuple of names, got {views!r}")
         if self.decode_device != "cpu" and self.decoder != "pyav":
             raise ValueError(f"decode_device {self.decode_device} needs pyav, but decoder is {self.decoder!r}")
         if isinstance(self.sampling, type) or not hasattr(self.sampling, "indices"):

@@ -66,6 +66,14 @@ class WatchedFile:
             return self._state() != self.before or _identity(Path(self._path).stat()) != self.before.identity
         return True
 
+    def has_same_content(self) -> bool:
+        """Return True if no more than the entry of the file has changed, as by chmod or a hard link for a backup."""
+        with suppress(OSError):
+            there, now = Path(self._path).stat(), self._state()
+            is_same = _identity(there)[:-1] == now.identity[:-1] == self.before.identity[:-1]
+            return is_same and now.content_hash == self.before.content_hash
+        return False
+
     def _state(self) -> FileState:
         found = os.fstat(self._file.fileno())
         return FileState(found.st_size, found.st_mtime, _hash(self._file, found.st_size), _identity(found))

@@ -24,6 +24,7 @@ _CREDENTIALS = "Check the credentials in the environment; a signed link may have
 _NO_CREDENTIALS = frozenset({"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"})
 _WRONG_ADDRESSES = frozenset(
     {"ParamValidationError", "InvalidURL", "InvalidUrlClientError", "NonHttpUrlClientError"}
+    | {"TooManyRedirects", "ValueError"}  # a circle, and a port that no host has
 ) | {f"{kind}UrlRedirectClientError" for kind in ("Invalid", "NonHttp")}
 
 

@@ -13,6 +13,7 @@ Ids stay the same when the whole folder moves, so labels and stores still match 
 import glob
 import itertools
 import os
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ Sources = str | Path | Sequence[str | Path]
 """What names videos: one folder, file, pattern, address or list, or several of them."""
 
 _WAYS = "Give a folder, a video file, a pattern, an address, or a CSV, TSV, TXT or Parquet list."
+_PATTERN = re.compile(r"[*?]|\[.+\]")
 _NO_VIDEOS = frozenset({".json", ".jsonl", ".ods", ".xls", ".xlsx", ".yaml", ".yml", ".zip"})
 """Suffixes of files that somebody may take for lists, and that a decoder would try for seconds."""
 
@@ -142,7 +144,7 @@ def _local_videos(source: str) -> list[Video]:
     path = path_of(source)
     if path.is_dir():
         return _folder_videos(path)
-    if not path.exists() and glob.has_magic(str(path)):
+    if not path.exists() and _PATTERN.search(str(path)):
         return _pattern_videos(path)
     if not path.exists():
         raise SourceError(f"{source} does not exist. {_WAYS}")

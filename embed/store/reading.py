@@ -19,7 +19,7 @@ from embed.errors import StoreDamaged, StoreError
 from embed.machine import counted
 from embed.store.hdf5_reading import is_hdf5
 from embed.store.parts import no_store, parts_folder, parts_in, piece_files
-from embed.store.pieces import Piece, damage_of
+from embed.store.pieces import COLUMNS, Piece, damage_of
 from embed.store.records import Failure, VideoRecord
 from embed.store.tables import checksum_rows, decode_text, dtypes_of, find_id, find_ids, latest_of, record_at, row_spans
 
@@ -104,7 +104,13 @@ class EmbeddingStore:
         return isinstance(video_id, str) and find_id(self._ids, video_id) >= 0
 
     def column(self, name: str) -> NDArray[Any]:
-        """Return (N,) one column of /videos, see `embed.store.pieces`, in the order of `ids`; texts as bytes."""
+        """Return (N,) one column of /videos, see `embed.store.pieces`, in the order of `ids`; texts as bytes.
+
+        Raises:
+            KeyError: there is no such column.
+        """
+        if name not in COLUMNS["videos"]:
+            raise KeyError(f"A store has no column {name!r}. Choose from {', '.join(COLUMNS['videos'])}.")
         if name not in self._columns:
             self._columns[name] = self._joined("videos", name)[self._kept]
         return self._columns[name]

@@ -23,6 +23,7 @@ from .sampling import (
     KeyFrames as KeyFrames,
     Sampling as Sampling,
     UniformFrames as UniformFrames,
+    is_count as is_count,
     sampling_from_json as sampling_from_json,
 )
 from .timeline import (

@@ -49,6 +49,8 @@ class UniformFrames:
     first_seconds: float | None = None
 
     def __post_init__(self) -> None:
+        if self.frame_count is None:
+            raise ValueError("frame_count must be a whole number of at least 1, got None")
         _check(frame_count=self.frame_count, first_seconds=self.first_seconds)
 
     def choose(self, available: int) -> NDArray[np.int64]:
@@ -82,6 +84,8 @@ class KeyFrames:
     first_seconds: float | None = None
 
     def __post_init__(self) -> None:
+        if self.frame_count is None:
+            raise ValueError("frame_count must be a whole number of at least 1, got None")
         _check(frame_count=self.frame_count, first_seconds=self.first_seconds)
 
     def indices(self, timeline: Timeline) -> NDArray[np.int64]:
@@ -118,8 +122,8 @@ class FramesPerSecond:
     frame_count: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.fps < np.inf:
-            raise ValueError(f"fps must be finite and above 0, got {self.fps}")
+        if not (is_number(self.fps) and 0 < self.fps < np.inf):
+            raise ValueError(f"fps must be finite and above 0, got {self.fps!r}")
         _check(frame_count=self.frame_count, first_seconds=self.first_seconds)
 
     def indices(self, timeline: Timeline) -> NDArray[np.int64]:
@@ -161,11 +165,21 @@ def sampling_from_json(description: Mapping[str, Any]) -> Sampling:
     return _SAMPLINGS[name](**fields)
 
 
+def is_count(value: object) -> bool:
+    """Return True for a whole number of at least 1, also one of NumPy; False for a truth value."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
+
+
+def is_number(value: object) -> bool:
+    """Return True for an int or float, also one of NumPy; False for a truth value."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
 def _check(*, frame_count: int | None, first_seconds: float | None) -> None:
-    if frame_count is not None and frame_count < 1:
-        raise ValueError(f"frame_count must be at least 1, got {frame_count}")
-    if first_seconds is not None and not 0 < first_seconds < np.inf:
-        raise ValueError(f"first_seconds must be finite and above 0, got {first_seconds}; omit it to use all")
+    if frame_count is not None and not is_count(frame_count):
+        raise ValueError(f"frame_count must be a whole number of at least 1, got {frame_count!r}")
+    if first_seconds is not None and not (is_number(first_seconds) and 0 < first_seconds < np.inf):
+        raise ValueError(f"first_seconds must be finite and above 0, got {first_seconds!r}; omit it to use all")
 
 
 def _available(timeline: Timeline, first_seconds: float | None) -> int:

@@ -154,3 +154,12 @@ def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     failure = decode_video(Video("a", path), path, DecodePlan(UniformFrames(3), PREPROCESSING))
     assert isinstance(failure, Failure)
     assert failure.reason == "unreadable"
+
+
+def test_a_file_of_which_only_the_entry_changes_is_decoded(files: tuple[Path, Path]) -> None:
+    target, fresh = files
+    _CHANGES["entry"] = lambda path, _: path.chmod(0o600 if path.stat().st_mode & 0o40 else 0o644)
+    decoded = decode_video(Video("a", str(target)), str(target), plan_that_changes(target, fresh, "entry", 9))
+    del _CHANGES["entry"]
+    assert isinstance(decoded, DecodedVideo)
+    assert decoded.record.content_hash == hash_content(str(target))

@@ -153,7 +153,7 @@ def test_an_unknown_sampling_lists_the_known_ones() -> None:
 
 
 def test_a_frame_count_of_0_is_refused() -> None:
-    with pytest.raises(ValueError, match="frame_count must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="frame_count must be a whole number of at least 1, got 0"):
         UniformFrames(0)
 
 
