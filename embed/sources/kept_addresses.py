@@ -35,6 +35,7 @@ _PARTS = re.compile(
     r"(?P<rest>(?:[/?#].*)?)",
     re.IGNORECASE | re.DOTALL,
 )
+_FILE = re.compile(r"(file://(?:localhost)?/(?:(?!://|::)[^?#])*)(?:[?#].*)?", re.IGNORECASE | re.DOTALL)
 _CONTAINER = re.compile(r"[\w.-]+")  # of abfs://container@account, which is no user
 _YOUTUBE = re.compile(r"(?:[\w-]+\.)*(?:youtube\.com|youtube-nocookie\.com|youtu\.be)", re.IGNORECASE)
 _YOUTUBE_ID = re.compile(r"[\w-]{6,16}")
@@ -58,9 +59,8 @@ _RUN = re.compile(r"[A-Za-z0-9]{12,}")
 _PIECE_OF_A_NAME = re.compile(r"[A-Z]?[a-z]{3,}|[0-9]{3,}")
 _SHARE_OF_A_NAME = 0.6
 """A run of which these pieces make less is random. Of made tokens of 43 letters of base64url, 1 in 86 is not found."""
-_STORED_QUERY = re.compile(
-    r"[?#;](?=[\w.-]+=|~[0-9a-f]{8}$)"
-)  # an object's key may hold ?, # and ; but what follows them is no query
+_QUERY_MARK = re.compile(r"[?#;]")
+_SETTING = re.compile(r"&[\w.~%-]+=")
 _HASH_DIGITS = 12
 _MARK = "~"
 _HASHED = re.compile(rf"{_MARK}[0-9a-f]{{{_HASH_DIGITS}}}")
@@ -101,8 +101,25 @@ def _split(rest: str, *, is_web: bool) -> tuple[str, str]:
     if is_web:
         path, _, query = rest.partition("#")[0].partition("?")
         return _PATH_PARAMETER.sub(_kept_parameter, path), query
-    mark = _STORED_QUERY.search(rest)
-    return (rest[: mark.start()], rest[mark.start() + 1 :]) if mark else (rest, "")
+    start = _start_of_query(rest)
+    return (rest, "") if start is None else (rest[:start], rest[start + 1 :])
+
+
+def _start_of_query(key: str) -> int | None:
+    """Return where what follows an object's key begins, which may hold ?, # and ; itself; None if nothing follows.
+
+    >>> _start_of_query("/a.mp4?&sig=1"), _start_of_query("/a.mp4?secret"), _start_of_query("/what? #3;x.mp4")
+    (6, 6, None)
+    """
+    last_setting = max((found.start() for found in _SETTING.finditer(key)), default=-1)
+    ends_as_key = PurePosixPath(key).suffix.lower() in VIDEO_SUFFIXES or key.endswith("/")
+    for start in (found.start() for found in _QUERY_MARK.finditer(key)):
+        slash = key.find("/", start)
+        is_set = start < last_setting or key.find("=", start, slash if slash >= 0 else len(key)) >= 0
+        is_behind_name = PurePosixPath(key[max(0, start - 16) : start]).suffix.lower() in VIDEO_SUFFIXES
+        if is_set or is_behind_name or (slash < 0 and not ends_as_key):
+            return start
+    return None
 
 
 def _kept_parameter(found: re.Match[str]) -> str:
@@ -141,6 +158,8 @@ def without_secrets(location: str) -> str:
     if not has_address(location):
         return location
     read = _Address.read(location)
+    if file := _FILE.fullmatch(location):
+        return file[1]  # of this machine, where nothing of a path is secret
     if isinstance(read, str) or read.scheme not in SCHEMES:
         scheme = _ADDRESS.match(location)
         return f"{scheme.group().lower() if scheme else ''}(hidden)"
