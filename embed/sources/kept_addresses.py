@@ -126,6 +126,31 @@ def _kept_parameter(found: re.Match[str]) -> str:
     return "" if _SIGNING.fullmatch(found[1]) else f";{_MARK}{_hash(found[0])}"
 
 
+_KNOWN = "|".join(sorted((*SCHEMES, "ftps", "magnet", "rtmp", "rtsp", "sftp"), key=len, reverse=True))
+# An address that lacks `://`: `http:/host`, `https//host`, `https : //host`, `magnet:?xt=`, `//me:password@host`.
+_MISTYPED = re.compile(
+    rf"(?:(?P<scheme>{_KNOWN})(?:\s*[:;]?\s*[/\\]{{2,}}|[:;][/\\]?)(?=[^\s/\\:;,.)'\"])"
+    r"|(?P<other>(?!file:)[a-z][a-z0-9+.-]+):(?:[/\\]?\?|[/\\]+[^\s/\\@]*@)"
+    r"|(?:[/\\]{2,}[^\s/\\@]*|[^\s/\\:@\"'(\[]+:[^\s/\\@]+)@)\S*",
+    re.IGNORECASE,
+)
+
+
+def why_mistyped(source: str) -> str | None:
+    """Return what is wrong with a source that is neither a path nor an address; None if it may be a path.
+
+    >>> why_mistyped("http:/me:secret@host/a.mp4")
+    'begins as an address of http, but not with http://'
+    >>> why_mistyped("videos/a.mp4"), why_mistyped("C:/videos/a.mp4"), why_mistyped("./http:/a.mp4")
+    (None, None, None)
+    """
+    found = None if has_address(source) else _MISTYPED.match(source.lstrip())
+    if not found:
+        return None
+    scheme = (found["scheme"] or found["other"] or "").lower()
+    return f"begins as an address of {scheme}, but not with {scheme}://" if scheme else "has a login, but no scheme"
+
+
 def has_address(text: str) -> bool:
     """Return True if a text has an address in it, of whatever scheme."""
     return bool(_ADDRESS.search(text))
@@ -219,6 +244,7 @@ def without_addresses(text: str) -> str:
     >>> without_addresses("https://host/my clip.mp4?token=1 is gone")
     'https://host/my clip.mp4 is gone'
     """
+    text = _MISTYPED_WORD.sub(_hidden_word, text)
     first = _ADDRESS_WORD.search(text)
     if not first:
         return text
@@ -228,11 +254,19 @@ def without_addresses(text: str) -> str:
 _ADDRESS_WORD = re.compile(
     r"(?:[a-z][a-z0-9+.-]+:|(?<![^\s\"'(\[<=,]))//\S*?(?=[\"')\]>.,:;!?]*(?:\s|$))", re.IGNORECASE
 )
+_MISTYPED_WORD = re.compile(rf"(?<![^\s\"'(\[<=,])(?:{_MISTYPED.pattern})", re.IGNORECASE)
 _SECRET_WORD = re.compile(
     rf"(?P<address>{_ADDRESS_WORD.pattern})|(?P<login>(?<![^\s\"'(\[])[^\s/@\"'(\[][^\s@]*@\S*)"
     r"|(?P<query>[?&#;][\w.~-]+=\S*)",
     re.IGNORECASE,
 )
+
+
+def _hidden_word(found: re.Match[str]) -> str:
+    word = found.group()
+    if has_address(word) or (word.startswith("//") and "@" in word):
+        return word  # cleaned as an address
+    return f"{(found['scheme'] or found['other'] or '').lower()}(hidden)"
 
 
 def _kept_word(found: re.Match[str]) -> str:

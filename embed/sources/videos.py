@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 from embed.errors import SourceError
 from embed.machine import VIDEO_SUFFIXES
-from embed.sources.kept_addresses import has_address, without_secrets
+from embed.sources.kept_addresses import has_address, why_mistyped, without_secrets
 from embed.sources.locations import (
     id_of_address,
     is_remote,
@@ -141,6 +141,7 @@ def _same_id(known: Video, video: Video) -> str:
 
 
 def _local_videos(source: str) -> list[Video]:
+    _refuse_mistyped(source, Path())
     path = path_of(source)
     if path.is_dir():
         return _folder_videos(path)
@@ -153,6 +154,15 @@ def _local_videos(source: str) -> list[Video]:
     if path.suffix.lower() in _NO_VIDEOS:
         raise SourceError(f"{source} is no video, and no list of videos that is understood. {_WAYS}")
     return [_local_video(path.name, path)]
+
+
+def _refuse_mistyped(source: str, folder: Path) -> None:
+    """Raise SourceError for what is meant as an address, which would be kept as a path, secrets included."""
+    slip = why_mistyped(source)
+    if slip and not os.path.lexists(folder / source):
+        raise SourceError(
+            f"A source {slip}. Write an address as https://host/a.mp4, or a path of this machine as ./folder/a.mp4."
+        )
 
 
 def path_of(source: str) -> Path:
@@ -308,6 +318,7 @@ def _listed_video(source: Path, number: int, path: str, video_id: str) -> Video:
         if is_remote(path):
             require_address(path)
             return Video(video_id or id_of_address(path), path, listed_in=listed_in)
+        _refuse_mistyped(path, source.parent)
         path = str(path_of(path))
         os.fsencode(path)
     except UnicodeEncodeError as error:

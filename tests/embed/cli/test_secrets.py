@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from embed.cli import embed_videos, inspect_embeddings
+from embed.sources import find_videos
 from tests.media import write_video
 from tests.servers import FaultyServer, faulty_server
 
@@ -64,6 +65,45 @@ def test_an_address_that_is_refused_is_not_quoted(tmp_path: Path, source: str, i
     assert "Error:" in result.stderr
     assert "hush" not in result.output
     assert "links.txt, entry 2: The address" in result.stderr or given == source
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *(
+            "http:/me:hush@h/a.mp4?token=hush",
+            "https//me:hush@h/a.mp4",
+            "https:\\\\me:hush@h\\a.mp4",
+            "//me:hush@h/a.mp4",
+        ),
+        *("magnet:?xt=hush", "HTTPS : //me:hush@h/a.mp4?token=hush", "https:me:hush@h/a.mp4", "me:hush@h/a.mp4"),
+        *("s3:/bucket/a.mp4?&sig=hush", "https;//me:hush@h/a.mp4"),
+    ],
+)
+@pytest.mark.parametrize("is_listed", [False, True], ids=["typed", "in a list"])
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["for people", "for programs"])
+def test_a_mistyped_address_is_no_path(tmp_path: Path, source: str, is_listed: bool, options: list[str]) -> None:
+    (tmp_path / "links.txt").write_text(f"a.mp4\n{source}\n")
+    given = str(tmp_path / "links.txt") if is_listed else source
+    files = ["-o", str(tmp_path / "s.h5"), "--log", str(tmp_path / "log.jsonl")]
+    result = CliRunner().invoke(embed_videos, [given, *files, *options])
+    assert result.exit_code == 2
+    assert "Write an address as https://host/a.mp4" in result.stderr
+    assert ("links.txt, entry 2: A source" in result.stderr) == is_listed
+    assert "hush" not in result.output
+    assert not (tmp_path / "s.h5").exists()
+
+
+def test_a_path_that_looks_like_a_mistyped_address_stays_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "http:").mkdir()
+    (tmp_path / "http:" / "a.mp4").touch()
+    (tmp_path / "links.txt").write_text("http:/a.mp4\n")
+    monkeypatch.chdir(tmp_path)
+    assert [find_videos(source)[0].location for source in ("http:/a.mp4", "links.txt")] == [
+        str(tmp_path / "http:" / "a.mp4")
+    ] * 2
 
 
 def test_a_wrong_option_does_not_quote_a_link(tmp_path: Path) -> None:

@@ -251,6 +251,14 @@ def test_links_whose_hashes_begin_with_the_same_eight_digits_are_different_video
         ("https://host/a b.mp4&sig=hush and http://host/c?sig=hush", "https://host/a b.mp4 and http://host/c"),
         ("/videos/a@b.mp4?x=1 has no address before it", "/videos/a@b.mp4?x=1 has no address before it"),
         ("https://host/a.mp4 and /videos/a@b.mp4", "https://host/a.mp4 and /videos/a@b.mp4"),
+        ("http:/me:hush@h/a.mp4?token=hush is no path", "http(hidden) is no path"),
+        ("'https//me:hush@h' and https:\\\\me:hush@h", "'https(hidden) and https(hidden)"),
+        ("(HTTPS : //me:hush@h/a.mp4)", "(https(hidden)"),
+        ("magnet:?xt=hush", "magnet(hidden)"),
+        (
+            "store: /videos/a.mp4, rows: 3, https: or s3:// and 12:30",
+            "store: /videos/a.mp4, rows: 3, https: or s3:// and 12:30",
+        ),
         ("//server/share/a.mp4 stays", "//server/share/a.mp4 stays"),
     ],
 )
