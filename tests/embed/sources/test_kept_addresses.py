@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from embed.errors import SourceError
-from embed.sources.kept_addresses import plain_words, why_unfit, without_addresses, without_secrets
+from embed.sources.kept_addresses import plain_words, why_mistyped, why_unfit, without_addresses, without_secrets
 from embed.sources.locations import id_of_address, require_address
-from embed.sources.videos import Video
+from embed.sources.videos import Video, find_videos
 
 MARK = "Qz7hush"
 LETTERS_AND_DIGITS = string.ascii_letters + string.digits
@@ -270,6 +270,29 @@ def test_what_stands_behind_an_address_is_cleaned_too(text: str, kept: str) -> N
 @given(ADDRESSES.map(lambda address: "".join(address.split())))
 def test_no_secret_is_in_a_text_with_an_address(address: str) -> None:
     assert MARK not in without_addresses(f"see {address}")
+
+
+SLIPS = st.builds(
+    lambda scheme, slip, login, path: f"{scheme}{slip}{login}{path}",
+    st.sampled_from(["http", "HTTPS", "s3", "gs", "az", "ftp", "magnet"]),
+    st.sampled_from([":/", "//", ":\\", ":\\\\", ";//", " : //", ": //", " //", ":"]),
+    st.sampled_from(["", "me:{}@"]),
+    st.sampled_from(["host/a.mp4?token={}", "host\\a.mp4?{}", "host/?&sig={}", "host/a.mp4#{}"]),
+)
+WITHOUT_SCHEME = st.sampled_from(
+    ["//me:{}@host/a.mp4", "\\\\me:{}@host\\a.mp4", "me:{}@host/a.mp4", "gopher:/me:{}@host/a", "data:?{}"]
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(SLIPS | WITHOUT_SCHEME, SECRETS.map(lambda text: quote(text, safe="!$*+~&=?#;")))
+def test_no_secret_of_a_mistyped_address_is_kept(shape: str, secret: str) -> None:
+    address = shape.replace("{}", secret)
+    assert why_mistyped(address)
+    with pytest.raises(SourceError, match=r"Write an address as https://host/a.mp4") as refused:
+        find_videos([address])
+    assert MARK not in str(refused.value)
+    assert MARK not in without_addresses(f"see {address}") + without_addresses(f"cannot read '{address}'.")
 
 
 def test_a_text_is_cleaned_of_the_addresses_in_it() -> None:
