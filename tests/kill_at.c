@@ -1,5 +1,6 @@
 /* Kills the process whose number is KILL_PID (SIGKILL) before its n-th call, n = KILL_AT, that makes, moves or removes a
-   name: rename, link, unlink, rmdir and mkdir. Only names that contain KILL_IN count. Build: cc -shared -fPIC -o kill_at.so kill_at.c -ldl */
+   name: rename, link, unlink, rmdir and mkdir. Names that contain KILL_IN count, and relative ones: commands name outputs
+   relative to the folder that they run in. Build: cc -shared -fPIC -o kill_at.so kill_at.c -ldl */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <signal.h>
@@ -11,9 +12,11 @@
 
 static atomic_int seen;
 
+static int is_in(const char *name, const char *inside) { return name && (name[0] != '/' || strstr(name, inside)); }
+
 static void count(const char *one, const char *other) {
     const char *at = getenv("KILL_AT"), *who = getenv("KILL_PID"), *inside = getenv("KILL_IN");
-    if (!at || !who || !inside || atoi(who) != getpid() || (!strstr(one, inside) && !(other && strstr(other, inside)))) return;
+    if (!at || !who || !inside || atoi(who) != getpid() || !(is_in(one, inside) || is_in(other, inside))) return;
     if (++seen == atoi(at)) kill(getpid(), SIGKILL);
 }
 
