@@ -31,6 +31,7 @@ from classify.data import (
     read_labelled_split,
 )
 from classify.errors import SplitError, TrainError
+from classify.heads import list_options
 from classify.measures import (
     BootstrapConfig,
     Evaluation,
@@ -179,10 +180,12 @@ def _choose(found: _Material, config: TrainConfig, budget_s: float | None) -> Se
 
 
 def _refuse_misplaced(config: TrainConfig, budget_s: float | None) -> None:
-    """Refuse options without effect: settings that "auto" chooses, and a budget without "auto"."""
+    """Refuse an unknown head, settings that "auto" chooses, and a budget without "auto"."""
     if config.arch == AUTO:
         refuse_chosen(config)
-    elif budget_s is not None:
+        return
+    list_options(config.arch)  # an unknown head is an error before anybody reads which head is replaced
+    if budget_s is not None:
         raise TrainError(
             f"A budget of {budget_s:g} s has no effect on the {config.arch} head, which takes the time that it needs. "
             f"Leave out `budget`, or use --arch {AUTO}."

@@ -54,7 +54,10 @@ def extend_split(
     free = np.flatnonzero(parts == _FREE)
     if len(free):
         parts[free] = _place(table, parts, free, shares, seed)
-    notes = _describe(set(kept.ids) - set(table.ids), moved, name, own, parts)
+    present = set(content_hashes) - {""}
+    named = zip(kept.ids, _hashes_of(kept), strict=True)
+    gone = {video_id for video_id, content_hash in named if content_hash not in present} - set(table.ids)
+    notes = _describe(gone, moved, name, own, parts)
     return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups), notes
 
 

@@ -148,12 +148,13 @@ def test_the_head_that_is_replaced_is_named_before_the_training(work: Run) -> No
     ("split", "options"),
     [
         ("absent.csv", []),
+        ("split.csv", ["--arch", "motoin"]),
         ("notes.csv", []),
         ("split.csv", ["--min-count", "1000"]),
         ("split.csv", ["--patience", "3"]),
         ("absent.csv", ["--arch", "auto"]),
     ],
-    ids=["no-split", "no-split-file", "no-labels", "no-validation", "auto"],
+    ids=["no-split", "no-head", "no-split-file", "no-labels", "no-validation", "auto"],
 )
 def test_a_head_is_not_said_to_be_replaced_before_all_is_read(work: Run, split: str, options: list[str]) -> None:
     if options[:1] == ["--patience"]:

@@ -76,6 +76,7 @@ def test_a_moved_video_is_known_by_its_content(part: str) -> None:
 
     assert parts == {"kick/a.mp4": part, "kick/b.mp4": "train"}
     assert "1 video known by content under a new id, e.g. 'kick/a.mp4'." in notes
+    assert "Left out" not in "".join(notes)
 
 
 def test_a_video_that_took_the_name_of_another_keeps_its_own_part() -> None:
