@@ -2,7 +2,7 @@
 
 In: the path of a local file, and its open stream.
 Out: `is_encrypted`, and `has_encryption` of a single packet.
-Read first: `encryption.py`, the only file.
+Read first: `encryption.py`.
 """
 
 import lazy_loader

@@ -127,16 +127,82 @@ def element(kind: str, content: bytes) -> bytes:
     return bytes.fromhex(kind) + (1 << 56 | len(content)).to_bytes(8, "big") + content
 
 
-def test_an_encrypted_webm_is_called_so(source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [element("47e2", b"k" * 16), element("47e2", b""), b""], ids=["key", "empty", "none"])
+def test_an_encrypted_webm_is_called_so(source: Path, tmp_path: Path, key: bytes) -> None:
     """Source: RFC 9559, 5.1.4.1.31 (ContentEncodings)."""
-    content = copied(source, tmp_path / "clear.mkv", {"live": "1"}).read_bytes()
+    encryption = element("5035", element("47e1", b"\5") + key)
+    assert reason_of(with_encoding(source, tmp_path, element("5033", b"\1") + encryption)) == "encrypted"
+
+
+def test_a_webm_whose_packets_are_only_compressed_is_read(source: Path, tmp_path: Path) -> None:
+    header = element("5034", element("4254", b"\3") + element("4255", b""))  # stripping of no byte
+    assert len(read_frames(str(with_encoding(source, tmp_path, header)), UniformFrames(8)).rgb) == 8
+
+
+def with_encoding(source: Path, folder: Path, stated: bytes) -> Path:
+    """Return a file whose track states an encoding of its packets."""
+    content = copied(source, folder / "clear.mkv", {"live": "1"}).read_bytes()
     tracks = content.rindex(bytes.fromhex("1654ae6b"))
     size = int.from_bytes(content[tracks + 4 : tracks + 6], "big") & 0x3FFF
     inside = content[tracks + 6 : tracks + 6 + size]
     entry = inside.index(b"\xae\1")  # after a checksum; its size has eight bytes
-    encryption = element("5035", element("47e1", b"\5") + element("47e2", b"k" * 16))
-    encoding = element("6240", element("5031", b"\0") + element("5032", b"\1") + element("5033", b"\1") + encryption)
+    encoding = element("6240", element("5031", b"\0") + element("5032", b"\1") + stated)
     changed = element("1654ae6b", element("ae", inside[entry + 9 :] + element("6d80", encoding)))
-    path = tmp_path / "a.mkv"
+    path = folder / "a.mkv"
     path.write_bytes(content[:tracks] + changed + content[tracks + 6 + size :])
+    return path
+
+
+def packets_of_video(content: bytes) -> list[int]:
+    """Return the places of the packets of FFmpeg's first stream in a transport stream."""
+    return [at for at in range(0, len(content), 188) if (content[at + 1] & 0x1F, content[at + 2]) == (1, 0)]
+
+
+@pytest.mark.parametrize("packet_bytes", [188, 192])
+@pytest.mark.parametrize("first_share", [0.0, 0.5, 0.9])
+def test_a_scrambled_transport_stream_is_called_so(
+    source: Path, tmp_path: Path, first_share: float, packet_bytes: int
+) -> None:
+    """Source: ISO/IEC 13818-1, 2.4.3.3 (transport_scrambling_control)."""
+    content = bytearray(copied(source, tmp_path / "clear.ts", {}).read_bytes())
+    places = packets_of_video(bytes(content))
+    for at in places[int(first_share * len(places)) :]:
+        content[at + 3] |= 0x80
+    time = bytes(packet_bytes - 188)
+    path = tmp_path / "a.ts"
+    path.write_bytes(b"".join(time + content[at : at + 188] for at in range(0, len(content), 188)))
     assert reason_of(path) == "encrypted"
+
+
+@pytest.mark.parametrize("packet_bytes", [188, 192])
+def test_a_transport_stream_with_one_flipped_bit_is_read(source: Path, tmp_path: Path, packet_bytes: int) -> None:
+    content = bytearray(copied(source, tmp_path / "clear.ts", {}).read_bytes())
+    content[packets_of_video(bytes(content))[-1] + 3] |= 0x40
+    time = bytes(packet_bytes - 188)
+    path = tmp_path / "a.ts"
+    path.write_bytes(b"".join(time + content[at : at + 188] for at in range(0, len(content), 188)))
+    assert len(read_frames(str(path), UniformFrames(8)).rgb) == 8
+
+
+@pytest.mark.parametrize("stream_type", [0xDB, 0xDE])
+def test_a_transport_stream_of_an_encrypted_type_is_called_so(source: Path, tmp_path: Path, stream_type: int) -> None:
+    """Source: "MPEG-2 Stream Encryption Format for HTTP Live Streaming", 3.2.1 (SAMPLE-AES)."""
+    content = copied(source, tmp_path / "clear.ts", {}).read_bytes()
+    at = content.index(b"\x47\x50\0") + 5  # the map of the program: its section's type, and its size
+    size = (int.from_bytes(content[at + 1 : at + 3], "big") & 0xFFF) - 1  # of the section without its checksum
+    old = content[at : at + size]
+    new = old.replace(b"\x1b\xe1\0", bytes([stream_type]) + b"\xe1\0")
+    path = tmp_path / "a.ts"
+    path.write_bytes(content.replace(old + checksum(old), new + checksum(new)))
+    assert content.count(old + checksum(old)) > 0
+    assert reason_of(path) == "encrypted"
+
+
+def checksum(section: bytes) -> bytes:
+    """Return the CRC of a section (ISO/IEC 13818-1, annex A)."""
+    rest = 0xFFFFFFFF
+    for byte in section:
+        rest ^= byte << 24
+        for _ in range(8):
+            rest = (rest << 1 ^ (0x04C11DB7 if rest & 0x80000000 else 0)) & 0xFFFFFFFF
+    return rest.to_bytes(4, "big")
