@@ -45,7 +45,7 @@ class WatchedFile:
 
     Raises:
         OSError: it cannot be opened.
-        VideoError: it is no regular file (unreadable).
+        VideoError: it is no regular file, or one that keeps its readers waiting (unreadable).
     """
 
     def __init__(self, path: str) -> None:
@@ -76,7 +76,7 @@ class WatchedFile:
 
     def _state(self) -> FileState:
         found = os.fstat(self._file.fileno())
-        return FileState(found.st_size, found.st_mtime, _hash(self._file, found.st_size), _identity(found))
+        return FileState(found.st_size, found.st_mtime, _hash(self._path, self._file, found.st_size), _identity(found))
 
     def close(self) -> None:
         """Close the file."""
@@ -95,14 +95,17 @@ def hash_content(path: str) -> str:
     This distinguishes files without reading gigabytes: a video that was encoded or cut again differs at both ends.
     """
     with Path(path).open("rb") as file:
-        return _hash(file, os.fstat(file.fileno()).st_size)
+        return _hash(path, file, os.fstat(file.fileno()).st_size)
 
 
-def _hash(file: IO[bytes], size_bytes: int) -> str:
+def _hash(path: str, file: IO[bytes], size_bytes: int) -> str:
     digest = hashlib.sha256(str(size_bytes).encode())
     for start in (0, max(0, size_bytes - END_BYTES)):
         file.seek(start)
-        digest.update(file.read(END_BYTES))
+        content: bytes | None = file.read(END_BYTES)
+        if content is None:  # a file of the system, such as /proc/kmsg
+            raise VideoError("unreadable", f"{path} gives its bytes only as they come, so it is no file of a video")
+        digest.update(content)
     return digest.hexdigest()
 
 

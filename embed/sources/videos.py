@@ -21,7 +21,7 @@ from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
 
 from embed.errors import SourceError
-from embed.machine import VIDEO_SUFFIXES
+from embed.machine import VIDEO_SUFFIXES, require_regular
 from embed.sources.kept_addresses import has_address, why_mistyped, without_secrets
 from embed.sources.locations import (
     id_of_address,
@@ -153,6 +153,7 @@ def _local_videos(source: str) -> list[Video]:
         return [_listed_video(path, number, *row) for number, row in enumerate(read_list(path), 1)]
     if path.suffix.lower() in _NO_VIDEOS:
         raise SourceError(f"{source} is no video, and no list of videos that is understood. {_WAYS}")
+    require_regular(path)
     return [_local_video(path.name, path)]
 
 

@@ -1,8 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from embed.errors import SourceError
+from embed.errors import SourceError, VideoError
+from embed.sources.file_states import WatchedFile
 from embed.sources.roots import roots_of
 from embed.sources.videos import find_videos
 
@@ -48,3 +50,25 @@ def test_two_links_do_not_become_one_video_by_a_nul(tmp_path: Path) -> None:
     (tmp_path / "files.txt").write_text("file:///videos/c%00.mp4\n")
     with pytest.raises(SourceError, match=r"The video '/videos/c\\x00.mp4' has a NUL in its name"):
         find_videos(tmp_path / "files.txt")
+
+
+@pytest.mark.parametrize("source", ["/dev/zero", "/dev/null"])
+def test_a_device_is_no_source(source: str) -> None:
+    with pytest.raises(SourceError, match=rf"{source} cannot be read: it is a device, not a file"):
+        find_videos(source)
+
+
+def test_a_pipe_is_no_source(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.mp4")
+    with pytest.raises(SourceError, match=r"a.mp4 cannot be read: it is a pipe \(FIFO\), not a file"):
+        find_videos(tmp_path / "a.mp4")
+
+
+@pytest.mark.skipif(not os.access("/proc/kmsg", os.R_OK), reason="this user cannot read /proc/kmsg")
+def test_a_file_of_the_system_that_keeps_its_readers_waiting_is_unreadable() -> None:
+    try:
+        os.close(os.open("/proc/kmsg", os.O_RDONLY))
+    except OSError:
+        pytest.skip("this system does not open /proc/kmsg")
+    with pytest.raises(VideoError, match="unreadable: /proc/kmsg gives its bytes only as they come"):
+        WatchedFile("/proc/kmsg")
