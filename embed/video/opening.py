@@ -6,7 +6,9 @@ one file, and an allow-list of protocols, which is `file`. A playlist is opened 
 (`is_playlist`), and its entries have to be videos of these formats on this machine.
 """
 
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import RawIOBase
 from pathlib import PurePath
@@ -62,6 +64,49 @@ def refuse_playlist(path: str) -> None:
         raise VideoError("unreadable", f"{path} is a playlist, which plays other files. {_WAYS_WITH_PLAYLISTS}")
 
 
+def _require_files(path: str, seen: set[str]) -> None:
+    """Check that a playlist, and those that it names, end and name only files: FFmpeg waits for all else for ever.
+
+    Names that do not exist are left to FFmpeg.
+
+    Raises:
+        VideoError: they do not (unreadable).
+    """
+    seen.add(path)
+    with open_regular(path) as file:
+        text = os.fsdecode(file.read(_MOST_PLAYLIST_BYTES))
+    lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
+    if any(line.startswith("#EXTINF") for line in lines) and not any("#EXT-X-ENDLIST" in line for line in lines):
+        raise VideoError(
+            "unreadable", f"{path} is a live playlist: it has no #EXT-X-ENDLIST. Add that line once it is complete"
+        )
+    for name in _names_in(lines):
+        named = str(PurePath(path).parent / name.removeprefix("file:"))
+        try:
+            require_regular(named)
+        except (FileNotFoundError, ValueError):  # also a name with a NUL
+            continue
+        except OSError as error:
+            raise VideoError("unreadable", f"{path} names {named}: {error.strerror or error}. Remove it") from error
+        if named not in seen and _begins_as_playlist(named):
+            _require_files(named, seen)
+
+
+def _names_in(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the names of other files in the lines of a playlist of either kind."""
+    is_script = any(line.startswith("ffconcat") for line in lines)
+    for line in lines:
+        if is_script:
+            words = line.split(maxsplit=1)
+            if len(words) == 2 and words[0] == "file":
+                yield re.sub(r"\\(.)|'([^']*)'", r"\1\2", words[1])
+        elif line.startswith("#"):
+            yield from re.findall('URI="([^"]+)"', line)
+        elif line:
+            yield line
+
+
+_MOST_PLAYLIST_BYTES = 16 << 20
 _WAYS_WITH_PLAYLISTS = "Embed those files; or, if you know what it names, give --playlists"
 
 
@@ -78,6 +123,8 @@ def open_video(path: str, accelerator: "HWAccel | None" = None) -> Iterator[tupl
     container: InputContainer | None = None
     try:
         require_regular(path)
+        if is_playlist(path) and _begins_as_playlist(path):
+            _require_files(path, set())
         with open_container(path, accelerator) as container:
             stream = _best_video_stream(container, path)
             # Without this flag FFmpeg crops the left in steps of about 64 pixels, so some hidden pixels would stay.

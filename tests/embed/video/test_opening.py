@@ -67,6 +67,39 @@ def test_even_a_trusted_playlist_plays_only_videos_of_this_machine(tmp_path: Pat
         read_frames(str(tmp_path / "a.m3u8"), UniformFrames(3), playlists=True)
 
 
+@both_decoders
+@pytest.mark.parametrize("name", ["a.m3u8", "a.ffconcat"])
+def test_a_pipe_in_a_playlist_is_refused_at_once(tmp_path: Path, name: str, decoder: Decoder) -> None:
+    os.mkfifo(tmp_path / "it's.ts")
+    script = SCRIPTS["ffconcat"] if "ffconcat" in name else SCRIPTS["HLS"]
+    named = r"'it'\''s.ts'" if "ffconcat" in name else "it's.ts"
+    (tmp_path / name).write_text(re.sub(r"secret\.(ts|mp4)", lambda _: named, script))
+    with pytest.raises(VideoError, match=r"unreadable: .* names .*it's\.ts: it is a pipe \(FIFO\), not a file"):
+        read_frames(str(tmp_path / name), UniformFrames(3), decoder=decoder, playlists=True)
+
+
+@pytest.mark.parametrize("named", ["pipe", "a.m3u8"])
+def test_a_playlist_in_a_playlist_is_looked_at_too(tmp_path: Path, named: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "inner.m3u8").write_text(SCRIPTS["HLS"].replace("secret.ts", named))
+    (tmp_path / "a.m3u8").write_text("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000\ninner.m3u8\n")
+    with pytest.raises(VideoError, match=r"unreadable|no_video_stream|no_frames"):
+        read_frames(str(tmp_path / "a.m3u8"), UniformFrames(3), playlists=True)
+
+
+def test_a_playlist_with_a_nul_is_no_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "a.m3u8").write_text(SCRIPTS["HLS"].replace("secret.ts", "sec\0ret.ts"))
+    with pytest.raises(VideoError, match=r"unreadable|no_video_stream|no_frames"):
+        read_frames(str(tmp_path / "a.m3u8"), UniformFrames(3), playlists=True)
+
+
+def test_a_live_playlist_is_refused_at_once(tmp_path: Path) -> None:
+    write_secrets(tmp_path)
+    (tmp_path / "a.m3u8").write_text(SCRIPTS["HLS"].replace("#EXT-X-ENDLIST\n", ""))
+    with pytest.raises(VideoError, match=r"unreadable: .*a\.m3u8 is a live playlist: it has no #EXT-X-ENDLIST"):
+        read_frames(str(tmp_path / "a.m3u8"), UniformFrames(3), playlists=True)
+
+
 def test_a_quicktime_file_does_not_play_another_file_that_it_refers_to(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mov", 5)
     write_video(tmp_path / "secret.mov", 5, numbers=[900, 901, 902, 903, 904])
