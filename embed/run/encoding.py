@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from embed.decode_pool import DecodedVideo
 from embed.encoders import PendingVectors
+from embed.errors import EncoderError
 from embed.store import Failure
 
 BeginEncoding = Callable[[NDArray[np.uint8]], PendingVectors]
@@ -112,6 +113,9 @@ def encode_batches(
     """Yield each batch with the (window_count, D) vectors of its real windows.
 
     It waits for an unfinished batch only after the next one has begun, or if there is none.
+
+    Raises:
+        EncoderError: what an encoder returns are not the vectors of its batch.
     """
     pending: deque[tuple[Batch, PendingVectors] | Failure] = deque()
     for batch in batches:
@@ -135,8 +139,14 @@ def _batch_count(items: Iterable[tuple[Batch, PendingVectors] | Failure]) -> int
 def _result(item: tuple[Batch, PendingVectors] | Failure) -> tuple[Batch, NDArray[np.float32]] | Failure:
     if isinstance(item, Failure):
         return item
-    batch, vectors = item
-    return batch, vectors.result()[: batch.window_count]
+    batch, pending = item
+    vectors: object = pending.result()
+    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or len(vectors) < batch.window_count:
+        found = f"an array {vectors.shape}" if isinstance(vectors, np.ndarray) else repr(vectors)
+        raise EncoderError(
+            f"The encoder must return an array (B, D), a row for each window of a batch, but gave {found}"
+        )
+    return batch, vectors[: batch.window_count]
 
 
 def vectors_of_videos(

@@ -22,22 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
-from embed.machine import core_count, counted
+from embed.machine import counted
 from embed.video.decoders import PlanFailed, decoded_frames, decoder_for, opencv_threads
 from embed.video.gathering import GatheredPictures, Seen, are_first, stand_ins
 from embed.video.opening import capture_options, open_video, refuse_playlist
 from embed.video.packet_feed import SEEK_BYTES, PacketFeed
 from embed.video.pictures import PictureReader
-from embed.video.plan_parts import decoders_for, part_plan
+from embed.video.plan_parts import decoders_for, part_plan, threads_of
 from embed.video.planning import Run, plan_packets
 from embed.video.preprocessing import FrameCut
-from embed.video.sampling import Sampling
-from embed.video.timeline import (
-    Packets,
-    Timeline,
-    read_packets,
-    timeline_without_timestamps,
-)
+from embed.video.sampling import Sampling, chosen_frames
+from embed.video.timeline import Packets, Timeline, read_packets, timeline_without_timestamps
 
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
@@ -110,10 +105,11 @@ def read_frames(
     Raises:
         VideoError: no frame can be decoded, most are damaged, or frames that keep their own size differ in size; its
             `reason` is the code.
+        ValueError: the number of threads, or what the rule chooses, is impossible.
     """
     if not playlists:
         refuse_playlist(path)
-    for attempt in _attempts(path, sampling, decoder, thread_count or core_count()):
+    for attempt in _attempts(path, sampling, decoder, threads_of(thread_count)):
         frames = frames_of(attempt.timeline, attempt.indices, attempt.shown, preprocessing)
         if frames is not None:
             return _with_damage(path, frames, attempt, attempt.seen) if attempt.seen else frames
@@ -203,7 +199,7 @@ def _no_frames(path: str) -> VideoError:
 def _attempts(path: str, sampling: Sampling, decoder: Decoder, thread_count: int) -> Iterator[_Attempt]:
     """Yield attempts, each surer and slower than the one before."""
     packets = read_packets(path)
-    timeline, indices = packets.timeline, sampling.indices(packets.timeline)
+    timeline, indices = packets.timeline, chosen_frames(sampling, packets.timeline)
     decoders = decoders_for(timeline, thread_count)
     plan = plan_packets(packets, np.unique(indices), decoders=decoders) if decoder == "pyav" else None
     if plan is not None:
@@ -221,7 +217,7 @@ def _attempts(path: str, sampling: Sampling, decoder: Decoder, thread_count: int
         yield replace(_in_order(path, timeline, nearest, decoder, 1), asked=indices, seen=attempt.seen)
     else:
         timeline = decodable_timeline(path)
-        yield _in_order(path, timeline, sampling.indices(timeline), decoder, 1)
+        yield _in_order(path, timeline, chosen_frames(sampling, timeline), decoder, 1)
 
 
 def _in_order(

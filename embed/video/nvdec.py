@@ -23,7 +23,7 @@ from embed.video.opening import open_video
 from embed.video.pictures import PLANES_OF, PictureReader
 from embed.video.planning import plan_packets
 from embed.video.preprocessing import FrameCut
-from embed.video.sampling import Sampling
+from embed.video.sampling import Sampling, chosen_frames
 from embed.video.timeline import read_packets
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def read_frames_by_nvdec(path: str, sampling: Sampling, preprocessing: FrameCut 
     if isinstance(sides_px, str):
         return sides_px
     packets = read_packets(path)
-    indices = sampling.indices(packets.timeline)
+    indices = chosen_frames(sampling, packets.timeline)
     wanted = frozenset(indices.ravel().tolist())
     plan = plan_packets(packets, np.unique(indices))
     if plan is None:

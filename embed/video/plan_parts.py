@@ -7,10 +7,23 @@ decoder wait all the time: on two cores, 100 frames of a minute of 720p H.264 ar
 
 import numpy as np
 
+from embed.machine import core_count
 from embed.video.planning import FIRST_PACKET, Run, from_first_packet
+from embed.video.sampling import is_count
 from embed.video.timeline import Timeline
 
 _PIXELS_AT_ONCE = 2 * 3840 * 2160  # a decoder keeps up to 16 pictures, so two decoders of 4K keep 400 MB
+
+
+def threads_of(thread_count: int) -> int:
+    """Return how many threads decode a video: one for each core if 0 is asked for.
+
+    Raises:
+        ValueError: it is no number of threads.
+    """
+    if thread_count != 0 and not is_count(thread_count):
+        raise ValueError(f"thread_count must be 0 or a whole number of at least 1, got {thread_count!r}")
+    return thread_count or core_count()
 
 
 def decoders_for(timeline: Timeline, thread_count: int) -> int:

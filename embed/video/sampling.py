@@ -145,6 +145,23 @@ class FramesPerSecond:
         return _description("fps", self)
 
 
+def chosen_frames(sampling: Sampling, timeline: Timeline) -> NDArray[np.int64]:
+    """Return the (T, W) indices that a rule chooses, T and W at least 1.
+
+    Raises:
+        ValueError: the rule, which may be anybody's, returns something else.
+    """
+    indices: object = sampling.indices(timeline)
+    rule = type(sampling).__name__
+    if not isinstance(indices, np.ndarray) or indices.dtype.kind not in "iu" or indices.ndim != 2 or not indices.size:
+        found = f"{indices.dtype} {indices.shape}" if isinstance(indices, np.ndarray) else repr(indices)
+        raise ValueError(f"{rule}.indices must return an int64 array (T, W) with at least one index, got {found}")
+    wrong = indices[(indices < 0) | (indices >= timeline.frame_count)]
+    if len(wrong):
+        raise ValueError(f"{rule}.indices must be from 0 to {timeline.frame_count - 1:,}, got {wrong[0]:,}")
+    return indices.astype(np.int64, copy=False)
+
+
 _SAMPLINGS: dict[str, type[UniformFrames | KeyFrames | FramesPerSecond]] = {
     "uniform": UniformFrames,
     "keyframes": KeyFrames,

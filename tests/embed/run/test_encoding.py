@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from embed.decode_pool import DecodedVideo
 from embed.encoders.contract import ReadyVectors
+from embed.errors import EncoderError
 from embed.run.encoding import Batch, EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.store.records import Failure, VideoRecord
 
@@ -50,6 +51,17 @@ def test_batches_have_one_size_and_cross_videos_and_the_last_is_filled_with_blac
     vectors, batches = run(video("a", [1, 2, 3]), video("b", [4, 5]), video("c", [6]))
     assert batches == [[1, 2, 3, 4], [5, 6, 0, 0]]
     assert vectors == {"a": [1, 2, 3], "b": [4, 5], "c": [6]}
+
+
+@pytest.mark.parametrize(
+    ("vectors", "found"), [(None, "None"), (np.ones((1, 3), np.float32), r"array \(1, 3\)"), (np.ones(4), r"\(4,\)")]
+)
+def test_an_encoder_without_a_row_for_each_window_is_told(vectors: object, found: str) -> None:
+    def encode(_: NDArray[np.uint8]) -> ReadyVectors:
+        return ReadyVectors(cast("NDArray[np.float32]", vectors))
+
+    with pytest.raises(EncoderError, match=rf"must return an array \(B, D\), a row for each window.*{found}"):
+        list(encode_batches(fill_batches([video("a", [1, 2, 3])], BATCH_SIZE), encode))
 
 
 def test_a_video_of_many_batches_is_returned_as_one() -> None:

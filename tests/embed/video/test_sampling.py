@@ -1,12 +1,17 @@
 import math
 import tracemalloc
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from numpy.typing import NDArray
 
+from embed.video.decoding import read_frames
 from embed.video.sampling import FramesPerSecond, KeyFrames, Sampling, UniformFrames, sampling_from_json
 from embed.video.timeline import Timeline
+from tests.media import write_video
 
 
 @pytest.mark.parametrize(
@@ -166,3 +171,40 @@ def test_invalid_first_seconds_are_refused(first_seconds: float) -> None:
 def test_0_frames_per_second_are_refused() -> None:
     with pytest.raises(ValueError, match="fps must be finite and above 0, got 0"):
         FramesPerSecond(0)
+
+
+class Own:
+    """A rule of somebody's own, which chooses whatever it is told."""
+
+    def __init__(self, chosen: object) -> None:
+        self.chosen = chosen
+
+    def indices(self, timeline: Timeline) -> NDArray[np.int64]:  # noqa: ARG002 (of the protocol)
+        return cast("NDArray[np.int64]", self.chosen)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": "own"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (None, r"Own.indices must return an int64 array \(T, W\) with at least one index, got None"),
+        (np.zeros((0, 1), np.int64), r"got int64 \(0, 1\)"),
+        (np.zeros(3, np.int64), r"got int64 \(3,\)"),
+        (np.zeros((3, 1)), r"got float64 \(3, 1\)"),
+        (np.array([[0], [99]]), "Own.indices must be from 0 to 4, got 99"),
+        (np.array([[-1], [2]]), "Own.indices must be from 0 to 4, got -1"),
+    ],
+)
+def test_a_rule_of_ones_own_that_chooses_no_frames_is_told(tmp_path: Path, chosen: object, message: str) -> None:
+    path = write_video(tmp_path / "a.mp4", 5)
+    with pytest.raises(ValueError, match=message):
+        read_frames(str(path), Own(chosen))
+
+
+@pytest.mark.parametrize("thread_count", [-1, 1.5])
+def test_an_impossible_number_of_threads_is_told(tmp_path: Path, thread_count: int) -> None:
+    path = write_video(tmp_path / "a.mp4", 5)
+    with pytest.raises(ValueError, match=f"thread_count must be 0 or a whole number of at least 1, got {thread_count}"):
+        read_frames(str(path), UniformFrames(3), thread_count=thread_count)
