@@ -37,6 +37,8 @@ def is_encrypted(path: str, stream: "VideoStream") -> bool:
 
     Packets of MP4 may say so beyond that, see `has_encryption`.
     """
+    if "enc_key_id" in stream.metadata:  # of Matroska that names its key
+        return True
     container = stream.container.format.name
     if container in (_MP4, _MATROSKA, _TRANSPORT):
         with suppress(OSError), open(path, "rb") as file:  # noqa: PTH123 (FFmpeg's addresses are no paths)
