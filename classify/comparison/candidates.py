@@ -1,10 +1,11 @@
 """The candidates (heads with recipes) that `classify.comparison.selection` chooses from.
 
-The first is the linear head trained to convergence, which is logistic regression: it takes vectors, principal
-components and class weights as asked for, and its other settings are fixed. The second is the statistics head trained
-so, with a strong weight decay: logistic regression on mean, deviation and change. Next are the heads that pool,
-trained for fewer epochs: with the same weight decay, with ten times that, and with mixup. The other heads take up to a
-hundred times as long: they get principal components of the vectors, and train for at most 30 epochs.
+The first two are the linear head and the statistics head with their default recipes: the head that is trained where
+nothing is chosen is among them. Where settings are asked for with which linear is no logistic regression, it follows
+without them. Then comes the statistics head with a strong weight decay, that of the baseline `logistic-statistics`.
+Next are all heads that pool, with few epochs: with the weight decay of logistic regression, with ten times that, and
+with mixup. The other heads take up to a hundred times as long: they get principal components of the vectors, and train
+for at most 30 epochs.
 """
 
 from collections.abc import Mapping
@@ -19,15 +20,13 @@ from numpy.typing import NDArray
 from classify.comparison.baselines import STATISTICS_STRICTNESS
 from classify.errors import HeadError, TrainError
 from classify.heads import StandardisedHead, list_heads
-from classify.training import LabelledSet, TrainConfig, configure_head, with_head
+from classify.training import LabelledSet, TrainConfig, configure_head, settle, with_head
 
 _STEPS = 400  # at least this many and at least _EPOCHS: enough for heads that pool, on small sets and large ones
 _EPOCHS = 10
 _MOST_EPOCHS = 30  # for heads that do not pool
 _COMPONENTS = 128  # for these heads: instead of 1,280, the transformer trains in a quarter of the time
-# Measured on noise and on classes of 16 to 512 dimensions: with ten times the usual rate and twice the steps, Adam's
-# probabilities are within 0.04 of scikit-learn's LogisticRegression on the same rows; with the usual ones, within 0.6.
-_LINEAR_RATE, _LINEAR_TIMES = 3e-2, 2
+_STRICT_TIMES = 2  # as many steps: with four times those, and a third to three times the rate, it ends at the same
 _MIXUP = 0.4
 LOGISTIC: Mapping[str, Any] = {
     "optimizer": "adam",
@@ -36,7 +35,7 @@ LOGISTIC: Mapping[str, Any] = {
     "label_smoothing": 0.0,
     "standardise": True,
 }
-"""Settings of the first candidate alone: with other values, it would not be logistic regression."""
+"""Settings with which the default recipe of `linear` ends where logistic regression does."""
 
 _CHOSEN = ("mixup", "epochs", "learning_rate", "schedule", "weight_decay", "dropout")  # the candidates' own
 
@@ -53,13 +52,15 @@ def refuse_chosen(config: TrainConfig) -> None:
 
 
 def list_candidates(dataset: LabelledSet, train: NDArray[np.int64], config: TrainConfig) -> list[TrainConfig]:
-    """Return the candidates: logistic regression, heads that pool, then the others, each from small to large.
+    """Return the candidates: the default recipes, heads that pool, then the others, each from small to large.
+
+    No setting of them is left open.
 
     Args:
         dataset: the videos; their dimension and number of labels decide which heads fit.
         train: (n,) indices into the dataset.
         config: the settings that are not chosen, as `refuse_chosen` accepts them. Each head keeps its own dropout;
-            positions go to the heads that take them; the first candidate has the settings of `LOGISTIC`.
+            positions go to the heads that take them; `LOGISTIC` says what the regressions do not take.
     """
     pooling, others = _list_archs(dataset, config)
     decay, step_count = 1 / len(train), -(-len(train) // config.batch_size)
@@ -67,15 +68,35 @@ def list_candidates(dataset: LabelledSet, train: NDArray[np.int64], config: Trai
     components = config.project or (_COMPONENTS if dataset.videos.dimension > _COMPONENTS else None)
     base = replace(config, schedule="cosine", dropout=None, mixup=0.0, weight_decay=decay)
     quick = replace(base, epochs=epochs, learning_rate=3e-3)
-    strict = replace(quick, weight_decay=decay / STATISTICS_STRICTNESS)
     kinds = (quick, replace(quick, mixup=_MIXUP), replace(quick, weight_decay=10 * decay))
     slow = replace(base, epochs=min(epochs, _MOST_EPOCHS), learning_rate=1e-3, weight_decay=0.0, project=components)
+    first = [_default(arch, dataset, train, config) for arch in ("linear", "statistics")]
+    regression = _default("linear", dataset, train, replace(config, **LOGISTIC))
+    strict = replace(with_head(quick, "statistics"), epochs=_STRICT_TIMES * epochs, **LOGISTIC)
     return [
-        replace(with_head(base, "linear"), epochs=_LINEAR_TIMES * epochs, learning_rate=_LINEAR_RATE, **LOGISTIC),
-        replace(with_head(strict, "statistics"), epochs=_LINEAR_TIMES * epochs, **LOGISTIC),
+        *first,
+        *([regression] if regression not in first else []),
+        _strict(strict, dataset),
         *(with_head(kind, arch) for kind in kinds for arch in pooling),
         *(replace(with_head(slow, arch), mixup=mixup) for mixup in (0.0, _MIXUP) for arch in others),
     ]
+
+
+def _default(arch: str, dataset: LabelledSet, train: NDArray[np.int64], config: TrainConfig) -> TrainConfig:
+    """Return the recipe with which `train-head --arch ARCH` trains on these videos."""
+    own: TrainConfig = with_head(config, arch)
+    settled: TrainConfig = settle(own, _build(own, dataset), len(train))
+    return settled
+
+
+def _strict(recipe: TrainConfig, dataset: LabelledSet) -> TrainConfig:
+    """Return a recipe with a weight decay of 1 / n as strict as that of scikit-learn with a small C.
+
+    Rows of several parts are divided by their number, so weights are as much larger, and what decay costs by its
+    square. Decay also holds the bias, which scikit-learn leaves free: where labels are uneven, the two differ.
+    """
+    strictness = STATISTICS_STRICTNESS * _build(recipe, dataset).part_count ** 2
+    return replace(recipe, weight_decay=(recipe.weight_decay or 0.0) / strictness)
 
 
 def _list_archs(dataset: LabelledSet, config: TrainConfig) -> tuple[list[str], list[str]]:
@@ -83,7 +104,7 @@ def _list_archs(dataset: LabelledSet, config: TrainConfig) -> tuple[list[str], l
     found: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
     for arch in list_heads():
         with suppress(HeadError):  # see `note_left_out`
-            head = _build(arch, dataset, config)
+            head = _build(_plain(arch, config), dataset)
             size = sum(parameter.numel() for parameter in head.parameters())
             found[head.pools].append((size, arch))
     pooling, others = ([arch for _, arch in sorted(found[pools])] for pools in (True, False))
@@ -95,18 +116,22 @@ def note_left_out(dataset: LabelledSet, config: TrainConfig) -> tuple[str, ...]:
     notes = []
     for arch in list_heads():
         try:
-            _build(arch, dataset, config)
+            _build(_plain(arch, config), dataset)
         except HeadError as error:
             notes.append(f"The {arch} head is not among the candidates: {error}")
     return tuple(notes)
 
 
-def _build(arch: str, dataset: LabelledSet, config: TrainConfig) -> StandardisedHead:
+def _plain(arch: str, config: TrainConfig) -> TrainConfig:
+    """Return a configuration of a head without options of its own."""
+    return replace(config, arch=arch, dropout=None, positions=None)
+
+
+def _build(config: TrainConfig, dataset: LabelledSet) -> StandardisedHead:
     """Return a head without memory.
 
     Raises:
         HeadError: it cannot take such vectors, or it is another package's and broken.
     """
     with torch.device("meta"):
-        own = replace(config, arch=arch, dropout=None, positions=None)
-        return configure_head(own, dataset.videos.dimension, len(dataset.names))
+        return configure_head(config, dataset.videos.dimension, len(dataset.names))

@@ -1,6 +1,6 @@
 """The choice of a head and its recipe by cross-validation inside the training videos, in a given time.
 
-Candidates race over folds (race.py). The first candidate, which is logistic regression, is never dropped, so the chosen
+Candidates race over folds (race.py). The first candidate, the default of `train-head`, is never dropped, so the chosen
 candidate is no worse on the same folds. Last, an average of the best few is chosen instead where it is better on videos
 that took no part in selecting it (ensembles.py). Validation and test videos are not used.
 """
@@ -61,7 +61,7 @@ class Selection:
 
     Args:
         config: the best single recipe.
-        tried: all candidates; the first is the linear head as logistic regression.
+        tried: all candidates; the first is the linear head with its default recipe.
         seconds: time of the choice, as the budget counts it.
         budget_s: seconds for choosing and training.
         members: what is trained: that recipe alone, or the heads of an average.

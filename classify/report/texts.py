@@ -147,7 +147,7 @@ def _selection_text(report: TrainingReport, found: Selection) -> str:
     """Return what was chosen, its gain, and the best of those that were tried."""
     gain = "there was no time to test a candidate"
     if found.gain is not None:
-        gain = f"micro-F1 {found.gain:+.3f} against the first candidate, logistic regression, on the same folds"
+        gain = f"micro-F1 {found.gain:+.3f} against the first candidate, `linear` by default, on the same folds"
     if found.average_gain is not None:
         gain += f". Selected without the videos it is tested on, an average has {found.average_gain:+.3f} over one head"
     shown = _shown_candidates(found)

@@ -26,7 +26,7 @@ from .history import EpochRecord as EpochRecord
 from .joint_training import TrainJob as TrainJob, fit_heads as fit_heads
 from .logits import predict_probabilities as predict_probabilities
 from .objective import Objective as Objective
-from .recipe import GROUPS as GROUPS, RECIPES as RECIPES, TrainConfig as TrainConfig
+from .recipe import GROUPS as GROUPS, RECIPES as RECIPES, TrainConfig as TrainConfig, settle as settle
 from .shared_rows import SharedRows as SharedRows
 from .training import (
     TrainingRun as TrainingRun,

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from classify import (
     ClassifyError,
     HeadError,
+    LabelledSet,
     SplitConfig,
     SplitError,
     TrainConfig,
@@ -23,6 +24,8 @@ from classify import (
     split_videos,
     train_head,
 )
+from classify.comparison import list_candidates
+from classify.experiment import _note_own
 from classify.training.batches import VideoSet
 from classify.training.history import EpochRecord
 from embed import EmbeddingStore, Failure
@@ -299,3 +302,14 @@ def test_a_run_that_fails_writes_nothing(toy_store: Path, split: Path, tmp_path:
         train_head(toy_store, split, tmp_path / "head", config=TrainConfig(arch="none"))
 
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_note_names_the_settings_that_logistic_regression_has_of_its_own(separable: LabelledSet) -> None:
+    asked = TrainConfig(arch="auto", device="cpu", optimizer="adamw", clip_norm=1.0)
+    default, _, regression, *_ = list_candidates(separable, np.arange(60), asked)
+
+    assert _note_own(asked, default) == ()
+    (note,) = _note_own(asked, regression)
+    assert note.endswith(
+        "so these have no effect: `optimizer` adamw, `clip_norm` 1.0. To use them, name a head with --arch."
+    )

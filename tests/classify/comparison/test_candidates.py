@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from classify import HeadError, LabelledSet, TrainConfig, fit_head
-from classify.comparison.candidates import list_candidates, note_left_out
+from classify.comparison.candidates import LOGISTIC, list_candidates, note_left_out
 from classify.heads.registry import HEADS
 from classify.training.logits import predict_probabilities
 from tests.classify.conftest import labelled
@@ -30,14 +31,24 @@ def test_a_broken_head_of_another_package_is_told(separable: LabelledSet, monkey
     assert notes == (f"The broken head is not among the candidates: {reason}",)
 
 
-def test_regression_on_mean_deviation_and_change_comes_second(separable: LabelledSet) -> None:
-    second = list_candidates(separable, EVERY, TrainConfig(device="cpu"))[1]
+def test_the_default_recipes_come_first(separable: LabelledSet) -> None:
+    config = TrainConfig(arch="auto", device="cpu", label_smoothing=0.1, seed=5)
 
-    assert (second.arch, second.mixup) == ("statistics", 0.0)
-    assert second.weight_decay == pytest.approx(1 / (0.01 * 120))
+    first = list_candidates(separable, EVERY, config)[:2]
+
+    for recipe, arch in zip(first, ("linear", "statistics"), strict=True):
+        assert recipe == fit_head(separable, EVERY, NOBODY, replace(config, arch=arch)).config
 
 
-def test_linear_comes_first_as_logistic_regression(noisy: LabelledSet) -> None:
+def test_regression_on_mean_deviation_and_change_is_as_strict_as_the_baseline(separable: LabelledSet) -> None:
+    third = list_candidates(separable, EVERY, TrainConfig(device="cpu"))[2]
+
+    assert (third.arch, third.mixup) == ("statistics", 0.0)
+    # Its rows are divided by 3, since they have three parts.
+    assert third.weight_decay == pytest.approx(1 / (0.01 * 120) / 9)
+
+
+def test_linear_by_default_is_logistic_regression(noisy: LabelledSet) -> None:
     train, test, classes = np.arange(200), np.arange(200, 300), noisy.targets.argmax(axis=1)
     videos = noisy.videos.rows_of(np.arange(300)).reshape(300, 4, 16)
     recipe = list_candidates(noisy, train, TrainConfig(device="cpu"))[0]
@@ -65,11 +76,16 @@ def test_linear_comes_first_as_logistic_regression(noisy: LabelledSet) -> None:
     ],
     ids=lambda setting: next(iter(setting)),
 )
-def test_linear_comes_first_as_logistic_regression_whatever_is_asked_for(setting: dict[str, Any]) -> None:
+def test_logistic_regression_is_a_candidate_whatever_is_asked_for(setting: dict[str, Any]) -> None:
     rng, classes = np.random.default_rng(0), (np.arange(300) % 4 == 0).astype(int)
     vectors = 0.01 * (classes[:, None, None] * 0.25 + rng.normal(size=(300, 4, 16)))
     uneven, train, test = labelled(vectors, classes), np.arange(200), np.arange(200, 300)
-    recipe = list_candidates(uneven, train, TrainConfig(device="cpu", **setting))[0]
+    candidates = list_candidates(uneven, train, TrainConfig(device="cpu", **setting))[:3]
+    recipe = next(
+        one
+        for one in candidates
+        if one.arch == "linear" and all(getattr(one, name) == value for name, value in LOGISTIC.items())
+    )
 
     run = fit_head(uneven, train, NOBODY, recipe)
 
@@ -90,7 +106,8 @@ def test_every_head_that_can_take_the_vectors_is_a_candidate(separable: Labelled
 def test_settings_that_auto_does_not_choose_are_kept(separable: LabelledSet) -> None:
     config = TrainConfig(arch="auto", batch_size=8, clip_norm=1.0, label_smoothing=0.1, max_frames=2, project=4)
 
-    first, second, *others = list_candidates(separable, EVERY, config)
+    first, second, regression, strict, *others = list_candidates(separable, EVERY, config)
 
-    assert {(one.batch_size, one.max_frames) for one in (first, second, *others)} == {(8, 2)}
-    assert {(one.clip_norm, one.label_smoothing) for one in others} == {(1.0, 0.1)}
+    assert {(one.batch_size, one.max_frames) for one in (first, second, regression, strict, *others)} == {(8, 2)}
+    assert {(one.clip_norm, one.label_smoothing) for one in (first, second, *others)} == {(1.0, 0.1)}
+    assert {(one.clip_norm, one.label_smoothing) for one in (regression, strict)} == {(None, 0.0)}

@@ -167,10 +167,12 @@ def test_a_head_is_given_up_within_its_first_epoch_where_that_is_too_slow(
 def test_what_is_chosen_is_trained_to_its_end_whatever_the_budget(toy_store: Path, tmp_path: Path) -> None:
     split_videos(toy_store, tmp_path / "split.csv")
     config = TrainConfig(arch="auto", device="cpu")
+    plain = train_head(toy_store, tmp_path / "split.csv", tmp_path / "plain", config=TrainConfig(device="cpu"))
 
     report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=config, budget_s=1e-6)
 
-    assert report.history[-1].epoch == report.classifier.config.epochs == 268
+    assert report.classifier.config == plain.classifier.config  # without time to choose, it is the default
+    assert report.history[-1].epoch == report.classifier.config.epochs
     assert report.parts["test"].micro_f1 == 1.0
     assert "more than the budget of 1e-06 s: what is chosen is trained to its end" in report.notes[-1]
     assert json.loads((tmp_path / "head" / "report.json").read_text())["notes"] == list(report.notes)
@@ -233,19 +235,6 @@ def test_settings_that_auto_chooses_are_refused_before_anything_is_read(
         TrainError, match=rf"auto chooses these itself, but {message}\. Leave them out, or name a head with"
     ):
         train_head(tmp_path / "absent.h5", tmp_path / "split.csv", tmp_path / "head", config=config)
-
-
-def test_a_note_names_the_settings_that_logistic_regression_has_of_its_own(toy_store: Path, tmp_path: Path) -> None:
-    split_videos(toy_store, tmp_path / "split.csv")
-    config = TrainConfig(arch="auto", device="cpu", optimizer="adamw", clip_norm=1.0)
-
-    report = train_head(toy_store, tmp_path / "split.csv", tmp_path / "head", config=config, budget_s=1)
-
-    assert report.classifier.config.optimizer == "adam"
-    assert (
-        "so these have no effect: `optimizer` adamw, `clip_norm` 1.0. To use them, name a head with --arch."
-        in report.notes[0]
-    )
 
 
 def test_the_report_says_what_was_tried_and_chosen(toy_store: Path, tmp_path: Path) -> None:
