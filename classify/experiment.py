@@ -27,10 +27,11 @@ from classify.data import (
     LabelTable,
     Split,
     describe_gaps,
+    labels_of_split,
     note_torn_copies,
     read_labelled_split,
 )
-from classify.errors import SplitError, TrainError
+from classify.errors import ClassifyError, SplitError, TrainError
 from classify.heads import list_options
 from classify.measures import (
     BootstrapConfig,
@@ -56,6 +57,7 @@ from classify.training import (
     refuse_untunable,
 )
 from classify.training_report import TrainingReport
+from embed.machine import real_path
 from embed.store import EmbeddingStore
 
 _LATE = 1.1  # times the budget is worth a note
@@ -104,6 +106,7 @@ def train_head(
     _refuse_misplaced(config, budget_s)
     with EmbeddingStore(store) as opened:
         found = _Material.read(opened, split, labels, config)
+        _refuse_own_labels(output, labels_of_split(split, found.split, labels)[0].path)
         if on_start is not None:
             on_start(replaced)
         selection = _choose(found, config, budget_s)
@@ -137,6 +140,15 @@ def train_head(
     )
     classifier.save(output, reports={**report.files(), LEARNED_FILE: learned}, overwrite=overwrite)
     return report
+
+
+def _refuse_own_labels(output: Path, labels: str | Path | None) -> None:
+    """Raise ClassifyError if the labels are in a file that is deleted with the head in the folder."""
+    if labels is not None and real_path(labels).parent == real_path(output):
+        raise ClassifyError(
+            f"{labels} has the labels of this training, and would be deleted with the head that is in {output}. Name "
+            "another folder for the new head."
+        )
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,22 @@ def test_of_several_labels_the_suggestion_is_all_that_the_video_should_have(
     assert len(row["suggestion"].split("|")) < 3
 
 
+@pytest.mark.parametrize("names_labels", [True, False])
+def test_a_suspects_file_that_has_the_labels_is_not_deleted_with_its_head(
+    names_labels: bool, make_page: MakePage, tmp_path: Path, toy_store: Path, run: Run
+) -> None:
+    make_page()
+    labels = ["--labels", "head/suspects.csv"]
+    assert run("split_videos", toy_store, *labels, "-o", "again.csv").exit_code == 0
+    before = (tmp_path / "head" / "suspects.csv").read_text()
+
+    result = run("train_head", toy_store, *labels[: 2 * names_labels], "--split", "again.csv", "-o", "head")
+
+    assert result.exit_code == 2
+    assert "has the labels of this training, and would be deleted with the head that is in head" in result.output
+    assert (tmp_path / "head" / "suspects.csv").read_text() == before
+
+
 def test_a_suspects_file_that_was_edited_is_not_lost_to_the_next_training(
     make_page: MakePage, tmp_path: Path, toy_store: Path, run: Run
 ) -> None:
