@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.classifier import LEARNED_FILE, VideoClassifier, digest_videos, refuse_output_folder
+from classify.classifier import LEARNED_FILE, VideoClassifier, list_learned, refuse_output_folder
 from classify.comparison import (
     AUTO,
     BUDGET_S,
@@ -115,7 +115,7 @@ def train_head(
         # Measuring a very large set takes more memory than training. The head is saved first, in case that fails.
         names = found.table.names
         plain = VideoClassifier(run.head, names, run.thresholds, opened.provenance, run.config, members=members)
-        learned = "\n".join((*digest_videos(opened, [found.split.ids[row] for row in found.learned]), ""))
+        learned = list_learned(opened, [found.split.ids[row] for row in found.learned])
         if replaced is None:
             plain.save(output, reports={LEARNED_FILE: learned})
         held_out = None if selection is None else selection.held_out

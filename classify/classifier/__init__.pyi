@@ -5,7 +5,12 @@ from .head_folder import (
     refuse_edited_labels as refuse_edited_labels,
     refuse_output_folder as refuse_output_folder,
 )
-from .learned import LEARNED_FILE as LEARNED_FILE, digest_videos as digest_videos, read_learned as read_learned
+from .learned import (
+    LEARNED_FILE as LEARNED_FILE,
+    digest_videos as digest_videos,
+    list_learned as list_learned,
+    read_learned as read_learned,
+)
 from .prediction import (
     PredictConfig as PredictConfig,
     Prediction as Prediction,

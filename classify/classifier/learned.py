@@ -1,9 +1,10 @@
 """Which videos a head has learned from, kept in its folder, so that it is not tested on them by mistake.
 
-    head/learned.txt    a line for each training and validation video: 16 hex digits of a sha256
+    head/learned.txt    lines for each training and validation video: 16 hex digits of a sha256
 
-The digits are of a video's content hash, or of its id where the store knows no content: they tell that a video is the
-same file under another name, and give away neither names nor labels.
+The digits are of a video's content hash, where the store knows it, and of its id. They tell that a video is the same
+file under another name, and give away neither names nor labels. A video whose content is unknown is looked for by its
+id.
 """
 
 from collections.abc import Sequence
@@ -17,10 +18,16 @@ from embed.store import EmbeddingStore
 _DIGITS = 16
 
 
+def list_learned(store: EmbeddingStore, ids: Sequence[str]) -> str:
+    """Return the text of the file for the videos that a head has learned from."""
+    by_id = (_digits(f"id {video_id}") for video_id in ids)
+    return "\n".join((*dict.fromkeys((*digest_videos(store, ids), *by_id)), ""))
+
+
 def digest_videos(store: EmbeddingStore, ids: Sequence[str]) -> tuple[str, ...]:
-    """Return the line of each video, (N,)."""
+    """Return the line by which each video is looked for, (N,): of its content, or of its id."""
     keys = (known or f"id {video_id}" for video_id, known in zip(ids, content_hashes(store, ids), strict=True))
-    return tuple(hash_text(key)[:_DIGITS] for key in keys)
+    return tuple(map(_digits, keys))
 
 
 def read_learned(head: Path) -> frozenset[str] | None:
@@ -29,3 +36,7 @@ def read_learned(head: Path) -> frozenset[str] | None:
         return frozenset(read_file(head, LEARNED_FILE).decode("ascii").split())
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def _digits(key: str) -> str:
+    return hash_text(key)[:_DIGITS]

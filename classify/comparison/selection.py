@@ -203,8 +203,9 @@ def _partitions(table: LabelTable, seed: int) -> list[list[NDArray[np.bool_]]]:
         folds.append([test for test in tests if table.targets[~test].any(axis=0).sum() > 1])
     if not any(folds):
         what = "video" if table.groups is None else "group"
+        within = "" if table.groups is None else f" in {counted(unit_count, what)}"
         raise TrainError(
-            f"{counted(len(table.ids), 'training video')} in {counted(unit_count, what)} cannot be cross-validated: "
+            f"{counted(len(table.ids), 'training video')}{within} cannot be cross-validated: "
             f"whatever is held out, fewer than two labels are left to learn. Add {what}s, or name a head with --arch."
         )
     return [tests for tests in folds if tests]

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.data.label_sources import list_first
 from classify.data.labels import LabelTable
 from classify.data.sharing import learn_first, share_videos, shown_targets
 from classify.data.split_files import PARTS, Split
@@ -57,7 +58,8 @@ def extend_split(
     present = set(content_hashes) - {""}
     named = zip(kept.ids, _hashes_of(kept), strict=True)
     gone = {video_id for video_id, content_hash in named if content_hash not in present} - set(table.ids)
-    notes = _describe(gone, moved, name, own, parts)
+    held_out = [video_id for video_id, part in zip(kept.ids, kept.parts, strict=True) if part != "train"]
+    notes = _describe(gone, [video_id for video_id in held_out if video_id in gone], moved, name, own, parts)
     return Split(table.ids, tuple(PARTS[part] for part in parts), table.groups), notes
 
 
@@ -167,9 +169,14 @@ def _round(sizes: NDArray[np.float64], total: int) -> NDArray[np.int64]:
 
 
 def _describe(
-    gone: Set[str], moved: Sequence[str], name: str, own: NDArray[np.int64], parts: NDArray[np.int64]
+    gone: Set[str],
+    held_out: Sequence[str],
+    moved: Sequence[str],
+    name: str,
+    own: NDArray[np.int64],
+    parts: NDArray[np.int64],
 ) -> tuple[str, ...]:
-    """Return notes: how many videos kept their parts, where the others went, and how many are gone."""
+    """Return notes: how many videos kept their parts, where the others went, how many are gone, which did not train."""
     fresh = parts[own == _FREE]
     placed = ", ".join(f"{(fresh == place).sum()} in {part}" for place, part in enumerate(PARTS))
     notes = [f"{counted(int((own != _FREE).sum()), 'video')} kept the parts of {name}; {len(fresh)} new: {placed}."]
@@ -178,4 +185,9 @@ def _describe(
     if gone:
         left = counted(len(gone), "id")
         notes.append(f"Left out, since the store has no labelled video of them now: {left} of {name}.")
+    if held_out:
+        notes.append(
+            f"Of these, {len(held_out)} validated or tested: {list_first(held_out)}. When they are back, --keep {name} "
+            "places them as before, so keep that file."
+        )
     return tuple(notes)

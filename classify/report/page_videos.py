@@ -80,7 +80,7 @@ def _correction(found: Findings) -> str:
         f"<p><code>{path}</code> lists every video with its label. "
         f"{_first_rows(len(found.doubts))} Look at the videos, edit the column <code>label</code>, and train "
         "again with the edited file:</p>"
-        f"{commands}<p>Add the other options of the first split, such as --by-folder, to the first command. The "
+        f"{commands}<p>Videos keep their parts. The "
         "old split file holds the old labels, so train-head refuses it with the new ones.</p></div>"
     )
 

@@ -207,7 +207,7 @@ def _remarks(report: TrainingReport) -> list[str]:
     calibrated = f"Calibration error on test ({found.bins} bins): {found.error:.3f}; {_temperature_of(report)}."
     return [
         report.test_use,
-        "majority gives every video the most frequent labels; logistic regression sees each video's mean vector, and "
+        "majority knows only how frequent each label is; logistic regression sees each video's mean vector, and "
         "logistic statistics also its deviation and change.",
         *_remarks_on(test, _tested_values(report), calibrated),
         *_threshold_remarks(report),

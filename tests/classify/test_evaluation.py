@@ -93,6 +93,22 @@ def test_a_training_video_is_known_by_its_content_under_another_name(
     assert found.evaluation.metrics.videos == 4  # three of the test part, and the new one
 
 
+def test_a_training_video_whose_content_is_unknown_is_known_by_its_id(
+    run: Run, tmp_path: Path, provenance: Provenance
+) -> None:
+    ids = {f"{name}/{name}{number}.mp4": name for name in CLASSES for number in range(10)}
+    store = write_store(tmp_path / "first.h5", provenance, ids)
+    run("split_videos", store, "-o", "split.csv")
+    run("train_head", store, "--split", "split.csv", "--epochs", 1)
+    with StoreWriter(tmp_path / "later.h5", provenance) as writer:
+        for video_id in (*ids, "hug/new.mp4"):
+            writer.append(VideoRecord(video_id), np.ones((4, DIMENSION)), np.arange(4))
+
+    found = evaluate_head(tmp_path / "head", tmp_path / "later.h5", tmp_path / "evaluation")
+
+    assert found.evaluation.metrics.videos == 4  # three of the test part, and the new one
+
+
 def test_a_store_of_videos_that_the_head_learned_from_leaves_nothing_to_measure(
     head: Path, tmp_path: Path, provenance: Provenance
 ) -> None:
@@ -167,8 +183,12 @@ def test_nothing_is_measured_where_nothing_is_left(head: Path, tmp_path: Path, p
 
 
 def test_an_output_folder_with_other_files_is_refused_before_any_work(head: Path) -> None:
-    with pytest.raises(ClassifyError, match=r"holds 'head\.json', which is not part of an evaluation"):
+    with pytest.raises(ClassifyError, match=r"lies in .*head, an input of this command\. Name a folder outside"):
         evaluate_head(head, "no-store.h5", head)
+    (head.parent / "notes").mkdir()
+    (head.parent / "notes" / "mine.txt").touch()
+    with pytest.raises(ClassifyError, match=r"holds 'mine\.txt', which is not part of an evaluation"):
+        evaluate_head(head, "no-store.h5", head.parent / "notes")
 
 
 def test_other_vectors_and_other_folders_are_refused(head: Path, tmp_path: Path, provenance: Provenance) -> None:
@@ -177,8 +197,9 @@ def test_other_vectors_and_other_folders_are_refused(head: Path, tmp_path: Path,
 
     with pytest.raises(EncoderMismatch, match="does not give vectors of the kind"):
         evaluate_head(head, store, tmp_path / "evaluation")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(HeadError, match=r"holds no head\.json"):
-        evaluate_head(tmp_path, store, tmp_path / "evaluation")
+        evaluate_head(tmp_path / "empty", store, tmp_path / "evaluation")
 
 
 def test_several_labels_are_measured_with_the_thresholds_of_the_head(

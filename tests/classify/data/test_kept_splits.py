@@ -123,7 +123,7 @@ def test_a_new_video_of_a_known_group_goes_where_the_group_is_even_if_its_videos
     parts, notes = extend(table_of(dict.fromkeys(groups, "hug"), groups), kept)
 
     assert parts == {"b.mp4": "train", "c.mp4": "test", "d.mp4": "train"}
-    assert notes[-1].endswith("now: 1 id of split.csv.")
+    assert notes[-2].endswith("now: 1 id of split.csv.")
 
 
 def test_a_new_group_stays_whole() -> None:
@@ -218,3 +218,14 @@ def test_groups_that_were_asked_for_are_asked_for_again() -> None:
     kept = Split(("a.mp4", "b.mp4"), ("test", "test"), ("trip", "trip"), content_hashes=("aaa", "bbb"))
     with pytest.raises(SplitError, match=r"split.csv keeps groups whole. Use --group-by, or --group-near-duplicates"):
         extend(table_of({"a.mp4": "hug", "b.mp4": "hug"}), kept)
+
+
+def test_videos_that_tested_and_are_gone_are_named() -> None:
+    kept = Split(("a.mp4", "b.mp4", "c.mp4", "d.mp4"), ("train", "test", "validation", "train"))
+
+    _, notes = extend(table_of({"d.mp4": "hug"}), kept)
+
+    assert notes[-1] == (
+        "Of these, 2 validated or tested: b.mp4, c.mp4. When they are back, --keep split.csv places them as before, so "
+        "keep that file."
+    )
