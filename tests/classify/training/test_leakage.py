@@ -207,6 +207,6 @@ def test_a_head_that_is_chosen_is_chosen_and_trained_without_the_test_videos(
     assert clean.selection is not None
     assert poisoned.selection is not None
     tried = [[(found.settings, found.scores) for found in report.selection.tried] for report in (clean, poisoned)]
-    assert len(tried[0]) == 8
+    assert len(tried[0]) == 9
     assert tried[0] == tried[1]
     assert_only_the_test_differs(clean, poisoned)
