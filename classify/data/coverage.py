@@ -107,13 +107,28 @@ class _Search:
         found = [self._best(item, place) for item in items.tolist() for place in places]
         best = min((entry for entry in found if entry is not None), default=None)
         if best is None:
-            return False
+            return self._fill_and_move(items.tolist(), places)
         *_, item, other, place = best
         own = int(self.parts[item])
         self._move(item, place)
         if other != _NOTHING:
             self._move(other, own)
         return True
+
+    def _fill_and_move(self, items: list[int], places: list[int]) -> bool:
+        """Move an item that is alone in its part, after another part has given an item that it can do without."""
+        for item in items:
+            own = int(self.parts[item])
+            for giver in np.flatnonzero(np.bincount(self.parts, minlength=len(self._room)) > 1).tolist():
+                if giver == own or giver in places or self._only(own, places[0])[self._shows[[item]].indices].any():
+                    continue
+                kept = self._only(giver, own).astype(np.int64)
+                free = np.flatnonzero((self.parts == giver) & (self._shows @ kept == 0))
+                if len(free):
+                    self._move(int(free[0]), own)
+                    self._move(item, places[0])
+                    return True
+        return False
 
     def _best(self, item: int, place: int) -> tuple[float, float, int, int, int] | None:
         """Return the best exchange that brings an item to a part: its costs, the item, the other item, the part."""

@@ -4,7 +4,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import assume, example, given, settings, strategies as st
 
 from classify.data.kept_splits import extend_split
 from classify.data.labels import LabelTable
@@ -150,7 +150,8 @@ def test_train_grows_where_it_has_fewer_videos_than_there_are_labels_and_a_note_
     assert notes == ("Train has 8 videos instead of 4, since every label should have one there.",)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=200, derandomize=True)
+@example([{"a"}, {"a"}, {"b"}, {"b"}, {"c"}, {"d"}, {"e"}, {"f"}], (0.5, 0.3), 0)
 @given(SINGLE | SETS, SIZES, st.integers(0, 99))
 def test_every_label_trains_if_any_split_could_train_it(
     labels: list[set[str]], sizes: tuple[float, float], seed: int
@@ -166,7 +167,7 @@ def test_every_label_trains_if_any_split_could_train_it(
     assert not can_train_all(table, others) or labels_in(table, split.indices("train")) == set(table.names)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=20, derandomize=True)
 @given(st.data(), SETS, SIZES, st.integers(0, 99))
 def test_every_label_trains_if_any_split_of_the_groups_could_train_it(
     data: st.DataObject, labels: list[set[str]], sizes: tuple[float, float], seed: int
@@ -206,7 +207,7 @@ def can_fold(table: LabelTable, folds: int) -> bool:
     )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=20, derandomize=True)
 @given(st.data(), st.lists(st.sets(st.sampled_from("abcdefgh"), min_size=1, max_size=3), min_size=4, max_size=7))
 def test_in_folds_a_label_of_several_groups_trains_every_head_where_that_can_be(
     data: st.DataObject, labels: list[set[str]]
