@@ -28,7 +28,7 @@ FLOORS = {
         {"store"},
         {"decode_pool"},
         {"encoders"},
-        {"run"},
+        {"run", "interchange"},
         {"cli"},
     ),
     "classify": (
@@ -57,7 +57,7 @@ MORE_THAN_THE_STORE = {
 HEAVY = {
     *("av", "cleanlab", "cv2", "h5py", "matplotlib", "mlflow", "onnx", "onnxruntime"),
     *("onnxscript", "open_clip", "scipy", "sklearn", "tensorboardX", "timm", "torch", "torchvision"),
-    "wandb",
+    *("google_crc32c", "transformers", "wandb"),
 }
 NAMES_OF_NOTHING = {
     *("base", "common", "core", "handler", "handlers", "helper", "helpers", "manager", "misc", "processor"),

@@ -21,7 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from embed.encoders.contract import Encoder
 from embed.encoders.foreseen import lite_preprocessing
 from embed.encoders.loading import resolve_device
-from embed.encoders.torch_images import TorchImageEncoder, apply_precision, hash_module
+from embed.encoders.torch_encoder import TorchEncoder, apply_precision, hash_module
 from embed.encoders.torchvision_operators import declare_missing_operators
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.store import EncoderIdentity, Precision
@@ -58,7 +58,7 @@ def load(
     )
     _fold_normalisations(network)
     apply_precision(identity, network)
-    return TorchImageEncoder(identity, network, network, device=resolve_device(device))
+    return TorchEncoder(identity, network, network, device=resolve_device(device))
 
 
 def _fold_normalisations(network: nn.Module) -> None:

@@ -19,8 +19,20 @@ _FAMILIES = {
     "efficientnet-lite0": "efficientnet_lite",
     "efficientnet-lite1": "efficientnet_lite",
     "efficientnet-lite2": "efficientnet_lite",
+    **dict.fromkeys(
+        ("mvit_v1_b", "mvit_v2_s", "swin3d_t", "swin3d_s", "swin3d_b", "r2plus1d_18", "s3d"), "torchvision_clips"
+    ),
 }
-"""Models of our own families. open_clip is asked for every other name."""
+"""Model -> the module of its family. open_clip is asked for every other name without a prefix."""
+
+_PREFIXES = {
+    "timm": "timm_images",
+    "videomae": "transformers_clips",
+    "vjepa2": "transformers_clips",
+    "videoprism": "transformers_clips",
+    "pe-av": "transformers_clips",
+}
+"""What stands before a colon in the name of a model -> the module of its family."""
 
 _ADVICE = "Correct that package: resources/docs/write-an-encoder.md and embed.encoders.testing say what an encoder has."
 
@@ -98,8 +110,13 @@ def find_near(model: str, names: Sequence[str]) -> list[str]:
 def _factory(model: str) -> EncoderFactory:
     for point in entry_points(group="embed.encoders", name=model):
         return partial(_build_registered, point)
-    factory: EncoderFactory = import_module(f"embed.encoders.{_FAMILIES.get(model, 'open_clip')}").load
+    factory: EncoderFactory = import_module(f"embed.encoders.{_family_of(model)}").load
     return factory
+
+
+def _family_of(model: str) -> str:
+    prefix, colon, _ = model.partition(":")
+    return _FAMILIES.get(model) or (colon and _PREFIXES.get(prefix)) or "open_clip"
 
 
 def _build_registered(point: EntryPoint, model: str, **options: str | None) -> Encoder:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from embed.encoders.contract import PendingVectors, TextEncoder
 from embed.encoders.hub import cache_only, why_no_downloads
 from embed.encoders.loading import find_near, resolve_device
-from embed.encoders.torch_images import TorchImageEncoder, apply_precision, hash_module
+from embed.encoders.torch_encoder import TorchEncoder, apply_precision, hash_module
 from embed.encoders.torchvision_operators import declare_missing_operators
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.store import EncoderIdentity, Precision
@@ -42,7 +42,7 @@ class ClipEncoder:
         device: a torch device.
     """
 
-    def __init__(self, images: TorchImageEncoder, network: Any, device: str) -> None:
+    def __init__(self, images: TorchEncoder, network: Any, device: str) -> None:
         self.identity = images.identity
         self._images, self._network, self._device = images, network, device
 
@@ -100,7 +100,7 @@ def load(
         preprocessing=_preprocessing(config),
     )
     apply_precision(identity, network.visual)
-    return ClipEncoder(TorchImageEncoder(identity, network, network.encode_image, device=device), network, device)
+    return ClipEncoder(TorchEncoder(identity, network, network.encode_image, device=device), network, device)
 
 
 def load_tokenizer(model: str) -> Callable[[list[str]], torch.Tensor]:

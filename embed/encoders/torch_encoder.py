@@ -1,4 +1,4 @@
-"""A torch image model as an `Encoder`: bytes go to the device, are scaled and encoded there, and return as NumPy.
+"""A torch model of images or clips as an `Encoder`: bytes are scaled and encoded on the device, and return as NumPy.
 
 On an NVIDIA GPU, copies and computation overlap. Frames are copied as uint8, from page-locked memory, on a stream of
 their own, while the previous batch is computed. Vectors are copied back in the same way.
@@ -8,7 +8,7 @@ busy: at the end of every layer all wait for the last core, which is late whenev
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, final
 
@@ -22,19 +22,19 @@ from embed.encoders.contract import PendingVectors, ReadyVectors
 from embed.encoders.int8 import quantise_transformer
 from embed.errors import EncoderError
 from embed.machine import DaemonThreads, counted
-from embed.store import EncoderIdentity, hash_weights
+from embed.store import EncoderIdentity, Precision, hash_weights
 
 _MOST_AT_ONCE = 2  # batches on a CPU; each needs the memory of a batch's activations
 
 
 @final
-class TorchImageEncoder:
-    """Encode single frames with a torch model.
+class TorchEncoder:
+    """Encode frames, or clips of W frames, with a torch model.
 
     Args:
-        identity: the identity of the model.
+        identity: the identity of the model. Its window W says what one vector stands for.
         model: a model that `apply_precision` has converted. It is moved to `device`, frozen and set to eval mode.
-        forward: (B, 3, side_px, side_px) float -> (B, D), using the model.
+        forward: (B, 3, side_px, side_px) float, or (B, 3, W, side_px, side_px) where W > 1, -> (B, D).
         device: a torch device.
     """
 
@@ -48,14 +48,15 @@ class TorchImageEncoder:
         self._copying = Stream(self._device) if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
         # Weights in the order of the pixels (channels last), so that no convolution reorders either of them first.
         model.requires_grad_(False).eval().to(self._device)
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if identity.window == 1:
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # (pixel / 255 - mean) / std of each channel, as one product and one sum.
         mean, std = (torch.tensor(v) for v in (identity.preprocessing.mean, identity.preprocessing.std))
-        self._scale = (1 / (255 * std)).to(self._device)[:, None, None]
-        self._shift = (-mean / std).to(self._device)[:, None, None]
+        self._scale = (1 / (255 * std)).to(self._device)[:, None, None, None]
+        self._shift = (-mean / std).to(self._device)[:, None, None, None]
 
     def encode(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Encode (B, 1, side_px, side_px, 3) uint8 frames to (B, D) float32 vectors.
+        """Encode (B, W, side_px, side_px, 3) uint8 frames to (B, D) float32 vectors.
 
         Raises:
             EncoderError: the memory of the device is too small for such a batch. `begin` and its result raise it too.
@@ -89,7 +90,7 @@ class TorchImageEncoder:
 
     def _on_device(self, rgb: NDArray[np.uint8]) -> Tensor:
         """Return the pixels on the device, ready for the work that is queued next."""
-        pixels = torch.from_numpy(rgb[:, 0])
+        pixels = torch.from_numpy(rgb)
         if self._copying is None:
             return pixels.to(self._device)
         with torch.cuda.stream(self._copying):
@@ -100,10 +101,16 @@ class TorchImageEncoder:
         return copied
 
     def _vectors(self, pixels: Tensor) -> Tensor:
-        """(B, side_px, side_px, 3) uint8 -> (B, D) float32, on the device."""
+        """(B, W, side_px, side_px, 3) uint8 -> (B, D) float32, on the device."""
         is_bfloat16 = self.identity.precision == "bfloat16"
         with torch.autocast(self._device.type, torch.bfloat16, enabled=is_bfloat16):
-            return self._forward(pixels.permute(0, 3, 1, 2) * self._scale + self._shift).float()
+            return self._forward(self._scaled(pixels)).float()
+
+    def _scaled(self, pixels: Tensor) -> Tensor:
+        """Return the model's input, (B, 3, W, side_px, side_px), or (B, 3, side_px, side_px) where W is 1."""
+        if self.identity.window == 1:
+            return pixels[:, 0].permute(0, 3, 1, 2) * self._scale[..., 0] + self._shift[..., 0]
+        return pixels.permute(0, 4, 1, 2, 3) * self._scale + self._shift
 
 
 def _threads_that_share_the_cores() -> DaemonThreads:
@@ -145,6 +152,30 @@ def _fetch(vectors: Tensor) -> _FetchedVectors:
     arrived = Event(blocking=True)  # type: ignore[no-untyped-call]
     arrived.record(torch.cuda.current_stream(vectors.device))
     return _FetchedVectors(here, arrived)
+
+
+@final
+@dataclass(frozen=True)
+class TorchModel:
+    """A torch model with its weights, before it is an encoder: float32, on the CPU, in eval mode.
+
+    Each family of torch models has a function `build(model, *, pretrained) -> TorchModel`.
+
+    Args:
+        identity: the identity of the encoder that it becomes; its precision is float32.
+        network: the model.
+        forward: (B, 3, side_px, side_px) float, or (B, 3, W, side_px, side_px) where W > 1, -> (B, D), using `network`.
+    """
+
+    identity: EncoderIdentity
+    network: nn.Module
+    forward: Callable[[Tensor], Tensor]
+
+    def on(self, device: str, precision: Precision) -> TorchEncoder:
+        """Return the model as an encoder on a torch device. The network is converted in place."""
+        identity = replace(self.identity, precision=precision)
+        apply_precision(identity, self.network)
+        return TorchEncoder(identity, self.network, self.forward, device=device)
 
 
 def apply_precision(identity: EncoderIdentity, model: nn.Module) -> None:
