@@ -113,7 +113,7 @@ def evaluate_head(
     replaced = _refuse_output(folder, [head, store, *label_inputs(labels)], overwrite)
     classifier = VideoClassifier.load(head)
     with EmbeddingStore(store) as opened:
-        classifier.check(opened.provenance, str(store))
+        classifier.check(opened.provenance, str(store), is_labelled=True)
         table, notes = _read_table(Path(head), opened, labels, group_by, classifier)
         videos = open_videos(opened, table.ids, device=device)
         found = predict_probabilities(classifier.head, videos, classifier.thresholds, device=device)
@@ -164,7 +164,7 @@ def _read_table(
     seen, unsure = _seen(head, store, table)
     rows = np.flatnonzero(known.targets.any(axis=1) & ~seen)
     if not len(rows):
-        raise LabelError(_nothing_left(head, table, classifier.names, seen))
+        raise LabelError(_nothing_left(head, table, classifier.names, seen) + _other_folder(labels, strange))
     kept = known.take(rows)
     absent = [name for name, count in zip(kept.names, kept.targets.sum(axis=0), strict=True) if not count]
     notes = (
@@ -197,6 +197,17 @@ def _seen(head: Path, store: EmbeddingStore, table: LabelTable) -> tuple[NDArray
         note = f"{head} does not tell which videos it learned from. If some are among these, the figures are too high."
         return np.zeros(len(table.ids), dtype=np.bool_), (note,)
     return np.array([digest in learned for digest in digest_videos(store, table.ids)], dtype=np.bool_), ()
+
+
+def _other_folder(labels: Labels, strange: Sequence[str]) -> str:
+    """Return advice where the names of other folders may be the labels, else an empty text."""
+    config = label_config(labels)
+    if config.path is not None or config.label_folder is not None or not strange:
+        return ""
+    return (
+        " The labels here are the names of the innermost folders: if the head was trained with others, name them, such "
+        "as with --label-folder outermost."
+    )
 
 
 def _nothing_left(head: Path, table: LabelTable, known: tuple[str, ...], seen: NDArray[np.bool_]) -> str:

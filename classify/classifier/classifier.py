@@ -43,7 +43,7 @@ from classify.training import (
     configure_head,
     predict_probabilities,
 )
-from embed.store import Provenance, library_versions
+from embed.store import Provenance, describe_sampling, library_versions
 
 _READS = 3  # of a head that is replaced meanwhile
 
@@ -83,12 +83,13 @@ class VideoClassifier:
         """Return the labels for probabilities (N, C), as bool (N, C)."""
         return decide_labels(probabilities, self.thresholds)
 
-    def check(self, provenance: Provenance, name: str) -> None:
+    def check(self, provenance: Provenance, name: str, *, is_labelled: bool = False) -> None:
         """Raise EncoderMismatch if vectors were not made in the same way as those that the head learned from.
 
         Args:
             provenance: how the vectors were made.
             name: the name of their source, for the message.
+            is_labelled: True if the head is measured on them, and not asked to label them.
 
         Raises:
             EncoderMismatch: encoder, weights, preprocessing or sampling differ.
@@ -96,9 +97,13 @@ class VideoClassifier:
         difference = provenance.difference(self.provenance)
         if difference is not None:
             encoder = self.provenance.encoder
+            own = f"the head's own encoder ({encoder.model}, weights {encoder.pretrained})"
+            sampling = describe_sampling(self.provenance.sampling)
+            remedy = f"Embed these videos with {own} and sampling ({sampling}), into another store"
+            if not is_labelled:
+                remedy = f"Label the videos themselves with {own}"
             raise EncoderMismatch(
-                f"{name} does not give vectors of the kind that this head learned from: its {difference}. Label the "
-                f"videos themselves with the head's own encoder ({encoder.model}, weights {encoder.pretrained}), or "
+                f"{name} does not give vectors of the kind that this head learned from: its {difference}. {remedy}, or "
                 "train a head on these vectors."
             )
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier.classifier import VideoClassifier
-from classify.classifier.prediction_files import COLUMNS, OF_LABEL, describe_predictions_file
+from classify.classifier.prediction_files import COLUMNS, OF_LABEL, describe_predictions_file, plain_cell
 from classify.comparison import make_prompts
 from classify.data import SEPARATOR, Labels, read_labels
 from classify.files import csv_text, refuse_output_file, write_whole
@@ -130,7 +130,7 @@ class Predictions:
             spreadsheet_safe: True writes `'` before each cell that a spreadsheet would take for a formula.
         """
         rows = self._rows()
-        return csv_text(map(_plain_cell, row) for row in rows) if spreadsheet_safe else csv_text(rows)
+        return csv_text(map(plain_cell, row) for row in rows) if spreadsheet_safe else csv_text(rows)
 
     def _rows(self) -> Iterator[list[str]]:
         """Yield the rows of a predictions file, one at a time: all cells of a large set would fill the memory."""
@@ -142,14 +142,6 @@ class Predictions:
         for failure in self.failures:
             said = f"{failure.reason}: {failure.detail}"
             yield [failure.id, failure.location, "", "", said, *([""] * len(self.names))]
-
-
-def _plain_cell(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula.
-
-    Source: https://owasp.org/www-community/attacks/CSV_Injection.
-    """
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
 
 
 def predict_videos(

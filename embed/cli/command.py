@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, TypeVar, final
 
@@ -218,7 +219,9 @@ class CommandGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            raise click.UsageError(cleaned(error.format_message(), args), error.ctx) from None
+            near = get_close_matches(args[0], self._homes, 1) if args else []
+            advice = f" Perhaps you mean {near[0]}." if near else ""
+            raise click.UsageError(f"{cleaned(error.format_message(), args)}{advice}", error.ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write what each command does, without loading it."""

@@ -182,6 +182,16 @@ def test_nothing_is_measured_where_nothing_is_left(head: Path, tmp_path: Path, p
     assert not (tmp_path / "evaluation").exists()
 
 
+def test_folders_that_are_no_labels_of_the_head_name_the_option_for_other_folders(
+    run: Run, head: Path, tmp_path: Path, provenance: Provenance
+) -> None:
+    store = write_store(tmp_path / "s.h5", provenance, {"hug/take1/a.mp4": "hug", "kick/take1/b.mp4": "kick"})
+
+    with pytest.raises(LabelError, match=r"names of the innermost folders: .* such as with --label-folder outermost"):
+        evaluate_head(head, store, tmp_path / "evaluation")
+    assert run("evaluate_head", head, store, "--label-folder", "outermost").exit_code == 0
+
+
 def test_an_output_folder_with_other_files_is_refused_before_any_work(head: Path) -> None:
     with pytest.raises(ClassifyError, match=r"lies in .*head, an input of this command\. Name a folder outside"):
         evaluate_head(head, "no-store.h5", head)
@@ -195,7 +205,7 @@ def test_other_vectors_and_other_folders_are_refused(head: Path, tmp_path: Path,
     sampled = replace(provenance, sampling={"name": "uniform", "count": 5})
     store = write_store(tmp_path / "s.h5", sampled, {"hug/a.mp4": "hug"})
 
-    with pytest.raises(EncoderMismatch, match="does not give vectors of the kind"):
+    with pytest.raises(EncoderMismatch, match="Embed these videos with the head's own encoder"):
         evaluate_head(head, store, tmp_path / "evaluation")
     (tmp_path / "empty").mkdir()
     with pytest.raises(HeadError, match=r"holds no head\.json"):

@@ -21,6 +21,7 @@ from classify import (
     split_videos,
     train_head,
 )
+from classify.classifier.prediction_files import describe_predictions_file
 from classify.data.label_sources.label_files import read_label_file
 from embed import EmbedConfig, EmbeddingStore, Failure, Provenance, UniformFrames, embed_videos
 from tests.media import write_video
@@ -148,6 +149,15 @@ def test_a_cell_that_a_spreadsheet_takes_for_a_formula_is_quoted_if_that_is_aske
     assert exact[1][:3] == ["-a.mp4", "/v/-a.mp4", formula]
     assert safe[1][:3] == ["'-a.mp4", "/v/-a.mp4", f"'{formula}"]
     assert not [cell for row in safe for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+def test_a_predictions_file_with_quoted_cells_is_known_as_one(tmp_path: Path) -> None:
+    found = Predictions(("=x", "'y"), (Prediction("-a.mp4", ("=x", "'y"), {"=x": 1.0, "'y": 0.9}),), ())
+    for name, is_safe in (("safe.csv", True), ("exact.csv", False)):
+        (tmp_path / name).write_text(found.to_csv(spreadsheet_safe=is_safe))
+
+    assert describe_predictions_file(tmp_path / "safe.csv") == "the predictions for 1 video"
+    assert describe_predictions_file(tmp_path / "exact.csv") == "the predictions for 1 video"
 
 
 def test_only_failed_rows_of_a_predictions_file_have_an_error() -> None:

@@ -110,7 +110,7 @@ def test_a_subcommand_that_does_not_exist_is_wrong_usage() -> None:
     result = CliRunner().invoke(framehead, ["train-heads"])
 
     assert result.exit_code == 2
-    assert "No such command 'train-heads'" in result.stderr
+    assert "No such command 'train-heads'. Perhaps you mean train-head." in result.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
