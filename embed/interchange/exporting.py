@@ -7,15 +7,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from embed.errors import SourceError
-from embed.interchange.quantisation import LEAST, MOST, nearest_codes, quantise
 from embed.interchange.tfrecords import frame_record
 from embed.interchange.vocabulary import SEPARATOR, read_vocabulary
 from embed.interchange.youtube8m import DIMENSIONS, FAMILY, MEAN, LabelledVectors, write_video
 from embed.machine import open_regular, refuse_output
-from embed.store import EmbeddingStore, refusal_of, replaced_file
+from embed.store import EmbeddingStore, count_clipped, nearest_codes, quantise, refusal_of, replaced_file
 
 _COLUMNS = ("path", "labels")
 
@@ -91,7 +88,7 @@ def export_youtube8m(
             file.write(frame_record(write_video(video, sizes, None if is_mean else encode)))
             videos, vectors, values = videos + 1, vectors + len(rows), values + rows.size
             unlabelled += video_id not in known
-            cut += 0 if is_mean else int(np.count_nonzero((rows < LEAST) | (rows > MOST)))
+            cut += 0 if is_mean else count_clipped(rows)
             if on_progress:
                 on_progress(videos, len(opened))
     return ExportSummary(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.interchange.examples import MessageError, new_example, parse_example
-from embed.interchange.quantisation import dequantise
+from embed.store import dequantise
 
 Feature = Literal["rgb", "audio"]
 FAMILY = "youtube8m"

@@ -12,9 +12,16 @@ from .provenance import (
     Fidelity as Fidelity,
     Precision as Precision,
     Provenance as Provenance,
+    Storage as Storage,
     describe_sampling as describe_sampling,
     hash_weights as hash_weights,
     library_versions as library_versions,
+)
+from .quantisation import (
+    count_clipped as count_clipped,
+    dequantise as dequantise,
+    nearest_codes as nearest_codes,
+    quantise as quantise,
 )
 from .reading import EmbeddingStore as EmbeddingStore, VideoVectors as VideoVectors, is_store as is_store
 from .records import Failure as Failure, VideoRecord as VideoRecord, kept_location as kept_location

@@ -5,8 +5,12 @@ of texts of variable length. A block of zeros in that heap makes the HDF5 librar
 texts, and none is read. Older formats have no checksums: they are read in another process.
 """
 
+import errno
 import math
 import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -14,11 +18,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.errors import StoreError
-from embed.machine import open_regular
+from embed.errors import StoreDamaged, StoreError
+from embed.machine import open_regular, remedy_for
+from embed.store.quantisation import OFFSET, SCALE
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SCALE_OF: dict[str, dict[str, float]] = {"float16": {}, "uint8": {"scale": SCALE, "offset": OFFSET}}
+"""Type of rows -> attributes of /embeddings: a value is code * scale + offset."""
 _LONGEST_TEXT_BYTES = 1 << 20
+_UNDAMAGED = (errno.EACCES, errno.EMFILE, errno.ENFILE)
+"""Errors that say nothing about what a file holds."""
 
 
 def is_hdf5(path: Path) -> bool:
@@ -59,6 +68,20 @@ def read_attribute(owner: h5py.File | h5py.Dataset, name: str) -> str | int | No
         raise ValueError(f"the attribute {name} claims {kind.get_size()} bytes")
     value = owner.attrs[name]
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else int(value)
+
+
+def check_row_type(rows: h5py.Dataset, expected: np.dtype[Any]) -> None:
+    """Compare the type of rows, and what their codes stand for, with what a store says of them.
+
+    Raises:
+        ValueError: they differ, or what codes stand for is missing.
+    """
+    if rows.dtype != expected:
+        raise ValueError(f"rows are {rows.dtype}, but its provenance says {expected}")
+    for name, value in SCALE_OF[expected.name].items():
+        stored = rows.attrs.get_id(name) if name in rows.attrs else None
+        if stored is None or stored.dtype != np.float64 or stored.shape != () or rows.attrs[name] != value:
+            raise ValueError(f"the attribute {name} of /embeddings, by which codes are read, is not {value}")
 
 
 def own_dataset(file: h5py.File, name: str) -> h5py.Dataset:
@@ -134,3 +157,29 @@ class RowReader:
 def fixed_text(text: str) -> np.bytes_:
     """Return a text as an attribute of fixed length."""
     return np.bytes_(text.encode("utf-8", "surrogateescape"))
+
+
+@contextmanager
+def damage_of(path: Path) -> Iterator[None]:
+    """Turn h5py's errors about a damaged or foreign file into StoreDamaged, and refused access into StoreError."""
+    try:
+        yield
+    except (FileNotFoundError, StoreError):
+        raise
+    except OSError as error:
+        if error.errno not in _UNDAMAGED:
+            raise _damaged(path, error) from error
+        remedy = remedy_for(error, "Allow this user to read it, and the folders above it")
+        raise StoreError(
+            f"{path} cannot be opened: {os.strerror(error.errno)}. {remedy}, and run the same command again."
+        ) from error
+    except (LookupError, RuntimeError, TypeError, ValueError, AttributeError, EOFError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> StoreDamaged:
+    return StoreDamaged(
+        f"{path} is not a store of embeddings, or a damaged one: {error}. Run inspect-embeddings "
+        f"{shlex.quote(str(path))} --repair NEW to save the undamaged videos into a new store, or embed the videos "
+        "again."
+    )

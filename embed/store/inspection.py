@@ -159,15 +159,15 @@ def verify_store(store: EmbeddingStore) -> list[str]:
     problems = [*_damaged_columns(store)]
     for video_id in store.ids:
         try:
-            video = store.read_unchecked(video_id)
+            stored = store.read_stored(video_id)
         except EmbedError as error:
             problems.append(f"{video_id}: its rows cannot be read ({error})")
             continue
-        if not len(video.vectors):
+        if not len(stored.rows):
             problems.append(f"{video_id}: it has no rows")
-        elif not np.isfinite(video.vectors).all():
+        elif not np.isfinite(stored.rows).all():
             problems.append(f"{video_id}: a value is not finite")
-        elif not store.is_as_written(video_id, video):
+        elif stored.is_damaged:
             problems.append(f"{video_id}: its rows are not the ones that were written (checksum)")
     return problems
 

@@ -1,6 +1,7 @@
 """One immutable HDF5 file of a store. It is written as a whole, and read as if it were hostile.
 
-    /embeddings           (N, D) float16    rows of all videos, one after another
+    /embeddings           (N, D) float16    rows of all videos, one after another; or uint8 codes, with the attributes
+                                            scale and offset: a value is code * scale + offset
     /timestamps_s         (N,)   float32    the moment of each row, on the clock of its video's timeline
     /videos/{column}      (V,)              one entry per video, sorted by id: `VideoRecord`, first_row, row_count,
                                             crc32 (`checksum_rows`), record_crc32 (`checksum_record`)
@@ -13,10 +14,7 @@ on the way to a million datasets (h5py issue 2540). Measured on 10,000 videos, a
 than one dataset per video. A file may come from anywhere, so nothing in it is trusted (`embed.store.hdf5_reading`).
 """
 
-import errno
 import json
-import os
-import shlex
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,9 +27,19 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.errors import StoreDamaged, StoreError
-from embed.machine import read_apart, remedy_for
-from embed.store.hdf5_reading import RowReader, fixed_text, is_checksummed, own_dataset, read_attribute, read_column
+from embed.errors import StoreDamaged
+from embed.machine import read_apart
+from embed.store.hdf5_reading import (
+    SCALE_OF,
+    RowReader,
+    check_row_type,
+    damage_of,
+    fixed_text,
+    is_checksummed,
+    own_dataset,
+    read_attribute,
+    read_column,
+)
 from embed.store.provenance import Provenance
 from embed.store.records import ADDED_LATER, Failure, VideoRecord
 from embed.store.revision import Revision
@@ -57,16 +65,14 @@ COLUMNS: dict[str, dict[str, str]] = {
 }
 _ATTRIBUTES = ("format", "provenance", "created", "merged_through", "crc32")
 _COPY_BYTES = 64 << 20
-_UNDAMAGED = (errno.EACCES, errno.EMFILE, errno.ENFILE)
-"""Errors that say nothing about what a file holds."""
 
 
 @dataclass(frozen=True)
 class EmbeddedVideo:
-    """The vectors of one video before they are written to a store: (T, D) float16 and (T,) float32."""
+    """The vectors of one video before they are written to a store: (T, D) of its type, and (T,) float32."""
 
     record: VideoRecord
-    vectors: NDArray[np.float16]
+    vectors: NDArray[np.float16] | NDArray[np.uint8]
     timestamps_s: NDArray[np.float32]
 
 
@@ -103,8 +109,9 @@ class Piece:
         self.created = str(attributes["created"])
         self.merged_through = int(attributes["merged_through"] or 0)
         row_count, dimension = self.rows.shape
-        if dimension != self.provenance.encoder.dimension or self.rows.dtype != np.float16:
-            raise ValueError(f"rows are {self.rows.dtype} of {dimension} dimensions, unlike its provenance")
+        if dimension != self.provenance.encoder.dimension:
+            raise ValueError(f"rows are of {dimension} dimensions, unlike its provenance")
+        check_row_type(self.rows, self.provenance.row_type)
         if self.timestamps_s.shape != (row_count,) or self.timestamps_s.dtype != np.float32:
             raise ValueError(f"{self.timestamps_s.shape} {self.timestamps_s.dtype} timestamps for {row_count} rows")
         self._row_reader, self._moment_reader = (
@@ -128,15 +135,15 @@ class Piece:
             self._columns[table, name] = column
         return self._columns[table, name]
 
-    def read(self, first: int, count: int) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
-        """Read `count` rows from row `first` on, and their moments."""
-        rows, moments = np.empty((count, self.rows.shape[1]), np.float16), np.empty(count, np.float32)
+    def read(self, first: int, count: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Read `count` rows as they are stored, from row `first` on, and their moments."""
+        rows, moments = np.empty((count, self.rows.shape[1]), self.rows.dtype), np.empty(count, np.float32)
         self.read_into(rows, first)
         self.read_moments_into(moments, first)
         return rows, moments
 
-    def read_into(self, target: NDArray[np.float16], first: int) -> None:
-        """Fill `target` (T, D) with the rows from row `first` on."""
+    def read_into(self, target: NDArray[Any], first: int) -> None:
+        """Fill `target` (T, D), of the type of the rows, with the rows from row `first` on."""
         with damage_of(self.path):
             self._row_reader.read_into(target, first)
 
@@ -260,32 +267,6 @@ def what_it_lacks(path: Path) -> str:
 
 
 @contextmanager
-def damage_of(path: Path) -> Iterator[None]:
-    """Turn h5py's errors about a damaged or foreign file into StoreDamaged, and refused access into StoreError."""
-    try:
-        yield
-    except (FileNotFoundError, StoreError):
-        raise
-    except OSError as error:
-        if error.errno not in _UNDAMAGED:
-            raise _damaged(path, error) from error
-        remedy = remedy_for(error, "Allow this user to read it, and the folders above it")
-        raise StoreError(
-            f"{path} cannot be opened: {os.strerror(error.errno)}. {remedy}, and run the same command again."
-        ) from error
-    except (LookupError, RuntimeError, TypeError, ValueError, AttributeError, EOFError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> StoreDamaged:
-    return StoreDamaged(
-        f"{path} is not a store of embeddings, or a damaged one: {error}. Run inspect-embeddings "
-        f"{shlex.quote(str(path))} --repair NEW to save the undamaged videos into a new store, or embed the videos "
-        "again."
-    )
-
-
-@contextmanager
 def _new_piece(
     path: Path, provenance: Provenance, videos: Columns, failures: Columns, merged_through: int = -1
 ) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
@@ -311,7 +292,8 @@ def _new_piece(
             for name, column in columns.items():
                 file[f"{table}/{name}"] = column
                 file[f"{table}/{name}"].attrs["crc32"] = checksum_column(column)
-        rows = file.create_dataset("embeddings", (total, provenance.encoder.dimension), np.float16)
+        rows = file.create_dataset("embeddings", (total, provenance.encoder.dimension), provenance.row_type)
+        rows.attrs.update(SCALE_OF[provenance.storage])
         timestamps_s = file.create_dataset("timestamps_s", (total,), np.float32)
         file.flush()  # places what describes the file before the rows
         yield timestamps_s, rows
@@ -327,7 +309,7 @@ def _joined(pieces: Sequence[Piece], table: str, kept: NDArray[np.int64]) -> Col
 
 
 def _copy_rows(piece: Piece, new: tuple[h5py.Dataset, h5py.Dataset], first: int, start: int, count: int) -> None:
-    step = max(1, _COPY_BYTES // (2 * piece.rows.shape[1] + 4))
+    step = max(1, _COPY_BYTES // (piece.rows.dtype.itemsize * piece.rows.shape[1] + 4))
     for done in range(0, count, step):
         size = min(step, count - done)
         for table, read in zip(new, reversed(piece.read(first + done, size)), strict=True):

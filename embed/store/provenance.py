@@ -5,7 +5,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ _LIBRARIES = (
 
 Precision = Literal["float32", "bfloat16", "int8"]
 """The arithmetic of an encoder."""
+
+Storage = Literal["float16", "uint8"]
+"""The type in which a store holds a coefficient; uint8 by the formulas of `embed.store.quantisation`."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,10 @@ class Provenance:
         versions: library -> version when the store was made. Not compared.
         fidelity: how much a precision below float32 changes the vectors, if measured. Not compared.
         views: V names of `embed.video.views`. A video's rows are all T of the first view, then all T of the second, ...
+        storage: the type of a coefficient.
 
     Raises:
-        ValueError: a view does not exist.
+        ValueError: a view or a type does not exist.
     """
 
     encoder: EncoderIdentity
@@ -102,9 +106,17 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=dict)
     fidelity: Fidelity | None = None
     views: tuple[str, ...] = (CENTRE,)
+    storage: Storage = "float16"
 
     def __post_init__(self) -> None:
         check_views(self.views)
+        if self.storage not in get_args(Storage):
+            raise ValueError(f"storage is {self.storage!r}. Use one of {', '.join(get_args(Storage))}.")
+
+    @property
+    def row_type(self) -> np.dtype[Any]:
+        """The type of a store's rows."""
+        return np.dtype(self.storage)
 
     def difference(self, other: "Provenance") -> str | None:
         """Return why these vectors cannot be in one store with the other's: "dimension is 512, not 1280".
@@ -121,6 +133,8 @@ class Provenance:
         described = asdict(self)
         if self.views == (CENTRE,):  # the same text as before there were other views
             del described["views"]
+        if self.storage == "float16":
+            del described["storage"]
         return described
 
     @classmethod
@@ -144,6 +158,7 @@ class Provenance:
             encoder=EncoderIdentity(**encoder),
             fidelity=Fidelity(**fidelity) if fidelity else None,
             views=tuple(description.get("views", (CENTRE,))),
+            storage=description.get("storage", "float16"),
             **rest,
         )
 
@@ -217,4 +232,5 @@ def _compared(provenance: Provenance) -> dict[str, Any]:
     names = [f.name for f in fields(encoder) if f.name not in ("pretrained", "preprocessing")]
     flat = {name.replace("_", " "): getattr(encoder, name) for name in names}
     flat |= {f"preprocessing {key}": value for key, value in encoder.preprocessing.to_json().items()}
-    return flat | {"sampling": describe_sampling(provenance.sampling), "views": ", ".join(provenance.views)}
+    flat |= {"sampling": describe_sampling(provenance.sampling), "views": ", ".join(provenance.views)}
+    return flat | {"storage": "uint8 (--quantize)" if provenance.storage == "uint8" else provenance.storage}

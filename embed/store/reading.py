@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from embed.errors import StoreDamaged, StoreError
 from embed.machine import counted
-from embed.store.hdf5_reading import is_hdf5
+from embed.store.hdf5_reading import damage_of, is_hdf5
 from embed.store.parts import no_store, parts_folder, parts_in, piece_files
-from embed.store.pieces import COLUMNS, Piece, damage_of
+from embed.store.pieces import COLUMNS, Piece
+from embed.store.quantisation import dequantise
 from embed.store.records import Failure, VideoRecord
 from embed.store.tables import checksum_rows, decode_text, dtypes_of, find_id, find_ids, latest_of, record_at, row_spans
 
@@ -30,6 +31,20 @@ class VideoVectors:
 
     vectors: NDArray[np.float16]
     timestamps_s: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """The rows of one video as a store holds them: `rows` (T, D) float16 or uint8 codes, `timestamps_s` (T,) float32.
+
+    Args:
+        rows, timestamps_s: as stored.
+        is_damaged: True if they are not the ones that were written.
+    """
+
+    rows: NDArray[Any]
+    timestamps_s: NDArray[np.float32]
+    is_damaged: bool
 
 
 def is_store(path: str | Path) -> bool:
@@ -122,19 +137,22 @@ class EmbeddingStore:
             KeyError: the store has no such video.
             StoreDamaged: they are not as they were written.
         """
-        index = self._position_of(video_id)
-        video = self._read_at(index)
-        if not self._is_as_written(index, video):
+        stored = self.read_stored(video_id)
+        if stored.is_damaged:
             raise self._damaged([video_id])
-        return video
+        return VideoVectors(_decoded(stored.rows), stored.timestamps_s)
 
-    def read_unchecked(self, video_id: str) -> VideoVectors:
-        """Read as `read` does, but do not compare the checksum."""
-        return self._read_at(self._position_of(video_id))
+    def read_stored(self, video_id: str) -> StoredRows:
+        """Read one video's rows as they are stored, damaged or not: in a store of one byte a coefficient, the codes.
 
-    def is_as_written(self, video_id: str, video: VideoVectors) -> bool:
-        """Return True if what was read agrees with the checksum that was stored when it was written."""
-        return self._is_as_written(self._position_of(video_id), video)
+        Raises:
+            KeyError: the store has no such video.
+        """
+        index = self._position_of(video_id)
+        first, count = self.column("first_row")[index], self.row_counts[index]
+        rows, moments = self._pieces[self._piece_of[index]].read(int(first), int(count))
+        checksum = checksum_rows(self._ids[index], rows, moments)
+        return StoredRows(rows, moments, is_damaged=bool(checksum != self.column("crc32")[index]))
 
     def read_many(
         self, ids: Sequence[str], *, is_checked: bool = False
@@ -155,12 +173,12 @@ class EmbeddingStore:
         """
         chosen = self._index(ids)
         counts = self.row_counts[chosen]
-        rows = np.empty((int(counts.sum()), self.dimension), dtype=np.float16)
+        rows = np.empty((int(counts.sum()), self.dimension), self.provenance.row_type)
         for piece, first, place in self._spans(chosen):
             piece.read_into(rows[place], first)
         if is_checked:
             self._check_rows(ids, rows, counts)
-        return rows, counts
+        return _decoded(rows), counts
 
     def read_timestamps(self, ids: Sequence[str]) -> NDArray[np.float32]:
         """Read the moments of the rows that `read_many` returns: (R,) float32, seconds on the clock of each file.
@@ -206,15 +224,7 @@ class EmbeddingStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _read_at(self, index: int) -> VideoVectors:
-        first, count = self.column("first_row")[index], self.row_counts[index]
-        return VideoVectors(*self._pieces[self._piece_of[index]].read(int(first), int(count)))
-
-    def _is_as_written(self, index: int, video: VideoVectors) -> bool:
-        stored = self.column("crc32")[index]
-        return bool(checksum_rows(self._ids[index], video.vectors, video.timestamps_s) == stored)
-
-    def _check_rows(self, ids: Sequence[str], rows: NDArray[np.float16], counts: NDArray[np.int64]) -> None:
+    def _check_rows(self, ids: Sequence[str], rows: NDArray[Any], counts: NDArray[np.int64]) -> None:
         chosen, moments, first = self._index(ids), self.read_timestamps(ids), 0
         sums, stored_ids = self.column("crc32")[chosen].tolist(), self._ids[chosen].tolist()
         damaged = []
@@ -259,6 +269,11 @@ class EmbeddingStore:
         if np.any(positions < 0):
             raise KeyError(f"{self.path} has no video {ids[int(np.argmin(positions))]!r}")
         return positions
+
+
+def _decoded(rows: NDArray[Any]) -> NDArray[np.float16]:
+    """Return stored rows as vectors."""
+    return dequantise(rows) if rows.dtype == np.uint8 else rows
 
 
 def _open_pieces(path: Path) -> list[Piece]:

@@ -17,10 +17,10 @@ import h5py
 from embed.errors import EmbedError, StoreDamaged, StoreError, StoreMismatch
 from embed.machine import read_apart
 from embed.sources import RandomAccessFile
-from embed.store.hdf5_reading import own_dataset, read_attribute
+from embed.store.hdf5_reading import check_row_type, damage_of, own_dataset, read_attribute
 from embed.store.merging import merge_embeddings, refuse_other_output
 from embed.store.parts import has_begun, merged_through, no_store, parts_folder, parts_in, refuse_name, sequence_numbers
-from embed.store.pieces import COLUMNS, check_is_piece, damage_of, read_stored_column
+from embed.store.pieces import COLUMNS, check_is_piece, read_stored_column
 from embed.store.provenance import Provenance
 from embed.store.reading import EmbeddingStore
 from embed.store.records import Failure, VideoRecord
@@ -116,6 +116,7 @@ def salvage_piece(path: Path, output: Path) -> list[str]:
             name: read_stored_column(file, "videos", name, is_checked=False) for name in COLUMNS["videos"]
         }
         rows, timestamps_s = own_dataset(file, "embeddings"), own_dataset(file, "timestamps_s")
+        check_row_type(rows, provenance.row_type)
         lost = []
         with StoreWriter(output, provenance) as writer:
             for index in range(min(map(len, videos.values()))):

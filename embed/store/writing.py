@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Self, final
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from embed.store.parts import (
 )
 from embed.store.pieces import EmbeddedVideo, Piece, merge_pieces, write_piece
 from embed.store.provenance import Provenance
+from embed.store.quantisation import count_clipped, quantise
 from embed.store.reading import EmbeddingStore
 from embed.store.records import Failure, VideoRecord
 from embed.store.revision import Revision
@@ -44,6 +45,9 @@ class StoreWriter:
     Videos are committed in groups, with the first append that comes a second or more after the last commit. What is
     committed survives any crash. Leaving the `with` block commits and merges everything, also after an exception.
     After Ctrl-C it only commits, because nobody who stops a run wants to wait for a rewritten file.
+
+    If its provenance says one byte a coefficient, `quantised_count` is the number of coefficients that were made codes
+    so far, and `clipped_count` the number of those beyond +-2, which are cut off.
 
     At its end, a run over `name.h5` rewrites the whole file beside itself: with 8 GB, this takes tens of seconds and
     8 GB of disk space. In a folder of shards, only shards that are not full are merged.
@@ -70,6 +74,7 @@ class StoreWriter:
         except BaseException:
             unlock_store(self.path, self._lock)
             raise
+        self.quantised_count = self.clipped_count = 0  # coefficients
         self._videos: list[EmbeddedVideo] = []
         self._failures: dict[str, Failure] = {}
         self._waiting_bytes = 0
@@ -91,28 +96,33 @@ class StoreWriter:
         self.embedded = set(store.ids)
         self.failed = {failure.id: failure for failure in store.failures}
 
-    def append(self, record: VideoRecord, vectors: NDArray[np.floating], timestamps_s: NDArray[np.floating]) -> None:
+    def append(
+        self,
+        record: VideoRecord,
+        vectors: NDArray[np.floating] | NDArray[np.uint8],
+        timestamps_s: NDArray[np.floating],
+    ) -> None:
         """Add a video.
 
         Args:
             record: its id must not be in the store.
-            vectors: (T, D), finite after rounding to float16.
+            vectors: (T, D), finite after rounding to float16. A store of one byte a coefficient also takes codes
+                (uint8) as they are; of other vectors, values beyond +-2 are cut off and counted in `clipped_count`.
             timestamps_s: (T,).
 
         Raises:
             ValueError: the shapes do not fit, a value is not finite, or the id is taken or has a NUL in it.
         """
         _refuse_nul(record.id)
-        with np.errstate(over="ignore"):
-            rows = np.asarray(vectors, dtype=np.float16)
         moments = np.asarray(timestamps_s, dtype=np.float32)
         dimension = self.provenance.encoder.dimension
-        if rows.shape != (len(moments), dimension):
-            raise ValueError(f"{record.id}: vectors {rows.shape} do not fit {len(moments)} timestamps x {dimension}")
-        if not np.isfinite(rows).all():
-            raise ValueError(f"{record.id}: a vector has a value that float16 cannot hold")
+        if np.shape(vectors) != (len(moments), dimension):
+            raise ValueError(
+                f"{record.id}: vectors {np.shape(vectors)} do not fit {len(moments)} timestamps x {dimension}"
+            )
         if record.id in self.embedded:
             raise ValueError(f"{record.id} is in the store already")
+        rows = self._rows_of(record.id, np.asarray(vectors))
         self.embedded.add(record.id)
         self.failed.pop(record.id, None)
         self._videos.append(EmbeddedVideo(record, rows, moments))
@@ -205,6 +215,23 @@ class StoreWriter:
         else:
             self.close()
 
+    def _rows_of(self, video_id: str, vectors: NDArray[Any]) -> NDArray[Any]:
+        """Return vectors in the type of the store's rows, and count what that cuts off."""
+        is_coded = self.provenance.storage == "uint8"
+        if vectors.dtype == np.uint8:
+            if not is_coded:
+                raise ValueError(f"{video_id}: the vectors are codes (uint8), but the store holds float16")
+            return vectors
+        with np.errstate(over="ignore"):
+            rows = vectors.astype(np.float16)
+        if not np.isfinite(rows).all():
+            raise ValueError(f"{video_id}: a vector has a value that float16 cannot hold")
+        if not is_coded:
+            return rows
+        self.clipped_count += count_clipped(vectors)
+        self.quantised_count += vectors.size
+        return quantise(vectors)
+
     def _write_part(self) -> bool:
         """Write what waits into a new part; return True if there was anything."""
         if not (self._videos or self._failures):
@@ -277,7 +304,5 @@ def _refuse_nul(video_id: str) -> None:
 
 def _checksum_as(store: EmbeddingStore, video_id: str, new_id: str) -> int | None:
     """Return the checksum of a video's rows under another id; None if they are not as they were written."""
-    video = store.read_unchecked(video_id)
-    if not store.is_as_written(video_id, video):
-        return None
-    return checksum_rows(encode_text(new_id), video.vectors, video.timestamps_s)
+    stored = store.read_stored(video_id)
+    return None if stored.is_damaged else checksum_rows(encode_text(new_id), stored.rows, stored.timestamps_s)
