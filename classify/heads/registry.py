@@ -8,7 +8,7 @@ from torch import nn
 
 from classify.errors import HeadError
 from classify.heads.attention import AttentionHead
-from classify.heads.clip4clip import Clip4ClipHead
+from classify.heads.clip4clip import Clip4ClipHead, Clip4ClipLstmHead, Clip4ClipMeanHead
 from classify.heads.contract import (
     BatchSelectingHead,
     HeadBuilder,
@@ -39,6 +39,8 @@ HEADS: dict[str, HeadBuilder] = {
     "random-frame": RandomFrameHead,
     "transformer": TransformerHead,
     "clip4clip": Clip4ClipHead,
+    "clip4clip-mean": Clip4ClipMeanHead,
+    "clip4clip-lstm": Clip4ClipLstmHead,
     "attention": AttentionHead,
     "statistics": StatisticsHead,
     "motion": MotionHead,
@@ -53,7 +55,13 @@ HEADS: dict[str, HeadBuilder] = {
 
 # What these heads offer beyond `forward`. The type checker names the method that one of them lacks.
 _MEAN_POOLING: tuple[type[MeanPoolingHead], ...] = (LinearHead, MlpHead, MoeHead, RandomFrameHead)
-_LINEAR_POOLING: tuple[type[LinearPoolingHead], ...] = (LinearHead, RandomFrameHead, StatisticsHead, MotionHead)
+_LINEAR_POOLING: tuple[type[LinearPoolingHead], ...] = (
+    LinearHead,
+    RandomFrameHead,
+    StatisticsHead,
+    MotionHead,
+    Clip4ClipMeanHead,
+)
 _POOLING: tuple[type[PoolingHead], ...] = (*_MEAN_POOLING, *_LINEAR_POOLING)
 _SELECTING: tuple[type[SelectingHead], ...] = (RandomFrameHead, DbofHead)
 _BATCH_SELECTING: tuple[type[BatchSelectingHead], ...] = (DbofHead,)

@@ -74,8 +74,9 @@ class TrainConfig:
     arch: str = _setting(
         "linear",
         EVERYBODY,
-        "The head: linear, mlp, random-frame, transformer, clip4clip, attention, statistics, motion, cnn-lstm, "
-        "rnn, lstm, moe, dbof or nextvlad; or auto, which tries several and keeps the best.",
+        "The head: linear, mlp, random-frame, transformer, clip4clip, clip4clip-mean, clip4clip-lstm, attention, "
+        "statistics, motion, cnn-lstm, rnn, lstm, moe, dbof or nextvlad; or auto, which tries several and keeps the "
+        "best.",
         metavar="NAME",
     )
     mixup: float = _setting(

@@ -85,10 +85,11 @@ def test_heads_offer_what_they_are_said_to() -> None:
         "random-frame",
         "statistics",
         "motion",
+        "clip4clip-mean",
     }
     assert {arch for arch, head in heads.items() if head.pools_mean} == {"linear", "random-frame", "mlp", "moe"}
     assert {arch for arch, head in heads.items() if head.pools} == {
-        *("linear", "random-frame", "mlp", "moe", "statistics", "motion")
+        *("linear", "random-frame", "mlp", "moe", "statistics", "motion", "clip4clip-mean")
     }
     assert not any(head.is_timed for head in heads.values())
     assert timed.is_timed

@@ -27,7 +27,7 @@ NOBODY = np.array([], dtype=np.int64)
 every_head = pytest.mark.parametrize("arch", list_heads())
 mixup_on_and_off = pytest.mark.parametrize("mixup", [0.0, 0.4], ids=["plain", "mixup"])
 
-QUICK = {"linear", "random-frame", "statistics", "motion", "attention", "rnn", "moe"}
+QUICK = {*("linear", "random-frame", "statistics", "motion", "attention", "rnn", "moe"), "clip4clip-lstm"}
 """Heads with few weights, which can take longer steps."""
 
 
