@@ -23,6 +23,7 @@ _LIBRARIES = (
     "pillow",
     "timm",
     "torch",
+    "torchvision",
 )
 
 
@@ -231,6 +232,6 @@ def _compared(provenance: Provenance) -> dict[str, Any]:
     encoder = provenance.encoder
     names = [f.name for f in fields(encoder) if f.name not in ("pretrained", "preprocessing")]
     flat = {name.replace("_", " "): getattr(encoder, name) for name in names}
-    flat |= {f"preprocessing {key}": value for key, value in encoder.preprocessing.to_json().items()}
+    flat |= {f"preprocessing {key}": value for key, value in asdict(encoder.preprocessing).items()}
     flat |= {"sampling": describe_sampling(provenance.sampling), "views": ", ".join(provenance.views)}
     return flat | {"storage": "uint8 (--quantize)" if provenance.storage == "uint8" else provenance.storage}

@@ -37,7 +37,8 @@ def _last_end(preprocessing: Preprocessing, rgb: NDArray[np.uint8]) -> NDArray[n
 
 
 def _of_square(preprocessing: Preprocessing, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return replace(preprocessing, resize_mode="shortest").apply(np.ascontiguousarray(rgb))
+    length_px = preprocessing.resize_px if isinstance(preprocessing.resize_px, int) else min(preprocessing.resize_px)
+    return replace(preprocessing, resize_mode="shortest", resize_px=length_px).apply(np.ascontiguousarray(rgb))
 
 
 _CUTS: dict[str, Callable[[Preprocessing, NDArray[np.uint8]], NDArray[np.uint8]]] = {
