@@ -8,6 +8,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
+from embed.encoders.kinetics_models import KINETICS_MODELS
 from embed.video import Preprocessing
 
 LITE_SIDES_PX = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
@@ -22,6 +23,8 @@ def foresee_preprocessing(model: str) -> Preprocessing | None:
     """Return the likely preprocessing of a model of `embed.encoders.load_encoder`; None if unknown."""
     if model in LITE_SIDES_PX:
         return lite_preprocessing(model)
+    if model in KINETICS_MODELS:
+        return KINETICS_MODELS[model].preprocessing
     side_px = _clip_side_px(model)
     return Preprocessing(side_px, side_px, "shortest", "bicubic", _CLIP_MEAN, _CLIP_STD) if side_px else None
 

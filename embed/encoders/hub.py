@@ -16,10 +16,15 @@ def why_no_downloads() -> str | None:
     """Return why the hub gives nothing, as the rest of a sentence; None if it answers, or behind a proxy."""
     from huggingface_hub import constants
 
-    address = urlsplit(constants.ENDPOINT)
-    host = address.hostname or ""
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set (unset it to download)"
+    return why_unreachable(constants.ENDPOINT)
+
+
+def why_unreachable(url: str) -> str | None:
+    """Return why the host of a URL gives nothing, as the rest of a sentence; None if it answers, or behind a proxy."""
+    address = urlsplit(url)
+    host = address.hostname or ""
     if getproxies().get(address.scheme):
         return None
     port = address.port or (80 if address.scheme == "http" else 443)

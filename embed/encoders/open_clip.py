@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from embed.encoders.contract import PendingVectors, TextEncoder
 from embed.encoders.hub import cache_only, why_no_downloads
 from embed.encoders.loading import find_near, resolve_device
-from embed.encoders.torch_encoder import TorchEncoder, apply_precision, hash_module
+from embed.encoders.torch_encoder import TorchEncoder, apply_precision, default_precision, hash_module
 from embed.encoders.torchvision_operators import declare_missing_operators
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.store import EncoderIdentity, Precision
@@ -96,7 +96,7 @@ def load(
         weights_sha256=hash_module(network.visual),
         dimension=_dimension(network),
         activation=_activation(network),
-        precision=precision or _default_precision(device),
+        precision=precision or default_precision(device),
         preprocessing=_preprocessing(config),
     )
     apply_precision(identity, network.visual)
@@ -123,11 +123,6 @@ def load_tokenizer(model: str) -> Callable[[list[str]], torch.Tensor]:
             "download, and perhaps pip install transformers. Models such as ViT-B-32 have their tokenizer in open_clip."
         ) from error
     return tokenizer
-
-
-def _default_precision(device: str) -> Precision:
-    is_quick = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bfloat16" if is_quick else "float32"
 
 
 def _check_names(model: str, pretrained: str | None) -> None:

@@ -189,8 +189,14 @@ def apply_precision(identity: EncoderIdentity, model: nn.Module) -> None:
     elif identity.precision == "bfloat16":
         # Weights that autocast would convert to bfloat16 again for every batch. Normalisation stays float32.
         for module in model.modules():
-            if isinstance(module, (nn.Linear, nn.Conv2d, nn.MultiheadAttention)):
+            if isinstance(module, (nn.Linear, nn.Conv2d, nn.Conv3d, nn.MultiheadAttention)):
                 module.to(torch.bfloat16)
+
+
+def default_precision(device: str) -> Precision:
+    """Return bfloat16 for a GPU that computes in it, else float32."""
+    is_quick = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if is_quick else "float32"
 
 
 def hash_module(model: nn.Module) -> str:

@@ -140,7 +140,7 @@ def test_a_default_precision_that_loses_too_much_is_replaced_by_float32(
     least_cosine: float,
     precision: str,
 ) -> None:
-    monkeypatch.setattr(open_clip, "_default_precision", lambda _: "bfloat16")  # as on a GPU
+    monkeypatch.setattr(open_clip, "default_precision", lambda _: "bfloat16")  # as on a GPU
     monkeypatch.setattr("embed.run.fidelity.LEAST_COSINE", least_cosine)
     embed_videos([folder / "0.mp4"], tmp_path / "s.h5", replace(config, precision=None))
     assert EmbeddingStore(tmp_path / "s.h5").provenance.encoder.precision == precision
