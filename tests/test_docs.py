@@ -23,7 +23,8 @@ from tests.media import write_video
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCS = ROOT / "resources" / "docs"
-GUIDES = [README, *sorted(DOCS.glob("*.md")), *sorted((DOCS / "benchmarks").glob("*.md"))]
+RECIPES = ROOT / "resources" / "recipes" / "README.md"
+GUIDES = [README, RECIPES, *sorted(DOCS.glob("*.md")), *sorted((DOCS / "benchmarks").glob("*.md"))]
 PAGES = [*GUIDES, *sorted((DOCS / "reference").glob("*.md")), ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
 BLOCK = re.compile(r"<!-- run -->\n```(bash|python|console)\n(.*?)```", flags=re.DOTALL)
 
