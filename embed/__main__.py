@@ -7,6 +7,8 @@ from embed.cli import CommandGroup
 COMMANDS = {
     "embed-videos": ("embed.cli", "Embed videos once: vectors of their frames, into one store."),
     "inspect-embeddings": ("embed.cli", "Show what is in a store; verify, merge or repair it."),
+    "fit-pca": ("embed.cli", "Fit a PCA to the vectors of a store, to make them shorter."),
+    "reduce-store": ("embed.cli", "Make a smaller store: shorter vectors, or one byte each."),
 }
 
 if __name__ == "__main__":

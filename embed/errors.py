@@ -6,6 +6,7 @@ EmbedError                  any of the errors below, for callers who catch all o
 ├── OutputError             a file may not be written: it is an input or somebody's file, or the disk refuses
 ├── EncoderError            an encoder cannot be built, or does not keep its contract
 │   └── WeightsUnavailable  its weights are available neither from a hub nor from a file
+├── ReductionError          vectors cannot be reduced, or a file is no PCA
 └── StoreError              a store cannot be opened or written
     ├── StoreMismatch       it was made with another encoder, weights, preprocessing or sampling
     ├── StoreDamaged        the file is no longer a store, or never was one
@@ -68,6 +69,10 @@ class EncoderError(EmbedError):
 
 class WeightsUnavailable(EncoderError):
     """An encoder's weights are available neither from a hub nor from a file."""
+
+
+class ReductionError(EmbedError):
+    """A PCA cannot be fitted or read, or there is nothing to reduce."""
 
 
 class StoreError(EmbedError):

@@ -26,7 +26,7 @@ FLOORS = {
         {"video"},
         {"sources"},
         {"store"},
-        {"decode_pool"},
+        {"decode_pool", "reduction"},
         {"encoders"},
         {"run", "interchange"},
         {"cli"},

@@ -8,6 +8,8 @@ COMMANDS = {
     "learn": ("classify.cli", "Do it all: from a folder of class folders to a head."),
     "embed-videos": ("embed.cli", "Embed videos once: vectors of their frames, in a store."),
     "inspect-embeddings": ("embed.cli", "Show what is in a store; verify, merge or repair it."),
+    "fit-pca": ("embed.cli", "Fit a PCA to the vectors of a store, to make them shorter."),
+    "reduce-store": ("embed.cli", "Make a smaller store: shorter vectors, or one byte each."),
     "describe-dataset": ("classify.cli", "Show labels, durations and resolutions of the videos."),
     "split-videos": ("classify.cli", "Split the videos into train, validation and test."),
     "train-head": ("classify.cli", "Train a head in seconds, and measure it."),

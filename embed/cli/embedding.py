@@ -126,6 +126,20 @@ _PASSING_REASONS = frozenset({"fetch_error", "timeout", "out_of_memory", "crashe
     help="Arithmetic of the encoder.  [default: the store's; for a new store bfloat16 with CLIP on CUDA, else float32]",
 )
 @option(
+    "--pca",
+    group="Size of the store",
+    metavar="FILE",
+    type=click.Path(),
+    help="Reduce the vectors by this file of fit-pca before they are stored.",
+)
+@option(
+    "--quantize",
+    group="Size of the store",
+    is_flag=True,
+    setting="is_quantised",
+    help="Store one byte a coefficient: half the size. Values beyond +-2 are cut off, so reduce them by --pca first.",
+)
+@option(
     "--batch-size",
     group="Encoder",
     metavar="N",
@@ -272,6 +286,7 @@ def _config(
     retry_failed: bool,
     prune: bool,
     prune_anyway: bool,
+    quantize: bool,
     **others: Any,
 ) -> "EmbedConfig":
     """Build the configuration that the options describe. `others` have the names of its fields."""
@@ -286,6 +301,7 @@ def _config(
             is_retrying=retry_failed,
             is_pruning=prune,
             is_pruning_anyway=prune_anyway,
+            is_quantised=quantize,
             **others,
         )
     except ValueError as error:  # a setting's own check

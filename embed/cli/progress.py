@@ -1,6 +1,8 @@
 """A run's progress on a terminal, and the list of what failed."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,6 +48,20 @@ class ProgressBar:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+@contextmanager
+def counting_bar(things: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function of (things done, things in all) that draws a bar on stderr, on a terminal only."""
+    from tqdm import tqdm
+
+    with tqdm(unit=f" {things}", disable=None, dynamic_ncols=True, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
 
 
 def print_failures(failures: "tuple[Failure, ...]") -> None:

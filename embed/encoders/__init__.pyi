@@ -12,4 +12,5 @@ from .loading import (
     load_text_encoder as load_text_encoder,
     resolve_device as resolve_device,
 )
+from .reduced import reduce_encoder as reduce_encoder
 from .torchvision_operators import declare_missing_operators as declare_missing_operators

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import get_args
 
 from embed.encoders.contract import Encoder, TextEncoder, is_callable_with, missing_parts
+from embed.encoders.reduced import reduce_encoder
 from embed.errors import EncoderError, StoreMismatch
 from embed.machine import keep_freed_memory
 from embed.store import EncoderIdentity, Precision, Provenance
@@ -38,7 +39,12 @@ _ADVICE = "Correct that package: resources/docs/write-an-encoder.md and embed.en
 
 
 def load_encoder(
-    model: str, *, pretrained: str | None = None, device: str = "auto", precision: Precision | None = None
+    model: str,
+    *,
+    pretrained: str | None = None,
+    device: str = "auto",
+    precision: Precision | None = None,
+    pca: str | None = None,
 ) -> Encoder:
     """Build an encoder and load its weights.
 
@@ -49,10 +55,12 @@ def load_encoder(
         pretrained: for open_clip a tag ("openai") or a checkpoint file; None uses the family's default.
         device: "auto" uses CUDA, else Apple's GPU, else the CPU; or a torch device. With int8, "auto" is the CPU.
         precision: its arithmetic; None is bfloat16 for open_clip's models on CUDA, and float32 elsewhere.
+        pca: file of a PCA that reduces its vectors (`embed.reduction`); None keeps them.
 
     Raises:
-        EncoderError: the model or device is unknown, or cannot be used with the precision; or another package's
-            encoder lacks a part of the contract.
+        EncoderError: the model or device is unknown, or cannot be used with the precision; the PCA is of another
+            encoder; or another package's encoder lacks a part of the contract.
+        ReductionError: the PCA cannot be read.
         WeightsUnavailable: the weights are available neither from a hub nor from a file.
     """
     keep_freed_memory()  # before torch computes anything, or else its threads use their own arenas
@@ -64,7 +72,8 @@ def load_encoder(
             raise EncoderError(
                 f"int8 is for CPUs, but the device is {device}. Use --precision bfloat16 or --device cpu."
             )
-    return _factory(model)(model, pretrained=pretrained, device=device, precision=precision)
+    encoder = _factory(model)(model, pretrained=pretrained, device=device, precision=precision)
+    return reduce_encoder(encoder, pca) if pca is not None else encoder
 
 
 def load_text_encoder(identity: EncoderIdentity, *, pretrained: str | None = None, device: str = "auto") -> TextEncoder:
@@ -77,10 +86,15 @@ def load_text_encoder(identity: EncoderIdentity, *, pretrained: str | None = Non
         device: as for `load_encoder`.
 
     Raises:
-        EncoderError: it does not encode texts, or cannot be built.
+        EncoderError: it does not encode texts, cannot be built, or its vectors were reduced.
         WeightsUnavailable: its weights are available neither from a hub nor from a file.
         StoreMismatch: the weights here are others.
     """
+    if identity.reduction is not None:
+        raise EncoderError(
+            f"These vectors were reduced ({identity.reduction}), and no text is in their space. Use a store that was "
+            "made without --pca."
+        )
     source = pretrained or identity.weights_source
     encoder = load_encoder(identity.model, pretrained=source, device=device, precision=identity.precision)
     if not isinstance(encoder, TextEncoder):

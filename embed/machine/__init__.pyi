@@ -1,7 +1,7 @@
 from .allocation import keep_freed_memory as keep_freed_memory
 from .background import DaemonThreads as DaemonThreads, in_background as in_background
 from .cores import core_count as core_count
-from .counting import counted as counted
+from .counting import counted as counted, size_text as size_text
 from .isolation import read_apart as read_apart, reading_limit_s as reading_limit_s
 from .locked_folders import (
     make_locked_folder as make_locked_folder,

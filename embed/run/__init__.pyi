@@ -6,6 +6,7 @@ from .texts import (
     SHOWN_FAILURES as SHOWN_FAILURES,
     failures_text as failures_text,
     listed_text as listed_text,
+    loss_text as loss_text,
     report_text as report_text,
     summary_text as summary_text,
     wrapped as wrapped,

@@ -45,6 +45,8 @@ class EmbedConfig:
         playlists: True if local files named as playlists (.m3u8, .ffconcat) may play the files that they name.
         public_only: True fetches links from hosts of the public internet only, redirections included
             (`embed.sources.public_hosts`).
+        pca: file of `embed.reduction.fit_pca` by which vectors are reduced before they are stored; None keeps them.
+        is_quantised: True stores one byte a coefficient (`embed.store.quantisation`), which takes half the space.
     """
 
     model: str = "ViT-B-32"
@@ -64,6 +66,8 @@ class EmbedConfig:
     views: tuple[str, ...] = (CENTRE,)
     playlists: bool = False
     public_only: bool = False
+    pca: str | None = None
+    is_quantised: bool = False
 
     def __post_init__(self) -> None:
         if not is_count(self.batch_size):
@@ -109,6 +113,8 @@ class EmbedConfig:
             batch_size=batch_size,
             decoder="opencv" if provenance.decoder == "opencv" else "pyav",
             views=provenance.views,
+            pca=encoder.reduction.source if encoder.reduction else None,
+            is_quantised=provenance.storage == "uint8",
         )
 
 
@@ -137,6 +143,11 @@ class EmbedSummary:
         dropped: ids of those that were dropped from the store.
         known_as: id here -> id in the store, of files that were embedded under another id and were not embedded twice.
         copies: groups of ids in the store whose files have the same content.
+        size_bytes: size of the store.
+        clipped_share: share of the coefficients beyond +-2 that one byte each has cut off; None without new vectors of
+            one byte a coefficient.
+        quantisation_error: how much one byte a coefficient changes the vectors: the root mean square of the changes as
+            a share of that of the coefficients.
     """
 
     store: str
@@ -160,6 +171,9 @@ class EmbedSummary:
     dropped: tuple[str, ...] = ()
     known_as: Mapping[str, str] = field(default_factory=dict)
     copies: tuple[tuple[str, ...], ...] = ()
+    size_bytes: int = 0
+    clipped_share: float | None = None
+    quantisation_error: float | None = None
 
     @property
     def cores_used(self) -> float:

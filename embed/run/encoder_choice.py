@@ -5,10 +5,20 @@ from pathlib import Path
 
 from embed.decode_pool import DecodePlan
 from embed.encoders import Encoder, load_encoder
+from embed.reduction import read_pca
 from embed.run.config import EmbedConfig
 from embed.run.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
 from embed.sources import Video
-from embed.store import EmbeddingStore, Fidelity, Precision, Provenance, is_store, refuse_other_provenance
+from embed.store import (
+    EmbeddingStore,
+    Fidelity,
+    Precision,
+    Provenance,
+    Storage,
+    is_store,
+    library_versions,
+    refuse_other_provenance,
+)
 
 _DEFAULT_WEIGHTS = ("openai", "bundled")
 
@@ -31,7 +41,9 @@ def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Vide
     """
 
     def load(precision: Precision | None) -> Encoder:
-        return load_encoder(config.model, pretrained=config.pretrained, device=config.device, precision=precision)
+        return load_encoder(
+            config.model, pretrained=config.pretrained, device=config.device, precision=precision, pca=config.pca
+        )
 
     known = provenance_of(store)
     is_continued = known is not None and known.encoder.model == config.model
@@ -51,6 +63,37 @@ def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Vide
     raise too_unfaithful(fidelity, encoder.identity)
 
 
+def choose_same_encoder(
+    provenance: Provenance, config: EmbedConfig, store: str | Path, videos: Sequence[Video]
+) -> Encoder:
+    """Load the encoder of a store, whose provenance was taken for what the configuration asks for.
+
+    Raises:
+        StoreMismatch: it is another one. EncoderError: as for `choose_encoder`.
+    """
+    encoder, _ = choose_encoder(config, store, videos)
+    refuse_other_provenance(Path(store), provenance, provenance_by(encoder, config, None))
+    return encoder
+
+
+def provenance_by(encoder: Encoder | None, config: EmbedConfig, fidelity: Fidelity | None) -> Provenance:
+    """Return the provenance of what an encoder, which is not None, makes by a configuration."""
+    assert encoder
+    return Provenance(
+        encoder=encoder.identity,
+        sampling=config.sampling.to_json(),
+        decoder=config.decoder,
+        versions=library_versions(),
+        fidelity=fidelity,
+        views=config.views,
+        storage=_storage_of(config),
+    )
+
+
+def _storage_of(config: EmbedConfig) -> Storage:
+    return "uint8" if config.is_quantised else "float16"
+
+
 def needs_no_encoder(config: EmbedConfig, known: Provenance) -> bool:
     """Return True if a configuration surely means the encoder of a store, as far as names tell."""
     identity = known.encoder
@@ -59,12 +102,18 @@ def needs_no_encoder(config: EmbedConfig, known: Provenance) -> bool:
         config.model == identity.model
         and config.precision in (None, identity.precision)
         and (is_default or config.pretrained == identity.pretrained)
+        and _hash_of(config.pca) == (identity.reduction.sha256 if identity.reduction else None)
     )
+
+
+def _hash_of(pca: str | None) -> str | None:
+    return None if pca is None else read_pca(pca).sha256
 
 
 def refuse_other_frames(config: EmbedConfig, store: str | Path, known: Provenance) -> None:
     """Raise StoreMismatch if a store has other frames or views than a configuration asks for, whatever the encoder."""
-    asked = Provenance(known.encoder, config.sampling.to_json(), views=config.views)
+    sampling = config.sampling.to_json()
+    asked = Provenance(known.encoder, sampling, views=config.views, storage=_storage_of(config))
     refuse_other_provenance(Path(store), known, asked)
 
 

@@ -10,13 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from embed.decode_pool import DecodePlan
-from embed.encoders import Encoder, foresee_preprocessing
+from embed.encoders import Encoder, foresee_preprocessing, reduce_encoder
 from embed.machine import Progress, StageClock, in_background, keep_freed_memory
 from embed.run.absent import absent_among, failure_of_absent, refuse_if_all
 from embed.run.changes import Changes, find_changes, may_succeed_now, name_once
 from embed.run.config import EmbedConfig, EmbedSummary
 from embed.run.encode_time import TimedEncoding
-from embed.run.encoder_choice import choose_encoder, needs_no_encoder, provenance_of, refuse_other_frames
+from embed.run.encoder_choice import (
+    choose_encoder,
+    choose_same_encoder,
+    needs_no_encoder,
+    provenance_by,
+    provenance_of,
+    refuse_other_frames,
+)
 from embed.run.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.run.frames_ahead import FramesAhead
 from embed.run.log import RunLog, refuse_log
@@ -25,13 +32,9 @@ from embed.sources import Roots, Sources, Video, find_videos, is_same_place, roo
 from embed.store import (
     EmbeddingStore,
     Failure,
-    Fidelity,
-    Provenance,
     StoreWriter,
     VideoRecord,
     find_copies,
-    library_versions,
-    refuse_other_provenance,
     refuse_store_place,
 )
 from embed.video import Preprocessing
@@ -55,19 +58,23 @@ def embed_videos(
         sources: one or several of those of `find_videos`: folders, video files, CSV or TXT lists.
         store: path of the `.h5` file, or of a folder of shards.
         config: settings; None uses the defaults (CLIP ViT-B/32, 100 frames).
-        encoder: an encoder to use in place of `config.model`.
+        encoder: an encoder to use in place of `config.model`; `config.pca` reduces its vectors, unless they are
+            reduced already.
         on_progress: called when the encoder is loaded, after every video, and every second in between.
 
     Raises:
         SourceError: there is nothing to embed, a name in the store means another video here, or most videos of a source
             would be pruned.
         EncoderError: the encoder cannot be built, or `config.precision` changes its vectors too much.
+        ReductionError: `config.pca` cannot be read.
         StoreError: the store cannot be written. StoreMismatch: its vectors were made in another way.
     """
     started = time.monotonic()
     config = config or EmbedConfig()
     refuse_store_place(store)
     refuse_log(config.log, store)
+    if encoder and config.pca and encoder.identity.reduction is None:
+        encoder = reduce_encoder(encoder, config.pca)
     keep_freed_memory()  # before there are threads, whose memory would be freed and allocated again for every batch
     videos, doubles = name_once(find_videos(sources))
     known = provenance_of(store)
@@ -82,34 +89,20 @@ def embed_videos(
         fidelity = None
         if encoder is None and not (known and needs_no_encoder(config, known)):
             encoder, fidelity = choose_encoder(config, store, videos)
-        provenance = _provenance(encoder, config, fidelity) if encoder or not known else known
+        provenance = provenance_by(encoder, config, fidelity) if encoder or not known else known
         log, writer = stack.enter_context(RunLog(config.log)), stack.enter_context(StoreWriter(store, provenance))
         run = _Run(writer, config, log)
         missing = run.compare(store, videos, roots_of(sources))
         if missing and encoder is None:
-            encoder = _encoder_of(provenance, config, store, videos)
+            encoder = choose_same_encoder(provenance, config, store, videos)
         missing = run.follow(missing)
         if missing and encoder is None:  # rows that could not be taken over
-            encoder = _encoder_of(provenance, config, store, videos)
+            encoder = choose_same_encoder(provenance, config, store, videos)
         load_seconds = time.monotonic() - started
         if missing and encoder:
             with _go_on(early, missing, encoder.identity.preprocessing, config) as frames:
                 run.embed(frames, encoder, on_progress)
     return run.summary(store, doubles, seconds=time.monotonic() - started, load_seconds=load_seconds)
-
-
-def _provenance(encoder: Encoder | None, config: EmbedConfig, fidelity: Fidelity | None) -> Provenance:
-    assert encoder
-    return Provenance(
-        encoder.identity, config.sampling.to_json(), config.decoder, library_versions(), fidelity, config.views
-    )
-
-
-def _encoder_of(provenance: Provenance, config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> Encoder:
-    """Load the encoder of a store, whose provenance was taken for what the configuration asks for."""
-    encoder, _ = choose_encoder(config, store, videos)
-    refuse_other_provenance(Path(store), provenance, _provenance(encoder, config, None))
-    return encoder
 
 
 def _begin_early(config: EmbedConfig, videos: Sequence[Video]) -> FramesAhead | None:
@@ -281,7 +274,7 @@ class _Run:
         videos, changes, dropped = self._changes.videos, self._changes, frozenset(self._dropped)
         known_as = {here: changes.known_as.get(there, there) for here, there in doubles.items()}
         with EmbeddingStore(store) as written:
-            copies = find_copies(written)
+            copies, size_bytes = find_copies(written), written.size_bytes
         failures = tuple(self._writer.failed[video.id] for video in videos if video.id in self._writer.failed)
         return EmbedSummary(
             store=str(store),
@@ -305,6 +298,9 @@ class _Run:
             dropped=self._dropped,
             known_as=known_as | dict(changes.known_as),
             copies=copies,
+            size_bytes=size_bytes,
+            clipped_share=self._writer.loss.clipped_share,
+            quantisation_error=self._writer.loss.error,
         )
 
     def _settle(self, result: EncodedVideo | Failure) -> None:

@@ -15,6 +15,8 @@ SHOWN_FAILURES = 20
 _SHOWN_NAMES = 5  # of each kind of change of a store
 COLUMNS = 80
 _HASH_DIGITS = 8
+_MUCH_CHANGED = 0.25
+"""Of the size of the vectors: half of it is told from noise by no head (measured in resources/docs/reducing.md)."""
 _NAME_COLUMNS = 10
 
 
@@ -36,7 +38,7 @@ def wrapped(text: str, *, indent: int = 0, hanging: int | None = None) -> str:
 
 def summary_text(summary: "EmbedSummary") -> str:
     """Return what a run did, and what would make the next one faster."""
-    from embed.machine import core_count, counted
+    from embed.machine import core_count, counted, size_text
 
     counts = f"{counted(summary.embedded, 'video')} embedded, {summary.skipped:,} in the store already"
     vectors = counted(summary.vectors, "vector") if summary.vectors else "no new vectors"
@@ -44,6 +46,9 @@ def summary_text(summary: "EmbedSummary") -> str:
         f"{counts}, {summary.failed:,} failed",
         f"{vectors} in {summary.seconds:.1f} s, store: {Path(summary.store)}",
     ]
+    if summary.clipped_share is not None:
+        loss = loss_text(summary.clipped_share, summary.quantisation_error)
+        done.append(f"one byte a coefficient, store of {size_text(summary.size_bytes)}: {loss}")
     if summary.changed:
         done.append(f"{counted(summary.changed, 'video')} of these embedded again, because the files changed")
     notes = []
@@ -58,6 +63,21 @@ def summary_text(summary: "EmbedSummary") -> str:
         cores = f"{summary.cores_used:.1f} of {counted(core_count(), 'core')} busy on average"
         notes += [f"Processor time: {work}; {cores}", f"To go faster: {summary.hint}"]
     return "\n".join([*map(wrapped, done), *_following_lines(summary), *map(wrapped, notes)])
+
+
+def loss_text(clipped_share: float, error: float | None) -> str:
+    """Return what one byte a coefficient has changed in vectors, and what to do if it is much.
+
+    Args:
+        clipped_share: share of the coefficients beyond +-2.
+        error: root mean square of the changes as a share of that of the coefficients; None if all are 0.
+    """
+    clipped = "no coefficient" if not clipped_share else f"{clipped_share:.2%} of the coefficients"
+    verb = "is" if not clipped_share else "are"
+    said = f"{clipped} {verb} beyond +-2 and cut off, and the vectors change by {error or 0:.1%} (root mean square)"
+    if (error or 0) <= _MUCH_CHANGED:
+        return said
+    return f"{said}. That is much: reduce the vectors by a whitening PCA first (fit-pca, then --pca)"
 
 
 def _following_lines(summary: "EmbedSummary") -> list[str]:
@@ -135,10 +155,12 @@ def report_text(report: "StoreReport") -> str:
         ("store", f"{report.path}, made {report.created}"),
         ("videos", f"{report.videos:,} ({_duration_text(report.duration_s)})"),
         ("vectors", f"{report.vectors:,} of {report.dimension} dimensions"),
+        ("size", _size_text(report)),
         ("per video", f"{shortest}{counted(report.longest, 'vector')}, median {report.median:g}"),
         ("encoder", f"{encoder.model} ({encoder.family})"),
         ("weights", f"{encoder.pretrained}, sha256 {encoder.weights_sha256[:_HASH_DIGITS]}"),
         ("precision", _precision_text(report.provenance)),
+        *([("reduced", f"{encoder.reduction}, from {encoder.reduction.source}")] if encoder.reduction else []),
         ("sampling", f"{describe_sampling(report.provenance.sampling)}; decoded by {report.provenance.decoder}"),
         ("views", ", ".join(report.provenance.views)),
         ("failed", f"{len(report.failures):,}"),
@@ -159,6 +181,13 @@ def report_text(report: "StoreReport") -> str:
         found = counted(len(report.problems), "problem") if report.problems else "no problems"
         lines += [_row("verified", found), *(wrapped(problem, indent=2) for problem in report.problems)]
     return "\n".join(lines)
+
+
+def _size_text(report: "StoreReport") -> str:
+    from embed.machine import size_text
+
+    kind = "one byte a coefficient" if report.provenance.storage == "uint8" else report.provenance.storage
+    return f"{size_text(report.size_bytes)}, {kind}"
 
 
 def _row(name: str, value: str) -> str:

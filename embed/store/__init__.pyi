@@ -12,6 +12,7 @@ from .provenance import (
     Fidelity as Fidelity,
     Precision as Precision,
     Provenance as Provenance,
+    Reduction as Reduction,
     Storage as Storage,
     describe_sampling as describe_sampling,
     hash_weights as hash_weights,

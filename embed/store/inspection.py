@@ -32,6 +32,7 @@ class StoreReport:
         failures: the videos without vectors.
         provenance: what made the vectors.
         problems: what `is_verifying` found wrong, one sentence each; None if it was not requested.
+        size_bytes: size of its files.
     """
 
     path: str
@@ -48,6 +49,7 @@ class StoreReport:
     failures: tuple[Failure, ...]
     provenance: Provenance
     problems: tuple[str, ...] | None
+    size_bytes: int = 0
 
     @property
     def failures_by_reason(self) -> dict[str, int]:
@@ -102,6 +104,7 @@ def _describe(store: Path, is_verifying: bool) -> StoreReport:
             failures=tuple(opened.failures),
             provenance=opened.provenance,
             problems=tuple(verify_store(opened)) if is_verifying else None,
+            size_bytes=opened.size_bytes,
         )
 
 

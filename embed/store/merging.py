@@ -1,7 +1,9 @@
 """Merge several stores into one: shards, or stores from several machines."""
 
+import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,10 +135,16 @@ def _check_sources(sources: Sequence[Path]) -> None:
             if difference:
                 raise StoreMismatch(
                     f"{store.path} was made in another way than {stores[0].path}: its {difference}. One store can only "
-                    "hold vectors that were made in the same way. Embed its videos again with the settings of the "
-                    "other."
+                    f"hold vectors that were made in the same way. {_remedy(store, stores[0])}"
                 )
         _check_ids(stores)
+
+
+def _remedy(store: EmbeddingStore, other: EmbeddingStore) -> str:
+    if store.provenance.difference(replace(other.provenance, storage=store.provenance.storage)):
+        return "Embed its videos again with the settings of the other."
+    halves = store if store.provenance.storage == "float16" else other
+    return f"Make it one byte a coefficient, too: reduce-store {shlex.quote(str(halves.path))} -o NEW.h5 --quantize"
 
 
 def _check_ids(stores: Sequence[EmbeddingStore]) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from embed.machine import counted
 from embed.video import CENTRE, Preprocessing, check_views
 
+_HASH_DIGITS = 12
 _LIBRARIES = (
     "framehead",
     "av",
@@ -35,6 +36,27 @@ Storage = Literal["float16", "uint8"]
 
 
 @dataclass(frozen=True)
+class Reduction:
+    """The matrices by which an encoder's vectors were reduced before they were stored (`embed.reduction`).
+
+    Args:
+        sha256: `hash_weights` of the matrices.
+        source_dimension: the length of a vector before.
+        is_whitened: True if each new coordinate is divided by its standard deviation.
+        source: path of their file. Stores compare the hash instead.
+    """
+
+    sha256: str
+    source_dimension: int
+    is_whitened: bool
+    source: str
+
+    def __str__(self) -> str:
+        whitened = ", whitened" if self.is_whitened else ""
+        return f"PCA of {self.source_dimension:,} dimensions{whitened}, sha256 {self.sha256[:_HASH_DIGITS]} (--pca)"
+
+
+@dataclass(frozen=True)
 class EncoderIdentity:
     """Everything about an encoder that changes its vectors.
 
@@ -51,6 +73,7 @@ class EncoderIdentity:
         is_normalised: True if vectors have length 1.
         precision: arithmetic of the encoder.
         preprocessing: how frames become its input.
+        reduction: how its vectors were reduced to `dimension`; None if they were not.
     """
 
     family: str
@@ -63,6 +86,7 @@ class EncoderIdentity:
     window: int = 1
     is_normalised: bool = False
     precision: Precision = "float32"
+    reduction: Reduction | None = None
 
     @property
     def weights_source(self) -> str | None:
@@ -136,6 +160,8 @@ class Provenance:
             del described["views"]
         if self.storage == "float16":
             del described["storage"]
+        if self.encoder.reduction is None:
+            del described["encoder"]["reduction"]
         return described
 
     @classmethod
@@ -147,6 +173,9 @@ class Provenance:
         """
         encoder = dict(description["encoder"])
         encoder["preprocessing"] = Preprocessing.from_json(encoder["preprocessing"])
+        if (reduction := encoder.get("reduction")) is not None:
+            _require_kinds(reduction, Reduction)
+            encoder["reduction"] = Reduction(**reduction)
         rest = {key: description[key] for key in ("sampling", "decoder", "versions")}
         fidelity = description.get("fidelity")
         _require_kinds(encoder, EncoderIdentity)
@@ -230,8 +259,9 @@ def describe_sampling(sampling: Mapping[str, Any]) -> str:
 def _compared(provenance: Provenance) -> dict[str, Any]:
     """Return everything that must be equal for vectors to be in one store, as a flat table."""
     encoder = provenance.encoder
-    names = [f.name for f in fields(encoder) if f.name not in ("pretrained", "preprocessing")]
+    names = [f.name for f in fields(encoder) if f.name not in ("pretrained", "preprocessing", "reduction")]
     flat = {name.replace("_", " "): getattr(encoder, name) for name in names}
     flat |= {f"preprocessing {key}": value for key, value in asdict(encoder.preprocessing).items()}
+    flat["reduction"] = str(encoder.reduction or "none")
     flat |= {"sampling": describe_sampling(provenance.sampling), "views": ", ".join(provenance.views)}
     return flat | {"storage": "uint8 (--quantize)" if provenance.storage == "uint8" else provenance.storage}

@@ -89,6 +89,11 @@ class EmbeddingStore:
         """D, the length of one vector."""
         return self.provenance.encoder.dimension
 
+    @property
+    def size_bytes(self) -> int:
+        """The size of its files."""
+        return sum(piece.path.stat().st_size for piece in self._pieces)
+
     @cached_property
     def ids(self) -> list[str]:
         """The ids of all videos, sorted by their bytes."""

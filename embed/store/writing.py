@@ -27,7 +27,7 @@ from embed.store.parts import (
 )
 from embed.store.pieces import EmbeddedVideo, Piece, merge_pieces, write_piece
 from embed.store.provenance import Provenance
-from embed.store.quantisation import count_clipped, quantise
+from embed.store.quantisation import QuantisationLoss, quantise
 from embed.store.reading import EmbeddingStore
 from embed.store.records import Failure, VideoRecord
 from embed.store.revision import Revision
@@ -46,8 +46,7 @@ class StoreWriter:
     committed survives any crash. Leaving the `with` block commits and merges everything, also after an exception.
     After Ctrl-C it only commits, because nobody who stops a run wants to wait for a rewritten file.
 
-    If its provenance says one byte a coefficient, `quantised_count` is the number of coefficients that were made codes
-    so far, and `clipped_count` the number of those beyond +-2, which are cut off.
+    If its provenance says one byte a coefficient, `loss` tells what that has changed in the vectors appended so far.
 
     At its end, a run over `name.h5` rewrites the whole file beside itself: with 8 GB, this takes tens of seconds and
     8 GB of disk space. In a folder of shards, only shards that are not full are merged.
@@ -74,7 +73,7 @@ class StoreWriter:
         except BaseException:
             unlock_store(self.path, self._lock)
             raise
-        self.quantised_count = self.clipped_count = 0  # coefficients
+        self.loss = QuantisationLoss()
         self._videos: list[EmbeddedVideo] = []
         self._failures: dict[str, Failure] = {}
         self._waiting_bytes = 0
@@ -107,7 +106,7 @@ class StoreWriter:
         Args:
             record: its id must not be in the store.
             vectors: (T, D), finite after rounding to float16. A store of one byte a coefficient also takes codes
-                (uint8) as they are; of other vectors, values beyond +-2 are cut off and counted in `clipped_count`.
+                (uint8) as they are; of other vectors, values beyond +-2 are cut off.
             timestamps_s: (T,).
 
         Raises:
@@ -228,9 +227,9 @@ class StoreWriter:
             raise ValueError(f"{video_id}: a vector has a value that float16 cannot hold")
         if not is_coded:
             return rows
-        self.clipped_count += count_clipped(vectors)
-        self.quantised_count += vectors.size
-        return quantise(vectors)
+        codes = quantise(vectors)
+        self.loss += QuantisationLoss.of(vectors, codes)
+        return codes
 
     def _write_part(self) -> bool:
         """Write what waits into a new part; return True if there was anything."""

@@ -97,7 +97,7 @@ def test_codes_are_stored_as_they_are(tmp_path: Path) -> None:
     codes = np.resize(CODES, (52, 10))
     with StoreWriter(tmp_path / "s.h5", CODED) as writer:
         writer.append(VideoRecord("a"), codes, np.arange(52.0))
-        assert writer.quantised_count == 0
+        assert writer.loss.clipped_share is None
     with h5py.File(tmp_path / "s.h5") as file:
         np.testing.assert_array_equal(file["embeddings"], codes)
         scaled = file["embeddings"][:] * file["embeddings"].attrs["scale"] + file["embeddings"].attrs["offset"]
@@ -111,7 +111,9 @@ def test_what_is_cut_off_is_counted(tmp_path: Path) -> None:
     vectors[0, :3] = 2.5, -2.5, 2.0
     with StoreWriter(tmp_path / "s.h5", CODED) as writer:
         writer.append(VideoRecord("a"), vectors, np.arange(2.0))
-        assert (writer.clipped_count, writer.quantised_count) == (2, 20)
+        assert writer.loss.clipped_share == 2 / 20
+        changes = DECODED[quantise(vectors)] - vectors
+        assert writer.loss.error == pytest.approx(np.linalg.norm(changes) / np.linalg.norm(vectors))
         for value in (np.nan, np.inf, 1e9):
             with pytest.raises(ValueError, match="float16 cannot hold"):
                 writer.append(VideoRecord("b"), np.full((1, 10), value), np.zeros(1))
@@ -134,8 +136,9 @@ def test_a_store_of_codes_is_continued_merged_revised_and_repaired_code_by_code(
 
 def test_stores_of_two_types_do_not_mix(tmp_path: Path) -> None:
     coded, half = write_coded(tmp_path / "c.h5", ["a"]), write_store(tmp_path / "h.h5", ["b"])
-    with pytest.raises(StoreMismatch, match=r"its storage is float16, not uint8 \(--quantize\)"):
+    with pytest.raises(StoreMismatch, match=r"its storage is float16, not uint8 \(--quantize\)") as caught:
         merge_embeddings([coded, half], tmp_path / "m.h5")
+    assert f"reduce-store {half} -o NEW.h5 --quantize" in str(caught.value)
     with pytest.raises(StoreMismatch, match=r"storage is uint8 \(--quantize\), not float16"):
         StoreWriter(coded, PROVENANCE)
 
