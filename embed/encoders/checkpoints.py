@@ -124,9 +124,8 @@ def _unwrapped(found: object) -> dict[str, Tensor]:
     others = [str(name) for name, tensor in found.items() if not (isinstance(name, str) and isinstance(tensor, Tensor))]
     if others:
         raise WeightsUnavailable(f"it contains more than tensors by name: {_some(others)}")
-    for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in found):
-            found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+    while prefix := next((prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in found)), ""):
+        found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
     return dict(found)
 
 

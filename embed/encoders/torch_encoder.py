@@ -24,6 +24,7 @@ from embed.errors import EncoderError
 from embed.machine import DaemonThreads, counted
 from embed.store import EncoderIdentity, Precision, hash_weights
 
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number of axes
 _MOST_AT_ONCE = 2  # batches on a CPU; each needs the memory of a batch's activations
 
 
@@ -46,10 +47,8 @@ class TorchEncoder:
         self._threads = _threads_that_share_the_cores() if self._device.type == "cpu" else None
         self._forward = forward
         self._copying = Stream(self._device) if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
-        # Weights in the order of the pixels (channels last), so that no convolution reorders either of them first.
         model.requires_grad_(False).eval().to(self._device)
-        if identity.window == 1:
-            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        _put_channels_last(model)
         # (pixel / 255 - mean) / std of each channel, as one product and one sum.
         mean, std = (torch.tensor(v) for v in (identity.preprocessing.mean, identity.preprocessing.std))
         self._scale = (1 / (255 * std)).to(self._device)[:, None, None, None]
@@ -111,6 +110,13 @@ class TorchEncoder:
         if self.identity.window == 1:
             return pixels[:, 0].permute(0, 3, 1, 2) * self._scale[..., 0] + self._shift[..., 0]
         return pixels.permute(0, 4, 1, 2, 3) * self._scale + self._shift
+
+
+def _put_channels_last(model: nn.Module) -> None:
+    """Put weights in the order of the pixels, so that no convolution reorders either of them first."""
+    for parameter in model.parameters():
+        if parameter.ndim in _CHANNELS_LAST:
+            parameter.data = parameter.contiguous(memory_format=_CHANNELS_LAST[parameter.ndim])
 
 
 def _threads_that_share_the_cores() -> DaemonThreads:

@@ -64,14 +64,17 @@ class Preprocessing:
             raise ValueError(
                 f"side_px and resize_px must be whole numbers, got {self.side_px!r} and {self.resize_px!r}"
             )
-        if self.side_px < 1 or min(self._lengths_px) < 1:
+        if any(length < 1 for length in (self.side_px, *self._lengths_px)):
             raise ValueError(f"side_px and resize_px must be at least 1, got {self.side_px} and {self.resize_px}")
         if self.resize_mode not in get_args(ResizeMode):
             raise ValueError(f"resize_mode must be one of {get_args(ResizeMode)}, got {self.resize_mode!r}")
         if self.kernel not in _PIL_KERNELS:
             raise ValueError(f"kernel must be one of {tuple(_PIL_KERNELS)}, got {self.kernel!r}")
         if isinstance(self.resize_px, tuple) and (self.resize_mode != "squash" or len(self.resize_px) != 2):
-            raise ValueError(f"only squash has a resize_px of two lengths, got {self.resize_mode} to {self.resize_px}")
+            raise ValueError(
+                f"resize_px must be one length, or (height, width) with squash, got {self.resize_px} with "
+                f"{self.resize_mode}"
+            )
         if type(self.antialias) is not bool or not (self.antialias or self.kernel == "bilinear"):
             raise ValueError(
                 f"antialias must be True, or False with bilinear, got {self.antialias!r} with {self.kernel}"
@@ -90,7 +93,7 @@ class Preprocessing:
         height_px, width_px = rgb.shape[:2]
         target = self.resized_size(width_px, height_px)
         if target == (width_px, height_px):
-            return _crop_or_pad(rgb, self.side_px)
+            return _crop_or_pad(rgb, self.side_px).copy()  # the frame's own memory may be used again
         if not self.antialias:
             return _crop_or_pad(_interpolated(rgb, target, self.side_px), self.side_px)
         image = Image.fromarray(rgb).resize(target, _PIL_KERNELS[self.kernel])

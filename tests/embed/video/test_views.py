@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -56,3 +58,17 @@ def test_views_come_in_the_given_order_and_mirrored_ones_exchange_left_and_right
 def test_invalid_views_are_refused(views: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_views(views)
+
+
+def test_views_of_a_squashing_encoder_without_antialias_keep_the_ends_undistorted() -> None:
+    """Squares at the ends of a frame are resized to the smaller length, and cropped as the whole frame is."""
+    frame = np.random.default_rng(0).integers(0, 256, (60, 100, 3), dtype=np.uint8)
+    squashing = Preprocessing(28, (32, 43), "squash", "bilinear", *GREY, antialias=False)
+    square = Preprocessing(28, 32, "shortest", "bilinear", *GREY, antialias=False)
+
+    centre, left, right, whole = ViewCutter(squashing, ("centre", "left", "right", "whole")).apply(frame)
+
+    np.testing.assert_array_equal(centre, squashing.apply(frame))
+    np.testing.assert_array_equal(left, square.apply(frame[:, :60]))
+    np.testing.assert_array_equal(right, square.apply(frame[:, 40:]))
+    np.testing.assert_array_equal(whole, replace(square, resize_px=28, resize_mode="squash").apply(frame))
