@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.classifier import LEARNED_FILE, VideoClassifier, list_learned, refuse_output_folder
+from classify.classifier import LEARNED_FILE, VideoClassifier, keep_pca, list_learned, refuse_output_folder
 from classify.comparison import (
     AUTO,
     BUDGET_S,
@@ -115,9 +115,13 @@ def train_head(
         # Measuring a very large set takes more memory than training. The head is saved first, in case that fails.
         names = found.table.names
         plain = VideoClassifier(run.head, names, run.thresholds, opened.provenance, run.config, members=members)
-        learned = list_learned(opened, [found.split.ids[row] for row in found.learned])
+        pca, pca_notes = keep_pca(opened, [found.split.ids[row] for row in found.split.indices("test")])
+        kept: dict[str, str | bytes] = {
+            LEARNED_FILE: list_learned(opened, [found.split.ids[row] for row in found.learned]),
+            **pca,
+        }
         if replaced is None:
-            plain.save(output, reports={LEARNED_FILE: learned})
+            plain.save(output, reports=kept)
         held_out = None if selection is None else selection.held_out
         held_out = held_out or predict_held_out(found.dataset, found.split, run)
         classifier, evaluations, outputs, judged = _measure(plain, found.dataset, found.split, held_out)
@@ -129,7 +133,7 @@ def train_head(
         history=run.history,
         best_epoch=run.best_epoch,
         seconds=run.seconds,
-        notes=(*found.notes, *_note_choice(found.dataset, config, selection, run), *judged.notes),
+        notes=(*found.notes, *pca_notes, *_note_choice(found.dataset, config, selection, run), *judged.notes),
         outputs=outputs,
         selection=selection,
         test_evaluations=log_evaluation(split, found.split, head=output, arch=run.config.arch, micro_f1=test),
@@ -138,7 +142,7 @@ def train_head(
         unlearned_videos=judged.unlearned,
         replaced=replaced,
     )
-    classifier.save(output, reports={**report.files(), LEARNED_FILE: learned}, overwrite=overwrite)
+    classifier.save(output, reports={**report.files(), **kept}, overwrite=overwrite)
     return report
 
 

@@ -8,10 +8,19 @@ from .encoders import (
 from .errors import (
     EmbedError as EmbedError,
     EncoderError as EncoderError,
+    ReductionError as ReductionError,
     SourceError as SourceError,
     StoreError as StoreError,
     StoreMismatch as StoreMismatch,
     VideoError as VideoError,
+)
+from .reduction import (
+    Pca as Pca,
+    PcaConfig as PcaConfig,
+    find_pca as find_pca,
+    fit_pca as fit_pca,
+    read_pca as read_pca,
+    reduce_store as reduce_store,
 )
 from .run import EmbedConfig as EmbedConfig, EmbedSummary as EmbedSummary, embed_videos as embed_videos
 from .sources import Video as Video, find_videos as find_videos

@@ -5,6 +5,7 @@ from .head_folder import (
     refuse_edited_labels as refuse_edited_labels,
     refuse_output_folder as refuse_output_folder,
 )
+from .kept_pca import keep_pca as keep_pca
 from .learned import (
     LEARNED_FILE as LEARNED_FILE,
     digest_videos as digest_videos,

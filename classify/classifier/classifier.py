@@ -107,12 +107,14 @@ class VideoClassifier:
                 "train a head on these vectors."
             )
 
-    def save(self, folder: str | Path, *, reports: Mapping[str, str] | None = None, overwrite: bool = False) -> None:
+    def save(
+        self, folder: str | Path, *, reports: Mapping[str, str | bytes] | None = None, overwrite: bool = False
+    ) -> None:
         """Write the head's folder. An older head there is replaced, but only once the new one is written.
 
         Args:
             folder: the folder to write.
-            reports: name -> text of further files in it: history.csv, report.json.
+            reports: name -> content of further files in it: history.csv, report.json.
             overwrite: replace files that have the names of a head's, although they are of no head.
 
         Raises:

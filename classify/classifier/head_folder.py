@@ -6,6 +6,7 @@
       history.csv        one row for each epoch         (written by `train_head`)
       report.json        figures of every part          (written by `train_head`)
       learned.txt        the videos it learned from     (`classify.classifier.learned`)
+      pca.safetensors    what reduced its vectors       (`classify.classifier.kept_pca`)
       report.html        the same as a page to look at  (written by `write_page`)
       suspects.csv       labels to correct              (written by `write_page`)
 
@@ -32,10 +33,13 @@ from embed.machine import address_refused, is_left_over, prove_writable, remedy_
 FORMAT = "framehead head 1"
 WEIGHTS_FILE, DESCRIPTION_FILE = "head.safetensors", "head.json"
 _REPORT_FILE, _PAGE_FILE, _SUSPECTS_FILE = "report.json", "report.html", "suspects.csv"
-LEARNED_FILE = "learned.txt"
+LEARNED_FILE, PCA_FILE = "learned.txt", "pca.safetensors"
 # The suspects go before the page, whose hash tells that nobody edited them: no kill leaves them without it.
-_OWN_FILES = (WEIGHTS_FILE, "history.csv", _REPORT_FILE, LEARNED_FILE, _SUSPECTS_FILE, _PAGE_FILE, DESCRIPTION_FILE)
-_UNFINISHED, _FINISHED = ".new-", ".finished"
+_OWN_FILES = (
+    *(WEIGHTS_FILE, "history.csv", _REPORT_FILE, LEARNED_FILE, PCA_FILE),
+    *(_SUSPECTS_FILE, _PAGE_FILE, DESCRIPTION_FILE),
+)
+_UNFINISHED, FINISHED = ".new-", ".finished"
 _MOVED = ".moved-"  # begins the name of what was `.finished` until all of it had moved
 _ON_THE_WAY = re.compile(rf"({re.escape(_UNFINISHED)}|{re.escape(_MOVED)})\d+")
 _FILES = "files.json"  # in `.finished`: the names of the new head's files
@@ -86,7 +90,7 @@ def read_file(folder: Path, name: str) -> bytes:
     """
     for _ in range(_READS):
         with suppress(FileNotFoundError):
-            return Path(folder, _FINISHED, name).read_bytes()
+            return Path(folder, FINISHED, name).read_bytes()
         with suppress(FileNotFoundError):  # a save may have moved it between the two
             return Path(folder, name).read_bytes()
     return Path(folder, name).read_bytes()
@@ -108,7 +112,7 @@ def fill_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
             for name, content in files.items():
                 write_whole(beside / name, content)
             write_whole(beside / _FILES, json.dumps([*files]))
-            beside.rename(folder / _FINISHED)
+            beside.rename(folder / FINISHED)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         _finish(folder)
@@ -158,7 +162,7 @@ def _describe_head(folder: Path) -> str | None:
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     with suppress(OSError):
-        place = next(path for path in (folder / DESCRIPTION_FILE, folder / _FINISHED) if path.exists())
+        place = next(path for path in (folder / DESCRIPTION_FILE, folder / FINISHED) if path.exists())
         micro_f1 = _micro_f1(head)
         figure = "" if micro_f1 is None else f", micro-F1 {micro_f1:.2f},"
         return f"The {head.get('arch')} head of {written_when(place)}{figure}"
@@ -177,7 +181,7 @@ def _is_ours(path: Path) -> bool:
     """Return True for what a save makes on its way: by its name, and if it is a folder, by all that it holds."""
     if not path.is_dir():
         return is_unfinished(path.name)
-    is_named = path.name == _FINISHED or bool(_ON_THE_WAY.fullmatch(path.name))
+    is_named = path.name == FINISHED or bool(_ON_THE_WAY.fullmatch(path.name))
     return is_named and all(own.name in {*_OWN_FILES, _FILES} or is_unfinished(own.name) for own in path.iterdir())
 
 
@@ -192,7 +196,7 @@ def _delete_leftovers(folder: Path) -> None:
 
 def _finish(folder: Path) -> None:
     """Move the files of a finished head to their places, and delete those of the older one."""
-    finished = folder / _FINISHED
+    finished = folder / FINISHED
     try:
         names = json.loads((finished / _FILES).read_text(encoding="utf-8"))
     except FileNotFoundError:

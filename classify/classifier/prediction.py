@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier.classifier import VideoClassifier
+from classify.classifier.kept_pca import pca_of
 from classify.classifier.prediction_files import COLUMNS, OF_LABEL, describe_predictions_file, plain_cell
 from classify.comparison import make_prompts
 from classify.data import SEPARATOR, Labels, read_labels
@@ -179,7 +180,7 @@ def predict_videos(
     others = [source for source in sources if not is_store(source)]
     found = [_label_store(classifier, store, config.device) for store in stores]
     if others:
-        found.append(_label_videos(classifier, others, config, on_progress))
+        found.append(_label_videos(classifier, others, config, pca_of(head, classifier.provenance), on_progress))
     predictions = Predictions(
         names=classifier.names,
         videos=tuple(video for part in found for video in part.videos),
@@ -263,6 +264,7 @@ def _label_videos(
     classifier: VideoClassifier,
     sources: Sequence[str | Path],
     config: PredictConfig,
+    pca: str | None,
     on_progress: Callable[[Any], None] | None,
 ) -> Predictions:
     """Embed videos as the head's own were embedded, and label those that did not fail."""
@@ -272,12 +274,13 @@ def _label_videos(
         device=config.device,
         batch_size=config.batch_size,
     )
-    embedding = replace(embedding, playlists=config.playlists, public_only=config.public_only)
+    embedding = replace(embedding, playlists=config.playlists, public_only=config.public_only, pca=pca)
     encoder = load_encoder(
         embedding.model,
         pretrained=embedding.pretrained,
         device=embedding.device,
         precision=embedding.precision,
+        pca=pca,
     )
     made_here = replace(classifier.provenance, encoder=encoder.identity)
     classifier.check(made_here, f"{config.pretrained or embedding.model}")

@@ -7,7 +7,7 @@
       components    (K, D)  float32   eigenvectors of the covariance, of the largest eigenvalue first
       eigenvalues   (K,)    float32   the variance along each
       fitted_on     (V, 8)  uint8     a digest of each video whose vectors it was fitted on
-      metadata      format, and the fields of `PcaOrigin` as JSON
+      metadata      `pca`: JSON of the format, is_whitened and the fields of `PcaOrigin`
 
 Source: the constant and the order of the operations, https://github.com/google/youtube-8m,
 `feature_extractor/feature_extractor.py`, `apply_pca`.
@@ -146,6 +146,11 @@ class Pca:
         reduction = Reduction(self.sha256, self.source_dimension, self.is_whitened, str(Path(source).absolute()))
         return replace(encoder, dimension=self.dimension, is_normalised=False, reduction=reduction)
 
+    def was_fitted_on(self, store: EmbeddingStore, ids: Sequence[str]) -> NDArray[np.bool_]:
+        """Return (V,) bool: True for each video of a store whose vectors, or those of a copy, it was fitted on."""
+        known = set(map(bytes, self.fitted_on))
+        return np.array([digest in known for digest in map(bytes, digest_videos(store, ids))], dtype=np.bool_)
+
     def to_bytes(self) -> bytes:
         """Return the content of its file."""
         matrices: dict[str, NDArray[Any]] = {
@@ -154,8 +159,8 @@ class Pca:
             "eigenvalues": self.eigenvalues,
             "fitted_on": self.fitted_on,
         }
-        described = {"is_whitened": self.is_whitened, **asdict(self.origin)}
-        return safetensors.numpy.save(matrices, {"format": FORMAT, "pca": json.dumps(described)})
+        described = {"format": FORMAT, "is_whitened": self.is_whitened, **asdict(self.origin)}
+        return safetensors.numpy.save(matrices, {"pca": json.dumps(described)})  # of several keys, the order is random
 
 
 def read_pca(path: str | Path) -> Pca:
@@ -180,10 +185,9 @@ def read_pca(path: str | Path) -> Pca:
 def _parsed(content: bytes) -> Pca:
     matrices = safetensors.numpy.load(content)
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    metadata = header.get("__metadata__") or {}
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"its format is {metadata.get('format')!r}, not {FORMAT!r}")
-    described = json.loads(metadata["pca"])
+    described = json.loads((header.get("__metadata__") or {}).get("pca", "{}"))
+    if (found := described.pop("format", None)) != FORMAT:
+        raise ValueError(f"its format is {found!r}, not {FORMAT!r}")
     is_whitened = described.pop("is_whitened")
     origin = PcaOrigin(**described)
     texts = [getattr(origin, field.name) for field in fields(origin) if field.type is str]
