@@ -35,11 +35,13 @@ from .store import (
     inspect_embeddings as inspect_embeddings,
 )
 from .video import (
+    Clips as Clips,
     Frames as Frames,
     FramesPerSecond as FramesPerSecond,
     KeyFrames as KeyFrames,
     Preprocessing as Preprocessing,
     Sampling as Sampling,
     UniformFrames as UniformFrames,
+    Windows as Windows,
     read_frames as read_frames,
 )

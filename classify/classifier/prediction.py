@@ -281,6 +281,7 @@ def _label_videos(
         device=embedding.device,
         precision=embedding.precision,
         pca=pca,
+        window=classifier.provenance.encoder.window,
     )
     made_here = replace(classifier.provenance, encoder=encoder.identity)
     classifier.check(made_here, f"{config.pretrained or embedding.model}")

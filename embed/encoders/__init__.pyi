@@ -6,10 +6,11 @@ from .contract import (
     TextEncoder as TextEncoder,
     begin_encoding as begin_encoding,
 )
-from .foreseen import foresee_preprocessing as foresee_preprocessing
+from .foreseen import foresee_preprocessing as foresee_preprocessing, foresee_window as foresee_window
 from .loading import (
     load_encoder as load_encoder,
     load_text_encoder as load_text_encoder,
+    other_window as other_window,
     resolve_device as resolve_device,
 )
 from .reduced import reduce_encoder as reduce_encoder

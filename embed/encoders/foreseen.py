@@ -8,7 +8,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
-from embed.encoders.kinetics_models import KINETICS_MODELS
+from embed.encoders.kinetics_models import DEFAULT_WINDOW, KINETICS_MODELS
 from embed.video import Preprocessing
 
 LITE_SIDES_PX = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
@@ -17,6 +17,9 @@ _LITE_MEAN, _LITE_STD = 127 / 255, 128 / 255
 # CLIP's own, open_clip's default where neither the model nor its weights define others: open_clip/constants.py.
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+# Of the published checkpoints; another checkpoint says so when it is loaded.
+_WINDOWS = {"videomae": 16, "vjepa2": 64, "videoprism": 16, "pe-av": 16}
 
 
 def foresee_preprocessing(model: str) -> Preprocessing | None:
@@ -27,6 +30,14 @@ def foresee_preprocessing(model: str) -> Preprocessing | None:
         return KINETICS_MODELS[model].preprocessing
     side_px = _clip_side_px(model)
     return Preprocessing(side_px, side_px, "shortest", "bicubic", _CLIP_MEAN, _CLIP_STD) if side_px else None
+
+
+def foresee_window(model: str) -> int:
+    """Return W, the frames behind one vector of a model as it is loaded by default; 1 for images, and where unknown."""
+    if model in KINETICS_MODELS:
+        return DEFAULT_WINDOW
+    prefix, colon, _ = model.partition(":")
+    return _WINDOWS.get(prefix, 1) if colon else 1
 
 
 def lite_preprocessing(model: str) -> Preprocessing:

@@ -14,7 +14,8 @@ from embed.machine import keep_freed_memory
 from embed.store import EncoderIdentity, Precision, Provenance
 
 EncoderFactory = Callable[..., Encoder]
-"""factory(model, *, pretrained=None, device="auto", precision=None) -> Encoder; raises EncoderError."""
+"""factory(model, *, pretrained=None, device="auto", precision=None) -> Encoder; raises EncoderError. Those of our own
+families of clip models also take `window`, W."""
 
 _FAMILIES = {
     "efficientnet-lite0": "efficientnet_lite",
@@ -35,6 +36,8 @@ _PREFIXES = {
 }
 """What stands before a colon in the name of a model -> the module of its family."""
 
+_OF_CLIPS = ("torchvision_clips", "transformers_clips")
+
 _ADVICE = "Correct that package: resources/docs/write-an-encoder.md and embed.encoders.testing say what an encoder has."
 
 
@@ -45,21 +48,23 @@ def load_encoder(
     device: str = "auto",
     precision: Precision | None = None,
     pca: str | None = None,
+    window: int | None = None,
 ) -> Encoder:
     """Build an encoder and load its weights.
 
     Args:
         model: "efficientnet-lite0" (bundled), "-lite1", "-lite2"; any model that open_clip lists ("ViT-B-32"); a
-            hub name ("hf-hub:..."); or a name that another package registers under the entry point group
-            `embed.encoders`.
+            hub name ("hf-hub:..."); "timm:NAME"; a model of clips ("mvit_v2_s", "videomae:NAME"); or a name that
+            another package registers under the entry point group `embed.encoders`.
         pretrained: for open_clip a tag ("openai") or a checkpoint file; None uses the family's default.
         device: "auto" uses CUDA, else Apple's GPU, else the CPU; or a torch device. With int8, "auto" is the CPU.
         precision: its arithmetic; None is bfloat16 for open_clip's models on CUDA, and float32 elsewhere.
         pca: file of a PCA that reduces its vectors (`embed.reduction`); None keeps them.
+        window: W, the frames behind one vector, for models that take clips of several lengths; None is the model's own.
 
     Raises:
-        EncoderError: the model or device is unknown, or cannot be used with the precision; the PCA is of another
-            encoder; or another package's encoder lacks a part of the contract.
+        EncoderError: the model or device is unknown, or cannot be used with the precision or the window; the PCA is of
+            another encoder; or another package's encoder lacks a part of the contract.
         ReductionError: the PCA cannot be read.
         WeightsUnavailable: the weights are available neither from a hub nor from a file.
     """
@@ -72,8 +77,35 @@ def load_encoder(
             raise EncoderError(
                 f"int8 is for CPUs, but the device is {device}. Use --precision bfloat16 or --device cpu."
             )
-    encoder = _factory(model)(model, pretrained=pretrained, device=device, precision=precision)
+    options: dict[str, int] = {}
+    if window is not None and _family_of(model) in _OF_CLIPS and not _is_registered(model):
+        options["window"] = window
+    encoder = _factory(model)(model, pretrained=pretrained, device=device, precision=precision, **options)
+    if window not in (None, encoder.identity.window):
+        raise other_window(encoder.identity, window)
     return reduce_encoder(encoder, pca) if pca is not None else encoder
+
+
+def other_window(identity: EncoderIdentity, window: int) -> EncoderError:
+    """Return the error about clips of W frames where an encoder takes others."""
+    if identity.window == 1:
+        return EncoderError(
+            f"{identity.model} encodes single frames, not clips of {window}. Leave out --clip-frames, --clips-count "
+            "and --window, or choose a model of clips, such as --model mvit_v2_s."
+        )
+    if window == 1:
+        return EncoderError(
+            f"{identity.model} encodes clips of {identity.window} frames, not single frames. Choose clips with "
+            f"--clip-frames {identity.window} --clips-count 8, or leave the options for frames out."
+        )
+    return EncoderError(
+        f"{identity.model} encodes clips of {identity.window} frames, not of {window}. Use --clip-frames "
+        f"{identity.window}."
+    )
+
+
+def _is_registered(model: str) -> bool:
+    return bool(entry_points(group="embed.encoders", name=model))
 
 
 def load_text_encoder(identity: EncoderIdentity, *, pretrained: str | None = None, device: str = "auto") -> TextEncoder:
@@ -96,7 +128,9 @@ def load_text_encoder(identity: EncoderIdentity, *, pretrained: str | None = Non
             "made without --pca."
         )
     source = pretrained or identity.weights_source
-    encoder = load_encoder(identity.model, pretrained=source, device=device, precision=identity.precision)
+    encoder = load_encoder(
+        identity.model, pretrained=source, device=device, precision=identity.precision, window=identity.window
+    )
     if not isinstance(encoder, TextEncoder):
         raise EncoderError(
             f"{identity.model} does not encode texts. All models of open_clip do: embed the videos with "

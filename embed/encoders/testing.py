@@ -186,7 +186,9 @@ def check_texts(encoder: Encoder) -> None:
 def check_is_found_again(encoder: Encoder) -> None:
     """Check that `load_encoder` builds the same encoder from the identity, as predictions on new videos need it."""
     identity = encoder.identity
-    again = load_encoder(identity.model, pretrained=identity.weights_source, precision=identity.precision)
+    again = load_encoder(
+        identity.model, pretrained=identity.weights_source, precision=identity.precision, window=identity.window
+    )
     difference = Provenance(again.identity, {}).difference(Provenance(identity, {}))
     call = f"load_encoder({identity.model!r}, pretrained={identity.weights_source!r})"
     _require(

@@ -5,12 +5,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 from embed.decode_pool import DecodeLimits
+from embed.encoders import foresee_window
 from embed.machine import HINTS, Stage, slowest
 from embed.store import Failure, Precision, Provenance
 from embed.video import (
     CENTRE,
+    Clips,
     DecodeDevice,
     Decoder,
+    FramesPerSecond,
+    KeyFrames,
     Sampling,
     UniformFrames,
     check_views,
@@ -26,7 +30,7 @@ class EmbedConfig:
     Args:
         model: name of an encoder, as for `embed.encoders.load_encoder`.
         pretrained: its weights: a tag or a file; None uses the family's default.
-        sampling: which frames are embedded.
+        sampling: which frames are embedded. None is `UniformFrames()`, or `Clips(W)` for a model of clips of W frames.
         device: "auto", or a torch device.
         precision: arithmetic of the encoder. None uses the store's precision. For a new store, None is bfloat16 with
             CLIP on CUDA if that changes the vectors little enough (`embed.run.fidelity`), else float32.
@@ -51,7 +55,7 @@ class EmbedConfig:
 
     model: str = "ViT-B-32"
     pretrained: str | None = None
-    sampling: Sampling = field(default_factory=UniformFrames)
+    sampling: Sampling = field(default=None)  # type: ignore[assignment]  # __post_init__ sets it
     device: str = "auto"
     precision: Precision | None = None
     batch_size: int = 32
@@ -70,6 +74,9 @@ class EmbedConfig:
     is_quantised: bool = False
 
     def __post_init__(self) -> None:
+        sampling: object = self.sampling
+        if sampling is None:
+            object.__setattr__(self, "sampling", default_sampling(self.model))
         if not is_count(self.batch_size):
             raise ValueError(f"batch_size must be a whole number of at least 1, got {self.batch_size!r}")
         if self.workers is not None and not is_count(self.workers):
@@ -84,7 +91,7 @@ class EmbedConfig:
         if isinstance(self.sampling, type) or not hasattr(self.sampling, "indices"):
             raise ValueError(
                 f"sampling is {self.sampling!r}, which is no rule that picks frames. Use UniformFrames(100), "
-                "FramesPerSecond(1) or KeyFrames(), all of the package embed."
+                "FramesPerSecond(1), KeyFrames() or Clips(16), all of the package embed."
             )
         for name, kind in (("decoder", Decoder), ("decode_device", DecodeDevice)):
             if (value := getattr(self, name)) not in get_args(kind):
@@ -116,6 +123,20 @@ class EmbedConfig:
             pca=encoder.reduction.source if encoder.reduction else None,
             is_quantised=provenance.storage == "uint8",
         )
+
+
+def default_sampling(model: str) -> Sampling:
+    """Return the rule for a model that is asked for without one: `UniformFrames()`, or `Clips(W)`."""
+    window = foresee_window(model)
+    return UniformFrames() if window == 1 else Clips(window)
+
+
+def window_of(sampling: Sampling) -> int | None:
+    """Return W, the frames behind one vector of a rule; None if another package's rule does not say it."""
+    if isinstance(sampling, UniformFrames | KeyFrames | FramesPerSecond):
+        return 1
+    window = getattr(sampling, "window", None)
+    return window if is_count(window) else None
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from embed.decode_pool import DecodePlan
-from embed.encoders import Encoder, load_encoder
+from embed.encoders import Encoder, load_encoder, other_window
 from embed.reduction import read_pca
-from embed.run.config import EmbedConfig
+from embed.run.config import EmbedConfig, window_of
 from embed.run.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
 from embed.sources import Video
 from embed.store import (
@@ -42,7 +42,12 @@ def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Vide
 
     def load(precision: Precision | None) -> Encoder:
         return load_encoder(
-            config.model, pretrained=config.pretrained, device=config.device, precision=precision, pca=config.pca
+            config.model,
+            pretrained=config.pretrained,
+            device=config.device,
+            precision=precision,
+            pca=config.pca,
+            window=window_of(config.sampling),
         )
 
     known = provenance_of(store)
@@ -77,8 +82,15 @@ def choose_same_encoder(
 
 
 def provenance_by(encoder: Encoder | None, config: EmbedConfig, fidelity: Fidelity | None) -> Provenance:
-    """Return the provenance of what an encoder, which is not None, makes by a configuration."""
+    """Return the provenance of what an encoder, which is not None, makes by a configuration.
+
+    Raises:
+        EncoderError: the configuration's frames are no clips as the encoder takes them.
+    """
     assert encoder
+    window = window_of(config.sampling)
+    if window is not None and window != encoder.identity.window:
+        raise other_window(encoder.identity, window)
     return Provenance(
         encoder=encoder.identity,
         sampling=config.sampling.to_json(),

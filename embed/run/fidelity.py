@@ -13,24 +13,24 @@ from embed.encoders import Encoder
 from embed.errors import EncoderError
 from embed.sources import FetchConfig, Fetcher, Video
 from embed.store import EncoderIdentity, Fidelity
-from embed.video import UniformFrames
+from embed.video import Clips, UniformFrames, frames_behind_a_vector
 
 LEAST_COSINE = 0.999
 """A precision is refused if the cosine of any frame to float32 is lower."""
 
 _VIDEO_COUNT = 4
 _MOST_VIDEOS = 64
-_FRAMES_A_VIDEO = 8
+_FRAMES_A_VIDEO, _CLIPS_A_VIDEO = 8, 2
 
 
 def first_frames(
     videos: Iterable[Video], plan: DecodePlan, limits: DecodeLimits, *, public_only: bool = False
 ) -> NDArray[np.uint8] | None:
-    """Decode eight evenly spaced frames of each of the first four videos that can be decoded.
+    """Decode eight evenly spaced frames, or two clips, of each of the first four videos that can be decoded.
 
     Args:
         videos: tried in order until four are decoded, at most 64 of them, for lists that begin with dead links.
-        plan: how each is decoded; its sampling is replaced.
+        plan: how each is decoded; of its sampling only W counts.
         limits: what each may take. Its server may be silent for that many seconds.
         public_only: True fetches from public hosts only.
 
@@ -38,7 +38,9 @@ def first_frames(
         (B, W, side_px, side_px, 3) uint8; None if no video can be decoded. Then nothing is measured, and vectors are
         stored in the requested precision anyway.
     """
-    plan = replace(plan, sampling=UniformFrames(_FRAMES_A_VIDEO))
+    window = frames_behind_a_vector(plan.sampling.to_json())
+    sampling = UniformFrames(_FRAMES_A_VIDEO) if window == 1 else Clips(window, clip_count=_CLIPS_A_VIDEO)
+    plan = replace(plan, sampling=sampling)
     with ExitStack() as stack:
         fetching = FetchConfig.patient_for(limits.timeout_s, public_only=public_only)
         fetcher = stack.enter_context(Fetcher(replace(fetching, ahead_files=1)))

@@ -1,3 +1,10 @@
+from .clip_sampling import (
+    AUTO as AUTO,
+    Clips as Clips,
+    Windows as Windows,
+    frames_behind_a_vector as frames_behind_a_vector,
+    sampling_from_json as sampling_from_json,
+)
 from .codecs import ENTRY as ENTRY, PARAMETERS as PARAMETERS, UNPROVEN as UNPROVEN, Rule as Rule, rule_for as rule_for
 from .containers import has_encryption as has_encryption, is_encrypted as is_encrypted
 from .decoders import begins_in_doubt as begins_in_doubt
@@ -24,7 +31,6 @@ from .sampling import (
     Sampling as Sampling,
     UniformFrames as UniformFrames,
     is_count as is_count,
-    sampling_from_json as sampling_from_json,
 )
 from .timeline import (
     Packets as Packets,

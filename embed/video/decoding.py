@@ -28,8 +28,7 @@ from embed.video.gathering import GatheredPictures, Seen, are_first, stand_ins
 from embed.video.opening import capture_options, open_video, refuse_playlist
 from embed.video.packet_feed import SEEK_BYTES, PacketFeed
 from embed.video.pictures import PictureReader
-from embed.video.plan_parts import decoders_for, part_plan, threads_of
-from embed.video.planning import Run, plan_packets
+from embed.video.planning import Run, decoders_for, part_plan, plan_packets, threads_of
 from embed.video.preprocessing import FrameCut
 from embed.video.sampling import Sampling, chosen_frames
 from embed.video.timeline import Packets, Timeline, read_packets, timeline_without_timestamps

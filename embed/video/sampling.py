@@ -3,7 +3,6 @@
 T is the number of vectors, W the frames behind one vector (1 for image encoders). Indices count shown frames from 0.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -21,7 +20,7 @@ class Sampling(Protocol):
         ...
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON-ready description with the rule's `name`; `sampling_from_json` reads it back."""
+        """Return a JSON-ready description with the rule's `name`; `embed.video.sampling_from_json` reads it back."""
         ...
 
 
@@ -51,7 +50,7 @@ class UniformFrames:
     def __post_init__(self) -> None:
         if self.frame_count is None:
             raise ValueError("frame_count must be a whole number of at least 1, got None")
-        _check(frame_count=self.frame_count, first_seconds=self.first_seconds)
+        check_limits(frame_count=self.frame_count, first_seconds=self.first_seconds)
 
     def choose(self, available: int) -> NDArray[np.int64]:
         """Return the (T,) frames chosen from the first `available` frames."""
@@ -62,7 +61,7 @@ class UniformFrames:
 
     def indices(self, timeline: Timeline) -> NDArray[np.int64]:
         """Return the (T, 1) indices of the frames to embed."""
-        return self.choose(_available(timeline, self.first_seconds))[:, None]
+        return self.choose(available_frames(timeline, self.first_seconds))[:, None]
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready description."""
@@ -86,11 +85,11 @@ class KeyFrames:
     def __post_init__(self) -> None:
         if self.frame_count is None:
             raise ValueError("frame_count must be a whole number of at least 1, got None")
-        _check(frame_count=self.frame_count, first_seconds=self.first_seconds)
+        check_limits(frame_count=self.frame_count, first_seconds=self.first_seconds)
 
     def indices(self, timeline: Timeline) -> NDArray[np.int64]:
         """Return the (T, 1) indices of the frames to embed; only the first frame if none is marked as a key frame."""
-        available = _available(timeline, self.first_seconds)
+        available = available_frames(timeline, self.first_seconds)
         keys = np.flatnonzero(timeline.is_keyframe[:available])
         if not len(keys):
             return np.zeros((1, 1), dtype=np.int64)
@@ -124,11 +123,11 @@ class FramesPerSecond:
     def __post_init__(self) -> None:
         if not (is_number(self.fps) and 0 < self.fps < np.inf):
             raise ValueError(f"fps must be finite and above 0, got {self.fps!r}")
-        _check(frame_count=self.frame_count, first_seconds=self.first_seconds)
+        check_limits(frame_count=self.frame_count, first_seconds=self.first_seconds)
 
     def indices(self, timeline: Timeline) -> NDArray[np.int64]:
         """Return the (T, 1) indices of the frames to embed."""
-        available = _available(timeline, self.first_seconds)
+        available = available_frames(timeline, self.first_seconds)
         elapsed_s = timeline.timestamps_s[:available] - timeline.timestamps_s[0]
         end_s = min(max(timeline.duration_s, elapsed_s[-1]), self.first_seconds or np.inf)
         instant_count = max(1, np.ceil(end_s * self.fps - 1e-6))
@@ -162,26 +161,6 @@ def chosen_frames(sampling: Sampling, timeline: Timeline) -> NDArray[np.int64]:
     return indices.astype(np.int64, copy=False)
 
 
-_SAMPLINGS: dict[str, type[UniformFrames | KeyFrames | FramesPerSecond]] = {
-    "uniform": UniformFrames,
-    "keyframes": KeyFrames,
-    "fps": FramesPerSecond,
-}
-
-
-def sampling_from_json(description: Mapping[str, Any]) -> Sampling:
-    """Return the rule that `to_json` described.
-
-    Raises:
-        ValueError: the name is unknown.
-    """
-    fields = dict(description)
-    name = fields.pop("name", None)
-    if name not in _SAMPLINGS:
-        raise ValueError(f"unknown sampling {name!r}; choose from {', '.join(_SAMPLINGS)}")
-    return _SAMPLINGS[name](**fields)
-
-
 def is_count(value: object) -> bool:
     """Return True for a whole number of at least 1, also one of NumPy; False for a truth value."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
@@ -192,14 +171,16 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def _check(*, frame_count: int | None, first_seconds: float | None) -> None:
-    if frame_count is not None and not is_count(frame_count):
-        raise ValueError(f"frame_count must be a whole number of at least 1, got {frame_count!r}")
+def check_limits(*, first_seconds: float | None, **counts: int | None) -> None:
+    """Raise ValueError if the seconds, or one of the counts by its name, are impossible; None is no limit."""
+    for name, count in counts.items():
+        if count is not None and not is_count(count):
+            raise ValueError(f"{name} must be a whole number of at least 1, got {count!r}")
     if first_seconds is not None and not (is_number(first_seconds) and 0 < first_seconds < np.inf):
         raise ValueError(f"first_seconds must be finite and above 0, got {first_seconds!r}; omit it to use all")
 
 
-def _available(timeline: Timeline, first_seconds: float | None) -> int:
+def available_frames(timeline: Timeline, first_seconds: float | None) -> int:
     """Return how many frames begin within the first seconds; at least 1, since the first frame always does."""
     if first_seconds is None:
         return timeline.frame_count

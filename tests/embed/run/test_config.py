@@ -3,13 +3,25 @@ from typing import Any
 
 import pytest
 
-from embed import EmbedConfig, KeyFrames, UniformFrames
+from embed import Clips, EmbedConfig, KeyFrames, Sampling, UniformFrames
 
 
-@pytest.mark.parametrize("sampling", ["uniform", 100, None, UniformFrames])
+@pytest.mark.parametrize("sampling", ["uniform", 100, UniformFrames])
 def test_a_sampling_that_picks_no_frames_is_refused_with_those_that_do(sampling: object) -> None:
     with pytest.raises(ValueError, match=re.escape(f"sampling is {sampling!r}, which is no rule") + ".*UniformFrames"):
         EmbedConfig(sampling=sampling)
+
+
+@pytest.mark.parametrize(
+    ("model", "sampling"),
+    [
+        ("ViT-B-32", UniformFrames()),
+        ("mvit_v2_s", Clips(16, "auto", 8)),
+        ("vjepa2:facebook/vjepa2-vitl-fpc64-256", Clips(64, "auto", 8)),
+    ],
+)
+def test_a_model_of_clips_gets_clips_unless_told_otherwise(model: str, sampling: Sampling) -> None:
+    assert EmbedConfig(model=model).sampling == sampling
 
 
 @pytest.mark.parametrize(("name", "value"), [("decoder", "ffmpeg"), ("decode_device", "gpu")])

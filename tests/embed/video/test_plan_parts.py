@@ -3,8 +3,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embed.video.plan_parts import decoders_for, part_plan
-from embed.video.planning import plan_packets
+from embed.video.planning import decoders_for, part_plan, plan_packets
 from embed.video.timeline import read_packets
 from tests.media import write_moving_video
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
+from embed.video.clip_sampling import sampling_from_json
 from embed.video.decoding import read_frames
-from embed.video.sampling import FramesPerSecond, KeyFrames, Sampling, UniformFrames, sampling_from_json
+from embed.video.sampling import FramesPerSecond, KeyFrames, Sampling, UniformFrames
 from embed.video.timeline import Timeline
 from tests.media import write_video
 
