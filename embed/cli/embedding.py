@@ -116,10 +116,9 @@ _PASSING_REASONS = frozenset({"fetch_error", "timeout", "out_of_memory", "crashe
     "--batch-size",
     group="Encoder",
     metavar="N",
-    default=32,
-    show_default=True,
     type=click.IntRange(1),
-    help="Frames, or clips, encoded at once. Use less if the GPU's memory is too small.",
+    help="Frames, or clips, encoded at once. Use less if the GPU's memory is too small.  [default: 32 frames; of clips "
+    "as many as have 32 frames, on a GPU 128]",
 )
 @option(
     "--decoder",
