@@ -1,9 +1,12 @@
 from .decode_pool import DecodeLimits as DecodeLimits
 from .encoders import (
     Encoder as Encoder,
+    Tail as Tail,
     TextEncoder as TextEncoder,
     load_encoder as load_encoder,
+    load_tail as load_tail,
     load_text_encoder as load_text_encoder,
+    outline_tail as outline_tail,
 )
 from .errors import (
     EmbedError as EmbedError,

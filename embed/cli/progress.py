@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embed.cli.command import echo
+from embed.cli.command import echo, show_notes
 from embed.run import SHOWN_FAILURES, failures_text
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class ProgressBar:
         """Draw how far the run is. Draw it also when only time has passed."""
         from tqdm import tqdm
 
+        if progress.note:
+            show_notes((progress.note,))
         if self._bar is None:
             self._bar = tqdm(total=progress.videos_total, bar_format=_BAR, disable=None, dynamic_ncols=True)
         rate = progress.frames / progress.seconds if progress.seconds else 0.0
@@ -51,17 +53,11 @@ class ProgressBar:
 
 
 @contextmanager
-def counting_bar(things: str, *, is_large: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function of (things done, things in all) that draws a bar on stderr, on a terminal only.
-
-    Args:
-        things: what is counted.
-        is_large: True shows thousands and millions as k and M.
-    """
+def counting_bar(things: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function of (things done, things in all) that draws a bar on stderr, on a terminal only."""
     from tqdm import tqdm
 
-    unit = things if is_large else f" {things}"
-    with tqdm(unit=unit, unit_scale=is_large, disable=None, dynamic_ncols=True, leave=False) as bar:
+    with tqdm(unit=f" {things}", disable=None, dynamic_ncols=True, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

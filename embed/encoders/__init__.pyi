@@ -3,10 +3,8 @@ from .contract import (
     Encoder as Encoder,
     PendingVectors as PendingVectors,
     ReadyVectors as ReadyVectors,
-    SizedEncoder as SizedEncoder,
     TextEncoder as TextEncoder,
     begin_encoding as begin_encoding,
-    suited_batch_size as suited_batch_size,
 )
 from .foreseen import foresee_preprocessing as foresee_preprocessing, foresee_window as foresee_window
 from .loading import (
@@ -16,4 +14,6 @@ from .loading import (
     resolve_device as resolve_device,
 )
 from .reduced import reduce_encoder as reduce_encoder
+from .tail_loading import load_tail as load_tail, outline_tail as outline_tail
+from .tails import Tail as Tail
 from .torchvision_operators import declare_missing_operators as declare_missing_operators

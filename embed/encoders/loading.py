@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import get_args
+from typing import Any, get_args
 
 from embed.encoders.contract import Encoder, TextEncoder, is_callable_with, missing_parts
 from embed.encoders.reduced import reduce_encoder
@@ -49,6 +49,7 @@ def load_encoder(
     precision: Precision | None = None,
     pca: str | None = None,
     window: int | None = None,
+    stop_before: str = "",
 ) -> Encoder:
     """Build an encoder and load its weights.
 
@@ -61,10 +62,12 @@ def load_encoder(
         precision: its arithmetic; None is bfloat16 for open_clip's models on CUDA, and float32 elsewhere.
         pca: file of a PCA that reduces its vectors (`embed.reduction`); None keeps them.
         window: W, the frames behind one vector, for models that take clips of several lengths; None is the model's own.
+        stop_before: path of a submodule of a torch model. The vectors are what enters it (`embed.encoders.cutting`).
 
     Raises:
         EncoderError: the model or device is unknown, or cannot be used with the precision or the window; the PCA is of
-            another encoder; or another package's encoder lacks a part of the contract.
+            another encoder; the model cannot be stopped there; or another package's encoder lacks a part of the
+            contract.
         ReductionError: the PCA cannot be read.
         WeightsUnavailable: the weights are available neither from a hub nor from a file.
     """
@@ -80,7 +83,8 @@ def load_encoder(
     options: dict[str, int] = {}
     if window is not None and _family_of(model) in _OF_CLIPS and not _is_registered(model):
         options["window"] = window
-    encoder = _factory(model)(model, pretrained=pretrained, device=device, precision=precision, **options)
+    factory = partial(_load_stopped, path=stop_before) if stop_before else _factory(model)
+    encoder = factory(model, pretrained=pretrained, device=device, precision=precision, **options)
     if window not in (None, encoder.identity.window):
         raise other_window(encoder.identity, window)
     return reduce_encoder(encoder, pca) if pca is not None else encoder
@@ -106,6 +110,37 @@ def other_window(identity: EncoderIdentity, window: int) -> EncoderError:
 
 def _is_registered(model: str) -> bool:
     return bool(entry_points(group="embed.encoders", name=model))
+
+
+def _load_stopped(
+    model: str, *, path: str, pretrained: str | None, device: str, precision: Precision | None, **options: int
+) -> Encoder:
+    """Build an encoder whose vectors are what enters a submodule."""
+    if precision == "int8":
+        raise EncoderError(
+            "int8 changes the layers of a model, so --stop-before needs --precision float32 or bfloat16."
+        )
+    from embed.encoders.cutting import stop_before
+    from embed.encoders.torch_encoder import default_precision
+
+    device = resolve_device(device)
+    built = torch_family(model).build(model, pretrained=pretrained, **options)
+    return stop_before(built, path).on(device, precision or default_precision(device))
+
+
+def torch_family(model: str) -> Any:
+    """Return the module of a model's family, which has `build`.
+
+    Raises:
+        EncoderError: it is not a torch model of this package.
+    """
+    family = None if _is_registered(model) else import_module(f"embed.encoders.{_family_of(model)}")
+    if not hasattr(family, "build"):
+        raise EncoderError(
+            f"{model} cannot be stopped before one of its layers: only torch models of this package can, such as "
+            "mvit_v2_s or r2plus1d_18. Leave out --stop-before, or choose another --model."
+        )
+    return family
 
 
 def load_text_encoder(identity: EncoderIdentity, *, pretrained: str | None = None, device: str = "auto") -> TextEncoder:

@@ -7,8 +7,8 @@ On a CPU, two batches are computed in parallel, each on half of the cores. One b
 busy: at the end of every layer all wait for the last core, which is late whenever a decoder uses it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, final
 
@@ -25,9 +25,6 @@ from embed.machine import DaemonThreads, counted
 from embed.store import EncoderIdentity, Precision, hash_weights
 
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number of axes
-# Frames of a batch. A clip of 16 x 224 x 224 takes 110 to 400 MB of activations in torchvision's models, and on a CPU
-# is encoded no faster in larger batches: MViT v2 S takes 2.2 s of a core alone and 2.6 s among four.
-_FRAMES_AT_ONCE, _GPU_FRAMES_AT_ONCE = 32, 128
 _MOST_AT_ONCE = 2  # batches on a CPU; each needs the memory of a batch's activations
 
 
@@ -57,12 +54,6 @@ class TorchEncoder:
         self._scale = (1 / (255 * std)).to(self._device)[:, None, None, None]
         self._shift = (-mean / std).to(self._device)[:, None, None, None]
 
-    @property
-    def batch_size(self) -> int:
-        """B of a batch where the user names none: 32 frames, or clips of so many; of 4 times as many on a GPU."""
-        frames = _FRAMES_AT_ONCE if self._threads or self.identity.window == 1 else _GPU_FRAMES_AT_ONCE
-        return max(1, frames // self.identity.window)
-
     def encode(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encode (B, W, side_px, side_px, 3) uint8 frames to (B, D) float32 vectors.
 
@@ -90,11 +81,10 @@ class TorchEncoder:
         try:
             return self._vectors(self._on_device(rgb))
         except torch.OutOfMemoryError as error:
-            batch = counted(len(rgb), "frame" if self.identity.window == 1 else "clip")
             raise EncoderError(
-                f"The memory of {self._device} is too small for {self.identity.model} and a batch of {batch}. Use a "
-                "smaller --batch-size, or end other programs that use it. Embedded videos are kept: run the same "
-                "command again to continue."
+                f"The memory of {self._device} is too small for {self.identity.model} and a batch of "
+                f"{counted(len(rgb), 'frame')}. Use a smaller --batch-size, or end other programs that use it. "
+                "Embedded videos are kept: run the same command again to continue."
             ) from error
 
     def _on_device(self, rgb: NDArray[np.uint8]) -> Tensor:
@@ -175,17 +165,21 @@ def _fetch(vectors: Tensor) -> _FetchedVectors:
 class TorchModel:
     """A torch model with its weights, before it is an encoder: float32, on the CPU, in eval mode.
 
-    Each family of torch models has a function `build(model, *, pretrained) -> TorchModel`.
+    Each family of torch models has a function `build(model, *, pretrained) -> TorchModel`. One that can be fine-tuned
+    also has `outline(identity, architecture) -> TorchModel`, the same model with any weights and without a checkpoint.
 
     Args:
         identity: the identity of the encoder that it becomes; its precision is float32.
         network: the model.
         forward: (B, 3, side_px, side_px) float, or (B, 3, W, side_px, side_px) where W > 1, -> (B, D), using `network`.
+            A method of the network or a `functools.partial` with it, so that both can be copied together.
+        architecture: JSON-ready, what the family's `outline` needs beside the identity to build the same network.
     """
 
     identity: EncoderIdentity
     network: nn.Module
     forward: Callable[[Tensor], Tensor]
+    architecture: Mapping[str, Any] = field(default_factory=dict)
 
     def on(self, device: str, precision: Precision) -> TorchEncoder:
         """Return the model as an encoder on a torch device. The network is converted in place."""

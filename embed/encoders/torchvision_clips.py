@@ -11,8 +11,10 @@ https://arxiv.org/abs/2104.11227; Video Swin, Liu et al. 2021, https://arxiv.org
 2017, https://arxiv.org/abs/1711.11248; S3D, Xie et al. 2017, https://arxiv.org/abs/1712.04851.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,10 +73,10 @@ def build(model: str, *, pretrained: str | None = None, window: int | None = Non
         EncoderError: the model has no such weights, or does not take clips of W frames.
         WeightsUnavailable: the weights cannot be downloaded, or the file is not a checkpoint of this model.
     """
-    known = KINETICS_MODELS[model]
     window = _checked_window(model, DEFAULT_WINDOW if window is None else window)
-    source = known.tags[0] if pretrained is None else pretrained
+    source = KINETICS_MODELS[model].tags[0] if pretrained is None else pretrained
     network = _network(model, source)
+    known = KINETICS_MODELS[model]
     identity = EncoderIdentity(
         family="torchvision_clips",
         model=model,
@@ -84,6 +86,12 @@ def build(model: str, *, pretrained: str | None = None, window: int | None = Non
         window=window,
         preprocessing=known.preprocessing,
     )
+    return TorchModel(identity, network, partial(_encoded, network))
+
+
+def outline(identity: EncoderIdentity, _: Mapping[str, Any]) -> TorchModel:
+    """Build the network of `build` without a checkpoint. Its weights are not set: they must be replaced."""
+    network = _layers(identity.model).to_empty(device="cpu").eval()
     return TorchModel(identity, network, partial(_encoded, network))
 
 
@@ -110,14 +118,8 @@ def _checked_window(model: str, window: int) -> int:
 
 def _network(model: str, source: str) -> nn.Module:
     """Return the model in eval mode, with its weights but without its classifier."""
-    declare_missing_operators()
-    from torchvision.models import get_model
-
     path = _weights_file(model, source)
-    classifier = KINETICS_MODELS[model].classifier
-    with torch.device("meta"):  # neither memory nor random numbers are used for weights that are replaced
-        network: nn.Module = get_model(model)
-    setattr(network, classifier, nn.Identity())
+    network, classifier = _layers(model), KINETICS_MODELS[model].classifier
     try:
         tensors = read_tensors(path)
         put_tensors(network, {name: t for name, t in tensors.items() if not name.startswith(f"{classifier}.")})
@@ -126,7 +128,19 @@ def _network(model: str, source: str) -> nn.Module:
     return network.eval()
 
 
+def _layers(model: str) -> nn.Module:
+    """Return the model without its classifier, on the device "meta"."""
+    declare_missing_operators()
+    from torchvision.models import get_model
+
+    with torch.device("meta"):  # neither memory nor random numbers are used for weights that are replaced
+        network: nn.Module = get_model(model)
+    setattr(network, KINETICS_MODELS[model].classifier, nn.Identity())
+    return network
+
+
 def _weights_file(model: str, source: str) -> Path:
+    declare_missing_operators()
     from torchvision.models import get_model_weights
 
     tags = KINETICS_MODELS[model].tags

@@ -33,6 +33,7 @@ class Progress:
         frames: vectors written.
         seconds: time since the run began.
         shares: share of each stage, 0 to 1.
+        note: a sentence to show before the run spends what it tells of; "" is none.
     """
 
     videos_done: int
@@ -41,6 +42,7 @@ class Progress:
     frames: int
     seconds: float
     shares: Mapping[Stage, float] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def bottleneck(self) -> Stage | None:

@@ -34,7 +34,7 @@ class EmbedConfig:
         device: "auto", or a torch device.
         precision: arithmetic of the encoder. None uses the store's precision. For a new store, None is bfloat16 with
             CLIP on CUDA if that changes the vectors little enough (`embed.run.fidelity`), else float32.
-        batch_size: frames, or clips, encoded at once; None is what suits the encoder: 32 frames, or a few clips.
+        batch_size: frames encoded at once.
         decoder: "pyav" or "opencv".
         decode_device: "cpu", or "cuda" to use an NVIDIA GPU for videos that it decodes to the same pixels
             (`embed.video.nvdec`).
@@ -51,6 +51,8 @@ class EmbedConfig:
             (`embed.sources.public_hosts`).
         pca: file of `embed.reduction.fit_pca` by which vectors are reduced before they are stored; None keeps them.
         is_quantised: True stores one byte a coefficient (`embed.store.quantisation`), which takes half the space.
+        stop_before: path of a submodule of the model, such as "blocks.15": what enters it is stored in place of the
+            vector, to fine-tune what follows (`embed.encoders.cutting`). "" stores the vector.
     """
 
     model: str = "ViT-B-32"
@@ -58,7 +60,7 @@ class EmbedConfig:
     sampling: Sampling = field(default=None)  # type: ignore[assignment]  # __post_init__ sets it
     device: str = "auto"
     precision: Precision | None = None
-    batch_size: int | None = None
+    batch_size: int = 32
     decoder: Decoder = "pyav"
     decode_device: DecodeDevice = "cpu"
     is_retrying: bool = False
@@ -72,12 +74,18 @@ class EmbedConfig:
     public_only: bool = False
     pca: str | None = None
     is_quantised: bool = False
+    stop_before: str = ""
 
     def __post_init__(self) -> None:
+        if self.stop_before and (self.pca is not None or self.is_quantised):
+            raise ValueError(
+                "stop_before stores activations, which a block goes on from, so they are neither reduced (pca) nor cut "
+                "to one byte (quantize). Leave those out"
+            )
         sampling: object = self.sampling
         if sampling is None:
             object.__setattr__(self, "sampling", default_sampling(self.model))
-        if self.batch_size is not None and not is_count(self.batch_size):
+        if not is_count(self.batch_size):
             raise ValueError(f"batch_size must be a whole number of at least 1, got {self.batch_size!r}")
         if self.workers is not None and not is_count(self.workers):
             raise ValueError(f"workers must be a whole number of at least 1, got {self.workers!r}")
@@ -100,12 +108,7 @@ class EmbedConfig:
 
     @classmethod
     def from_provenance(
-        cls,
-        provenance: Provenance,
-        *,
-        pretrained: str | None = None,
-        device: str = "auto",
-        batch_size: int | None = None,
+        cls, provenance: Provenance, *, pretrained: str | None = None, device: str = "auto", batch_size: int = 32
     ) -> "EmbedConfig":
         """Return the configuration that makes vectors like those of a store.
 
@@ -113,7 +116,7 @@ class EmbedConfig:
             provenance: what made the store.
             pretrained: path of the weights on this machine, if they are a file that has moved.
             device: where to encode.
-            batch_size: frames, or clips, encoded at once; None is what suits the encoder.
+            batch_size: frames encoded at once.
         """
         encoder = provenance.encoder
         return cls(
@@ -127,6 +130,7 @@ class EmbedConfig:
             views=provenance.views,
             pca=encoder.reduction.source if encoder.reduction else None,
             is_quantised=provenance.storage == "uint8",
+            stop_before=encoder.stop_before,
         )
 
 

@@ -48,6 +48,7 @@ def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Vide
             precision=precision,
             pca=config.pca,
             window=window_of(config.sampling),
+            stop_before=config.stop_before,
         )
 
     known = provenance_of(store)
@@ -112,6 +113,7 @@ def needs_no_encoder(config: EmbedConfig, known: Provenance) -> bool:
     is_default = config.pretrained is None and identity.pretrained in _DEFAULT_WEIGHTS
     return (
         config.model == identity.model
+        and config.stop_before == identity.stop_before
         and config.precision in (None, identity.precision)
         and (is_default or config.pretrained == identity.pretrained)
         and _hash_of(config.pca) == (identity.reduction.sha256 if identity.reduction else None)

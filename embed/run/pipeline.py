@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from embed.decode_pool import DecodePlan
-from embed.encoders import Encoder, foresee_preprocessing, reduce_encoder, suited_batch_size
+from embed.encoders import Encoder, foresee_preprocessing, reduce_encoder
 from embed.machine import Progress, StageClock, in_background, keep_freed_memory
 from embed.run.absent import absent_among, failure_of_absent, refuse_if_all
 from embed.run.changes import Changes, find_changes, may_succeed_now, name_once
@@ -28,6 +28,7 @@ from embed.run.encoding import EncodedVideo, encode_batches, fill_batches, vecto
 from embed.run.frames_ahead import FramesAhead
 from embed.run.log import RunLog, refuse_log
 from embed.run.pruning import refuse_most
+from embed.run.space import note_space
 from embed.sources import Roots, Sources, Video, find_videos, is_same_place, roots_of
 from embed.store import (
     EmbeddingStore,
@@ -90,8 +91,9 @@ def embed_videos(
         if encoder is None and not (known and needs_no_encoder(config, known)):
             encoder, fidelity = choose_encoder(config, store, videos)
         provenance = provenance_by(encoder, config, fidelity) if encoder or not known else known
+        note = note_space(provenance, config.sampling, store, videos)
         log, writer = stack.enter_context(RunLog(config.log)), stack.enter_context(StoreWriter(store, provenance))
-        run = _Run(writer, config, log)
+        run = _Run(writer, config, log, note)
         missing = run.compare(store, videos, roots_of(sources))
         if missing and encoder is None:
             encoder = choose_same_encoder(provenance, config, store, videos)
@@ -149,8 +151,8 @@ def _state_of(video: Video) -> _SizeAndTime | None:
 class _Run:
     """The parts and counts of one run over one store."""
 
-    def __init__(self, writer: StoreWriter, config: EmbedConfig, log: RunLog) -> None:
-        self._writer, self._config, self._log = writer, config, log
+    def __init__(self, writer: StoreWriter, config: EmbedConfig, log: RunLog, note: str) -> None:
+        self._writer, self._config, self._log, self._note = writer, config, log, note
         self._started = time.monotonic()
         self._clock = StageClock()
         self._embedded = self._vectors = self._encoded = self._failed = 0
@@ -247,7 +249,7 @@ class _Run:
     def embed(self, frames: FramesAhead, encoder: Encoder, on_progress: Callable[[Progress], None] | None) -> None:
         """Embed decoded videos. Fetching, decoding, encoding and writing happen at once."""
         encoding = TimedEncoding(encoder, self._clock)
-        batches = in_background(fill_batches(frames.results, self._config.batch_size or suited_batch_size(encoder)))
+        batches = in_background(fill_batches(frames.results, self._config.batch_size))
         begun = encode_batches(self._clock.waited_for(batches), encoding.begin)
 
         def report() -> None:
@@ -311,7 +313,8 @@ class _Run:
 
     def _progress(self, videos_total: int) -> Progress:
         done, seconds = self._embedded + self._failed, time.monotonic() - self._started
-        return Progress(done, videos_total, self._failed, self._vectors, seconds, self._clock.shares())
+        note, self._note = self._note, ""  # told once
+        return Progress(done, videos_total, self._failed, self._vectors, seconds, self._clock.shares(), note)
 
     def _fail(self, failure: Failure) -> None:
         before = self._writer.failed.get(failure.id)
@@ -328,7 +331,10 @@ class _Run:
         self._clock.decode_s += result.video.decode_s
         self._clock.decode_cpu_s += result.video.cpu_s
         if not np.all(np.abs(vectors) <= np.finfo(np.float16).max):
-            self._fail(Failure(record.id, record.location, "encode_error", "a vector holds values beyond float16"))
+            block = self._config.stop_before
+            what = f"what enters {block}" if block else "a vector"
+            detail = f"{what} holds values beyond float16, which ends at 65,504"
+            self._fail(Failure(record.id, record.location, "encode_error", detail))
             return
         self._writer.append(record, vectors, result.video.timestamps_s)
         self._log.embedded(result)

@@ -160,6 +160,7 @@ def report_text(report: "StoreReport") -> str:
         ("encoder", f"{encoder.model} ({encoder.family})"),
         ("weights", f"{encoder.pretrained}, sha256 {encoder.weights_sha256[:_HASH_DIGITS]}"),
         ("precision", _precision_text(report.provenance)),
+        *([("rows", f"what enters {encoder.stop_before}, {_times(encoder.shape)}")] if encoder.shape else []),
         *([("reduced", f"{encoder.reduction}, from {encoder.reduction.source}")] if encoder.reduction else []),
         ("sampling", f"{describe_sampling(report.provenance.sampling)}; decoded by {report.provenance.decoder}"),
         ("views", ", ".join(report.provenance.views)),
@@ -209,3 +210,7 @@ def _precision_text(provenance: "Provenance") -> str:
         f"{provenance.encoder.precision}; cosine to float32 {fidelity.cosine_min:.5f} at worst, "
         f"{fidelity.cosine_mean:.5f} on average of {fidelity.frame_count} frames"
     )
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(f"{length:,}" for length in shape)

@@ -1,6 +1,7 @@
 """What made a vector: encoder, weights, preprocessing and sampling, stored beside it and compared when stores meet."""
 
 import hashlib
+import math
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -74,6 +75,9 @@ class EncoderIdentity:
         precision: arithmetic of the encoder.
         preprocessing: how frames become its input.
         reduction: how its vectors were reduced to `dimension`; None if they were not.
+        stop_before: path of the submodule before which the model stops, so that a vector is what enters it; "" if the
+            model runs to its end.
+        shape: of what enters it for one clip, which is stored flattened; () if the model runs to its end.
     """
 
     family: str
@@ -87,6 +91,42 @@ class EncoderIdentity:
     is_normalised: bool = False
     precision: Precision = "float32"
     reduction: Reduction | None = None
+    stop_before: str = ""
+    shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.shape and (math.prod(self.shape) != self.dimension or min(self.shape) < 1)) or bool(
+            self.shape
+        ) != bool(self.stop_before):
+            raise ValueError(
+                f"the shape {self.shape} before {self.stop_before!r} does not fit {self.dimension} dimensions"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready description; `from_json` reads it back."""
+        described = asdict(self)
+        if self.reduction is None:  # the same text as before there were reductions
+            del described["reduction"]
+        if not self.stop_before:
+            del described["stop_before"], described["shape"]
+        return described
+
+    @classmethod
+    def from_json(cls, description: Mapping[str, Any]) -> "EncoderIdentity":
+        """Read what `to_json` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: it was written by something else.
+        """
+        encoder = dict(description)
+        encoder["preprocessing"] = Preprocessing.from_json(encoder["preprocessing"])
+        if (reduction := encoder.get("reduction")) is not None:
+            _require_kinds(reduction, Reduction)
+            encoder["reduction"] = Reduction(**reduction)
+        if "shape" in encoder:
+            encoder["shape"] = _lengths(encoder["shape"])
+        _require_kinds(encoder, cls)
+        return cls(**encoder)
 
     @property
     def weights_source(self) -> str | None:
@@ -155,13 +195,11 @@ class Provenance:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready description; `from_json` reads it back."""
-        described = asdict(self)
+        described = asdict(self) | {"encoder": self.encoder.to_json()}
         if self.views == (CENTRE,):  # the same text as before there were other views
             del described["views"]
         if self.storage == "float16":
             del described["storage"]
-        if self.encoder.reduction is None:
-            del described["encoder"]["reduction"]
         return described
 
     @classmethod
@@ -171,26 +209,27 @@ class Provenance:
         Raises:
             KeyError, TypeError, ValueError: it was written by something else.
         """
-        encoder = dict(description["encoder"])
-        encoder["preprocessing"] = Preprocessing.from_json(encoder["preprocessing"])
-        if (reduction := encoder.get("reduction")) is not None:
-            _require_kinds(reduction, Reduction)
-            encoder["reduction"] = Reduction(**reduction)
         rest = {key: description[key] for key in ("sampling", "decoder", "versions")}
         fidelity = description.get("fidelity")
-        _require_kinds(encoder, EncoderIdentity)
         _require_kinds(fidelity or {}, Fidelity)
         for key, kind in (("sampling", dict), ("decoder", str), ("versions", dict)):
             if not isinstance(rest[key], kind):
                 raise TypeError(f"{key} is {rest[key]!r}")
         describe_sampling(rest["sampling"])  # its values are numbers where they should be
         return cls(
-            encoder=EncoderIdentity(**encoder),
+            encoder=EncoderIdentity.from_json(description["encoder"]),
             fidelity=Fidelity(**fidelity) if fidelity else None,
             views=tuple(description.get("views", (CENTRE,))),
             storage=description.get("storage", "float16"),
             **rest,
         )
+
+
+def _lengths(shape: object) -> tuple[int, ...]:
+    """Read the lengths of axes."""
+    if not isinstance(shape, list | tuple) or not all(type(length) is int for length in shape):
+        raise TypeError(f"shape is {shape!r}")
+    return tuple(shape)
 
 
 def _require_kinds(values: Mapping[str, Any], described: type) -> None:
@@ -244,23 +283,9 @@ def describe_sampling(sampling: Mapping[str, Any]) -> str:
     'fps, 1 a second, first 45 s'
     >>> describe_sampling({"name": "keyframes", "frame_count": 1})
     'keyframes, 1 frame'
-    >>> describe_sampling({"name": "clips", "window": 16, "stride": "auto", "clip_count": 8})
-    'clips, 16 frames each, stride auto, at most 8 clips'
-    >>> describe_sampling({"name": "windows", "window": 16, "window_s": 4.0, "stride_s": 2.0})
-    'windows, 16 frames each, over 4 s, every 2 s'
     """
     said = dict(sampling)
     parts = [str(said.pop("name", "unknown"))]
-    if "window" in said:
-        parts.append(f"{counted(said.pop('window'), 'frame')} each")
-    if "stride" in said:
-        stride = said.pop("stride")
-        parts.append(f"stride {stride}" if isinstance(stride, str) else f"{counted(stride, 'frame')} apart")
-    if "clip_count" in said:
-        parts.append(f"at most {counted(said.pop('clip_count'), 'clip')}")
-    for name, word in (("window_s", "over"), ("stride_s", "every")):
-        if name in said:
-            parts.append(f"{word} {said.pop(name):g} s")
     if "fps" in said:
         parts.append(f"{said.pop('fps'):g} a second")
     if "frame_count" in said:
@@ -277,5 +302,6 @@ def _compared(provenance: Provenance) -> dict[str, Any]:
     flat = {name.replace("_", " "): getattr(encoder, name) for name in names}
     flat |= {f"preprocessing {key}": value for key, value in asdict(encoder.preprocessing).items()}
     flat["reduction"] = str(encoder.reduction or "none")
+    flat["stop before"] = encoder.stop_before or "nothing"
     flat |= {"sampling": describe_sampling(provenance.sampling), "views": ", ".join(provenance.views)}
     return flat | {"storage": "uint8 (--quantize)" if provenance.storage == "uint8" else provenance.storage}

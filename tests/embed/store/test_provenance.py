@@ -72,6 +72,27 @@ def test_the_default_view_is_not_mentioned() -> None:
     assert "views" not in HERE.to_json()
 
 
+def test_activations_are_told_apart_by_the_block_that_they_enter() -> None:
+    made = replace(HERE, encoder=replace(CLIP, stop_before="blocks.9", dimension=6, shape=(2, 3)))
+    assert Provenance.from_json(json.loads(json.dumps(made.to_json()))) == made
+    assert "stop before is nothing, not blocks.9" in str(HERE.difference(made))
+    assert not {"stop_before", "shape"} & HERE.to_json()["encoder"].keys()
+
+
+@pytest.mark.parametrize(
+    ("dimension", "block", "shape"),
+    [
+        pytest.param(7, "blocks.9", (2, 3), id="another dimension"),
+        pytest.param(6, "", (2, 3), id="no block"),
+        pytest.param(6, "blocks.9", (), id="no shape"),
+        pytest.param(6, "blocks.9", (-2, -3), id="negative"),
+    ],
+)
+def test_a_shape_that_does_not_fit_is_refused(dimension: int, block: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        replace(CLIP, dimension=dimension, stop_before=block, shape=shape)
+
+
 def test_a_hash_of_weights_covers_names_shapes_and_values() -> None:
     one = np.arange(6, dtype=np.float32)
     variants = [("a", one), ("b", one), ("a", one.reshape(2, 3)), ("a", one + 1), ("a", one.astype(np.float64))]
