@@ -162,7 +162,9 @@ def _fit_on(
     from sklearn.preprocessing import StandardScaler
 
     targets = dataset.targets[train]
-    rows = StandardScaler().fit(described[train]).transform(described)
+    rows = StandardScaler(with_std=not dataset.is_reduced).fit(described[train]).transform(described)
+    if dataset.is_reduced:  # small components are noise: one deviation for all keeps them small
+        rows /= rows[train].std() or 1.0
     if not dataset.is_multi_label:
         return _fit_logistic(rows, train, targets.argmax(axis=1), targets.shape[1], strictness)
     columns = [_fit_logistic(rows, train, column.astype(np.int64), 2, strictness)[:, 1] for column in targets.T]

@@ -55,6 +55,7 @@ class StandardisedHead(nn.Module):
         self.head = head
         self.abilities = Abilities.of(head)
         self.max_frames = max_frames
+        self._has_one_scale = project is not None
         self.register_buffer("components", None if project is None else torch.eye(dimension, project))
         self.register_buffer("mean", torch.zeros(project or dimension))
         self.register_buffer("deviation", torch.ones(project or dimension))
@@ -85,13 +86,17 @@ class StandardisedHead(nn.Module):
         """True if the inner head is called with timestamps."""
         return self.abilities.is_timed
 
-    def learn_scale(self, blocks: Iterable[NDArray[np.floating]], *, standardise: bool = True) -> None:
+    def learn_scale(
+        self, blocks: Iterable[NDArray[np.floating]], *, standardise: bool = True, is_reduced: bool = False
+    ) -> None:
         """Learn components, mean and deviation from the rows of the training videos.
 
         Args:
             blocks: rows, (R, D) each. The same blocks give the same bits.
             standardise: also learn mean and deviation; otherwise only the components.
+            is_reduced: True if the rows' dimensions are principal components already, so that all get one deviation.
         """
+        self._has_one_scale = is_reduced or self.components is not None
         moments = Moments(with_covariance=self.components is not None)
         for block in blocks:
             for rows in torch.split(torch.from_numpy(block), _ROWS_AT_ONCE):
@@ -101,6 +106,7 @@ class StandardisedHead(nn.Module):
             variance, components = moments.principal(self.components.shape[1])
             self.components.copy_(components)
             mean = mean @ components
+        if self._has_one_scale:
             # One deviation for all components, because small components are noise. On ut_interaction6 with 128 of 1,280
             # dimensions and row A's recipe: linear 0.42 with one, 0.36 with one each; statistics 0.55 and 0.45.
             variance = variance.mean().expand_as(variance)
@@ -123,7 +129,7 @@ class StandardisedHead(nn.Module):
         moments = Moments()
         moments.add(rows)
         variance, size = moments.variance, len(self.mean)
-        if self.components is not None and len(variance) % size == 0:  # one deviation a part, as in `learn_scale`
+        if self._has_one_scale and len(variance) % size == 0:  # one deviation a part, as in `learn_scale`
             variance = variance.view(-1, size).mean(dim=1).repeat_interleave(size)
         if not self.pools_mean:
             mean.copy_(moments.mean)

@@ -286,12 +286,14 @@ class LabelledSet:
         names: (C,) label names.
         targets: (N, C) bool, True where the video has the label.
         allows_several: True if videos may have several labels, or none; None: True if any video has.
+        is_reduced: True if the vectors' dimensions are principal components, whose scales say which are noise.
     """
 
     videos: Videos
     names: tuple[str, ...]
     targets: NDArray[np.bool_]
     allows_several: bool | None = None
+    is_reduced: bool = False
 
     def __post_init__(self) -> None:
         expected = (len(self.videos), len(self.names))
@@ -313,7 +315,8 @@ class LabelledSet:
 
     def take(self, indices: NDArray[np.int64]) -> "LabelledSet":
         """Read the videos at `indices` into memory, in that order. `is_multi_label` stays that of the whole set."""
-        return LabelledSet(take_videos(self.videos, indices), self.names, self.targets[indices], self.is_multi_label)
+        videos, targets = take_videos(self.videos, indices), self.targets[indices]
+        return LabelledSet(videos, self.names, targets, self.is_multi_label, self.is_reduced)
 
     @classmethod
     def read(
@@ -327,7 +330,7 @@ class LabelledSet:
     ) -> "LabelledSet":
         """Return the labelled videos of a store. The other arguments are those of `open_videos`."""
         videos = open_videos(store, table.ids, stream=stream, device=device, shared_by=shared_by)
-        return cls(videos, table.names, table.targets)
+        return cls(videos, table.names, table.targets, is_reduced=store.provenance.encoder.reduction is not None)
 
 
 @dataclass(frozen=True)
@@ -338,8 +341,7 @@ class VideoBatch:
         vectors: (B, T, D) float32, zeros where `mask` is False; or pooled rows (B, D).
         mask: (B, T) bool, True where the vector is real; None for pooled rows.
         targets: (B, C) float32, share of each label. With one label for each video, the shares of a video sum to 1.
-        timestamps_s: (B, T) float32, seconds since each video's first vector, 0 where `mask` is False; None if the head
-            is not timed.
+        timestamps_s: (B, T) float32, seconds since each video's first vector, 0 where `mask` is False; or None.
     """
 
     vectors: Tensor

@@ -156,7 +156,7 @@ def _prepare(dataset: LabelledSet, jobs: Sequence[TrainJob], shared: SharedRows)
     sets: list[PooledSet] = []
 
     def pool(fit: Fit) -> tuple[StandardisedHead, PooledSet]:
-        fit.learn_scale(dataset.videos)
+        fit.learn_scale(dataset)
         data = place_pooled(dataset.videos, fit.head, fit.device, targets=dataset.targets, train=fit.scaling)
         return copy.deepcopy(fit.head), data
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from classify.errors import TrainError
 from classify.heads import StandardisedHead, build_head, list_options
 from classify.measures import HALF, tune_thresholds
-from classify.training.batches import LabelledSet, VideoBatch, Videos, blocks_of
+from classify.training.batches import LabelledSet, VideoBatch, blocks_of
 from classify.training.device_sets import BatchSource, place_videos
 from classify.training.devices import explained_memory, find_device, on_one_thread, seeded
 from classify.training.history import Course, EpochRecord, Tally
@@ -91,7 +91,7 @@ def fit_head(
     with explained_memory(), seeded(config.seed, device):
         fit = prepare_fit(dataset, train, validation, config)
         course = Course(fit.config)
-        fit.learn_scale(dataset.videos)
+        fit.learn_scale(dataset)
         data = place_videos(dataset.videos, fit.head, device, targets=dataset.targets, train=fit.scaling)
         with with_fitting_threads(fit.head, fit.largest_batch):
             for record in _epochs(fit, data, course, on_step):
@@ -134,12 +134,13 @@ class Fit:
         """Number of videos of the largest batch."""
         return min(len(self.train), self.config.batch_size)
 
-    def learn_scale(self, videos: Videos) -> None:
+    def learn_scale(self, dataset: LabelledSet) -> None:
         """Let the head learn scale and components from the rows of its training videos, as configured."""
         if self.config.standardise or self.config.project:
-            blocks = map(videos.rows_of, blocks_of(np.sort(self.train)))
+            blocks = map(dataset.videos.rows_of, blocks_of(np.sort(self.train)))
             with nullcontext() if self.config.project else on_one_thread():  # no products: blocks are small
-                self.head.learn_scale(blocks, standardise=self.config.standardise)
+                standardise, is_reduced = self.config.standardise, dataset.is_reduced
+                self.head.learn_scale(blocks, standardise=standardise, is_reduced=is_reduced)
 
     @property
     def scaling(self) -> NDArray[np.int64] | None:

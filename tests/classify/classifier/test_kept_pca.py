@@ -4,10 +4,20 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from classify import HeadError, TrainConfig, TrainingReport, predict_videos, split_videos, train_head
-from embed import EmbedConfig, PcaConfig, UniformFrames, embed_videos, fit_pca, reduce_store
+from classify import (
+    HeadError,
+    LabelledSet,
+    TrainConfig,
+    TrainingReport,
+    predict_videos,
+    read_labels,
+    split_videos,
+    train_head,
+)
+from embed import EmbedConfig, EmbeddingStore, PcaConfig, UniformFrames, embed_videos, fit_pca, reduce_store
 from tests.classify.classifier.test_prediction import COLOURS, write_clip
 
 CONFIG = EmbedConfig(model="efficientnet-lite0", sampling=UniformFrames(2), batch_size=8)
@@ -81,3 +91,12 @@ def test_a_head_of_whole_vectors_replaces_the_pca_of_the_head_before(base: Path,
     assert (tmp_path / "head" / "pca.safetensors").exists()
     train_head(base / "whole.h5", base / "split.csv", tmp_path / "head", config=TrainConfig(epochs=2))
     assert not (tmp_path / "head" / "pca.safetensors").exists()
+
+
+def test_a_set_of_a_reduced_store_says_so_also_where_videos_are_taken(base: Path, tmp_path: Path) -> None:
+    reduce_store(base / "whole.h5", tmp_path / "reduced.h5", pca=base / "pca.safetensors")
+    for path, expected in ((tmp_path / "reduced.h5", True), (base / "whole.h5", False)):
+        with EmbeddingStore(path) as store:
+            dataset = LabelledSet.read(store, read_labels(store))
+            assert dataset.is_reduced is expected
+            assert dataset.take(np.arange(3)).is_reduced is expected

@@ -106,6 +106,21 @@ def test_pooled_rows_of_components_have_one_deviation_a_part() -> None:
     assert scaled[:, 0, 0].std() > 3 * scaled[:, 0, 1].std()
 
 
+def test_vectors_that_were_reduced_before_have_one_deviation_too() -> None:
+    """Scaled to one deviation each, the components that are noise would count as much as the first."""
+    rows = np.random.default_rng(0).normal(2, [5, 3, 1, 0.5, 0.2, 0.1], (400, D)).astype(np.float32)
+    head = build_head("linear", D, C)
+    head.learn_scale([rows], is_reduced=True)
+    selected = head.select(rows, "a.mp4")
+    head.learn_rows(torch.from_numpy(selected))
+
+    deviations = selected.std(axis=0)
+    np.testing.assert_allclose(deviations / deviations[0], rows.std(axis=0) / rows[:, 0].std(), rtol=1e-3)
+    assert np.square(selected).mean() == pytest.approx(1, rel=0.01)
+    scaled = head.scale_rows(torch.from_numpy(selected)).std(dim=0)
+    assert scaled[0] > 30 * scaled[5]
+
+
 def test_more_components_than_dimensions_are_refused() -> None:
     with pytest.raises(HeadError, match=r"Vectors of 6 dimensions do not have 7 components. Project on 6 or fewer"):
         build_head("linear", D, C, project=7)
