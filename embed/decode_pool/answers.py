@@ -57,7 +57,8 @@ class DecodedVideo:
     Args:
         record: its properties.
         rgb: (V x T, W, side_px, side_px, 3) uint8: all T windows of the first view, then those of the second, ...
-        timestamps_s: (V x T,) float64.
+        timestamps_s: (V x T,) float64, the mean moment of each window.
+        spans_s: (V x T, 2) float64, the moments of its first and its last frame.
         decode_s: wall time of decoding.
         cpu_s: processor time of decoding, all threads.
         fetch_s: wall time until the needed parts of its file were on this machine.
@@ -68,6 +69,7 @@ class DecodedVideo:
     record: VideoRecord
     rgb: NDArray[np.uint8]
     timestamps_s: NDArray[np.float64]
+    spans_s: NDArray[np.float64]
     decode_s: float = 0.0
     cpu_s: float = 0.0
     fetch_s: float = 0.0

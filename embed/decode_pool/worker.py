@@ -118,9 +118,15 @@ def _decode(video: Video, path: str, plan: DecodePlan, sparse_file: SparseFile |
     )
     fetch_s = sparse_file.waited_s if sparse_file else 0.0
     decode_s, cpu_s = time.monotonic() - started - fetch_s, time.process_time() - cpu_started
-    timestamps_s = np.tile(frames.timestamps_s, len(plan.views))
     return DecodedVideo(
-        record, rows_by_view(frames.rgb), timestamps_s, decode_s, cpu_s, fetch_s=fetch_s, cpu_reason=cpu_reason
+        record,
+        rows_by_view(frames.rgb),
+        np.tile(frames.timestamps_s, len(plan.views)),
+        np.tile(frames.spans_s, (len(plan.views), 1)),
+        decode_s,
+        cpu_s,
+        fetch_s=fetch_s,
+        cpu_reason=cpu_reason,
     )
 
 

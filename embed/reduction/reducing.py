@@ -117,7 +117,7 @@ def _copy(
         if video_id not in writer.embedded:
             video = store.read(video_id)
             reduced = pca.apply(video.vectors) if pca else video.vectors
-            writer.append(store.video(video_id), reduced, video.timestamps_s)
+            writer.append(store.video(video_id), reduced, video.timestamps_s, video.spans_s)
             vectors += len(reduced)
         if on_progress:
             on_progress(number, len(store))

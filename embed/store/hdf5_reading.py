@@ -154,6 +154,18 @@ class RowReader:
             missing, at = missing[count:], at + count
 
 
+def open_spans(file: h5py.File, row_count: int) -> RowReader:
+    """Return the reader of the spans of N rows.
+
+    Raises:
+        ValueError: the dataset is missing, or of another type or shape.
+    """
+    spans_s = own_dataset(file, "spans_s")
+    if spans_s.shape != (row_count, 2) or spans_s.dtype != np.float32:
+        raise ValueError(f"{spans_s.shape} {spans_s.dtype} spans for {row_count} rows")
+    return RowReader(file, spans_s)
+
+
 def fixed_text(text: str) -> np.bytes_:
     """Return a text as an attribute of fixed length."""
     return np.bytes_(text.encode("utf-8", "surrogateescape"))

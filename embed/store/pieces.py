@@ -3,6 +3,8 @@
     /embeddings           (N, D) float16    rows of all videos, one after another; or uint8 codes, with the attributes
                                             scale and offset: a value is code * scale + offset
     /timestamps_s         (N,)   float32    the moment of each row, on the clock of its video's timeline
+    /spans_s              (N, 2) float32    the moments of the first and the last frame behind each row; only where the
+                                            encoder has more than one frame behind a row (`Provenance.has_spans`)
     /videos/{column}      (V,)              one entry per video, sorted by id: `VideoRecord`, first_row, row_count,
                                             crc32 (`checksum_rows`), record_crc32 (`checksum_record`)
     /failures/{column}    (F,)              one entry per video without vectors, sorted by id: `Failure`
@@ -36,6 +38,7 @@ from embed.store.hdf5_reading import (
     damage_of,
     fixed_text,
     is_checksummed,
+    open_spans,
     own_dataset,
     read_attribute,
     read_column,
@@ -69,11 +72,11 @@ _COPY_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class EmbeddedVideo:
-    """The vectors of one video before they are written to a store: (T, D) of its type, and (T,) float32."""
+    """A video before it is written: vectors (T, D), and its times: (T,) moments, or (T, 3) moment, first and last."""
 
     record: VideoRecord
     vectors: NDArray[np.float16] | NDArray[np.uint8]
-    timestamps_s: NDArray[np.float32]
+    times_s: NDArray[np.float32]
 
 
 @final
@@ -117,6 +120,7 @@ class Piece:
         self._row_reader, self._moment_reader = (
             RowReader(self._file, table) for table in (self.rows, self.timestamps_s)
         )
+        self._span_reader = open_spans(self._file, row_count) if self.provenance.has_spans else None
         first, count = self.column("videos", "first_row"), self.column("videos", "row_count")
         if np.any(first < 0) or np.any(count < 0) or np.any(first > row_count - count):
             raise ValueError("the rows of a video are outside the table of rows")
@@ -136,11 +140,20 @@ class Piece:
         return self._columns[table, name]
 
     def read(self, first: int, count: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        """Read `count` rows as they are stored, from row `first` on, and their moments."""
-        rows, moments = np.empty((count, self.rows.shape[1]), self.rows.dtype), np.empty(count, np.float32)
+        """Read `count` rows as they are stored, from row `first` on, and their times."""
+        rows = np.empty((count, self.rows.shape[1]), self.rows.dtype)
         self.read_into(rows, first)
+        return rows, self.read_times(first, count)
+
+    def read_times(self, first: int, count: int) -> NDArray[np.float32]:
+        """Read the times of `count` rows from row `first` on: (T,) moments, or (T, 3) with spans."""
+        moments, spans = np.empty(count, np.float32), np.empty((count, 2), np.float32)
         self.read_moments_into(moments, first)
-        return rows, moments
+        if self._span_reader is None:
+            return moments
+        with damage_of(self.path):
+            self._span_reader.read_into(spans, first)
+        return np.column_stack([moments, spans])
 
     def read_into(self, target: NDArray[Any], first: int) -> None:
         """Fill `target` (T, D), of the type of the rows, with the rows from row `first` on."""
@@ -174,17 +187,17 @@ def write_piece(
     videos = sorted(videos, key=lambda video: video.record.id)
     columns = columns_of(VideoRecord, [video.record for video in videos])
     sums = [
-        checksum_rows(stored_id, video.vectors, video.timestamps_s)
+        checksum_rows(stored_id, video.vectors, video.times_s)
         for stored_id, video in zip(columns["id"].tolist(), videos, strict=True)
     ]
     columns["record_crc32"] = np.array([checksum_record(columns, at) for at in range(len(videos))], dtype=np.int64)
     columns["row_count"] = np.array([len(video.vectors) for video in videos], dtype=np.int64)
     columns["crc32"] = np.array(sums, dtype=np.int64)
     failed = columns_of(Failure, sorted(failures, key=lambda failure: failure.id))
-    with _new_piece(path, provenance, columns, failed) as (timestamps_s, rows):
+    with _new_piece(path, provenance, columns, failed) as new:
         if videos:
-            timestamps_s[:] = np.concatenate([video.timestamps_s for video in videos])
-            rows[:] = np.concatenate([video.vectors for video in videos])
+            new.fill_times(0, np.concatenate([video.times_s for video in videos]))
+            new.rows[:] = np.concatenate([video.vectors for video in videos])
 
 
 def merge_pieces(
@@ -212,10 +225,10 @@ def merge_pieces(
     still_failing = ~np.isin(failures["id"], videos["id"])
     failures = {name: column[still_failing] for name, column in failures.items()}
     from_row, source = videos.pop("first_row"), source[kept]
-    with _new_piece(path, pieces[0].provenance, videos, failures, merged_through) as (timestamps_s, rows):
+    with _new_piece(path, pieces[0].provenance, videos, failures, merged_through) as new:
         start = 0
         for video, _, count in row_spans(source, from_row, videos["row_count"]):
-            _copy_rows(pieces[source[video]], (timestamps_s, rows), int(from_row[video]), start, count)
+            _copy_rows(pieces[source[video]], new, int(from_row[video]), start, count)
             start += count
 
 
@@ -266,11 +279,28 @@ def what_it_lacks(path: Path) -> str:
         return f"it lacks {', '.join(lacks)}" if lacks else f"its attribute format is not {FORMAT!r}"
 
 
+@final
+@dataclass(frozen=True)
+class _NewRows:
+    """The empty datasets of a new piece."""
+
+    timestamps_s: h5py.Dataset
+    spans_s: h5py.Dataset | None
+    rows: h5py.Dataset
+
+    def fill_times(self, start: int, times_s: NDArray[np.float32]) -> None:
+        """Write the times of rows from row `start` on."""
+        place = slice(start, start + len(times_s))
+        self.timestamps_s[place] = times_s if self.spans_s is None else times_s[:, 0]
+        if self.spans_s is not None:
+            self.spans_s[place] = times_s[:, 1:]
+
+
 @contextmanager
 def _new_piece(
     path: Path, provenance: Provenance, videos: Columns, failures: Columns, merged_through: int = -1
-) -> Iterator[tuple[h5py.Dataset, h5py.Dataset]]:
-    """Create a piece with its tables, and give its empty row datasets to fill, first the moments.
+) -> Iterator[_NewRows]:
+    """Create a piece with its tables, and give its empty row datasets to fill, first the times.
 
     HDF5 places them in the order in which they are first written. With the vectors last, a file that is cut off has
     lost only the last videos.
@@ -295,8 +325,9 @@ def _new_piece(
         rows = file.create_dataset("embeddings", (total, provenance.encoder.dimension), provenance.row_type)
         rows.attrs.update(SCALE_OF[provenance.storage])
         timestamps_s = file.create_dataset("timestamps_s", (total,), np.float32)
+        spans_s = file.create_dataset("spans_s", (total, 2), np.float32) if provenance.has_spans else None
         file.flush()  # places what describes the file before the rows
-        yield timestamps_s, rows
+        yield _NewRows(timestamps_s, spans_s, rows)
 
 
 def _header_checksum(attributes: Mapping[str, str | int | None], shape: tuple[int, ...]) -> int:
@@ -308,9 +339,10 @@ def _joined(pieces: Sequence[Piece], table: str, kept: NDArray[np.int64]) -> Col
     return {name: np.concatenate([piece.column(table, name) for piece in pieces])[kept] for name in COLUMNS[table]}
 
 
-def _copy_rows(piece: Piece, new: tuple[h5py.Dataset, h5py.Dataset], first: int, start: int, count: int) -> None:
-    step = max(1, _COPY_BYTES // (piece.rows.dtype.itemsize * piece.rows.shape[1] + 4))
+def _copy_rows(piece: Piece, new: _NewRows, first: int, start: int, count: int) -> None:
+    step = max(1, _COPY_BYTES // (piece.rows.dtype.itemsize * piece.rows.shape[1] + 12))
     for done in range(0, count, step):
         size = min(step, count - done)
-        for table, read in zip(new, reversed(piece.read(first + done, size)), strict=True):
-            table[start + done : start + done + size] = read
+        rows, times_s = piece.read(first + done, size)
+        new.fill_times(start + done, times_s)
+        new.rows[start + done : start + done + size] = rows

@@ -183,6 +183,11 @@ class Provenance:
         """The type of a store's rows."""
         return np.dtype(self.storage)
 
+    @property
+    def has_spans(self) -> bool:
+        """True if the store keeps the span of each row: several frames are behind it."""
+        return self.encoder.window > 1
+
     def difference(self, other: "Provenance") -> str | None:
         """Return why these vectors cannot be in one store with the other's: "dimension is 512, not 1280".
 

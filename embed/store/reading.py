@@ -27,23 +27,28 @@ from embed.store.tables import checksum_rows, decode_text, dtypes_of, find_id, f
 
 @dataclass(frozen=True)
 class VideoVectors:
-    """The vectors of one video: `vectors` (T, D) float16, `timestamps_s` (T,) float32."""
+    """The vectors of one video: `vectors` (T, D) float16, `timestamps_s` (T,) float32, `spans_s` (T, 2) float32.
+
+    A span has the moments of the first and the last frame behind a vector: twice its moment where one frame is.
+    """
 
     vectors: NDArray[np.float16]
     timestamps_s: NDArray[np.float32]
+    spans_s: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class StoredRows:
-    """The rows of one video as a store holds them: `rows` (T, D) float16 or uint8 codes, `timestamps_s` (T,) float32.
+    """The rows of one video as a store holds them: `rows` (T, D) float16 or uint8 codes, `times_s` float32.
 
     Args:
-        rows, timestamps_s: as stored.
+        rows: as stored.
+        times_s: (T,) moments; or (T, 3) moment, first and last, where the store has spans.
         is_damaged: True if they are not the ones that were written.
     """
 
     rows: NDArray[Any]
-    timestamps_s: NDArray[np.float32]
+    times_s: NDArray[np.float32]
     is_damaged: bool
 
 
@@ -145,7 +150,7 @@ class EmbeddingStore:
         stored = self.read_stored(video_id)
         if stored.is_damaged:
             raise self._damaged([video_id])
-        return VideoVectors(_decoded(stored.rows), stored.timestamps_s)
+        return VideoVectors(_decoded(stored.rows), *_moments_and_spans(stored.times_s))
 
     def read_stored(self, video_id: str) -> StoredRows:
         """Read one video's rows as they are stored, damaged or not: in a store of one byte a coefficient, the codes.
@@ -155,9 +160,9 @@ class EmbeddingStore:
         """
         index = self._position_of(video_id)
         first, count = self.column("first_row")[index], self.row_counts[index]
-        rows, moments = self._pieces[self._piece_of[index]].read(int(first), int(count))
-        checksum = checksum_rows(self._ids[index], rows, moments)
-        return StoredRows(rows, moments, is_damaged=bool(checksum != self.column("crc32")[index]))
+        rows, times_s = self._pieces[self._piece_of[index]].read(int(first), int(count))
+        checksum = checksum_rows(self._ids[index], rows, times_s)
+        return StoredRows(rows, times_s, is_damaged=bool(checksum != self.column("crc32")[index]))
 
     def read_many(
         self, ids: Sequence[str], *, is_checked: bool = False
@@ -200,6 +205,25 @@ class EmbeddingStore:
             piece.read_moments_into(timestamps_s[place], first)
         return timestamps_s
 
+    def read_spans(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """Read the spans of the rows that `read_many` returns: (R, 2) float32, seconds on the clock of each file.
+
+        Args:
+            ids: in any order.
+
+        Returns:
+            The moments of the first and the last frame behind each row: twice its moment where one frame is.
+
+        Raises:
+            KeyError: the store has no such video.
+        """
+        return _moments_and_spans(self._read_times(ids))[1]
+
+    def _read_times(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        chosen = self._index(ids)
+        found = [piece.read_times(first, place.stop - place.start) for piece, first, place in self._spans(chosen)]
+        return np.concatenate(found) if found else np.empty(0, dtype=np.float32)
+
     def video(self, video_id: str) -> VideoRecord:
         """Return the record of a video.
 
@@ -230,12 +254,12 @@ class EmbeddingStore:
         self.close()
 
     def _check_rows(self, ids: Sequence[str], rows: NDArray[Any], counts: NDArray[np.int64]) -> None:
-        chosen, moments, first = self._index(ids), self.read_timestamps(ids), 0
+        chosen, times_s, first = self._index(ids), self._read_times(ids), 0
         sums, stored_ids = self.column("crc32")[chosen].tolist(), self._ids[chosen].tolist()
         damaged = []
         for video_id, stored_id, stored, count in zip(ids, stored_ids, sums, counts.tolist(), strict=True):
             place = slice(first, first + count)
-            if checksum_rows(stored_id, rows[place], moments[place]) != stored:
+            if checksum_rows(stored_id, rows[place], times_s[place]) != stored:
                 damaged.append(video_id)
             first += count
         if damaged:
@@ -274,6 +298,13 @@ class EmbeddingStore:
         if np.any(positions < 0):
             raise KeyError(f"{self.path} has no video {ids[int(np.argmin(positions))]!r}")
         return positions
+
+
+def _moments_and_spans(times_s: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return moments (T,) and spans (T, 2) of stored times."""
+    if times_s.ndim == 1:
+        return times_s, np.column_stack([times_s, times_s])
+    return np.ascontiguousarray(times_s[:, 0]), np.ascontiguousarray(times_s[:, 1:])
 
 
 def _decoded(rows: NDArray[Any]) -> NDArray[np.float16]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import h5py
+import numpy as np
 
 from embed.errors import EmbedError, StoreDamaged, StoreError, StoreMismatch
 from embed.machine import read_apart
@@ -115,12 +116,14 @@ def salvage_piece(path: Path, output: Path) -> list[str]:
         videos: Columns = {
             name: read_stored_column(file, "videos", name, is_checked=False) for name in COLUMNS["videos"]
         }
-        rows, timestamps_s = own_dataset(file, "embeddings"), own_dataset(file, "timestamps_s")
+        rows, times = own_dataset(file, "embeddings"), [own_dataset(file, "timestamps_s")]
         check_row_type(rows, provenance.row_type)
+        if provenance.has_spans:
+            times.append(own_dataset(file, "spans_s"))
         lost = []
         with StoreWriter(output, provenance) as writer:
             for index in range(min(map(len, videos.values()))):
-                if not _append_if_whole(writer, videos, index, rows, timestamps_s):
+                if not _append_if_whole(writer, videos, index, rows, times):
                     lost.append(decode_text(videos["id"][index]))
             for failure in _whole_failures(file):
                 if failure.id not in writer.embedded and failure.id not in writer.failed:
@@ -129,22 +132,32 @@ def salvage_piece(path: Path, output: Path) -> list[str]:
 
 
 def _append_if_whole(
-    writer: StoreWriter, videos: Columns, index: int, rows: h5py.Dataset, timestamps_s: h5py.Dataset
+    writer: StoreWriter, videos: Columns, index: int, rows: h5py.Dataset, times: list[h5py.Dataset]
 ) -> bool:
-    """Append a video, unless a later piece had it; return True if it is undamaged."""
+    """Append a video, unless a later piece had it; return True if it is undamaged.
+
+    Args:
+        writer: of the new store.
+        videos: the table of the damaged piece.
+        index: the video's place in it.
+        rows: all rows.
+        times: their moments (N,), and their spans (N, 2) if the store has them.
+    """
     first, count = int(videos["first_row"][index]), int(videos["row_count"][index])
     if first < 0 or count < 0 or first + count > len(rows):
         return False
-    vectors, moments = rows[first : first + count], timestamps_s[first : first + count]
+    vectors = rows[first : first + count]
+    moments, *spans = (table[first : first + count] for table in times)
     stored_id = videos["id"][index]
-    if checksum_rows(stored_id, vectors, moments) != videos["crc32"][index]:
+    times_s = np.column_stack([moments, *spans]) if spans else moments
+    if checksum_rows(stored_id, vectors, times_s) != videos["crc32"][index]:
         return False
     if checksum_record(videos, index) != videos["record_crc32"][index]:
         return False
     record = record_at(VideoRecord, videos, index)
     if record.id not in writer.embedded:
         try:
-            writer.append(record, vectors, moments)
+            writer.append(record, vectors, moments, *spans)
         except ValueError:  # it was written by something else, with values that no vector has
             return False
     return True

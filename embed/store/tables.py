@@ -90,10 +90,16 @@ def has_inner_nul(texts: NDArray[np.bytes_]) -> bool:
     return bool(((marks[:, :-1] == 0) & (marks[:, 1:] != 0)).any())
 
 
-def checksum_rows(stored_id: bytes, vectors: NDArray[Any], timestamps_s: NDArray[np.float32]) -> int:
-    """Return the CRC-32 over a video's id, its rows and their moments, as stored: under a wrong name they fail."""
+def checksum_rows(stored_id: bytes, vectors: NDArray[Any], times_s: NDArray[np.float32]) -> int:
+    """Return the CRC-32 over a video's id, its rows and their times, as stored: under a wrong name they fail.
+
+    Args:
+        stored_id: the id as bytes.
+        vectors: (T, D) as stored.
+        times_s: (T,) moments; or (T, 3) moment, first and last, where the store has spans.
+    """
     crc = zlib.crc32(np.ascontiguousarray(vectors).view(np.uint8).data, zlib.crc32(stored_id))
-    return zlib.crc32(np.ascontiguousarray(timestamps_s).view(np.uint8).data, crc)
+    return zlib.crc32(np.ascontiguousarray(times_s).view(np.uint8).data, crc)
 
 
 def checksum_record(videos: Columns, index: int) -> int:

@@ -100,6 +100,7 @@ class StoreWriter:
         record: VideoRecord,
         vectors: NDArray[np.floating] | NDArray[np.uint8],
         timestamps_s: NDArray[np.floating],
+        spans_s: NDArray[np.floating] | None = None,
     ) -> None:
         """Add a video.
 
@@ -108,23 +109,25 @@ class StoreWriter:
             vectors: (T, D), finite after rounding to float16. A store of one byte a coefficient also takes codes
                 (uint8) as they are; of other vectors, values beyond +-2 are cut off.
             timestamps_s: (T,).
+            spans_s: (T, 2) the moments of the first and the last frame behind each vector; kept where the encoder has
+                more than one. None are the moments themselves.
 
         Raises:
             ValueError: the shapes do not fit, a value is not finite, or the id is taken or has a NUL in it.
         """
         _refuse_nul(record.id)
-        moments = np.asarray(timestamps_s, dtype=np.float32)
+        times_s = self._times_of(record.id, timestamps_s, spans_s)
         dimension = self.provenance.encoder.dimension
-        if np.shape(vectors) != (len(moments), dimension):
+        if np.shape(vectors) != (len(times_s), dimension):
             raise ValueError(
-                f"{record.id}: vectors {np.shape(vectors)} do not fit {len(moments)} timestamps x {dimension}"
+                f"{record.id}: vectors {np.shape(vectors)} do not fit {len(times_s)} timestamps x {dimension}"
             )
         if record.id in self.embedded:
             raise ValueError(f"{record.id} is in the store already")
         rows = self._rows_of(record.id, np.asarray(vectors))
         self.embedded.add(record.id)
         self.failed.pop(record.id, None)
-        self._videos.append(EmbeddedVideo(record, rows, moments))
+        self._videos.append(EmbeddedVideo(record, rows, times_s))
         self._waiting_bytes += rows.nbytes
         self._commit_when_due()
 
@@ -213,6 +216,18 @@ class StoreWriter:
             self.stop()
         else:
             self.close()
+
+    def _times_of(
+        self, video_id: str, timestamps_s: NDArray[np.floating], spans_s: NDArray[np.floating] | None
+    ) -> NDArray[np.float32]:
+        """Return the times of rows as pieces take them."""
+        moments = np.asarray(timestamps_s, dtype=np.float32)
+        if spans_s is not None and np.shape(spans_s) != (len(moments), 2):
+            raise ValueError(f"{video_id}: spans {np.shape(spans_s)} do not fit {len(moments)} timestamps")
+        if not self.provenance.has_spans:
+            return moments
+        spans = np.column_stack([moments, moments]) if spans_s is None else np.asarray(spans_s, dtype=np.float32)
+        return np.column_stack([moments, spans])
 
     def _rows_of(self, video_id: str, vectors: NDArray[Any]) -> NDArray[Any]:
         """Return vectors in the type of the store's rows, and count what that cuts off."""
@@ -304,4 +319,4 @@ def _refuse_nul(video_id: str) -> None:
 def _checksum_as(store: EmbeddingStore, video_id: str, new_id: str) -> int | None:
     """Return the checksum of a video's rows under another id; None if they are not as they were written."""
     stored = store.read_stored(video_id)
-    return None if stored.is_damaged else checksum_rows(encode_text(new_id), stored.rows, stored.timestamps_s)
+    return None if stored.is_damaged else checksum_rows(encode_text(new_id), stored.rows, stored.times_s)

@@ -52,6 +52,7 @@ class Frames:
     Args:
         rgb: (T, W, H, W_px, 3) uint8, upright; if a cut was applied, (T, W, ...) of its results.
         timestamps_s: (T,) float64, the mean moment of the W frames behind each vector, on the timeline's clock.
+        spans_s: (T, 2) float64, the moments of the first and the last of these frames.
         timeline: the timeline that they were chosen from.
         damaged_count: how many of the frames that were asked for do not decode, or are marked as damaged by FFmpeg,
             which has then filled in what is missing. A frame that does not decode is replaced by the one before, and is
@@ -60,6 +61,7 @@ class Frames:
 
     rgb: NDArray[np.uint8]
     timestamps_s: NDArray[np.float64]
+    spans_s: NDArray[np.float64]
     timeline: Timeline
     damaged_count: int = 0
 
@@ -135,7 +137,8 @@ def frames_of(
     with ThreadPoolExecutor(len(shown), thread_name_prefix="decode-part") as pool:
         are_as_planned = list(pool.map(gather, shown))
     rgb = pictures.rgb() if all(are_as_planned) else None
-    return None if rgb is None else Frames(rgb, timeline.timestamps_s[indices].mean(axis=1), timeline)
+    moments_s = np.sort(timeline.timestamps_s[indices], axis=1)
+    return None if rgb is None else Frames(rgb, moments_s.mean(axis=1), moments_s[:, [0, -1]], timeline)
 
 
 def _with_damage(path: str, frames: Frames, attempt: _Attempt, seen: Seen) -> Frames:
@@ -158,7 +161,8 @@ def _with_damage(path: str, frames: Frames, attempt: _Attempt, seen: Seen) -> Fr
         return frames
     keep = are_first(attempt.indices, asked)
     damaged_count = int(np.isin(asked, list(damaged)).any(axis=1).sum())
-    return replace(frames, rgb=frames.rgb[keep], timestamps_s=frames.timestamps_s[keep], damaged_count=damaged_count)
+    kept = {name: getattr(frames, name)[keep] for name in ("rgb", "timestamps_s", "spans_s")}
+    return replace(frames, **kept, damaged_count=damaged_count)
 
 
 def _gather(shown: Generator[ShownFrame], pictures: GatheredPictures, preprocessing: FrameCut | None) -> bool:

@@ -19,7 +19,7 @@ BATCH_SIZE = 4
 def video(name: str, levels: list[int]) -> DecodedVideo:
     """A video of 2 x 2 pixels. `levels` are the brightness of its frames."""
     rgb = np.array(levels, dtype=np.uint8)[:, None, None, None, None] * np.ones((1, 1, 2, 2, 3), dtype=np.uint8)
-    return DecodedVideo(VideoRecord(name), rgb, np.arange(len(levels), dtype=np.float64))
+    return DecodedVideo(VideoRecord(name), rgb, np.arange(len(levels), dtype=np.float64), np.zeros((len(levels), 2)))
 
 
 class Counting:
