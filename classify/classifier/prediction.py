@@ -50,7 +50,7 @@ class PredictConfig:
     Args:
         device: of encoder and head: "cpu", "cuda", or "auto" for a GPU where there is one.
         pretrained: checkpoint file of the encoder, if it has moved since the head was trained.
-        batch_size: frames that the encoder takes at once.
+        batch_size: frames, or clips, that the encoder takes at once; None is what suits it.
         store: the store that keeps the embeddings, so that the next run can reuse them; None keeps none.
         playlists: True if local files named as playlists (.m3u8, .ffconcat) may play the files that they name.
         public_only: True fetches links from hosts of the public internet only, redirections included.
@@ -58,7 +58,7 @@ class PredictConfig:
 
     device: str = "auto"
     pretrained: str | None = None
-    batch_size: int = 32
+    batch_size: int | None = None
     store: Path | None = None
     playlists: bool = False
     public_only: bool = False

@@ -62,11 +62,10 @@ _MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
 @option(
     "--batch-size",
     group=_EMBEDDING,
-    default=32,
-    show_default=True,
     type=click.IntRange(1),
     metavar="N",
-    help="Frames that the encoder takes at once.",
+    help="Frames, or clips, that the encoder takes at once.  [default: 32 frames; of clips as many as have 32 frames, "
+    "on a GPU 128]",
 )
 @option(
     "--pretrained",

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,13 +20,13 @@ from embed.cli.command import (
     typed_again,
 )
 from embed.cli.progress import ProgressBar, print_failures
+from embed.cli.sampling_options import SamplingChoice, sampling_options
 from embed.machine import operand
 from embed.run import summary_text
 
 if TYPE_CHECKING:
     from embed.run import EmbedConfig
     from embed.store import Failure
-    from embed.video import FramesPerSecond, KeyFrames, UniformFrames
 
 _PASSING_REASONS = frozenset({"fetch_error", "timeout", "out_of_memory", "crashed", "changed_while_read"})
 """Reasons that may not hold another time. A file that is absent or broken is tried again once it is another one."""
@@ -47,28 +48,14 @@ _PASSING_REASONS = frozenset({"fetch_error", "timeout", "out_of_memory", "crashe
     metavar="NAME",
     default="ViT-B-32",
     show_default=True,
-    help="Encoder: efficientnet-lite0 (bundled), or any model of open_clip.",
+    help="Encoder: efficientnet-lite0 (bundled), any model of open_clip, or a model of clips, such as mvit_v2_s.",
 )
 @option(
     "--pretrained",
     metavar="WEIGHTS",
     help="Weights of the encoder: a tag of open_clip, or a checkpoint file.  [default: openai]",
 )
-@option(
-    "--sampling",
-    default="uniform",
-    show_default=True,
-    type=click.Choice(["uniform", "keyframes", "fps"]),
-    help="uniform: evenly spaced frames. keyframes: the key frames nearest to them, many times faster. fps: --fps "
-    "frames per second.",
-)
-@option(
-    "--frames-count",
-    setting="frame_count",
-    metavar="N",
-    type=click.IntRange(1),
-    help="Frames per video, at most.  [default: 100; with --sampling fps: no limit]",
-)
+@sampling_options
 @option(
     "--retry-failed",
     is_flag=True,
@@ -87,20 +74,6 @@ _PASSING_REASONS = frozenset({"fetch_error", "timeout", "out_of_memory", "crashe
     is_flag=True,
     setting="is_pruning_anyway",
     help="Drop what --prune keeps or refuses, too.",
-)
-@option(
-    "--fps",
-    group="Frames",
-    metavar="N",
-    type=FiniteRange(0, min_open=True),
-    help="Frames per second, with --sampling fps.  [default: 1]",
-)
-@option(
-    "--first-seconds",
-    group="Frames",
-    metavar="SECONDS",
-    type=FiniteRange(0, min_open=True),
-    help="Embed only the first seconds of each video.",
 )
 @option(
     "--views",
@@ -151,10 +124,9 @@ _PASSING_REASONS = frozenset({"fetch_error", "timeout", "out_of_memory", "crashe
     "--batch-size",
     group="Encoder",
     metavar="N",
-    default=32,
-    show_default=True,
     type=click.IntRange(1),
-    help="Frames encoded at once. Use less if the GPU's memory is too small.",
+    help="Frames, or clips, encoded at once. Use less if the GPU's memory is too small.  [default: 32 frames; of clips "
+    "as many as have 32 frames, on a GPU 128]",
 )
 @option(
     "--decoder",
@@ -231,6 +203,7 @@ def embed_videos(sources: tuple[str, ...], store: str, as_json: bool, **options:
     embed-videos videos/ --frames-count 100
     embed-videos videos.csv --model efficientnet-lite0 -o embeddings.h5
     embed-videos videos/ --sampling fps --fps 1 --first-seconds 45
+    embed-videos videos/ --model mvit_v2_s --window 4s --stride 2s
     """  # noqa: D301 (click needs a real backspace)
     import embed
 
@@ -284,10 +257,7 @@ def _show_what_to_retry(failures: "tuple[Failure, ...]") -> None:
 
 def _config(
     *,
-    sampling: str,
-    frames_count: int | None,
-    fps: float | None,
-    first_seconds: float | None,
+    model: str,
     views: str,
     timeout: float,
     memory_limit: float,
@@ -301,9 +271,11 @@ def _config(
     from embed.decode_pool import DecodeLimits
     from embed.run import EmbedConfig
 
+    choice = SamplingChoice(**{column.name: others.pop(column.name) for column in fields(SamplingChoice)})
     try:
         return EmbedConfig(
-            sampling=_sampling(sampling, frame_count=frames_count, fps=fps, first_seconds=first_seconds),
+            model=model,
+            sampling=choice.rule(model),
             views=_views(views),
             limits=DecodeLimits(timeout, int(memory_limit * (1 << 30))),
             is_retrying=retry_failed,
@@ -314,20 +286,6 @@ def _config(
         )
     except ValueError as error:  # a setting's own check
         raise click.UsageError(str(error)) from error
-
-
-def _sampling(
-    name: str, *, frame_count: int | None, fps: float | None, first_seconds: float | None
-) -> "UniformFrames | KeyFrames | FramesPerSecond":
-    """Build the rule that the options describe."""
-    from embed.video import FramesPerSecond, KeyFrames, UniformFrames
-
-    if fps is not None and name != "fps":
-        raise click.UsageError(f"--fps is for --sampling fps, not for {name}.")
-    if name == "fps":
-        return FramesPerSecond(fps or 1.0, first_seconds, frame_count)
-    rule = KeyFrames if name == "keyframes" else UniformFrames
-    return rule(frame_count or 100, first_seconds)
 
 
 def _views(names: str) -> tuple[str, ...]:

@@ -53,11 +53,17 @@ class ProgressBar:
 
 
 @contextmanager
-def counting_bar(things: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function of (things done, things in all) that draws a bar on stderr, on a terminal only."""
+def counting_bar(things: str, *, is_large: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function of (things done, things in all) that draws a bar on stderr, on a terminal only.
+
+    Args:
+        things: what is counted.
+        is_large: True shows thousands and millions as k and M.
+    """
     from tqdm import tqdm
 
-    with tqdm(unit=f" {things}", disable=None, dynamic_ncols=True, leave=False) as bar:
+    unit = things if is_large else f" {things}"
+    with tqdm(unit=unit, unit_scale=is_large, disable=None, dynamic_ncols=True, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

@@ -3,8 +3,10 @@ from .contract import (
     Encoder as Encoder,
     PendingVectors as PendingVectors,
     ReadyVectors as ReadyVectors,
+    SizedEncoder as SizedEncoder,
     TextEncoder as TextEncoder,
     begin_encoding as begin_encoding,
+    suited_batch_size as suited_batch_size,
 )
 from .foreseen import foresee_preprocessing as foresee_preprocessing, foresee_window as foresee_window
 from .loading import (

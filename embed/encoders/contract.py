@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from embed.store import EncoderIdentity
 
+_BATCH_SIZE = 32
+
 
 class Encoder(Protocol):
     """An object that turns preprocessed frames into vectors."""
@@ -67,6 +69,21 @@ class BackgroundEncoder(Encoder, Protocol):
 def begin_encoding(encoder: Encoder, rgb: NDArray[np.uint8]) -> PendingVectors:
     """Begin to encode a batch. An encoder that does not work in the background encodes the whole batch here."""
     return encoder.begin(rgb) if isinstance(encoder, BackgroundEncoder) else ReadyVectors(encoder.encode(rgb))
+
+
+@runtime_checkable
+class SizedEncoder(Encoder, Protocol):
+    """An encoder that knows how many inputs suit it at once, as encoders of clips do."""
+
+    @property
+    def batch_size(self) -> int:
+        """B of a batch where the user names none."""
+        ...
+
+
+def suited_batch_size(encoder: Encoder) -> int:
+    """Return B of a batch where the user names none: the encoder's own choice, or else 32."""
+    return encoder.batch_size if isinstance(encoder, SizedEncoder) else _BATCH_SIZE
 
 
 @runtime_checkable

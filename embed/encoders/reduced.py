@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.encoders.contract import Encoder, PendingVectors, begin_encoding
+from embed.encoders.contract import Encoder, PendingVectors, begin_encoding, suited_batch_size
 from embed.reduction import Pca, read_pca
 
 
@@ -27,6 +27,11 @@ class ReducedEncoder:
     def __init__(self, encoder: Encoder, pca: Pca, source: str | Path) -> None:
         self.identity = pca.identity_of(encoder.identity, source)
         self._encoder, self._pca = encoder, pca
+
+    @property
+    def batch_size(self) -> int:
+        """B that suits the other encoder."""
+        return suited_batch_size(self._encoder)
 
     def encode(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encode (B, W, side_px, side_px, 3) uint8 frames to (B, K) vectors."""

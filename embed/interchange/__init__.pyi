@@ -1,7 +1,6 @@
-from .exporting import ExportSummary as ExportSummary, export_youtube8m as export_youtube8m
-from .importing import (
-    ImportConfig as ImportConfig,
-    ImportSummary as ImportSummary,
-    import_youtube8m as import_youtube8m,
-)
+from .exporting import export_youtube8m as export_youtube8m
+from .import_plan import ImportConfig as ImportConfig
+from .importing import import_youtube8m as import_youtube8m
+from .summaries import ExportSummary as ExportSummary, ImportSummary as ImportSummary
+from .vocabulary import read_vocabulary as read_vocabulary
 from .youtube8m import FAMILY as FAMILY

@@ -11,8 +11,12 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from embed.errors import SourceError
 from embed.machine import open_regular
@@ -20,8 +24,10 @@ from embed.machine import open_regular
 _HEADER = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
 _GZIP = b"\x1f\x8b"
-_SMALL = bytes(4)  # the upper half of a length below 4 GiB
+_MASK = 0xA282EAD8
+_POLYNOMIAL = 0x82F63B78  # of CRC-32C, its bits reversed
 _BLOCK_BYTES = 1 << 20
+_READ_BYTES = 16 << 20  # at once: what a length claims is not allocated before it is there
 _MOST_BYTES = 1 << 30
 """The longest record that is read: a length may be right by chance. A video of YouTube-8M has 350 KB."""
 
@@ -41,26 +47,38 @@ class Damage:
     detail: str
 
 
-def read_tfrecords(path: str | Path) -> Iterator[bytes | Damage]:
+def read_tfrecords(path: str | Path, *, on_read: Callable[[int], None] | None = None) -> Iterator[bytes | Damage]:
     """Yield the records of a file in their order, and a `Damage` in place of each that is damaged.
 
     A record follows one whose bytes are damaged, since its length is known. Where a length is damaged, the next
-    record is looked for: a place at which a length agrees with its checksum.
+    record is looked for: a place at which a length agrees with its checksum. A file that can no longer be read ends
+    with a `Damage`.
+
+    Args:
+        path: the file; it may be compressed with gzip.
+        on_read: called with the bytes of the file that were read so far, compressed ones as they are.
 
     Raises:
-        SourceError: the file does not exist or cannot be read, or a package is not installed.
+        SourceError: the file does not exist or cannot be opened, or a package is not installed.
     """
     checksum = _masked_checksum()
-    try:
-        with open_regular(path) as file:
-            is_zipped = file.read(2) == _GZIP
-            file.seek(0)
-            with gzip.GzipFile(fileobj=file) if is_zipped else file as content:
-                yield from _records(_Stream(content), checksum)
-    except FileNotFoundError as error:
-        raise SourceError(f"{path} does not exist. Check the path.") from error
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from error
+    with _opened(path) as file:
+        is_zipped = file.read(2) == _GZIP
+        file.seek(0)
+        with gzip.GzipFile(fileobj=file) if is_zipped else file as content:
+            for record in _records(_Stream(content), checksum):
+                if on_read:
+                    on_read(file.tell())
+                yield record
+
+
+def require_tfrecords(path: str | Path) -> None:
+    """Check that a file can be opened.
+
+    Raises:
+        SourceError: it does not exist or cannot be read.
+    """
+    _opened(path).close()
 
 
 def frame_record(record: bytes) -> bytes:
@@ -72,7 +90,7 @@ def frame_record(record: bytes) -> bytes:
 
 @final
 class _Stream:
-    """Bytes of a file that are read once, with a way to put some back. Broken compression ends it early.
+    """Bytes of a file that are read once, with a way to put some back. A broken file ends early.
 
     Args:
         file: opened to read bytes.
@@ -87,13 +105,21 @@ class _Stream:
     def read(self, count: int) -> bytes:
         """Return the next bytes, fewer than `count` at the end of the file."""
         taken, self._waiting = self._waiting[:count], self._waiting[count:]
-        if len(taken) < count and not self.broken:
-            try:
-                taken += self._file.read(count - len(taken))
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                self.broken = f"its compression is broken ({error})"
+        while len(taken) < count and (more := self._read_more(min(count - len(taken), _READ_BYTES))):
+            taken += more
         self.position += len(taken)
         return taken
+
+    def _read_more(self, count: int) -> bytes:
+        if self.broken:
+            return b""
+        try:
+            return self._file.read(count)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            self.broken = f"its compression is broken ({error})"
+        except OSError as error:
+            self.broken = f"it cannot be read any further ({error.strerror or error})"
+        return b""
 
     def put_back(self, content: bytes) -> None:
         """Let the next read begin with these bytes, which came from the last one."""
@@ -133,18 +159,52 @@ def _is_header(header: bytes, checksum: Checksum) -> bool:
 def _seek_header(stream: _Stream, checksum: Checksum) -> None:
     """Read up to the next record's length, or to the end of the file."""
     block = b""
-    while True:
-        more = stream.read(_BLOCK_BYTES)
+    while more := stream.read(_BLOCK_BYTES):
         block += more
-        place = block.find(_SMALL, 4)
-        while 4 <= place <= len(block) - 8:
-            if _is_header(block[place - 4 : place + 8], checksum):
-                stream.put_back(block[place - 4 :])
+        for place in _likely_headers(np.frombuffer(block, np.uint8)):
+            if _is_header(block[place : place + _HEADER.size], checksum):
+                stream.put_back(block[place:])
                 return
-            place = block.find(_SMALL, place + 1)
-        if not more:
-            return
         block = block[-(_HEADER.size - 1) :]
+
+
+def _likely_headers(content: NDArray[np.uint8]) -> list[int]:
+    """Return the places at which a length below 4 GiB agrees with its checksum.
+
+    A file that was allocated and never filled has zeros for gigabytes: nothing is done place by place.
+    """
+    count = max(0, len(content) - _HEADER.size + 1)
+    is_small = np.ones(count, dtype=np.bool_)
+    for byte in range(4, 8):
+        is_small &= content[byte : byte + count] == 0
+    places = np.flatnonzero(is_small)
+    crc = np.full(len(places), 0xFFFFFFFF, dtype=np.uint32)
+    for byte in range(8):
+        crc = _crc_table()[(crc ^ content[places + byte]) & 0xFF] ^ (crc >> 8)
+    crc = ~crc
+    masked = ((crc >> 15 | crc << 17) + np.uint32(_MASK)).astype("<u4").view(np.uint8).reshape(-1, 4)
+    agrees = (content[places[:, None] + np.arange(8, 12)] == masked).all(axis=1)
+    found: list[int] = places[agrees].tolist()
+    return found
+
+
+@cache
+def _crc_table() -> NDArray[np.uint32]:
+    """Return (256,) CRC-32C of each byte, without the inversions."""
+    table = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        table = np.where(table & 1, (table >> 1) ^ np.uint32(_POLYNOMIAL), table >> 1)
+    return table
+
+
+def _opened(path: str | Path) -> IO[bytes]:
+    """Open a file to read it."""
+    try:
+        return open_regular(path)
+    except FileNotFoundError as error:
+        raise SourceError(f"{path} does not exist. Check the path.") from error
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _masked_checksum() -> Checksum:
@@ -159,6 +219,6 @@ def _masked_checksum() -> Checksum:
 
     def checksum(content: bytes) -> int:
         crc: int = google_crc32c.value(content)
-        return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+        return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
 
     return checksum

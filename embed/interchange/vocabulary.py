@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from embed.errors import SourceError
@@ -38,6 +38,14 @@ def read_vocabulary(path: str | Path) -> dict[int, str]:
         raise SourceError(f"{path}, line {reader.line_num}: {_NUMBER} is no whole number.") from error
     repeated = _repeated(names.values())
     return {number: f"{name} ({number})" if name in repeated else name for number, name in names.items()}
+
+
+def write_vocabulary(path: Path, names: Mapping[int, str], counts: Mapping[int, int]) -> None:
+    """Write number -> name of labels, and number -> count of its videos, as `read_vocabulary` reads them."""
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow([_NUMBER, "TrainVideoCount", _NAME])
+        rows.writerows([number, counts.get(number, 0), name] for number, name in names.items())
 
 
 def _repeated(names: Iterable[str]) -> set[str]:

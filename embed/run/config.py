@@ -34,7 +34,7 @@ class EmbedConfig:
         device: "auto", or a torch device.
         precision: arithmetic of the encoder. None uses the store's precision. For a new store, None is bfloat16 with
             CLIP on CUDA if that changes the vectors little enough (`embed.run.fidelity`), else float32.
-        batch_size: frames encoded at once.
+        batch_size: frames, or clips, encoded at once; None is what suits the encoder: 32 frames, or a few clips.
         decoder: "pyav" or "opencv".
         decode_device: "cpu", or "cuda" to use an NVIDIA GPU for videos that it decodes to the same pixels
             (`embed.video.nvdec`).
@@ -60,7 +60,7 @@ class EmbedConfig:
     sampling: Sampling = field(default=None)  # type: ignore[assignment]  # __post_init__ sets it
     device: str = "auto"
     precision: Precision | None = None
-    batch_size: int = 32
+    batch_size: int | None = None
     decoder: Decoder = "pyav"
     decode_device: DecodeDevice = "cpu"
     is_retrying: bool = False
@@ -85,7 +85,7 @@ class EmbedConfig:
         sampling: object = self.sampling
         if sampling is None:
             object.__setattr__(self, "sampling", default_sampling(self.model))
-        if not is_count(self.batch_size):
+        if self.batch_size is not None and not is_count(self.batch_size):
             raise ValueError(f"batch_size must be a whole number of at least 1, got {self.batch_size!r}")
         if self.workers is not None and not is_count(self.workers):
             raise ValueError(f"workers must be a whole number of at least 1, got {self.workers!r}")
@@ -108,7 +108,12 @@ class EmbedConfig:
 
     @classmethod
     def from_provenance(
-        cls, provenance: Provenance, *, pretrained: str | None = None, device: str = "auto", batch_size: int = 32
+        cls,
+        provenance: Provenance,
+        *,
+        pretrained: str | None = None,
+        device: str = "auto",
+        batch_size: int | None = None,
     ) -> "EmbedConfig":
         """Return the configuration that makes vectors like those of a store.
 
@@ -116,7 +121,7 @@ class EmbedConfig:
             provenance: what made the store.
             pretrained: path of the weights on this machine, if they are a file that has moved.
             device: where to encode.
-            batch_size: frames encoded at once.
+            batch_size: frames, or clips, encoded at once; None is what suits the encoder.
         """
         encoder = provenance.encoder
         return cls(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.decode_pool import DecodedVideo, DecodeLimits, DecodePlan, DecodePool
-from embed.encoders import Encoder
+from embed.encoders import Encoder, suited_batch_size
 from embed.errors import EncoderError
 from embed.sources import FetchConfig, Fetcher, Video
 from embed.store import EncoderIdentity, Fidelity
@@ -59,9 +59,15 @@ def measure_fidelity(encoder: Encoder, reference: Encoder, rgb: NDArray[np.uint8
         reference: the same encoder in float32.
         rgb: (B, W, side_px, side_px, 3) uint8.
     """
-    ours, theirs = encoder.encode(rgb), reference.encode(rgb)
+    ours, theirs = _encoded(encoder, rgb), _encoded(reference, rgb)
     cosines = (ours * theirs).sum(1) / (np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1))
     return Fidelity(len(rgb), float(cosines.min()), float(cosines.mean()))
+
+
+def _encoded(encoder: Encoder, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(B, W, side_px, side_px, 3) -> (B, D), in batches that suit the encoder, as its memory may hold no more."""
+    at_once = suited_batch_size(encoder)
+    return np.concatenate([encoder.encode(rgb[first : first + at_once]) for first in range(0, len(rgb), at_once)])
 
 
 def is_faithful(fidelity: Fidelity) -> bool:

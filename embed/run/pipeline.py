@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from embed.decode_pool import DecodePlan
-from embed.encoders import Encoder, foresee_preprocessing, reduce_encoder
+from embed.encoders import Encoder, foresee_preprocessing, reduce_encoder, suited_batch_size
 from embed.machine import Progress, StageClock, in_background, keep_freed_memory
 from embed.run.absent import absent_among, failure_of_absent, refuse_if_all
 from embed.run.changes import Changes, find_changes, may_succeed_now, name_once
@@ -249,7 +249,7 @@ class _Run:
     def embed(self, frames: FramesAhead, encoder: Encoder, on_progress: Callable[[Progress], None] | None) -> None:
         """Embed decoded videos. Fetching, decoding, encoding and writing happen at once."""
         encoding = TimedEncoding(encoder, self._clock)
-        batches = in_background(fill_batches(frames.results, self._config.batch_size))
+        batches = in_background(fill_batches(frames.results, self._config.batch_size or suited_batch_size(encoder)))
         begun = encode_batches(self._clock.waited_for(batches), encoding.begin)
 
         def report() -> None:

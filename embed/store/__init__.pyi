@@ -28,5 +28,9 @@ from .reading import EmbeddingStore as EmbeddingStore, VideoVectors as VideoVect
 from .records import Failure as Failure, VideoRecord as VideoRecord, kept_location as kept_location
 from .repair import RepairReport as RepairReport, repair_embeddings as repair_embeddings
 from .tables import decode_text as decode_text
-from .whole_files import refusal_of as refusal_of, replaced_file as replaced_file
+from .whole_files import (
+    folder_beside as folder_beside,
+    refusal_of as refusal_of,
+    replaced_file as replaced_file,
+)
 from .writing import StoreWriter as StoreWriter, refuse_other_provenance as refuse_other_provenance

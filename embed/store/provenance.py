@@ -288,9 +288,23 @@ def describe_sampling(sampling: Mapping[str, Any]) -> str:
     'fps, 1 a second, first 45 s'
     >>> describe_sampling({"name": "keyframes", "frame_count": 1})
     'keyframes, 1 frame'
+    >>> describe_sampling({"name": "clips", "window": 16, "stride": "auto", "clip_count": 8})
+    'clips, 16 frames each, stride auto, at most 8 clips'
+    >>> describe_sampling({"name": "windows", "window": 16, "window_s": 4.0, "stride_s": 2.0})
+    'windows, 16 frames each, over 4 s, every 2 s'
     """
     said = dict(sampling)
     parts = [str(said.pop("name", "unknown"))]
+    if "window" in said:
+        parts.append(f"{counted(said.pop('window'), 'frame')} each")
+    if "stride" in said:
+        stride = said.pop("stride")
+        parts.append(f"stride {stride}" if isinstance(stride, str) else f"{counted(stride, 'frame')} apart")
+    if "clip_count" in said:
+        parts.append(f"at most {counted(said.pop('clip_count'), 'clip')}")
+    for name, word in (("window_s", "over"), ("stride_s", "every")):
+        if name in said:
+            parts.append(f"{word} {said.pop(name):g} s")
     if "fps" in said:
         parts.append(f"{said.pop('fps'):g} a second")
     if "frame_count" in said:

@@ -128,7 +128,7 @@ def test_shells_get_a_script_that_completes(shell: str) -> None:
     ("program", "typed", "offered"),
     [
         pytest.param("framehead", "", list(COMMANDS), id="commands"),
-        pytest.param("framehead", "e", ["embed-videos", "evaluate-head", "export-head"], id="some commands"),
+        pytest.param("framehead", "ex", ["export-yt8m", "export-head"], id="some commands"),
         pytest.param("framehead", "predict-videos --st", ["--store"], id="options of a subcommand"),
         pytest.param("train-head", "--bud", ["--budget"], id="options of a program"),
         pytest.param("embed-videos", "--sampling key", ["keyframes"], id="choices"),

@@ -4,9 +4,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from embed.cli import embed_videos, inspect_embeddings
+from embed.cli import embed_videos, export_yt8m, import_yt8m, inspect_embeddings
 
-every_command = pytest.mark.parametrize("command", [embed_videos, inspect_embeddings], ids=lambda command: command.name)
+every_command = pytest.mark.parametrize(
+    "command", [embed_videos, inspect_embeddings, import_yt8m, export_yt8m], ids=lambda command: command.name
+)
 
 
 def help_of(command: click.Command) -> str:

@@ -1,6 +1,7 @@
 """Vectors of torchvision's models of clips are what their own classifiers get; weights that do not fit are refused."""
 
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from embed.encoders import declare_missing_operators
 from embed.encoders.contract import Encoder
 from embed.encoders.kinetics_models import KINETICS_MODELS
-from embed.encoders.testing import frames_for
+from embed.encoders.testing import CHECKS, check_batch_independence, check_identity, check_is_found_again, frames_for
 from embed.encoders.torchvision_clips import build, load
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.store import EncoderIdentity
@@ -23,7 +24,7 @@ from tests.embed.encoders.clip_models import checkpoint_of, classifier_of, class
 from tests.embed.encoders.frames import smallest_cosine
 
 SMALL = "r2plus1d_18"
-QUICK = [SMALL, "s3d", "mvit_v2_s", "swin3d_t"]
+QUICK = ["mvit_v2_s", "swin3d_t"]  # the others are quick with fewer frames, below
 EACH = [*QUICK, *(pytest.param(name, marks=pytest.mark.nightly) for name in KINETICS_MODELS if name not in QUICK)]
 
 
@@ -66,9 +67,9 @@ def test_the_classifier_makes_the_full_models_logits_of_the_vectors(model: str, 
     [
         pytest.param("r2plus1d_18", 1, id="R(2+1)D, one frame"),
         pytest.param("r2plus1d_18", 5, id="R(2+1)D, an odd number"),
-        pytest.param("s3d", 14, id="S3D, its least"),
+        pytest.param("s3d", 14, id="S3D, its least", marks=pytest.mark.nightly),
         pytest.param("s3d", 24, id="S3D, with time left to average"),
-        pytest.param("swin3d_t", 1, id="Swin, one frame"),
+        pytest.param("swin3d_t", 1, id="Swin, one frame", marks=pytest.mark.nightly),
         pytest.param("swin3d_t", 3, id="Swin, an odd number"),
     ],
 )
@@ -216,3 +217,20 @@ def test_a_damaged_download_is_named_with_what_to_do(tmp_path: Path) -> None:
         WeightsUnavailable, match=r"is not what torchvision offers as KINETICS400_V1 of s3d: 461 tensors missing"
     ):
         load("s3d", device="cpu")
+
+
+@pytest.mark.parametrize("check", [check_identity, check_batch_independence, check_is_found_again])
+def test_short_clips_keep_the_contract(weights: str, check: Callable[[Encoder], None]) -> None:
+    check(load(SMALL, pretrained=weights, device="cpu", window=2))
+
+
+@pytest.fixture(scope="module", params=list(KINETICS_MODELS))
+def each_encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    path = tmp_path_factory.mktemp("weights") / "weights.pt"
+    return load(request.param, pretrained=checkpoint_of(full_model(request.param), path), device="cpu")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_model_keeps_the_contract(each_encoder: Encoder, check: Callable[[Encoder], None]) -> None:
+    check(each_encoder)

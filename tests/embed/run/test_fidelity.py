@@ -14,14 +14,14 @@ from embed.decode_pool.pool import DecodeLimits, DecodePlan
 from embed.encoders import open_clip
 from embed.errors import EncoderError, StoreMismatch
 from embed.machine.progress import Progress
-from embed.run.fidelity import first_frames
+from embed.run.fidelity import first_frames, measure_fidelity
 from embed.sources.videos import Video
 from embed.store import EmbeddingStore
 from embed.store.inspection import inspect_embeddings
 from embed.store.provenance import Provenance
 from embed.video.sampling import UniformFrames
 from tests.embed.encoders.frames import SMALL_CLIP
-from tests.media import BarReader, write_moving_video
+from tests.media import WIDTH_PX, BarReader, write_moving_video
 from tests.servers import faulty_server
 
 
@@ -48,6 +48,21 @@ def whole(folder: Path, config: EmbedConfig, tmp_path_factory: pytest.TempPathFa
     path = tmp_path_factory.mktemp("store") / "whole.h5"
     embed_videos([folder], path, config)
     return path
+
+
+def test_frames_are_measured_in_batches_that_suit_the_encoder() -> None:
+    seen: list[int] = []
+
+    class Small(BarReader):
+        batch_size = 3
+
+        def encode(self, rgb: np.ndarray) -> np.ndarray:
+            seen.append(len(rgb))
+            return super().encode(rgb)
+
+    rgb = np.random.default_rng(0).integers(0, 256, (7, 1, WIDTH_PX, WIDTH_PX, 3), dtype=np.uint8)
+    assert measure_fidelity(Small(), BarReader(), rgb).cosine_min == pytest.approx(1)
+    assert seen == [3, 3, 1]
 
 
 def test_the_loss_by_int8_is_measured_on_the_first_videos_and_stored(

@@ -166,6 +166,20 @@ def test_a_still_picture_is_encoded_once_and_has_all_its_vectors(tmp_path: Path)
     assert spelled_numbers(EmbeddingStore(tmp_path / "s.h5").read("still.mp4").vectors) == [5] * 6
 
 
+def test_batches_have_the_size_that_suits_the_encoder_where_none_is_named(folder: Path, tmp_path: Path) -> None:
+    encoded: list[int] = []
+
+    class Sized(BarReader):
+        batch_size = 5
+
+        def encode(self, rgb: np.ndarray) -> np.ndarray:
+            encoded.append(len(rgb))
+            return super().encode(rgb)
+
+    embed_videos([folder], tmp_path / "s.h5", EmbedConfig(sampling=UniformFrames(6)), encoder=Sized())
+    assert set(encoded) == {5}
+
+
 def test_a_run_reports_the_time_of_each_stage_and_logs_each_video(folder: Path, tmp_path: Path) -> None:
     (folder / "broken.mp4").write_text("x")
     config = EmbedConfig(sampling=UniformFrames(6), log=str(tmp_path / "run.jsonl"))
