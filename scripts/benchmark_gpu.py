@@ -2,8 +2,9 @@
 
 FOLDER holds videos. Without it two clips are made, one in H.264 and one in
 HEVC, and used under --videos names. Without --pretrained, ViT-B-32 gets random
-weights, which are as fast as any others. The encoder is loaded before the
-clock starts. All ways to run it take turns, so that other load affects them
+weights, which are as fast as any others; so do encoders of clips, which are
+among the default models on a GPU. The encoder is loaded before the clock
+starts. All ways to run it take turns, so that other load affects them
 equally.
 
 Prints a Markdown table of medians for each encoder. "GPU idle" is the share of
@@ -33,17 +34,19 @@ from typing import Any, Self, get_args
 
 import numpy as np
 import torch
+from benchmark_clips import random_weights
 from decoding_clips import default_footage, make_clip
 from numpy.typing import NDArray
 
-from embed import EmbedConfig, EmbedSummary, embed_videos
-from embed.encoders import Encoder, begin_encoding, load_encoder
+from embed import Clips, EmbedConfig, EmbedSummary, embed_videos
+from embed.encoders import Encoder, begin_encoding, declare_missing_operators, load_encoder, suited_batch_size
 from embed.machine import counted, slowest
 from embed.run import Batch, encode_batches
 from embed.store import EmbeddingStore, Precision
 from embed.video import UniformFrames, why_no_gpu
 
 CLIP, LITE = "ViT-B-32", "efficientnet-lite0"
+OF_CLIPS = ["mvit_v2_s", "swin3d_t", "r2plus1d_18"]
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 ENCODED_ALONE = 20  # batches, after the same number to warm up
 SAMPLE_INTERVAL_S = 1.0
@@ -115,12 +118,14 @@ def main() -> None:
         decode_devices = ["cpu"] if why_no_gpu() else options.decode_devices
         ways = [Way(device, workers) for device in decode_devices for workers in options.workers]
         for model in options.models:
-            pretrained = (options.pretrained or make_checkpoint(made)) if model == CLIP else None
+            pretrained = weights_of(model, made, options)
             first: Vectors | None = None
             for precision in options.precisions:
                 encoder = load_encoder(model, pretrained=pretrained, precision=precision)
-                alone = encoded_alone(encoder, options.batch_size)
-                print(f"\n{model}, {precision}; without decoding {alone:.0f} frames/s\n")
+                alone = encoded_alone(encoder, options.batch_size or suited_batch_size(encoder))
+                window = encoder.identity.window
+                of_clips = "" if window == 1 else f" ({alone / window:.1f} clips/s)"
+                print(f"\n{model}, {precision}; without decoding {alone:.0f} frames/s{of_clips}\n")
                 rounds = in_turns(ways, videos, encoder, options)
                 first = rounds[ways[0]][0].vectors if first is None else first
                 print_rows(rounds, first)
@@ -140,7 +145,8 @@ def parse() -> argparse.Namespace:
     workers = sorted({max(1, CORES // part) for part in (4, 2, 1)})
     where, add = "where to decode; default: both", parser.add_argument
     add("folder", nargs="?", type=Path, help="videos to embed; default: clips are made")
-    add("--models", nargs="+", default=[CLIP, LITE], help=f"encoders; default: {CLIP} {LITE}")
+    models = [CLIP, LITE, *(OF_CLIPS if torch.cuda.is_available() else ())]
+    add("--models", nargs="+", default=models, help=f"encoders; default: {' '.join(models)}")
     add(
         "--precisions",
         nargs="+",
@@ -151,7 +157,8 @@ def parse() -> argparse.Namespace:
     add("--decode-devices", nargs="+", choices=("cpu", "cuda"), default=["cpu", "cuda"], help=where)
     add("--workers", nargs="+", type=int, default=workers, help="decoding processes; default: 1/4, 1/2 and all cores")
     add("--frames-count", type=int, default=100, help="frames embedded per video; default: %(default)s")
-    add("--batch-size", type=int, default=32, help="frames per batch; default: %(default)s")
+    add("--clips-count", type=int, default=8, help="clips of 16 embedded per video; default: %(default)s")
+    add("--batch-size", type=int, help="frames or clips per batch; default: what suits the encoder")
     add("--rounds", type=int, default=3, help="how often each way runs; default: %(default)s")
     add("--pretrained", help=f"a tag or checkpoint of {CLIP}; default: random weights")
     add("--made", type=Path, help="keep clips and checkpoint here for later runs; default: a temporary folder")
@@ -162,7 +169,8 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if options.tiny:
         small = {"videos": 3, "seconds": 1, "height": 90, "frames_count": 4, "batch_size": 4, "rounds": 1}
-        vars(options).update(small, models=[LITE], workers=[1, 2])
+        small |= {"clips_count": 1}
+        vars(options).update(small, models=options.models if options.models != models else [LITE], workers=[1, 2])
     return options
 
 
@@ -180,10 +188,18 @@ def make_videos(folder: Path, options: argparse.Namespace) -> Path:
     return videos
 
 
+def weights_of(model: str, made: Path, options: argparse.Namespace) -> str | None:
+    """Return a file of random weights, or what was asked for; None for an encoder that brings its own."""
+    if model == CLIP:
+        return options.pretrained or make_checkpoint(made)
+    declare_missing_operators()
+    from torchvision.models import list_models, video
+
+    return random_weights(model, made) if model in list_models(video) else None
+
+
 def make_checkpoint(folder: Path) -> str:
     """Save a CLIP with random weights, unless the file exists, and return the file."""
-    from embed.encoders import declare_missing_operators
-
     path = folder / f"{CLIP}-random.pt"
     if not path.exists():
         declare_missing_operators()
@@ -204,8 +220,8 @@ def print_machine() -> None:
 
 def encoded_alone(encoder: Encoder, batch_size: int) -> float:
     """Return the frames per second that an encoder gives if nothing has to be decoded."""
-    side_px = encoder.identity.preprocessing.side_px
-    rgb = np.random.default_rng(0).integers(0, 256, (batch_size, 1, side_px, side_px, 3), dtype=np.uint8)
+    side_px, window = encoder.identity.preprocessing.side_px, encoder.identity.window
+    rgb = np.random.default_rng(0).integers(0, 256, (batch_size, window, side_px, side_px, 3), dtype=np.uint8)
     batches = [Batch(rgb, batch_size, ())] * (ENCODED_ALONE if torch.cuda.is_available() else 2)
     seconds = []
     for _ in range(2):  # the first warms up
@@ -213,12 +229,13 @@ def encoded_alone(encoder: Encoder, batch_size: int) -> float:
         for _ in encode_batches(batches, lambda rgb: begin_encoding(encoder, rgb)):
             pass
         seconds.append(perf_counter() - started)
-    return batch_size * len(batches) / seconds[-1]
+    return window * batch_size * len(batches) / seconds[-1]
 
 
 def run(way: Way, videos: Path, encoder: Encoder, options: argparse.Namespace) -> Round:
+    window = encoder.identity.window
     config = EmbedConfig(
-        sampling=UniformFrames(options.frames_count),
+        sampling=UniformFrames(options.frames_count) if window == 1 else Clips(window, clip_count=options.clips_count),
         batch_size=options.batch_size,
         decode_device=way.decode_device,
         workers=way.workers,
@@ -233,7 +250,7 @@ def run(way: Way, videos: Path, encoder: Encoder, options: argparse.Namespace) -
 
 
 def print_rows(rounds: dict[Way, list[Round]], first: Vectors) -> None:
-    print("| decoded on | workers | videos/s | frames/s | GPU idle | NVDEC busy | slowest stage | cosine |")
+    print("| decoded on | workers | videos/s | vectors/s | GPU idle | NVDEC busy | slowest stage | cosine |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for way, found in rounds.items():
         summary = found[0].summary
