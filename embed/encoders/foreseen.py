@@ -36,8 +36,19 @@ def foresee_window(model: str) -> int:
     """Return W, the frames behind one vector of a model as it is loaded by default; 1 for images, and where unknown."""
     if model in KINETICS_MODELS:
         return DEFAULT_WINDOW
-    prefix, colon, _ = model.partition(":")
-    return _WINDOWS.get(prefix, 1) if colon else 1
+    prefix, colon, name = model.partition(":")
+    return (_window_in(Path(name)) or _WINDOWS[prefix]) if colon and prefix in _WINDOWS else 1
+
+
+def _window_in(folder: Path) -> int | None:
+    """Return W as the config.json of a checkpoint's folder says it; None if it does not."""
+    try:
+        said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        said = {**said, **said.get("vision_config", {})}
+        found = said.get("num_frames", said.get("frames_per_clip"))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+    return found if type(found) is int and found > 0 else None
 
 
 def lite_preprocessing(model: str) -> Preprocessing:

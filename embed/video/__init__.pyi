@@ -24,7 +24,12 @@ from .opening import (
     whole_packets as whole_packets,
 )
 from .planning import Run as Run, plan_packets as plan_packets
-from .preprocessing import FrameCut as FrameCut, Preprocessing as Preprocessing, ResizeMode as ResizeMode
+from .preprocessing import (
+    FrameCut as FrameCut,
+    Kernel as Kernel,
+    Preprocessing as Preprocessing,
+    ResizeMode as ResizeMode,
+)
 from .sampling import (
     FramesPerSecond as FramesPerSecond,
     KeyFrames as KeyFrames,

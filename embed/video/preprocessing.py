@@ -43,6 +43,9 @@ class Preprocessing:
         mean, std: per channel, in units of 0 to 1: x = (pixel / 255 - mean) / std.
         antialias: True averages over all pixels that a new one covers, as Pillow does. False interpolates between the
             four nearest, whatever the scale; only "bilinear" has it. torchvision's video models are trained so.
+        rounds_down: where the crop leaves out an odd number of pixels, True leaves out the larger half at the right and
+            at the bottom, as transformers does. False rounds half to even, as torchvision does; only with antialias
+            there is a choice.
 
     Raises:
         ValueError: a value is not among those listed here.
@@ -58,6 +61,7 @@ class Preprocessing:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     antialias: bool = True
+    rounds_down: bool = False
 
     def __post_init__(self) -> None:
         if any(type(length) is not int for length in (self.side_px, *self._lengths_px)):
@@ -80,6 +84,9 @@ class Preprocessing:
                 f"antialias must be True, or False with bilinear, got {self.antialias!r} with {self.kernel}"
             )
 
+        if type(self.rounds_down) is not bool or (self.rounds_down and not self.antialias):
+            raise ValueError(f"rounds_down must be False, or True with antialias, got {self.rounds_down!r}")
+
     @property
     def _lengths_px(self) -> tuple[int, ...]:
         return self.resize_px if isinstance(self.resize_px, tuple) else (self.resize_px, self.resize_px)
@@ -93,11 +100,14 @@ class Preprocessing:
         height_px, width_px = rgb.shape[:2]
         target = self.resized_size(width_px, height_px)
         if target == (width_px, height_px):
-            return _crop_or_pad(rgb, self.side_px).copy()  # the frame's own memory may be used again
+            return self._cropped(rgb).copy()  # the frame's own memory may be used again
         if not self.antialias:
             return _crop_or_pad(_interpolated(rgb, target, self.side_px), self.side_px)
         image = Image.fromarray(rgb).resize(target, _PIL_KERNELS[self.kernel])
-        return _crop_or_pad(np.asarray(image), self.side_px)
+        return self._cropped(np.asarray(image))
+
+    def _cropped(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return _crop_or_pad(image, self.side_px, rounds_down=self.rounds_down)
 
     def resized_size(self, width_px: int, height_px: int) -> tuple[int, int]:
         """Return (width, height) in pixels after the resize and before the crop."""
@@ -116,6 +126,8 @@ class Preprocessing:
         described = asdict(self)
         if self.antialias:  # the same text as before there was a choice
             del described["antialias"]
+        if not self.rounds_down:
+            del described["rounds_down"]
         return described
 
     @classmethod
@@ -164,7 +176,7 @@ def _neighbours(
     return before, after, (np.float32(1) - weights, weights)
 
 
-def _crop_or_pad(image: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+def _crop_or_pad(image: NDArray[np.uint8], side_px: int, *, rounds_down: bool = False) -> NDArray[np.uint8]:
     """Return the centre square, after padding with black what is too small."""
     height_px, width_px = image.shape[:2]
     pad_y, pad_x = max(0, side_px - height_px), max(0, side_px - width_px)
@@ -173,5 +185,6 @@ def _crop_or_pad(image: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
         image = np.pad(image, ((top, pad_y - top), (left, pad_x - left), (0, 0)))
         height_px, width_px = image.shape[:2]
     # round(), not //: torchvision's CenterCrop rounds half to even, and a shift by one pixel lowers cosine to 0.99.
-    top, left = round((height_px - side_px) / 2), round((width_px - side_px) / 2)
+    places = ((height_px - side_px) / 2, (width_px - side_px) / 2)
+    top, left = (int(place) if rounds_down else round(place) for place in places)
     return np.ascontiguousarray(image[top : top + side_px, left : left + side_px])
