@@ -110,7 +110,7 @@ _PASSING_REASONS = frozenset({"fetch_error", "timeout", "out_of_memory", "crashe
     group="Size of the store",
     is_flag=True,
     setting="is_quantised",
-    help="Store one byte a coefficient: half the size. Values beyond +-2 are cut off, so reduce them by --pca first.",
+    help="Store one byte a coefficient: half the size. Values beyond +-2 are cut off; it tells how many.",
 )
 @option(
     "--stop-before",

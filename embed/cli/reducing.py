@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     type=click.Path(),
     help="Read the training videos of this split only, so that figures of the test videos stay honest.",
 )
-@option("--no-whiten", is_flag=True, help="Keep the scale of each direction. One byte a coefficient needs whitening.")
+@option("--no-whiten", is_flag=True, help="Divide all coordinates by the deviation of the first, not each by its own.")
 @option("--overwrite", is_flag=True, help="Replace FILE although fit-pca did not write it.")
 @output_options
 def fit_pca(
@@ -78,7 +78,7 @@ def fit_pca(
     "--quantize",
     is_flag=True,
     setting="is_quantised",
-    help="Store one byte a coefficient: half the size. Values beyond +-2 are cut off, so reduce them by --pca first.",
+    help="Store one byte a coefficient: half the size. Values beyond +-2 are cut off; it tells how many.",
 )
 @output_options
 def reduce_store(store: str, output: str, pca: str | None, quantize: bool, as_json: bool) -> None:

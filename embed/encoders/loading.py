@@ -8,9 +8,10 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_args
 
 from embed.encoders.contract import Encoder, TextEncoder, is_callable_with, missing_parts
-from embed.encoders.reduced import reduce_encoder
+from embed.encoders.reduced import ReducedEncoder
 from embed.errors import EncoderError, StoreMismatch
 from embed.machine import keep_freed_memory
+from embed.reduction import read_pca
 from embed.store import EncoderIdentity, Precision, Provenance
 
 EncoderFactory = Callable[..., Encoder]
@@ -80,6 +81,7 @@ def load_encoder(
             raise EncoderError(
                 f"int8 is for CPUs, but the device is {device}. Use --precision bfloat16 or --device cpu."
             )
+    reducing = None if pca is None else read_pca(pca)  # before the weights, which take seconds
     options: dict[str, int] = {}
     if window is not None and _family_of(model) in _OF_CLIPS and not _is_registered(model):
         options["window"] = window
@@ -87,7 +89,7 @@ def load_encoder(
     encoder = factory(model, pretrained=pretrained, device=device, precision=precision, **options)
     if window not in (None, encoder.identity.window):
         raise other_window(encoder.identity, window)
-    return reduce_encoder(encoder, pca) if pca is not None else encoder
+    return encoder if reducing is None else ReducedEncoder(encoder, reducing, str(pca))
 
 
 def other_window(identity: EncoderIdentity, window: int) -> EncoderError:

@@ -35,7 +35,8 @@ class PcaConfig:
 
     Args:
         dimensions: K; None is 1,024, or all of the vectors' where these are fewer.
-        is_whitened: True divides each new coordinate by its standard deviation, so that all are about as large.
+        is_whitened: True divides each new coordinate by its standard deviation, so that all are about as large; False
+            divides all by that of the first, so that later ones stay smaller.
         split: a split file, of whose videos only the training part is read; None reads all videos.
 
     Raises:
@@ -167,12 +168,17 @@ def _dimension_of(store: EmbeddingStore, config: PcaConfig, total: int) -> int:
     """Return K.
 
     Raises:
-        ReductionError: the vectors are reduced or one byte each already, too long, too short, or too few.
+        ReductionError: these are no vectors, or reduced or one byte each already, too long, too short, or too few.
     """
     before, identity = store.dimension, store.provenance.encoder
     if identity.reduction is not None or store.provenance.storage != "float16":
         what = f"reduced already: {identity.reduction}" if identity.reduction else "one byte a coefficient"
         raise ReductionError(f"The vectors of {store.path} are {what}. Fit the PCA on the store that they came from.")
+    if identity.stop_before:
+        raise ReductionError(
+            f"{store.path} holds what enters {identity.stop_before} of {identity.model}, which must stay whole for "
+            "that block. Fit the PCA on a store of vectors, made without --stop-before."
+        )
     if before > _MOST_DIMENSIONS:
         raise ReductionError(
             f"The vectors of {store.path} have {before:,} dimensions, and a PCA takes {_MOST_DIMENSIONS:,} at most. "

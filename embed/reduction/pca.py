@@ -1,6 +1,7 @@
 """A PCA: the matrices that make D coordinates of a vector K, and the file that holds them.
 
-    reduced = (x - mean) components^T / sqrt(eigenvalues + 1e-4)      without the division if not whitened
+    reduced = (x - mean) components^T / sqrt(eigenvalues + 1e-4)      whitened
+    reduced = (x - mean) components^T / sqrt(eigenvalues[0] + 1e-4)   not whitened: one scale for all
 
     pca.safetensors
       mean          (D,)    float32
@@ -113,7 +114,8 @@ class Pca:
     @cached_property
     def _projection(self) -> NDArray[np.float32]:
         """(D, K)."""
-        scale = np.sqrt(self.eigenvalues.astype(np.float64) + EPSILON) if self.is_whitened else 1.0
+        variances = self.eigenvalues if self.is_whitened else self.eigenvalues[:1]
+        scale = np.sqrt(variances.astype(np.float64) + EPSILON)
         return np.ascontiguousarray(self.components.astype(np.float64).T / scale, dtype=np.float32)
 
     def apply(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -133,6 +135,10 @@ class Pca:
         """
         if encoder.reduction is not None:
             raise EncoderError(f"The vectors of {encoder.model} are reduced already: {encoder.reduction}.")
+        if encoder.stop_before:
+            raise EncoderError(
+                f"What enters {encoder.stop_before} of {encoder.model} must stay whole for that block. Leave out --pca."
+            )
         theirs = (self.origin.model, self.origin.weights_sha256)
         if self.source_dimension != encoder.dimension or (
             any(theirs) and theirs != (encoder.model, encoder.weights_sha256)

@@ -16,7 +16,7 @@ _SHOWN_NAMES = 5  # of each kind of change of a store
 COLUMNS = 80
 _HASH_DIGITS = 8
 _MUCH_CHANGED = 0.25
-"""Of the size of the vectors: half of it is told from noise by no head (measured in resources/docs/reducing.md)."""
+"""Of the size of the vectors. At 19%, heads lose nothing measurable (resources/docs/benchmarks/reduction.md)."""
 _NAME_COLUMNS = 10
 
 
@@ -77,7 +77,7 @@ def loss_text(clipped_share: float, error: float | None) -> str:
     said = f"{clipped} {verb} beyond +-2 and cut off, and the vectors change by {error or 0:.1%} (root mean square)"
     if (error or 0) <= _MUCH_CHANGED:
         return said
-    return f"{said}. That is much: reduce the vectors by a whitening PCA first (fit-pca, then --pca)"
+    return f"{said}. That is much: reduce the vectors by a PCA first (fit-pca, then --pca)"
 
 
 def _following_lines(summary: "EmbedSummary") -> list[str]:

@@ -33,7 +33,8 @@ def test_every_option_has_a_text_and_says_what_its_value_is(command: click.Comma
 
 def test_the_options_of_embed_videos_stand_in_groups() -> None:
     headings = [line[:-1] for line in help_of(embed_videos).splitlines() if line.endswith(":") and line[0] != " "]
-    assert headings == ["Options", "Frames", "Encoder", "Size of the store", "Decoding", "Limits and log", "Other"]
+    machine = ["Encoder", "Size of the store", "Decoding", "Limits and log"]
+    assert headings == ["Options", "Frames", "Clips", *machine, "Other"]
 
 
 def test_what_everybody_sets_stands_first() -> None:

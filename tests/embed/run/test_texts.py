@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from embed.run import EmbedSummary, failures_text, report_text, summary_text, wrapped
-from embed.store import Failure, Fidelity, StoreReport, describe_sampling
+from embed.store import Failure, Fidelity, Reduction, StoreReport, describe_sampling
 from tests.embed.stores import PROVENANCE
 
 DETAIL = "the server answers 503 Service Unavailable, and has done so for as long as this program was willing to wait"
@@ -69,6 +69,30 @@ def test_a_summary_has_the_counts_first() -> None:
 
 def test_a_run_without_new_vectors_says_so() -> None:
     assert "\nno new vectors in 10.0 s, store: embeddings.h5" in summary_text(replace(SUMMARY, vectors=0))
+
+
+def test_a_run_that_stores_one_byte_a_coefficient_tells_the_size_and_what_it_cost() -> None:
+    summary = replace(SUMMARY, size_bytes=12_345_678, clipped_share=0.0477, quantisation_error=0.14)
+    text = " ".join(summary_text(summary).split())
+    assert "one byte a coefficient, store of 12.3 MB: 4.77% of the coefficients are beyond +-2 and cut off" in text
+    assert "the vectors change by 14.0% (root mean square)" in text
+    assert "fit-pca" not in text
+    much = replace(summary, clipped_share=0.0, quantisation_error=0.4)
+    assert "no coefficient is beyond +-2" in " ".join(summary_text(much).split())
+    assert "That is much: reduce the vectors by a PCA first (fit-pca, then --pca)" in " ".join(
+        summary_text(much).split()
+    )
+    assert max(map(len, summary_text(much).splitlines())) <= 80
+
+
+def test_a_report_has_the_size_the_type_and_the_reduction() -> None:
+    reduction = Reduction("ab" * 32, 1280, True, "/made/pca.safetensors")
+    encoder = replace(PROVENANCE.encoder, reduction=reduction)
+    provenance = replace(PROVENANCE, encoder=encoder, storage="uint8")
+    text = report_text(replace(REPORT, provenance=provenance, size_bytes=540_600))
+    assert "size      540.6 KB, one byte a coefficient\n" in text
+    assert "reduced   PCA of 1,280 dimensions, whitened, sha256 abababababab (--pca), from" in text
+    assert "size      0 bytes, float16\n" in report_text(REPORT)
 
 
 def test_a_report_has_words_for_the_sampling_and_eight_digits_of_the_hash() -> None:

@@ -1,6 +1,9 @@
 """One byte a coefficient: the formulas, and stores of it."""
 
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -132,6 +135,37 @@ def test_a_store_of_codes_is_continued_merged_revised_and_repaired_code_by_code(
         assert store.ids == ["c", "d", "z"]
         np.testing.assert_array_equal(store.read_stored("c").rows, quantise(coded_vectors(7)))
         np.testing.assert_array_equal(store.read_stored("z").rows, quantise(coded_vectors(0, 1)))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from embed.store import StoreWriter, VideoRecord, whole_files
+from tests.embed.store.test_quantisation import CODED, coded_vectors
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+writer = StoreWriter(Path(sys.argv[1]), CODED)
+for number in range(35):
+    writer.append(VideoRecord(f"{number:02}"), coded_vectors(number), range(3))
+    writer.commit()
+whole_files._sync = die
+writer.append(VideoRecord("35"), coded_vectors(35), range(3))
+writer.close()
+"""
+
+
+@pytest.mark.parametrize("name", ["s.h5", "shards"])
+def test_a_store_of_codes_survives_a_kill_and_can_be_continued(tmp_path: Path, name: str) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / name)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with StoreWriter(tmp_path / name, CODED) as writer:
+        assert len(writer.embedded) == 35
+        writer.append(VideoRecord("35"), coded_vectors(35), np.arange(3.0))
+    with EmbeddingStore(tmp_path / name) as store:
+        expected = np.concatenate([coded_vectors(number) for number in range(36)])
+        np.testing.assert_array_equal(store.read_many(store.ids, is_checked=True)[0], dequantise(quantise(expected)))
 
 
 def test_stores_of_two_types_do_not_mix(tmp_path: Path) -> None:
