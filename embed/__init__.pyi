@@ -3,6 +3,7 @@ from .encoders import (
     Encoder as Encoder,
     Tail as Tail,
     TextEncoder as TextEncoder,
+    has_encoder as has_encoder,
     load_encoder as load_encoder,
     load_tail as load_tail,
     load_text_encoder as load_text_encoder,
@@ -16,6 +17,14 @@ from .errors import (
     StoreError as StoreError,
     StoreMismatch as StoreMismatch,
     VideoError as VideoError,
+)
+from .interchange import (
+    ExportSummary as ExportSummary,
+    ImportConfig as ImportConfig,
+    ImportSummary as ImportSummary,
+    export_youtube8m as export_youtube8m,
+    import_youtube8m as import_youtube8m,
+    read_label_numbers as read_label_numbers,
 )
 from .reduction import (
     Pca as Pca,

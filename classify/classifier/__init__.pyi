@@ -14,10 +14,9 @@ from .learned import (
 )
 from .prediction import (
     PredictConfig as PredictConfig,
-    Prediction as Prediction,
-    Predictions as Predictions,
     embed_labels as embed_labels,
     grab_frames as grab_frames,
     predict_videos as predict_videos,
 )
 from .prediction_texts import count_text as count_text, predictions_text as predictions_text
+from .predictions import Prediction as Prediction, Predictions as Predictions

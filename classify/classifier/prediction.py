@@ -1,33 +1,27 @@
 """Labels for new videos, or for those of a store; and vectors of the labels' words.
 
-New videos are decoded, sampled and embedded as the head's own store was. A predictions file is a CSV with one row a
-video, first those that have predictions, then those that failed. Its columns:
-
-    id                     the video's id
-    path                   where the video lies: an absolute path or an address; empty where a store does not know it
-    labels                 the labels given to it, likeliest first, with `|` between them; empty where no label reached
-                           its threshold, and where the video failed
-    probability            of each of these labels, in their order, with `|` between them
-    error                  empty, except where the video failed: the reason's code, a colon, and what happened
-    probability_{label}    one column for each label that the head knows; empty where the video failed
+New videos are decoded, sampled and embedded as the head's own store was. `classify.classifier.predictions` says what a
+predictions file holds.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from heapq import nlargest
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier.classifier import VideoClassifier
 from classify.classifier.kept_pca import pca_of
-from classify.classifier.prediction_files import COLUMNS, OF_LABEL, describe_predictions_file, plain_cell
+from classify.classifier.prediction_files import describe_predictions_file
+from classify.classifier.predictions import Prediction, Predictions, Probabilities
+from classify.classifier.youtube8m_files import describe_pairs_file, number_labels, refuse_new_videos
 from classify.comparison import make_prompts
-from classify.data import SEPARATOR, Labels, read_labels
-from classify.files import csv_text, refuse_output_file, write_whole
+from classify.data import Labels, read_labels
+from classify.errors import ClassifyError
+from classify.files import refuse_output_file, write_whole
 from classify.training import open_videos
 from embed import (
     EmbedConfig,
@@ -40,12 +34,12 @@ from embed import (
     read_frames,
 )
 from embed.machine import temporary_folder
-from embed.store import EmbeddingStore, Failure, is_store
+from embed.store import EmbeddingStore, is_store
 
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """How new videos are embedded and labelled. The settings change no more than the last digits of the result.
+    """How new videos are embedded and labelled, which changes no more than the last digits, and how this is written.
 
     Args:
         device: of encoder and head: "cpu", "cuda", or "auto" for a GPU where there is one.
@@ -54,6 +48,11 @@ class PredictConfig:
         store: the store that keeps the embeddings, so that the next run can reuse them; None keeps none.
         playlists: True if local files named as playlists (.m3u8, .ffconcat) may play the files that they name.
         public_only: True fetches links from hosts of the public internet only, redirections included.
+        file_format: "csv", or "yt8m" for the 20 likeliest labels of each video as YouTube-8M's numbers.
+        vocabulary: YouTube-8M's `vocabulary.csv`, which has these numbers, if the head's labels are names.
+
+    Raises:
+        ClassifyError: there is a vocabulary, but no file that needs it.
     """
 
     device: str = "auto"
@@ -62,87 +61,12 @@ class PredictConfig:
     store: Path | None = None
     playlists: bool = False
     public_only: bool = False
+    file_format: Literal["csv", "yt8m"] = "csv"
+    vocabulary: str | Path | None = None
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """What one video shows.
-
-    Args:
-        video_id: its id.
-        labels: the labels given to it, likeliest first; none where no label reached its threshold.
-        probabilities: label -> probability, for every label that the head knows.
-        location: where it lies, an absolute path or an address; empty where the store does not know it.
-    """
-
-    video_id: str
-    labels: tuple[str, ...]
-    probabilities: Mapping[str, float]
-    location: str = ""
-
-    def likeliest(self, count: int) -> list[tuple[str, float]]:
-        """Return the labels with the highest probabilities, and these, highest first.
-
-        >>> Prediction("a.mp4", (), {"hug": 0.1, "kick": 0.7, "wave": 0.2}).likeliest(2)
-        [('kick', 0.7), ('wave', 0.2)]
-        """
-        return nlargest(count, self.probabilities.items(), key=lambda entry: entry[1])
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What `predict_videos` found.
-
-    Args:
-        names: (C,) labels that the head knows.
-        videos: one prediction for each video: first those of stores, then those that were embedded, each in the order
-            of the sources.
-        failures: the videos that could not be embedded, and why.
-        replaced: a sentence about what the predictions file replaced; None if nothing.
-    """
-
-    names: tuple[str, ...]
-    videos: tuple[Prediction, ...]
-    failures: tuple[Failure, ...]
-    replaced: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the predictions JSON-ready, with what a predictions file says."""
-        return {
-            "videos": [
-                {
-                    "id": video.video_id,
-                    "path": video.location,
-                    "labels": video.labels,
-                    "probabilities": {**video.probabilities},
-                }
-                for video in self.videos
-            ],
-            "failures": [
-                {"id": failure.id, "path": failure.location, "reason": failure.reason, "detail": failure.detail}
-                for failure in self.failures
-            ],
-        }
-
-    def to_csv(self, *, spreadsheet_safe: bool = False) -> str:
-        """Return the text of a predictions file.
-
-        Args:
-            spreadsheet_safe: True writes `'` before each cell that a spreadsheet would take for a formula.
-        """
-        rows = self._rows()
-        return csv_text(map(plain_cell, row) for row in rows) if spreadsheet_safe else csv_text(rows)
-
-    def _rows(self) -> Iterator[list[str]]:
-        """Yield the rows of a predictions file, one at a time: all cells of a large set would fill the memory."""
-        yield [*COLUMNS, *(f"{OF_LABEL}{name}" for name in self.names)]
-        for video in self.videos:
-            given = SEPARATOR.join(f"{video.probabilities[label]:.4f}" for label in video.labels)
-            every = [f"{video.probabilities[name]:.4f}" for name in self.names]
-            yield [video.video_id, video.location, SEPARATOR.join(video.labels), given, "", *every]
-        for failure in self.failures:
-            said = f"{failure.reason}: {failure.detail}"
-            yield [failure.id, failure.location, "", "", said, *([""] * len(self.names))]
+    def __post_init__(self) -> None:
+        if self.vocabulary is not None and self.file_format != "yt8m":
+            raise ClassifyError("--vocabulary has the numbers for --format yt8m. Give both, or neither.")
 
 
 def predict_videos(
@@ -168,7 +92,7 @@ def predict_videos(
 
     Raises:
         ClassifyError: `output` is an input, holds something else than predictions, or cannot be written.
-        HeadError: there is no head in that folder.
+        HeadError: there is no head in that folder, or it cannot embed new videos.
         TrainError: there is no such device here.
         EncoderMismatch: the vectors of a store were not made as those that the head learned from.
         EmbedError: a source is absent, or the head's encoder cannot be loaded.
@@ -176,8 +100,11 @@ def predict_videos(
     sources = [sources] if isinstance(sources, str | Path) else sources
     replaced = None if output is None else _refuse_output(output, head, sources, config, overwrite)
     classifier = VideoClassifier.load(head)
+    numbers = number_labels(classifier.names, config.vocabulary) if config.file_format == "yt8m" else ()
     stores = [source for source in sources if is_store(source)]
     others = [source for source in sources if not is_store(source)]
+    if others:
+        refuse_new_videos(classifier.provenance.encoder)
     found = [_label_store(classifier, store, config.device) for store in stores]
     if others:
         found.append(_label_videos(classifier, others, config, pca_of(head, classifier.provenance), on_progress))
@@ -186,6 +113,7 @@ def predict_videos(
         videos=tuple(video for part in found for video in part.videos),
         failures=tuple(failure for part in found for failure in part.failures),
         replaced=replaced,
+        numbers=numbers,
     )
     if output is not None:
         write_whole(Path(output), predictions.to_csv(spreadsheet_safe=spreadsheet_safe))
@@ -196,7 +124,7 @@ def _refuse_output(
     output: str | Path, head: str | Path, sources: Sequence[str | Path], config: PredictConfig, overwrite: bool
 ) -> str | None:
     """Raise ClassifyError unless predictions may be written there; return what they replace."""
-    own = [path for path in (config.store, config.pretrained) if path is not None]
+    own = [path for path in (config.store, config.pretrained, config.vocabulary) if path is not None]
     named = [source for source in sources if "://" not in str(source)]
     if overwrite and Path(output).exists():  # a video of a list or a pattern is no source itself
         others = [source for source in sources if not is_store(source)]
@@ -204,7 +132,7 @@ def _refuse_output(
     return refuse_output_file(
         output,
         kind="a predictions file",
-        recognise=describe_predictions_file,
+        recognise=lambda path: describe_predictions_file(path) or describe_pairs_file(path),
         inputs=[head, *named, *own],
         overwrite=overwrite,
     )
@@ -305,7 +233,7 @@ def _label(classifier: VideoClassifier, store: EmbeddingStore, ids: Sequence[str
             Prediction(
                 video_id,
                 _list_given(classifier.names, row, given),
-                _Probabilities(place_of, row),
+                Probabilities(place_of, row),
                 store.video(video_id).location,
             )
             for video_id, row, given in zip(videos.ids, probabilities, decided, strict=True)
@@ -318,23 +246,3 @@ def _list_given(names: Sequence[str], probabilities: NDArray[np.floating], given
     """Return the labels that a video is given, likeliest first."""
     places = np.flatnonzero(given)
     return tuple(names[place] for place in places[np.argsort(-probabilities[places], kind="stable")])
-
-
-@final
-class _Probabilities(Mapping[str, float]):
-    """Label -> probability, read from a row (C,) of all videos' array, since dicts take 16 times its memory."""
-
-    def __init__(self, place_of: Mapping[str, int], row: NDArray[np.floating]) -> None:
-        self._place_of, self._row = place_of, row
-
-    def __getitem__(self, name: str) -> float:
-        return float(self._row[self._place_of[name]])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._place_of)
-
-    def __len__(self) -> int:
-        return len(self._place_of)
-
-    def __repr__(self) -> str:
-        return repr({**self})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from classify.classifier.prediction import Prediction, Predictions
+from classify.classifier.predictions import Prediction, Predictions
 from embed.machine import columns_of, counted, cut_columns, pad_left, pad_right, shown
 
 _SHOWN = 100  # rows; a predictions file has them all

@@ -29,8 +29,18 @@ if TYPE_CHECKING:
     from classify import Predictions
 
 _STDOUT = "-"
-_EMBEDDING = "Embedding new videos"
-_KEPT = ("spreadsheet_safe", "store", "device", "batch_size", "pretrained", "playlists", "public_only")
+_EMBEDDING, _COMPETITION = "Embedding new videos", "YouTube-8M"
+_KEPT = (
+    "spreadsheet_safe",
+    "store",
+    "file_format",
+    "vocabulary",
+    "device",
+    "batch_size",
+    "pretrained",
+    "playlists",
+    "public_only",
+)
 _MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
 
 
@@ -85,6 +95,22 @@ _MOST_FAILURES, _MOST_SOURCES = 20, 5  # of a list, and of a line to paste
     group=_EMBEDDING,
     help="Fetch links from hosts of the public internet only, redirections included. For lists from strangers.",
 )
+@option(
+    "--format",
+    "file_format",
+    group=_COMPETITION,
+    type=click.Choice(["csv", "yt8m"]),
+    default="csv",
+    show_default=True,
+    help="yt8m writes VideoId,LabelConfidencePairs: the 20 likeliest labels of each video by YouTube-8M's numbers.",
+)
+@option(
+    "--vocabulary",
+    group=_COMPETITION,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="YouTube-8M's vocabulary.csv, with the numbers for --format yt8m if the head's labels are names.",
+)
 @output_options
 def predict_videos(
     head: str,
@@ -111,6 +137,8 @@ def predict_videos(
 
     if as_json and output == _STDOUT:
         raise click.UsageError("--json and -o - both write to stdout. Leave one of them out.")
+    if as_json and output is None and config["file_format"] == "yt8m":
+        raise click.UsageError("--format yt8m has no effect on --json. Name a file with -o, or leave --json out.")
     settings, file = classify.PredictConfig(**config), None if output == _STDOUT else output
     with ProgressBar() as bar:
         predictions = classify.predict_videos(
@@ -127,7 +155,8 @@ def predict_videos(
         click.echo(json.dumps(predictions.to_json(), indent=2))
     else:
         _show(predictions, output, is_safe=spreadsheet_safe)
-    _list_failures(predictions, has_csv=output is not None or not (as_json or sys.stdout.isatty()))
+    has_csv = output is not None or not (as_json or sys.stdout.isatty())
+    _list_failures(predictions, has_rows=has_csv and not predictions.numbers)
     if output is None and not as_json and sys.stdout.isatty() and len(sources) <= _MOST_SOURCES:
         given = given_options(*_KEPT)
         show_next(as_line(["predict-videos", *map(operand, (head, *sources)), *given, "-o", "predictions.csv"]))
@@ -141,7 +170,7 @@ def _show(predictions: "Predictions", output: str | None, *, is_safe: bool) -> N
     counts = count_text(predictions)
     if output not in (None, _STDOUT):
         echo(f"{counts} -> {shown(str(output))}")
-    elif output is None and sys.stdout.isatty():
+    elif output is None and sys.stdout.isatty() and not predictions.numbers:
         table = predictions_text(predictions, shutil.get_terminal_size().columns)
         echo(f"{table}\n\n{counts}" if table else counts)
     else:
@@ -150,12 +179,12 @@ def _show(predictions: "Predictions", output: str | None, *, is_safe: bool) -> N
         click.echo(counts, err=True)
 
 
-def _list_failures(predictions: "Predictions", *, has_csv: bool) -> None:
+def _list_failures(predictions: "Predictions", *, has_rows: bool) -> None:
     """List on stderr which videos failed, and why."""
     print_failures(predictions.failures[:_MOST_FAILURES])
     more = len(predictions.failures) - _MOST_FAILURES
     if more > 0:
-        where = "the CSV has a row for each" if has_csv else "-o predictions.csv writes a row for each"
+        where = "the CSV has a row for each" if has_rows else "-o predictions.csv writes a row for each"
         click.echo(f"  ... and {more:,} more: {where}", err=True)
 
 

@@ -10,6 +10,7 @@ from .contract import (
 )
 from .foreseen import foresee_preprocessing as foresee_preprocessing, foresee_window as foresee_window
 from .loading import (
+    has_encoder as has_encoder,
     load_encoder as load_encoder,
     load_text_encoder as load_text_encoder,
     other_window as other_window,

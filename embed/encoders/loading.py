@@ -34,6 +34,7 @@ _PREFIXES = {
     "vjepa2": "transformers_clips",
     "videoprism": "transformers_clips",
     "pe-av": "transformers_clips",
+    "youtube8m": "youtube8m",
 }
 """What stands before a colon in the name of a model -> the module of its family."""
 
@@ -108,6 +109,11 @@ def other_window(identity: EncoderIdentity, window: int) -> EncoderError:
         f"{identity.model} encodes clips of {identity.window} frames, not of {window}. Use --clip-frames "
         f"{identity.window}."
     )
+
+
+def has_encoder(identity: EncoderIdentity) -> bool:
+    """Return False if vectors came from another program, and no package here makes them."""
+    return _family_of(identity.model) != "youtube8m" or _is_registered(identity.model)
 
 
 def _is_registered(model: str) -> bool:

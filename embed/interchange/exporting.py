@@ -18,7 +18,7 @@ from embed.interchange.finding import label_files
 from embed.interchange.label_tables import read_label_file
 from embed.interchange.summaries import ExportSummary
 from embed.interchange.tfrecords import frame_record
-from embed.interchange.vocabulary import read_vocabulary, write_vocabulary
+from embed.interchange.vocabulary import read_label_numbers, write_vocabulary
 from embed.interchange.youtube8m import FAMILY, FEATURES, MEAN, Feature, Rows, dimensions_of, write_record
 from embed.machine import address_refused, counted, prove_writable, real_path, remedy_for
 from embed.store import EmbeddingStore, count_clipped, folder_beside, quantise, refusal_of
@@ -173,7 +173,7 @@ def _labels_of(store: EmbeddingStore, labels: str | Path | None, vocabulary: str
     if labels and not any(video_id in found for video_id in store.ids):
         raise SourceError(f"{path} names no video of {store.path}. Name its label file with --labels.")
     names = sorted({name for own in found.values() for name in own})
-    given = read_vocabulary(vocabulary) if vocabulary else None
+    given = read_label_numbers(vocabulary) if vocabulary else None
     numbers = _numbers_of(path, names, given, is_imported=store.provenance.encoder.family == FAMILY)
     own = {video_id: tuple(numbers[name] for name in named) for video_id, named in found.items() if video_id in store}
     is_new = given is None and not all(name.isdecimal() for name in names)

@@ -8,7 +8,7 @@ from typing import Any
 from embed.errors import SourceError
 from embed.interchange.examples import MessageError
 from embed.interchange.tfrecords import Damage, read_tfrecords
-from embed.interchange.vocabulary import read_vocabulary
+from embed.interchange.vocabulary import read_label_numbers
 from embed.interchange.youtube8m import FAMILY, FEATURES, MEAN, Feature, Record, model_of, read_record
 from embed.machine import counted
 from embed.store import EncoderIdentity, Provenance, Storage, library_versions
@@ -71,7 +71,7 @@ def read_names(config: ImportConfig) -> dict[int, str]:
     """
     if config.vocabulary is None:
         return {}
-    names = read_vocabulary(config.vocabulary)
+    names = read_label_numbers(config.vocabulary)
     if unknown := [str(number) for number in config.labels if number not in names]:
         raise SourceError(
             f"{config.vocabulary} has no label {', '.join(unknown)}, which --labels names. Use its numbers (Index)."
@@ -116,7 +116,7 @@ def provenance_of(config: ImportConfig, kind: Kind) -> Provenance:
         family=FAMILY,
         model=model_of(kind.dimensions),
         pretrained=FAMILY,
-        weights_sha256="",
+        weights_sha256="unknown",
         dimension=sum(kind.dimensions.values()),
         preprocessing=_INCEPTION,
     )

@@ -13,7 +13,7 @@ SEPARATOR = "|"
 """Between the labels of a video in a label file."""
 
 
-def read_vocabulary(path: str | Path) -> dict[int, str]:
+def read_label_numbers(path: str | Path) -> dict[int, str]:
     """Return number -> name of the labels of a `vocabulary.csv`, which has the columns Index and Name.
 
     A name that several labels have gets each one's number: "Game (17)".
@@ -41,7 +41,7 @@ def read_vocabulary(path: str | Path) -> dict[int, str]:
 
 
 def write_vocabulary(path: Path, names: Mapping[int, str], counts: Mapping[int, int]) -> None:
-    """Write number -> name of labels, and number -> count of its videos, as `read_vocabulary` reads them."""
+    """Write number -> name of labels, and number -> count of its videos, as `read_label_numbers` reads them."""
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = csv.writer(file)
         rows.writerow([_NUMBER, "TrainVideoCount", _NAME])
