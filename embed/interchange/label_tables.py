@@ -1,6 +1,7 @@
 """The label files that an import writes beside a store: each run adds rows, and keeps those of earlier runs."""
 
 import csv
+import glob
 import io
 from collections.abc import Callable, Sequence, Set
 from contextlib import ExitStack
@@ -10,7 +11,7 @@ from typing import IO, Any, Self, final
 
 from embed.errors import SourceError
 from embed.interchange.vocabulary import SEPARATOR
-from embed.machine import counted, read_regular
+from embed.machine import counted, is_left_over, read_regular
 from embed.store import refusal_of, replaced_file
 
 _TEXT: dict[str, str] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
@@ -58,6 +59,10 @@ class LabelTable:
         self._rows.writerow(self._columns)
 
     def __enter__(self) -> Self:
+        with refusal_of(self.path):
+            for left in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.tmp"):
+                if is_left_over(left.name.removesuffix(".tmp").replace(".", "-")):  # by a killed run
+                    left.unlink(missing_ok=True)
         return self
 
     def __exit__(
