@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from embed.encoders.catalogue import default_tag
 from embed.encoders.contract import PendingVectors, TextEncoder
 from embed.encoders.hub import cache_only, why_no_downloads
 from embed.encoders.loading import find_near, resolve_device
@@ -74,7 +75,8 @@ def load(
 
     Args:
         model: a name from `open_clip.list_models()`, or "hf-hub:..." or "local-dir:...".
-        pretrained: a tag that open_clip has for the model, or a checkpoint file; None is "openai".
+        pretrained: a tag that open_clip has for the model, or a checkpoint file; None is "openai", or the first of
+            `embed.encoders.catalogue` for models without such weights.
         device: "auto" or a torch device.
         precision: None is bfloat16 on a GPU that computes in it, else float32.
 
@@ -150,11 +152,12 @@ def _build(model: str, pretrained: str | None) -> tuple[Any, str]:
     if model.startswith(_HUB_PREFIXES):
         tag, options = model, {}
     else:
-        tag = pretrained or DEFAULT_PRETRAINED
+        tag = pretrained or _default_tag(model)
         # open_clip builds "ViT-B-32" with GELU even for the weights that OpenAI trained with QuickGELU, and only
         # warns; the vectors are then worse (open_clip issue 771). The tag's config has the right activation.
         config = open_clip.get_pretrained_cfg(model, tag) if not Path(tag).is_file() else {}
         options = {"pretrained": tag, "force_quick_gelu": bool(config.get("quick_gelu"))}
+        options |= _preprocessing_of_file(model) if Path(tag).is_file() else {}
     is_local = Path(tag).is_file() or model.startswith("local-dir:")
     offline = None if is_local else why_no_downloads()
     try:
@@ -170,6 +173,35 @@ def _build(model: str, pretrained: str | None) -> tuple[Any, str]:
             f"Use --model efficientnet-lite0, whose weights come with framehead; or --pretrained FILE with a "
             f"checkpoint of {model} that you downloaded elsewhere."
         ) from error
+
+
+def _default_tag(model: str) -> str:
+    """Return the tag of a model's weights where none is given.
+
+    Raises:
+        EncoderError: nobody knows which to take.
+    """
+    import open_clip
+
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    found = DEFAULT_PRETRAINED if DEFAULT_PRETRAINED in tags else default_tag(model)
+    if found is None and len(tags) > 1:
+        raise EncoderError(f"{model} has no weights by OpenAI. Choose others with --pretrained: {', '.join(tags)}.")
+    return found or (tags[0] if tags else DEFAULT_PRETRAINED)
+
+
+def _preprocessing_of_file(model: str) -> dict[str, Any]:
+    """Return how a checkpoint file is prepared for, where all published weights of its model agree.
+
+    open_clip prepares frames for a file as for CLIP's own weights; PE-Core, SigLIP2 and MobileCLIP2 are not like that.
+    """
+    import open_clip
+
+    configs = [open_clip.get_pretrained_cfg(model, tag) for tag in open_clip.list_pretrained_tags_by_model(model)]
+    names = ("mean", "std", "interpolation", "resize_mode")
+    found = {name: {config.get(name) for config in configs} for name in names}
+    is_one = all(len(values) == 1 and None not in values for values in found.values())
+    return {"force_preprocess_cfg": {name: values.pop() for name, values in found.items()}} if is_one else {}
 
 
 @contextmanager

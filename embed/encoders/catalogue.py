@@ -1,0 +1,128 @@
+"""The encoders that are known by name: size, preprocessing, text tower and the licence of their weights.
+
+Nothing heavy is imported. Tests hold the table against the libraries that build the models. Any other model of
+open_clip and timm works too; of those, nothing is known here.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, final
+
+from embed.encoders.kinetics_models import DEFAULT_WINDOW, KINETICS_MODELS
+
+_LITE = "Apache-2.0"
+_APPLE = "Apple's own: see the model's card"
+_RESEARCH = "Apple's research licence: not for products"
+_KINETICS = "BSD-3-Clause code; trained on Kinetics-400"
+_DINO = "Meta's DINOv3 licence"
+UNKNOWN = "unknown: see the model's card"
+
+
+@final
+@dataclass(frozen=True)
+class KnownEncoder:
+    """An encoder that is known by name.
+
+    Args:
+        model: what `--model` takes.
+        tag: of its default weights; "bundled" if they come with a package.
+        licence: of these weights.
+        dimension: D.
+        side_px: height and width of what it sees.
+        window: W, the frames behind one vector; 1 for images.
+        resize: "crop" keeps the centre of a frame; "squash" the whole, whatever its shape.
+        has_texts: True if it also encodes texts, for zero-shot labels and search.
+        per_second: vectors a second in float32 on two cores of AMD EPYC; None where it was not measured.
+        remark: what it is good for, or what to mind.
+    """
+
+    model: str
+    tag: str
+    licence: str
+    dimension: int
+    side_px: int
+    window: int = 1
+    resize: str = "crop"
+    has_texts: bool = False
+    per_second: float | None = None
+    remark: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready description."""
+        return asdict(self)
+
+
+def _clip(model: str, tag: str, licence: str, dimension: int, side_px: int, **more: Any) -> KnownEncoder:
+    return KnownEncoder(model, tag, licence, dimension, side_px, has_texts=True, **more)
+
+
+def _dino(size: str, dimension: int) -> KnownEncoder:
+    model = f"timm:vit_{size}_patch16_dinov3"
+    return KnownEncoder(model, "lvd1689m", _DINO, dimension, 256, remark="its class token")
+
+
+def _clips_of(model: str) -> KnownEncoder:
+    known = KINETICS_MODELS[model]
+    resize = "crop" if known.preprocessing.resize_mode == "shortest" else "squash"
+    side_px = known.preprocessing.side_px
+    return KnownEncoder(model, known.tags[0], _KINETICS, known.dimension, side_px, DEFAULT_WINDOW, resize)
+
+
+ENCODERS: tuple[KnownEncoder, ...] = (
+    KnownEncoder("efficientnet-lite0", "bundled", _LITE, 1280, 224, per_second=31, remark="offline; objects"),
+    KnownEncoder("efficientnet-lite1", "bundled", _LITE, 1280, 240, remark="extra lite"),
+    KnownEncoder("efficientnet-lite2", "bundled", _LITE, 1280, 260, per_second=13, remark="extra lite"),
+    _clip("ViT-B-32", "openai", "MIT", 512, 224, per_second=18, remark="the default"),
+    _clip("ViT-B-16", "openai", "MIT", 512, 224, per_second=5),
+    _clip("ViT-L-14", "openai", "MIT", 768, 224),
+    _clip("ViT-B-16", "dfn2b", _APPLE, 512, 224),
+    _clip("ViT-L-14", "dfn2b", _APPLE, 768, 224),
+    _clip("ViT-H-14", "dfn5b", _APPLE, 1024, 224, resize="squash"),
+    _clip("PE-Core-T-16-384", "meta", "Apache-2.0", 512, 384, resize="squash"),
+    _clip("PE-Core-S-16-384", "meta", "Apache-2.0", 512, 384, resize="squash"),
+    _clip("PE-Core-B-16", "meta", "Apache-2.0", 1024, 224, resize="squash", remark="for quality"),
+    _clip("PE-Core-L-14-336", "meta", "Apache-2.0", 1024, 336, resize="squash"),
+    _clip("PE-Core-bigG-14-448", "meta", "Apache-2.0", 1280, 448, resize="squash"),
+    _clip("ViT-B-16-SigLIP2", "webli", "Apache-2.0", 768, 224, resize="squash"),
+    _clip("ViT-B-16-SigLIP2-256", "webli", "Apache-2.0", 768, 256, resize="squash"),
+    _clip("ViT-B-16-SigLIP2-384", "webli", "Apache-2.0", 768, 384, resize="squash"),
+    _clip("ViT-B-16-SigLIP2-512", "webli", "Apache-2.0", 768, 512, resize="squash"),
+    _clip("ViT-SO400M-14-SigLIP2", "webli", "Apache-2.0", 1152, 224, resize="squash"),
+    _clip("ViT-SO400M-14-SigLIP2-378", "webli", "Apache-2.0", 1152, 378, resize="squash"),
+    _clip("MobileCLIP2-S0", "dfndr2b", _RESEARCH, 512, 256),
+    _clip("MobileCLIP2-S2", "dfndr2b", _RESEARCH, 512, 256),
+    _clip("MobileCLIP2-B", "dfndr2b", _RESEARCH, 512, 224),
+    _dino("small", 384),
+    _dino("base", 768),
+    _dino("large", 1024),
+    *map(_clips_of, KINETICS_MODELS),
+    KnownEncoder("videomae:MCG-NJU/videomae-base", "", "CC-BY-NC-4.0", 768, 224, 16),
+    KnownEncoder("vjepa2:facebook/vjepa2-vitl-fpc64-256", "", UNKNOWN, 1024, 256, 64, remark="motion"),
+    KnownEncoder("videoprism:google/videoprism-base-f16r288", "", "Apache-2.0", 768, 288, 16, "squash"),
+)
+"""All of them: images first, then clips."""
+
+_OF_FAMILIES = {"videomae:": "CC-BY-NC-4.0", "videoprism:": "Apache-2.0", "pe-av:": "Apache-2.0"}
+
+
+def default_tag(model: str) -> str | None:
+    """Return the tag of a model's weights where none is given; None if the model is not in the table."""
+    return next((known.tag for known in ENCODERS if known.model == model and known.tag), None)
+
+
+def licence_of(model: str, source: str) -> str:
+    """Return the licence of weights, as far as it is known.
+
+    Args:
+        model: the name of the model.
+        source: where its weights come from: a tag, a name of the hub, or a file.
+
+    >>> licence_of("ViT-B-32", "openai"), licence_of("ViT-B-32", "mine.pt")
+    ('MIT', "unknown: see the model's card")
+    """
+    for known in ENCODERS:
+        if known.model == model and known.tag == source:
+            return known.licence
+    if model in KINETICS_MODELS and source in KINETICS_MODELS[model].tags:
+        return _KINETICS
+    own = [licence for prefix, licence in _OF_FAMILIES.items() if model.startswith(prefix)]
+    return own[0] if own else UNKNOWN

@@ -1,0 +1,111 @@
+"""The table of encoders says what the libraries say."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from embed.encoders import declare_missing_operators, load_encoder
+from embed.encoders.catalogue import ENCODERS, UNKNOWN, KnownEncoder, default_tag, licence_of
+from embed.encoders.foreseen import lite_preprocessing
+from embed.errors import EncoderError, WeightsUnavailable
+
+declare_missing_operators()
+import open_clip  # noqa: E402
+import timm  # noqa: E402
+
+LITE = [known for known in ENCODERS if known.tag == "bundled"]
+TIMM = [known for known in ENCODERS if known.model.startswith("timm:")]
+CLIP = [known for known in ENCODERS if known.has_texts]
+by_name = {"ids": lambda known: f"{known.model}-{known.tag}"}
+
+
+@pytest.mark.parametrize("known", CLIP, **by_name)
+def test_open_clip_says_the_same(known: KnownEncoder) -> None:
+    config = open_clip.get_model_config(known.model)
+    weights = open_clip.get_pretrained_cfg(known.model, known.tag)
+
+    assert (config["embed_dim"], config["vision_cfg"]["image_size"]) == (known.dimension, known.side_px)
+    assert {"shortest": "crop", "squash": "squash"}[weights["resize_mode"]] == known.resize
+    assert "text_cfg" in config
+
+
+@pytest.mark.parametrize("known", TIMM, **by_name)
+def test_timm_says_the_same(known: KnownEncoder) -> None:
+    config = timm.get_pretrained_cfg(f"{known.model.removeprefix('timm:')}.{known.tag}")
+
+    assert config.input_size == (3, known.side_px, known.side_px)
+    assert (config.crop_mode, config.license) == ("center", "dinov3-license")
+    assert timm.create_model(config.architecture, num_classes=0).num_features == known.dimension
+
+
+@pytest.mark.parametrize("known", LITE, **by_name)
+def test_bundled_models_have_the_sides_of_their_preprocessing(known: KnownEncoder) -> None:
+    assert lite_preprocessing(known.model).side_px == known.side_px
+
+
+# Mistakes that people make with these families (kernel, mean): the libraries' configurations are right, and are used.
+@pytest.mark.parametrize(
+    ("part", "kernel", "mode", "mean"),
+    [
+        ("PE-Core", "bilinear", "squash", 0.5),
+        ("SigLIP2", "bicubic", "squash", 0.5),
+        ("MobileCLIP2", "bilinear", "shortest", 0.0),
+    ],
+)
+def test_families_have_their_own_preprocessing_and_not_clips(part: str, kernel: str, mode: str, mean: float) -> None:
+    found = [open_clip.get_pretrained_cfg(known.model, known.tag) for known in CLIP if part in known.model]
+
+    assert {(one["interpolation"], one["resize_mode"], *one["mean"]) for one in found} == {
+        (kernel, mode, mean, mean, mean)
+    }
+
+
+def test_texts_for_siglip2_are_lower_case_without_punctuation_and_padded() -> None:
+    for known in CLIP:
+        if "SigLIP2" in known.model:
+            text = open_clip.get_model_config(known.model)["text_cfg"]
+            assert text["tokenizer_kwargs"]["clean"] == "canonicalize"
+            assert text["context_length"] == 64
+    assert open_clip.tokenizer.canonicalize_text("A Dog, on the Beach!") == "a dog on the beach"
+
+
+def test_no_encoder_is_listed_twice() -> None:
+    assert len({(known.model, known.tag) for known in ENCODERS}) == len(ENCODERS)
+
+
+@pytest.mark.parametrize(
+    ("model", "source", "licence"),
+    [
+        ("PE-Core-B-16", "meta", "Apache-2.0"),
+        ("swin3d_b", "KINETICS400_IMAGENET22K_V1", "BSD-3-Clause code; trained on Kinetics-400"),
+        ("videomae:mine/of-my-own", "mine/of-my-own", "CC-BY-NC-4.0"),
+        ("RN50", "openai", UNKNOWN),
+        ("ViT-B-32", "/weights/mine.pt", UNKNOWN),
+    ],
+)
+def test_licences_are_those_of_the_weights(model: str, source: str, licence: str) -> None:
+    assert licence_of(model, source) == licence
+
+
+def test_the_default_weights_are_the_first_that_are_listed() -> None:
+    assert (default_tag("ViT-B-16"), default_tag("ViT-H-14"), default_tag("RN50")) == ("openai", "dfn5b", None)
+
+
+def test_a_checkpoint_file_is_prepared_for_as_the_weights_of_its_model(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(open_clip.create_model("PE-Core-T-16-384").state_dict(), tmp_path / "pe.pt")
+
+    found = load_encoder("PE-Core-T-16-384", pretrained=str(tmp_path / "pe.pt"), device="cpu").identity.preprocessing
+
+    assert (found.resize_mode, found.kernel, found.side_px) == ("squash", "bilinear", 384)
+    assert (found.mean, found.std) == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def test_models_without_weights_by_openai_get_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+    with pytest.raises(WeightsUnavailable, match=r"The weights of PE-Core-B-16 \(meta\) are not available"):
+        load_encoder("PE-Core-B-16")
+    with pytest.raises(EncoderError, match=r"has no weights by OpenAI\. Choose others with --pretrained: laion2b"):
+        load_encoder("ViT-g-14")
