@@ -19,6 +19,7 @@ from embed.cli.command import (
     show_next,
     typed_again,
 )
+from embed.cli.models import show_licence, show_models
 from embed.cli.progress import ProgressBar, print_failures
 from embed.cli.sampling_options import SamplingChoice, sampling_options
 from embed.machine import operand
@@ -91,6 +92,15 @@ _PASSING_REASONS = frozenset({"fetch_error", "timeout", "out_of_memory", "crashe
     default="auto",
     show_default=True,
     help="Where to encode: auto, cpu, cuda, cuda:1 or mps.",
+)
+@option(
+    "--list-models",
+    group="Encoder",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_models,
+    help="Show the encoders that are known by name, with sizes and licences.",
 )
 @option(
     "--precision",
@@ -208,6 +218,8 @@ def embed_videos(sources: tuple[str, ...], store: str, as_json: bool, **options:
     import embed
 
     config = _config(**options)
+    if not as_json:
+        show_licence(config.model, config.pretrained)
     with ProgressBar() as bar:
         summary = embed.embed_videos(sources, store, config, on_progress=bar.show)
     echo(json.dumps(summary.to_json(), indent=2) if as_json else summary_text(summary))

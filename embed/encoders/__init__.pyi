@@ -1,3 +1,9 @@
+from .catalogue import (
+    ENCODERS as ENCODERS,
+    KnownEncoder as KnownEncoder,
+    default_tag as default_tag,
+    licence_of as licence_of,
+)
 from .contract import (
     BackgroundEncoder as BackgroundEncoder,
     Encoder as Encoder,
@@ -19,4 +25,5 @@ from .loading import (
 from .reduced import reduce_encoder as reduce_encoder
 from .tail_loading import load_tail as load_tail, outline_tail as outline_tail
 from .tails import Tail as Tail
+from .testing import frames_for as frames_for
 from .torchvision_operators import declare_missing_operators as declare_missing_operators

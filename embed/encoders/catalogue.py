@@ -10,11 +10,11 @@ from typing import Any, final
 from embed.encoders.kinetics_models import DEFAULT_WINDOW, KINETICS_MODELS
 
 _LITE = "Apache-2.0"
-_APPLE = "Apple's own: see the model's card"
-_RESEARCH = "Apple's research licence: not for products"
-_KINETICS = "BSD-3-Clause code; trained on Kinetics-400"
+_APPLE = "Apple's: see the card"
+_RESEARCH = "Apple's, research only"
+_KINETICS = "BSD-3-Clause, Kinetics"
 _DINO = "Meta's DINOv3 licence"
-UNKNOWN = "unknown: see the model's card"
+UNKNOWN = "unknown: see the card"
 
 
 @final
@@ -117,7 +117,7 @@ def licence_of(model: str, source: str) -> str:
         source: where its weights come from: a tag, a name of the hub, or a file.
 
     >>> licence_of("ViT-B-32", "openai"), licence_of("ViT-B-32", "mine.pt")
-    ('MIT', "unknown: see the model's card")
+    ('MIT', 'unknown: see the card')
     """
     for known in ENCODERS:
         if known.model == model and known.tag == source:

@@ -1,13 +1,16 @@
 """Choose the encoder of a run and its precision."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import final
 
 from embed.decode_pool import DecodePlan
-from embed.encoders import Encoder, load_encoder, other_window
+from embed.encoders import Encoder, licence_of, load_encoder, other_window, resolve_device
 from embed.reduction import read_pca
 from embed.run.config import EmbedConfig, window_of
 from embed.run.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
+from embed.run.self_check import check_encoder_itself, name_device
 from embed.sources import Video
 from embed.store import (
     EmbeddingStore,
@@ -23,21 +26,30 @@ from embed.store import (
 _DEFAULT_WEIGHTS = ("openai", "bundled")
 
 
-def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> tuple[Encoder, Fidelity | None]:
+@final
+@dataclass(frozen=True)
+class Chosen:
+    """An encoder, and what was measured of it before the store was made; None or {} if nothing was."""
+
+    encoder: Encoder
+    fidelity: Fidelity | None = None
+    references: Mapping[str, str] = field(default_factory=dict)
+
+
+def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> Chosen:
     """Load the encoder with which a store is made or continued.
 
-    Before a store is made in a lower precision, the change of the vectors is measured on the user's own frames.
+    Before a store is made, the encoder is tried on made frames (`embed.run.self_check`). If it is of a lower precision,
+    the change of the vectors is measured on the user's own frames.
 
     Args:
         config: model, weights, device and precision.
         store: path of the store, which may not exist yet.
         videos: their first frames are used to measure.
 
-    Returns:
-        The encoder, and what was measured, now or when the store was made; None if nothing was measured.
-
     Raises:
-        EncoderError: the encoder cannot be built, or `config.precision` changes its vectors too much.
+        EncoderError: the encoder cannot be built, gives vectors that cannot be right, or `config.precision` changes its
+            vectors too much.
     """
 
     def load(precision: Precision | None) -> Encoder:
@@ -54,8 +66,18 @@ def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Vide
     known = provenance_of(store)
     is_continued = known is not None and known.encoder.model == config.model
     encoder = load(config.precision or (known.encoder.precision if known and is_continued else None))
-    if encoder.identity.precision == "float32" or known:
-        return encoder, known.fidelity if known else None
+    if known:
+        return Chosen(encoder, known.fidelity, known.references)
+    fidelity = None
+    if encoder.identity.precision != "float32":
+        encoder, fidelity = _faithful(encoder, config, videos, load)
+    return Chosen(encoder, fidelity, {name_device(resolve_device(config.device)): check_encoder_itself(encoder)})
+
+
+def _faithful(
+    encoder: Encoder, config: EmbedConfig, videos: Sequence[Video], load: Callable[[Precision], Encoder]
+) -> tuple[Encoder, Fidelity | None]:
+    """Return an encoder of lower precision if it changes vectors little, else one in float32 if that may be chosen."""
     plan = DecodePlan(config.sampling, encoder.identity.preprocessing, config.decoder, playlists=config.playlists)
     rgb = first_frames(videos, plan, config.limits, public_only=config.public_only)
     if rgb is None:
@@ -77,29 +99,30 @@ def choose_same_encoder(
     Raises:
         StoreMismatch: it is another one. EncoderError: as for `choose_encoder`.
     """
-    encoder, _ = choose_encoder(config, store, videos)
-    refuse_other_provenance(Path(store), provenance, provenance_by(encoder, config, None))
-    return encoder
+    chosen = choose_encoder(config, store, videos)
+    refuse_other_provenance(Path(store), provenance, provenance_by(chosen, config))
+    return chosen.encoder
 
 
-def provenance_by(encoder: Encoder | None, config: EmbedConfig, fidelity: Fidelity | None) -> Provenance:
-    """Return the provenance of what an encoder, which is not None, makes by a configuration.
+def provenance_by(chosen: Chosen, config: EmbedConfig) -> Provenance:
+    """Return the provenance of what an encoder makes by a configuration.
 
     Raises:
         EncoderError: the configuration's frames are no clips as the encoder takes them.
     """
-    assert encoder
-    window = window_of(config.sampling)
-    if window is not None and window != encoder.identity.window:
-        raise other_window(encoder.identity, window)
+    identity, window = chosen.encoder.identity, window_of(config.sampling)
+    if window is not None and window != identity.window:
+        raise other_window(identity, window)
     return Provenance(
-        encoder=encoder.identity,
+        encoder=identity,
         sampling=config.sampling.to_json(),
         decoder=config.decoder,
         versions=library_versions(),
-        fidelity=fidelity,
+        fidelity=chosen.fidelity,
         views=config.views,
         storage=_storage_of(config),
+        licence=licence_of(identity.model, identity.pretrained),
+        references=chosen.references,
     )
 
 

@@ -17,6 +17,7 @@ from embed.run.changes import Changes, find_changes, may_succeed_now, name_once
 from embed.run.config import EmbedConfig, EmbedSummary
 from embed.run.encode_time import TimedEncoding
 from embed.run.encoder_choice import (
+    Chosen,
     choose_encoder,
     choose_same_encoder,
     needs_no_encoder,
@@ -87,10 +88,12 @@ def embed_videos(
         early = None if encoder or known else _begin_early(config, videos)
         if early:
             stack.enter_context(early)
-        fidelity = None
+        chosen = Chosen(encoder) if encoder else None
         if encoder is None and not (known and needs_no_encoder(config, known)):
-            encoder, fidelity = choose_encoder(config, store, videos)
-        provenance = provenance_by(encoder, config, fidelity) if encoder or not known else known
+            chosen = choose_encoder(config, store, videos)
+            encoder = chosen.encoder
+        provenance = provenance_by(chosen, config) if chosen else known
+        assert provenance, "a new store has an encoder"
         note = note_space(provenance, config.sampling, store, videos)
         log, writer = stack.enter_context(RunLog(config.log)), stack.enter_context(StoreWriter(store, provenance))
         run = _Run(writer, config, log, note)

@@ -159,6 +159,7 @@ def report_text(report: "StoreReport") -> str:
         ("per video", f"{shortest}{counted(report.longest, 'vector')}, median {report.median:g}"),
         ("encoder", f"{encoder.model} ({encoder.family})"),
         ("weights", f"{encoder.pretrained}, sha256 {encoder.weights_sha256[:_HASH_DIGITS]}"),
+        *([("licence", report.provenance.licence)] if report.provenance.licence else []),
         ("precision", _precision_text(report.provenance)),
         *([("rows", f"what enters {encoder.stop_before}, {_times(encoder.shape)}")] if encoder.shape else []),
         *([("reduced", f"{encoder.reduction}, from {encoder.reduction.source}")] if encoder.reduction else []),

@@ -160,6 +160,8 @@ class Provenance:
         fidelity: how much a precision below float32 changes the vectors, if measured. Not compared.
         views: V names of `embed.video.views`. A video's rows are all T of the first view, then all T of the second, ...
         storage: the type of a coefficient.
+        licence: of the encoder's weights, as far as it is known. Not compared.
+        references: device -> sha256 of the vector of a made frame there (`embed.run.self_check`). Not compared.
 
     Raises:
         ValueError: a view or a type does not exist.
@@ -172,6 +174,8 @@ class Provenance:
     fidelity: Fidelity | None = None
     views: tuple[str, ...] = (CENTRE,)
     storage: Storage = "float16"
+    licence: str = ""
+    references: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_views(self.views)
@@ -205,6 +209,9 @@ class Provenance:
             del described["views"]
         if self.storage == "float16":
             del described["storage"]
+        for name in ("licence", "references"):
+            if not described[name]:
+                del described[name]
         return described
 
     @classmethod
@@ -217,7 +224,9 @@ class Provenance:
         rest = {key: description[key] for key in ("sampling", "decoder", "versions")}
         fidelity = description.get("fidelity")
         _require_kinds(fidelity or {}, Fidelity)
-        for key, kind in (("sampling", dict), ("decoder", str), ("versions", dict)):
+        rest |= {"licence": description.get("licence", ""), "references": description.get("references", {})}
+        kinds = {"sampling": dict, "decoder": str, "versions": dict, "licence": str, "references": dict}
+        for key, kind in kinds.items():
             if not isinstance(rest[key], kind):
                 raise TypeError(f"{key} is {rest[key]!r}")
         describe_sampling(rest["sampling"])  # its values are numbers where they should be

@@ -22,6 +22,9 @@ from tests.processes import slow_file
 LITE0 = ["--model", "efficientnet-lite0", "--frames-count", "3", "--batch-size", "4"]
 
 
+LICENCE = "Weights of efficientnet-lite0 (bundled), licence: Apache-2.0\n"
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "videos").mkdir()
@@ -109,12 +112,12 @@ def test_the_next_command_is_a_line_to_paste(folder: Path, tmp_path: Path, optio
     (folder / "hug").mkdir()
     (folder / "0.mp4").rename(folder / "hug" / "0.mp4")
     result = CliRunner().invoke(embed_videos, [str(folder), *LITE0, *options, "-o", store])
-    assert result.stderr == (f"\nNext:\nsplit-videos '{store}'\n" if is_shown else "")
+    assert result.stderr == (f"{LICENCE}\nNext:\nsplit-videos '{store}'\n" if is_shown else "")
 
 
 def test_videos_without_class_folders_are_to_be_predicted_or_labelled_by_a_file(folder: Path, tmp_path: Path) -> None:
     store = str(tmp_path / "s.h5")
-    first, second = CliRunner().invoke(embed_videos, [str(folder), *LITE0, "-o", store]).stderr.split("\n")[2:4]
+    first, second = CliRunner().invoke(embed_videos, [str(folder), *LITE0, "-o", store]).stderr.split("\n")[3:5]
     assert shlex.split(first, comments=True) == ["predict-videos", "head/", store]
     assert shlex.split(second, comments=True) == ["split-videos", store, "--labels", "labels.csv"]
 

@@ -78,7 +78,7 @@ def test_no_encoder_is_listed_twice() -> None:
     ("model", "source", "licence"),
     [
         ("PE-Core-B-16", "meta", "Apache-2.0"),
-        ("swin3d_b", "KINETICS400_IMAGENET22K_V1", "BSD-3-Clause code; trained on Kinetics-400"),
+        ("swin3d_b", "KINETICS400_IMAGENET22K_V1", "BSD-3-Clause, Kinetics"),
         ("videomae:mine/of-my-own", "mine/of-my-own", "CC-BY-NC-4.0"),
         ("RN50", "openai", UNKNOWN),
         ("ViT-B-32", "/weights/mine.pt", UNKNOWN),
