@@ -32,7 +32,7 @@ from classify.data import (
     read_labelled_split,
 )
 from classify.errors import ClassifyError, SplitError, TrainError
-from classify.heads import list_options
+from classify.heads import LAST_BLOCK, describe_tail, list_options, refuse_misplaced
 from classify.measures import (
     BootstrapConfig,
     Evaluation,
@@ -105,6 +105,7 @@ def train_head(
     replaced = refuse_output_folder(output, overwrite=overwrite)
     _refuse_misplaced(config, budget_s)
     with EmbeddingStore(store) as opened:
+        config = _with_encoder(config, opened)
         found = _Material.read(opened, split, labels, config)
         _refuse_own_labels(output, labels_of_split(split, found.split, labels)[0].path)
         if on_start is not None:
@@ -144,6 +145,20 @@ def train_head(
     )
     classifier.save(output, reports={**report.files(), **kept}, overwrite=overwrite)
     return report
+
+
+def _with_encoder(config: TrainConfig, store: EmbeddingStore) -> TrainConfig:
+    """Return the configuration with what a head needs that is a part of the store's encoder.
+
+    Raises:
+        HeadError: the head does not take what the store has.
+        EmbedError: the encoder is not available.
+    """
+    identity = store.provenance.encoder
+    refuse_misplaced(config.arch, identity, str(store.path))
+    if config.arch != LAST_BLOCK:
+        return config
+    return replace(config, tail=describe_tail(identity, config.pretrained))
 
 
 def _refuse_own_labels(output: Path, labels: str | Path | None) -> None:

@@ -106,7 +106,7 @@ def recipe_options(*, without: tuple[str, ...] = ()) -> _Option:
 
     `--recipe` stands for several of them; `take_recipe` fills them in.
     """
-    settings = [setting for setting in fields(TrainConfig) if setting.name not in without]
+    settings = [own for own in fields(TrainConfig) if own.metadata and own.name not in without]
     settings.sort(key=lambda setting: GROUPS.index(setting.metadata["group"]))
     named = option(
         "--recipe",
@@ -114,7 +114,7 @@ def recipe_options(*, without: tuple[str, ...] = ()) -> _Option:
         type=click.Choice([*RECIPES]),
         help="Settings that belong together; options beside it win. clip-mixup: "
         + ", ".join(f"{_typed(name)} {value}" for name, value in RECIPES["clip-mixup"].items() if name not in without)
-        + ".",
+        + ". last-block, which --arch last-block implies, and last-block-adamw: those of fine-tuned video models.",
     )
     return _join(named, *map(_recipe_option, settings))
 
@@ -123,7 +123,8 @@ def take_recipe(options: dict[str, Any]) -> dict[str, Any]:
     """Remove the values of `recipe_options` from a command's options, and return them as arguments of TrainConfig."""
     own = {setting.name: options.pop(setting.name) for setting in fields(TrainConfig) if setting.name in options}
     source = click.get_current_context().get_parameter_source
-    for name, value in RECIPES.get(options.pop("recipe"), {}).items():
+    recipe = options.pop("recipe") or str(own.get("arch"))  # last-block is a head and a recipe
+    for name, value in RECIPES.get(recipe, {}).items():
         if name in own and source(name) is ParameterSource.DEFAULT:
             own[name] = value
     return own

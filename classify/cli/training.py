@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _GROUPS = ("group_by", "group_near_duplicates", "similarity")
 _SPLIT = "split.csv"  # where split-videos writes if it is not told
-_RECIPE = ("recipe", *(setting.name for setting in fields(TrainConfig)))
+_RECIPE = ("recipe", *(setting.name for setting in fields(TrainConfig) if setting.metadata))
 
 
 @click.command(cls=Command, guide="heads.md", ends_at_once=False)  # wandb removes its temporary folders at the end
@@ -167,7 +167,7 @@ def _progress_of(
 @option("--resume", is_flag=True, hidden=True, expose_value=False)  # as every run does by itself
 @option("--prompts", group="Zero-shot", metavar="FILE", type=click.Path(), help="Labels in words: a CSV or JSON file.")
 @option("--pretrained", group="Zero-shot", metavar="FILE", help="Checkpoint of the store's encoder, if it has moved.")
-@recipe_options(without=("arch", "mixup", "seed"))
+@recipe_options(without=("arch", "mixup", "seed", "pretrained"))
 @option(
     "--validation-size",
     group="Steps",

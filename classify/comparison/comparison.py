@@ -41,7 +41,7 @@ from classify.comparison.trial_files import (
 )
 from classify.comparison.trials import Trial, TrialPlan, TrialResult, default_jobs, run_trials
 from classify.data import Labels, LabelTable, SplitConfig, describe_gaps, fold_table, label_inputs, read_table
-from classify.errors import TrainError
+from classify.errors import HeadError, TrainError
 from classify.files import write_whole
 from classify.heads import list_options
 from classify.measures import BootstrapConfig, Interval, bootstrap_difference, bootstrap_labels, measure, micro_f1
@@ -54,7 +54,7 @@ Entry = tuple[str, float]
 """Name and mixup."""
 
 _DRAWS = 4000  # for a difference: its interval reaches far into the tails
-_VARIED = ("arch", "mixup", "seed")  # settings of the recipe that differ between contenders
+_VARIED = ("arch", "mixup", "seed", "pretrained", "tail")  # settings of the recipe that differ between contenders
 _IDLE = ("device", "stream")  # settings of the recipe that change the last digits at most
 
 
@@ -143,6 +143,7 @@ def compare_heads(
     _refuse_idle_options(config)
     folder = Path(output)
     refuse_comparison_folder(folder, [store, *label_inputs(labels)], overwrite=overwrite)
+    _refuse_activations(Path(store))
     table = read_table(store, labels, config.split)
     plan = _plan(Path(store), table, config)
     if config.standard:
@@ -182,6 +183,17 @@ def _refuse_idle_options(config: CompareConfig) -> None:
                 f"{name} is {value}, but no head here takes it: {', '.join(config.archs) or 'there is none'}. Leave it "
                 "out, or compare a head that takes it."
             )
+
+
+def _refuse_activations(store: Path) -> None:
+    """Raise HeadError if a store has activations: a comparison trains many heads, and none that goes on from these."""
+    with EmbeddingStore(store) as opened:
+        identity = opened.provenance.encoder
+    if identity.stop_before:
+        raise HeadError(
+            f"{store} has what enters {identity.stop_before} of {identity.model}, not vectors, and compare-heads does "
+            "not train encoders. Use train-head --arch last-block, with several values of --seed."
+        )
 
 
 def _plan(store: Path, table: LabelTable, config: CompareConfig) -> TrialPlan:

@@ -17,6 +17,7 @@ from .contract import (
     SelectingHead as SelectingHead,
     TimedHead as TimedHead,
 )
+from .last_block import LAST_BLOCK as LAST_BLOCK, describe_tail as describe_tail, refuse_misplaced as refuse_misplaced
 from .registry import HEADS as HEADS, build_head as build_head, list_heads as list_heads, list_options as list_options
 from .standardised import StandardisedHead as StandardisedHead
 from .stored import stored_logits as stored_logits, takes_all as takes_all

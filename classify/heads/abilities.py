@@ -9,6 +9,7 @@ from classify.heads.contract import (
     LinearPoolingHead,
     MeanPoolingHead,
     PoolingHead,
+    PretrainedHead,
     SelectingHead,
     TimedHead,
 )
@@ -25,6 +26,7 @@ class Abilities:
         is_timed: is called with timestamps.
         pools_mean: its rows are means.
         is_linear: is one linear layer on its rows.
+        pretrained: brings the weights that training begins with.
     """
 
     selecting: SelectingHead | None
@@ -33,6 +35,7 @@ class Abilities:
     is_timed: bool
     pools_mean: bool
     is_linear: bool
+    pretrained: PretrainedHead | None = None
 
     @classmethod
     def of(cls, head: nn.Module) -> "Abilities":
@@ -44,4 +47,5 @@ class Abilities:
             is_timed=isinstance(head, TimedHead) and head.is_timed,
             pools_mean=isinstance(head, MeanPoolingHead) and head.pools_mean,
             is_linear=isinstance(head, LinearPoolingHead) and head.is_linear,
+            pretrained=head if isinstance(head, PretrainedHead) else None,
         )

@@ -153,6 +153,14 @@ class LinearPoolingHead(PoolingHead, Protocol):
         """True if `classify` is one `torch.nn.Linear` with a bias, and the head has no other parameters."""
 
 
+@runtime_checkable
+class PretrainedHead(Head, Protocol):
+    """A head whose first weights come from elsewhere. It takes vectors as a store has them, not standardised."""
+
+    def load_pretrained(self) -> None:
+        """Put in the weights that training begins with. Not called where a saved head is read."""
+
+
 HeadBuilder: TypeAlias = Callable[Concatenate[int, int, ...], Head | TimedHead]
 """Builds a head with fresh weights for (dimension, class_count), and options by name; usually the head's class. The
 head is a `torch.nn.Module`. Raises HeadError where the head cannot take such vectors or options."""

@@ -19,6 +19,7 @@ from classify.heads.contract import (
     TimedHead,
 )
 from classify.heads.dbof import DbofHead
+from classify.heads.last_block import LAST_BLOCK, LastBlockHead
 from classify.heads.linear import LinearHead
 from classify.heads.mlp import MlpHead
 from classify.heads.moe import MoeHead
@@ -52,6 +53,9 @@ HEADS: dict[str, HeadBuilder] = {
     "nextvlad": NextvladHead,
 }
 """Architecture -> the builder of its head, for (dimension, class_count) and options by name."""
+
+_OF_ACTIVATIONS: dict[str, HeadBuilder] = {LAST_BLOCK: LastBlockHead}
+"""Heads that are part of the store's encoder, and take only what it stored."""
 
 # What these heads offer beyond `forward`. The type checker names the method that one of them lacks.
 _MEAN_POOLING: tuple[type[MeanPoolingHead], ...] = (LinearHead, MlpHead, MoeHead, RandomFrameHead)
@@ -99,6 +103,11 @@ def build_head(
     lacking = sorted(set(options) - list_options(arch))
     if lacking:
         raise HeadError(f"The {arch} head has no `{lacking[0]}`. Leave it out, or choose another head.")
+    if arch in _OF_ACTIVATIONS and (project is not None or "tail" not in options):
+        raise HeadError(
+            f"The {arch} head goes on from activations as they are stored, with the encoder that made them: train it "
+            "with train-head, and without --project."
+        )
     head = _builder(arch)(project or dimension, class_count, **options)
     assert isinstance(head, nn.Module), "a builder returns a torch.nn.Module"
     return StandardisedHead(head, dimension, project=project, max_frames=max_frames)
@@ -114,7 +123,8 @@ def list_options(arch: str) -> set[str]:
 
 
 def _builder(arch: str) -> HeadBuilder:
-    builder = HEADS.get(arch) or load_plugin(arch)
+    builder = HEADS.get(arch) or _OF_ACTIVATIONS.get(arch) or load_plugin(arch)
     if builder is None:
-        raise HeadError(f"There is no head called {arch!r}. Choose one of: {', '.join(list_heads())}.")
+        known = ", ".join([*list_heads(), *_OF_ACTIVATIONS])
+        raise HeadError(f"There is no head called {arch!r}. Choose one of: {known}.")
     return builder

@@ -25,7 +25,7 @@ from classify.training.mixup import Step, mix_batches, views_of
 _STEPS_AT_ONCE = 64  # of pooled rows; bounds the memory for thousands of labels
 _STEPS_AHEAD = 4  # that a streamed set reads before they are needed
 _ROWS_AT_ONCE = 8192  # of a prediction, with padding
-_NUMBERS_AT_ONCE = 1 << 24  # of videos that are pooled, with padding; 64 MB
+_NUMBERS_AT_ONCE = 1 << 24  # of videos that are pooled or predicted, with padding; 64 MB
 
 
 class BatchSource(Protocol):
@@ -171,6 +171,10 @@ def _bound_rows(videos: Videos, head: StandardisedHead) -> NDArray[np.int64]:
     return videos.row_counts if head.max_frames is None else np.minimum(videos.row_counts, head.max_frames)
 
 
+def _most_rows(head: StandardisedHead) -> int:
+    return max(1, _NUMBERS_AT_ONCE // len(head.mean))
+
+
 @torch.no_grad()
 def pool_videos(videos: Videos, head: StandardisedHead, device: torch.device) -> Pooled:
     """Return one row for each video: rows (N, D'), not yet scaled."""
@@ -178,8 +182,7 @@ def pool_videos(videos: Videos, head: StandardisedHead, device: torch.device) ->
     if head.pools_mean:
         blocks = [_pool_means(videos, head, block, device) for block in blocks_of(everyone)]
     else:
-        most_rows = _NUMBERS_AT_ONCE // len(head.mean)
-        parts = bounded_blocks(everyone, _bound_rows(videos, head), most_rows)
+        parts = bounded_blocks(everyone, _bound_rows(videos, head), _most_rows(head))
         blocks = [_pool_rows(videos, head, block, device) for block in parts]
     return Pooled(torch.cat([block.rows for block in blocks]), torch.cat([block.weights for block in blocks]))
 
@@ -263,7 +266,7 @@ class DeviceSet:
     ) -> None:
         rows = _select_all(videos, head)
         self._row_counts = rows.counts
-        self._bounds = _bound_rows(videos, head)
+        self._bounds, self._most_rows = _bound_rows(videos, head), min(_ROWS_AT_ONCE, _most_rows(head))
         self._flat = _Flat.place(rows, device)
         self._targets = torch.from_numpy(targets).to(device)
 
@@ -274,7 +277,7 @@ class DeviceSet:
 
     def blocks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """Yield (n,) indices in steps of bounded memory."""
-        return bounded_blocks(indices, self._bounds, _ROWS_AT_ONCE)
+        return bounded_blocks(indices, self._bounds, self._most_rows)
 
     def _batch(self, indices: NDArray[np.int64]) -> VideoBatch:
         chosen = torch.from_numpy(indices).to(self._targets.device)
@@ -298,7 +301,7 @@ class StreamedSet:
     ) -> None:
         self._videos = videos
         self._head = head
-        self._bounds = _bound_rows(videos, head)
+        self._bounds, self._most_rows = _bound_rows(videos, head), min(_ROWS_AT_ONCE, _most_rows(head))
         self._device = device
         self._targets = torch.from_numpy(targets).to(device)
 
@@ -310,15 +313,12 @@ class StreamedSet:
             for step in steps:
                 first, second = waiting.popleft().result()
                 waiting.extend(islice(ahead, 1))
-                yield _mixed(
-                    self._batch(step.first, first),
-                    None if step.second is None or second is None else self._batch(step.second, second),
-                    step,
-                )
+                other = None if step.second is None or second is None else self._batch(step.second, second)
+                yield _mixed(self._batch(step.first, first), other, step)
 
     def blocks(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """Yield (n,) indices in steps of bounded memory."""
-        return bounded_blocks(indices, self._bounds, _ROWS_AT_ONCE)
+        return bounded_blocks(indices, self._bounds, self._most_rows)
 
     def _read(self, step: Step) -> tuple[Rows, Rows | None]:
         first = select_rows(self._videos, self._head, step.first)

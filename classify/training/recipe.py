@@ -38,10 +38,29 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "weight_decay": 0.0,
         "schedule": "constant",
     },
+    "last-block": {
+        "mixup": 0.0,
+        "epochs": 10,
+        "batch_size": 32,
+        "learning_rate": 1e-3,
+        "optimizer": "adam",
+        "weight_decay": 0.0,
+        "schedule": "constant",
+    },
+    "last-block-adamw": {
+        "mixup": 0.0,
+        "epochs": 15,
+        "batch_size": 32,
+        "learning_rate": 5e-5,
+        "optimizer": "adamw",
+        "weight_decay": 0.05,
+        "schedule": "cosine",
+    },
 }
 """Name -> settings that belong together, for `TrainConfig(**RECIPES[name])`.
 
-clip-mixup is the recipe of the project's first experiment, heads on CLIP's vectors of 1,553 videos.
+clip-mixup is the recipe of the project's first experiment, heads on CLIP's vectors of 1,553 videos. The other two are
+for the last-block head: last-block that of fine-tuned MViT, Swin and R(2+1)D, and last-block-adamw that of VideoMAE.
 """
 
 _EPOCHS = 10
@@ -75,8 +94,8 @@ class TrainConfig:
         "linear",
         EVERYBODY,
         "The head: linear, mlp, random-frame, transformer, clip4clip, clip4clip-mean, clip4clip-lstm, attention, "
-        "statistics, motion, cnn-lstm, rnn, lstm, moe, dbof or nextvlad; or auto, which tries several and keeps the "
-        "best.",
+        "statistics, motion, cnn-lstm, rnn, lstm, moe, dbof or nextvlad; auto, which tries several and keeps the best; "
+        "or last-block, for what embed-videos --stop-before stored.",
         metavar="NAME",
     )
     mixup: float = _setting(
@@ -185,6 +204,15 @@ class TrainConfig:
         "each label's F1, on videos that the head did not learn from.",
         choices=("half", "micro-f1", "label-f1"),
     )
+    pretrained: str | None = _setting(
+        None,
+        "Head",
+        "Checkpoint of the store's encoder for --arch last-block, if it has moved since the videos were embedded.",
+        kind=str,
+        metavar="FILE",
+    )
+    tail: str = ""
+    """The encoder that the last-block head is a part of, as `describe_tail` says it; `train_head` sets it."""
     mixed_precision: bool = _setting(False, "Machine", "Multiply in bfloat16 while training on a GPU.")
     stream: bool | None = _setting(
         None,
@@ -218,7 +246,7 @@ class TrainConfig:
     @property
     def head_options(self) -> Mapping[str, object]:
         """The options of the head's own constructor, besides its sizes."""
-        options = {"dropout": self.dropout, "positions": self.positions}
+        options = {"dropout": self.dropout, "positions": self.positions, "tail": self.tail or None}
         return {name: value for name, value in options.items() if value is not None}
 
     def _refuse_unknown_choices(self) -> None:
@@ -246,4 +274,6 @@ def settle(config: TrainConfig, head: "StandardisedHead", video_count: int) -> T
         decay = 1 / (steps_an_epoch * config.batch_size) / head.part_count
     own = {"epochs": max(_EPOCHS, -(-steps // steps_an_epoch)), "learning_rate": rate, "weight_decay": decay}
     missing = {name: value for name, value in own.items() if getattr(config, name) is None}
+    if head.abilities.pretrained:  # its first weights are for vectors as they are
+        missing["standardise"] = False
     return replace(config, **missing)  # type: ignore[arg-type]

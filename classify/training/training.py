@@ -169,6 +169,8 @@ def prepare_fit(
     device = find_device(config.device)
     refuse_untrainable(dataset.targets, train, validation, config)
     head = configure_head(config, dataset.videos.dimension, len(dataset.names)).to(device)
+    if head.abilities.pretrained:
+        head.abilities.pretrained.load_pretrained()
     weights = None
     if config.class_weights == "balanced":
         weights = balance_classes(dataset.targets[train], is_multi_label=dataset.is_multi_label).to(device)

@@ -1,12 +1,16 @@
 """Load the rest of an encoder behind the cut at which it made a store: with its weights, or empty for a saved head."""
 
 import inspect
+import json
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-from embed.encoders.cutting import cut_tail
+from embed.encoders.cutting import find_cut
 from embed.encoders.loading import torch_family
-from embed.encoders.tails import Tail
+from embed.encoders.tails import Cut, Tail
+from embed.encoders.torch_encoder import TorchModel
 from embed.errors import EncoderError, StoreMismatch
 from embed.store import EncoderIdentity
 
@@ -37,7 +41,7 @@ def load_tail(identity: EncoderIdentity, *, pretrained: str | None = None) -> Ta
             f"The weights of {identity.model} in {source or 'its package'} are not those that the store was made with. "
             "Use --pretrained to name the checkpoint that was."
         )
-    return _checked(cut_tail(model, identity.stop_before), identity)
+    return _tail(model, identity)
 
 
 def outline_tail(identity: EncoderIdentity, architecture: Mapping[str, Any]) -> Tail:
@@ -50,17 +54,32 @@ def outline_tail(identity: EncoderIdentity, architecture: Mapping[str, Any]) -> 
     Raises:
         EncoderError: the family has no outlines, or the encoder cannot be built.
     """
+    return _tail(_outline(identity, architecture), identity)
+
+
+def _outline(identity: EncoderIdentity, architecture: Mapping[str, Any]) -> TorchModel:
     family = torch_family(identity.model)
     if not hasattr(family, "outline"):
-        raise EncoderError(f"The last block of {identity.model} cannot be rebuilt without its checkpoint.")
-    model = family.outline(identity, architecture)
-    return _checked(cut_tail(model, identity.stop_before), identity)
-
-
-def _checked(tail: Tail, identity: EncoderIdentity) -> Tail:
-    if tail.cut.shape != identity.shape:
-        raise StoreMismatch(
-            f"{identity.stop_before} of this {identity.model} takes {tail.cut.shape}, but the store has "
-            f"{identity.shape}: another version of its library made it. Embed the videos again."
+        raise EncoderError(
+            f"The last block of {identity.model} cannot be trained yet: a saved head could not rebuild it without its "
+            "checkpoint. Choose a model of torchvision, such as mvit_v2_s."
         )
-    return tail
+    model: TorchModel = family.outline(identity, architecture)
+    return model
+
+
+def _tail(model: TorchModel, identity: EncoderIdentity) -> Tail:
+    alike = replace(identity, pretrained="", weights_sha256="")
+    cut = _find_cut(alike, json.dumps(dict(model.architecture), sort_keys=True))
+    if cut.shape != identity.shape:
+        raise StoreMismatch(
+            f"{identity.stop_before} of this {identity.model} takes {cut.shape}, but the store has {identity.shape}: "
+            "another version of its library made it. Embed the videos again."
+        )
+    return Tail(model.network, model.forward, cut, architecture=model.architecture)
+
+
+@lru_cache(maxsize=8)
+def _find_cut(identity: EncoderIdentity, architecture: str) -> Cut:
+    """Find a cut once in a process: it takes seconds, and is the same for all weights."""
+    return find_cut(_outline(identity, json.loads(architecture)), identity.stop_before)

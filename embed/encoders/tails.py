@@ -210,10 +210,16 @@ def _drop_weights(network: nn.Module, paths: tuple[str, ...]) -> None:
     roots = {network.get_submodule(path) for path in paths}
     kept = set(_reachable(network, roots))
     for module in {module for root in roots for module in root.modules()} - kept:
+        # A batch norm would ask for a number that older files lack.
+        module._load_from_state_dict = _load_nothing  # type: ignore[method-assign]
         for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
             fixed = Blank(tuple(tensor.shape), (False,) * tensor.ndim, tensor.dtype)
             delattr(module, name)
             setattr(module, name, fixed.filled(1, tensor.device))
+
+
+def _load_nothing(*_: Any, **__: Any) -> None:
+    """Read no tensor of a state dict."""
 
 
 def _reachable(module: nn.Module, without: set[nn.Module]) -> Iterator[nn.Module]:
