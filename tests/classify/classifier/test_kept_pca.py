@@ -17,6 +17,7 @@ from classify import (
     split_videos,
     train_head,
 )
+from classify.training import open_videos
 from embed import EmbedConfig, EmbeddingStore, PcaConfig, UniformFrames, embed_videos, fit_pca, reduce_store
 from tests.classify.classifier.test_prediction import COLOURS, write_clip
 
@@ -91,6 +92,14 @@ def test_a_head_of_whole_vectors_replaces_the_pca_of_the_head_before(base: Path,
     assert (tmp_path / "head" / "pca.safetensors").exists()
     train_head(base / "whole.h5", base / "split.csv", tmp_path / "head", config=TrainConfig(epochs=2))
     assert not (tmp_path / "head" / "pca.safetensors").exists()
+
+
+def test_codes_that_stay_on_disk_are_the_vectors_that_are_read_into_memory(base: Path, tmp_path: Path) -> None:
+    reduce_store(base / "whole.h5", tmp_path / "small.h5", is_quantised=True)
+    with EmbeddingStore(tmp_path / "small.h5") as store:
+        rows = [open_videos(store, store.ids, stream=stream).rows_of(np.arange(5)) for stream in (False, True)]
+    assert rows[0].dtype == np.float16
+    np.testing.assert_array_equal(*rows)
 
 
 def test_a_set_of_a_reduced_store_says_so_also_where_videos_are_taken(base: Path, tmp_path: Path) -> None:
