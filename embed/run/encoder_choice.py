@@ -23,7 +23,7 @@ from embed.store import (
     refuse_other_provenance,
 )
 
-_DEFAULT_WEIGHTS = ("openai", "bundled")
+_DEFAULT_WEIGHTS = ("openai", "bundled", "KINETICS400_V1")
 
 
 @final
