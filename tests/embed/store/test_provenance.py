@@ -38,6 +38,14 @@ HERE = Provenance(CLIP, {"name": "uniform", "frame_count": 8})
             id="preprocessing",
         ),
         pytest.param(
+            replace(
+                HERE,
+                encoder=replace(CLIP, preprocessing=replace(CLIP.preprocessing, kernel="bilinear", antialias=False)),
+            ),
+            "preprocessing antialias is True, not False",
+            id="antialias",
+        ),
+        pytest.param(
             replace(HERE, sampling={"name": "uniform", "frame_count": 9}),
             "sampling is uniform, 8 frames, not uniform, 9 frames",
             id="sampling",
