@@ -21,7 +21,7 @@ from embed.interchange.tfrecords import frame_record
 from embed.interchange.vocabulary import read_label_numbers, write_vocabulary
 from embed.interchange.youtube8m import FAMILY, FEATURES, MEAN, Feature, Rows, dimensions_of, write_record
 from embed.machine import address_refused, counted, prove_writable, real_path, remedy_for
-from embed.store import EmbeddingStore, count_clipped, folder_beside, quantise, refusal_of
+from embed.store import EmbeddingStore, count_clipped, folder_beside, holds_path, quantise, refusal_of
 
 VOCABULARY = "vocabulary.csv"
 VIDEOS_A_FILE = 1000
@@ -196,14 +196,19 @@ def _numbers_of(
 
 
 def _refuse_folder(output: Path, inputs: Sequence[str | Path]) -> str | None:
-    """Raise OutputError unless the folder is new, empty, or an earlier export; return what is replaced."""
+    """Raise OutputError unless the folder is new, empty, or an earlier export; return what is replaced.
+
+    Args:
+        output: the folder.
+        inputs: the store, and the files that are read.
+    """
     if refusal := address_refused(output, "TFRecord files"):
         raise OutputError(refusal)
     if not output.name or "\0" in str(output):
         raise OutputError(f"{str(output)!r} is not the name of a new folder. Name one for the TFRecord files.")
     place = real_path(output)
-    if any(real_path(path).is_relative_to(place) for path in inputs):
-        raise OutputError(f"{output} is or holds an input of this command. Name a new folder.")
+    if any(real_path(path).is_relative_to(place) for path in inputs) or holds_path(Path(inputs[0]), output):
+        raise OutputError(f"{output} holds an input of this command, or lies in one. Name a new folder.")
     try:
         if place.exists() and not place.is_dir():
             raise OutputError(f"{output} is a file. Name a folder for the TFRecord files.")

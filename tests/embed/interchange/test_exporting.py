@@ -98,8 +98,16 @@ def test_only_an_earlier_export_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "out/notes.txt").touch()
     with pytest.raises(OutputError, match=r"out holds 'notes.txt', which no export wrote. Name a new folder"):
         export_youtube8m(tmp_path / "s.h5", tmp_path / "out")
-    with pytest.raises(OutputError, match=r"is or holds an input"):
+    with pytest.raises(OutputError, match=r"holds an input of this command, or lies in one"):
         export_youtube8m(tmp_path / "s.h5", tmp_path)
     with pytest.raises(OutputError, match=r"s.labels.csv is a file. Name a folder"):
         export_youtube8m(tmp_path / "s.h5", tmp_path / "s.labels.csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "s.h5", "s.labels.csv", "x.tfrecord"]
+
+
+def test_nothing_is_written_into_a_store_of_shards(tmp_path: Path) -> None:
+    write_frames(tmp_path / "x.tfrecord", [("a", [3], codes_of(0))])
+    import_youtube8m(tmp_path / "x.tfrecord", tmp_path / "shards")
+    with pytest.raises(OutputError, match=r"shards/out holds an input of this command, or lies in one"):
+        export_youtube8m(tmp_path / "shards", tmp_path / "shards/out")
+    assert export_youtube8m(tmp_path / "shards", tmp_path / "out").labels == str(tmp_path / "shards.labels.csv")
