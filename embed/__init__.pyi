@@ -26,6 +26,7 @@ from .interchange import (
     import_youtube8m as import_youtube8m,
     read_label_numbers as read_label_numbers,
 )
+from .joining import JoinReport as JoinReport, join_like as join_like, join_stores as join_stores
 from .reduction import (
     Pca as Pca,
     PcaConfig as PcaConfig,

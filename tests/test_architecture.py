@@ -26,7 +26,7 @@ FLOORS = {
         {"video"},
         {"sources"},
         {"store"},
-        {"decode_pool", "reduction"},
+        {"decode_pool", "joining", "reduction"},
         {"encoders"},
         {"run", "interchange"},
         {"cli"},

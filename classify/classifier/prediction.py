@@ -29,12 +29,13 @@ from embed import (
     UniformFrames,
     embed_videos,
     find_videos,
+    join_like,
     load_encoder,
     load_text_encoder,
     read_frames,
 )
 from embed.machine import temporary_folder
-from embed.store import EmbeddingStore, is_store
+from embed.store import EmbeddingStore, Failure, Provenance, is_store
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def predict_videos(
         refuse_new_videos(classifier.provenance.encoder)
     found = [_label_store(classifier, store, config.device) for store in stores]
     if others:
-        found.append(_label_videos(classifier, others, config, pca_of(head, classifier.provenance), on_progress))
+        found.append(_label_videos(classifier, others, config, head, on_progress))
     predictions = Predictions(
         names=classifier.names,
         videos=tuple(video for part in found for video in part.videos),
@@ -192,15 +193,42 @@ def _label_videos(
     classifier: VideoClassifier,
     sources: Sequence[str | Path],
     config: PredictConfig,
-    pca: str | None,
+    head: str | Path,
     on_progress: Callable[[Any], None] | None,
 ) -> Predictions:
     """Embed videos as the head's own were embedded, and label those that did not fail."""
+    made = classifier.provenance
+    with ExitStack() as stack:
+        folder = stack.enter_context(temporary_folder("predict"))
+        path = config.store or folder / "embeddings.h5"
+        if made.parts:
+            _refuse_for_parts(made, config)
+            parts = [folder / f"part-{number}.h5" for number in range(len(made.parts))]
+            for part, place in zip(made.parts, parts, strict=True):
+                _embed(part, sources, place, config, pca_of(head, part), on_progress)
+            failures = _failures_of(parts)
+            join_like(parts, path, made)
+        else:
+            _embed(made, sources, path, config, pca_of(head, made), on_progress, classifier=classifier)
+            failures = ()
+        store = stack.enter_context(EmbeddingStore(path))
+        found = _label(classifier, store, [video.id for video in find_videos(sources)], config.device)
+        return replace(found, failures=(*found.failures, *failures))
+
+
+def _embed(
+    made: Provenance,
+    sources: Sequence[str | Path],
+    path: Path,
+    config: PredictConfig,
+    pca: str | None,
+    on_progress: Callable[[Any], None] | None,
+    *,
+    classifier: VideoClassifier | None = None,
+) -> None:
+    """Embed videos as those of a provenance were embedded, and compare the encoder with that of a head."""
     embedding = EmbedConfig.from_provenance(
-        classifier.provenance,
-        pretrained=config.pretrained,
-        device=config.device,
-        batch_size=config.batch_size,
+        made, pretrained=config.pretrained, device=config.device, batch_size=config.batch_size
     )
     embedding = replace(embedding, playlists=config.playlists, public_only=config.public_only, pca=pca)
     encoder = load_encoder(
@@ -209,16 +237,32 @@ def _label_videos(
         device=embedding.device,
         precision=embedding.precision,
         pca=pca,
-        window=classifier.provenance.encoder.window,
+        window=made.encoder.window,
         stop_before=embedding.stop_before,
     )
-    made_here = replace(classifier.provenance, encoder=encoder.identity)
-    classifier.check(made_here, f"{config.pretrained or embedding.model}")
-    with ExitStack() as stack:
-        path = config.store or (stack.enter_context(temporary_folder("predict")) / "embeddings.h5")
-        embed_videos(sources, path, embedding, encoder=encoder, on_progress=on_progress)
-        store = stack.enter_context(EmbeddingStore(path))
-        return _label(classifier, store, [video.id for video in find_videos(sources)], config.device)
+    if classifier is not None:
+        classifier.check(replace(made, encoder=encoder.identity), f"{config.pretrained or embedding.model}")
+    embed_videos(sources, path, embedding, encoder=encoder, on_progress=on_progress)
+
+
+def _refuse_for_parts(made: Provenance, config: PredictConfig) -> None:
+    """Raise ClassifyError for settings that cannot hold for several encoders at once."""
+    for option, value in (("--pretrained", config.pretrained), ("--store", config.store)):
+        if value is not None:
+            models = " and ".join(part.encoder.model for part in made.parts)
+            raise ClassifyError(
+                f"{option} is for heads of one encoder, but this head sees vectors of {models}. Leave it out; or embed "
+                "the videos with each of them, run join-stores, and name that store in place of the videos."
+            )
+
+
+def _failures_of(stores: Sequence[Path]) -> tuple[Failure, ...]:
+    """Return the videos that one of several stores lacks, each once."""
+    found: dict[str, Failure] = {}
+    for path in stores:
+        with EmbeddingStore(path) as store:
+            found = {failure.id: failure for failure in store.failures} | found
+    return tuple(found[video_id] for video_id in sorted(found))
 
 
 def _label(classifier: VideoClassifier, store: EmbeddingStore, ids: Sequence[str], device: str) -> Predictions:

@@ -17,5 +17,6 @@ from .command import (
 from .embedding import embed_videos as embed_videos
 from .inspecting import inspect_embeddings as inspect_embeddings
 from .interchanging import export_yt8m as export_yt8m, import_yt8m as import_yt8m
+from .joining import join_stores as join_stores
 from .progress import ProgressBar as ProgressBar, counting_bar as counting_bar, print_failures as print_failures
 from .reducing import fit_pca as fit_pca, reduce_store as reduce_store

@@ -7,6 +7,7 @@ from typing import final
 
 from embed.decode_pool import DecodePlan
 from embed.encoders import Encoder, licence_of, load_encoder, other_window, resolve_device
+from embed.errors import StoreMismatch
 from embed.reduction import read_pca
 from embed.run.config import EmbedConfig, window_of
 from embed.run.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
@@ -149,6 +150,12 @@ def _hash_of(pca: str | None) -> str | None:
 
 def refuse_other_frames(config: EmbedConfig, store: str | Path, known: Provenance) -> None:
     """Raise StoreMismatch if a store has other frames or views than a configuration asks for, whatever the encoder."""
+    if known.parts:
+        parts = " and ".join(part.encoder.model for part in known.parts)
+        raise StoreMismatch(
+            f"{store} was joined of vectors of {parts}, so no single encoder continues it. Embed the videos into each "
+            "of the stores that it was made of, and run join-stores again."
+        )
     sampling = config.sampling.to_json()
     asked = Provenance(known.encoder, sampling, views=config.views, storage=_storage_of(config))
     refuse_other_provenance(Path(store), known, asked)

@@ -4,15 +4,14 @@ import hashlib
 import math
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import metadata
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.machine import counted
-from embed.video import CENTRE, Preprocessing, check_views
+from embed.video import CENTRE, Preprocessing, check_views, describe_sampling as describe_sampling
 
 _HASH_DIGITS = 12
 _LIBRARIES = (
@@ -161,6 +160,8 @@ class Provenance:
         views: V names of `embed.video.views`. A video's rows are all T of the first view, then all T of the second, ...
         storage: the type of a coefficient.
         licence: of the encoder's weights, as far as it is known. Not compared.
+        parts: what made each part of a row, if several stores were joined (`embed.joining`); () if not.
+        factors: by which each part was multiplied; 0 made its rows of length 1.
         references: device -> sha256 of the vector of a made frame there (`embed.run.self_check`). Not compared.
 
     Raises:
@@ -176,11 +177,17 @@ class Provenance:
     storage: Storage = "float16"
     licence: str = ""
     references: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple["Provenance", ...] = ()
+    factors: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_views(self.views)
         if self.storage not in get_args(Storage):
             raise ValueError(f"storage is {self.storage!r}. Use one of {', '.join(get_args(Storage))}.")
+        if len(self.parts) != len(self.factors) or any(part.parts for part in self.parts):
+            raise ValueError("a joined store has one factor for each part, and no part that is joined itself")
+        if self.parts and sum(part.encoder.dimension for part in self.parts) != self.encoder.dimension:
+            raise ValueError("the dimensions of the parts do not add up to those of a row")
 
     @property
     def row_type(self) -> np.dtype[Any]:
@@ -199,17 +206,24 @@ class Provenance:
             None if they can.
         """
         here, there = _compared(self), _compared(other)
-        found = [f"{name} is {here[name]}, not {there[name]}" for name in here if here[name] != there[name]]
+        names = {**here, **there}
+        found = [
+            f"{name} is {here.get(name, 'none')}, not {there.get(name, 'none')}"
+            for name in names
+            if here.get(name) != there.get(name)
+        ]
         return "; ".join(found) or None
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready description; `from_json` reads it back."""
-        described = asdict(self) | {"encoder": self.encoder.to_json()}
+        parts = [part.to_json() for part in self.parts]
+        described = asdict(replace(self, parts=(), factors=())) | {"encoder": self.encoder.to_json()}
+        described |= {"parts": parts, "factors": [*self.factors]}
         if self.views == (CENTRE,):  # the same text as before there were other views
             del described["views"]
         if self.storage == "float16":
             del described["storage"]
-        for name in ("licence", "references"):
+        for name in ("licence", "references", "parts", "factors"):
             if not described[name]:
                 del described[name]
         return described
@@ -235,6 +249,8 @@ class Provenance:
             fidelity=Fidelity(**fidelity) if fidelity else None,
             views=tuple(description.get("views", (CENTRE,))),
             storage=description.get("storage", "float16"),
+            parts=tuple(cls.from_json(part) for part in description.get("parts", ())),
+            factors=tuple(map(float, description.get("factors", ()))),
             **rest,
         )
 
@@ -285,44 +301,6 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def describe_sampling(sampling: Mapping[str, Any]) -> str:
-    """Return a store's sampling in words.
-
-    Args:
-        sampling: `Sampling.to_json` of the rule that chose the frames.
-
-    >>> describe_sampling({"name": "uniform", "frame_count": 8})
-    'uniform, 8 frames'
-    >>> describe_sampling({"name": "fps", "fps": 1.0, "first_seconds": 45.0})
-    'fps, 1 a second, first 45 s'
-    >>> describe_sampling({"name": "keyframes", "frame_count": 1})
-    'keyframes, 1 frame'
-    >>> describe_sampling({"name": "clips", "window": 16, "stride": "auto", "clip_count": 8})
-    'clips, 16 frames each, stride auto, at most 8 clips'
-    >>> describe_sampling({"name": "windows", "window": 16, "window_s": 4.0, "stride_s": 2.0})
-    'windows, 16 frames each, over 4 s, every 2 s'
-    """
-    said = dict(sampling)
-    parts = [str(said.pop("name", "unknown"))]
-    if "window" in said:
-        parts.append(f"{counted(said.pop('window'), 'frame')} each")
-    if "stride" in said:
-        stride = said.pop("stride")
-        parts.append(f"stride {stride}" if isinstance(stride, str) else f"{counted(stride, 'frame')} apart")
-    if "clip_count" in said:
-        parts.append(f"at most {counted(said.pop('clip_count'), 'clip')}")
-    for name, word in (("window_s", "over"), ("stride_s", "every")):
-        if name in said:
-            parts.append(f"{word} {said.pop(name):g} s")
-    if "fps" in said:
-        parts.append(f"{said.pop('fps'):g} a second")
-    if "frame_count" in said:
-        parts.append(counted(said.pop("frame_count"), "frame"))
-    if "first_seconds" in said:
-        parts.append(f"first {said.pop('first_seconds'):g} s")
-    return ", ".join([*parts, *(f"{name.replace('_', ' ')} {value}" for name, value in said.items())])
-
-
 def _compared(provenance: Provenance) -> dict[str, Any]:
     """Return everything that must be equal for vectors to be in one store, as a flat table."""
     encoder = provenance.encoder
@@ -331,5 +309,8 @@ def _compared(provenance: Provenance) -> dict[str, Any]:
     flat |= {f"preprocessing {key}": value for key, value in asdict(encoder.preprocessing).items()}
     flat["reduction"] = str(encoder.reduction or "none")
     flat["stop before"] = encoder.stop_before or "nothing"
+    for number, (part, factor) in enumerate(zip(provenance.parts, provenance.factors, strict=True), 1):
+        flat |= {f"part {number} {name}": value for name, value in _compared(part).items()}
+        flat[f"part {number} factor"] = factor
     flat |= {"sampling": describe_sampling(provenance.sampling), "views": ", ".join(provenance.views)}
     return flat | {"storage": "uint8 (--quantize)" if provenance.storage == "uint8" else provenance.storage}

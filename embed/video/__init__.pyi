@@ -2,6 +2,7 @@ from .clip_sampling import (
     AUTO as AUTO,
     Clips as Clips,
     Windows as Windows,
+    describe_sampling as describe_sampling,
     frames_behind_a_vector as frames_behind_a_vector,
     sampling_from_json as sampling_from_json,
 )

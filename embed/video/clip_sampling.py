@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embed.machine import counted
 from embed.video.sampling import (
     FramesPerSecond,
     KeyFrames,
@@ -189,3 +190,41 @@ def frames_behind_a_vector(description: Mapping[str, Any]) -> int:
     (32, 1)
     """
     return int(description.get("window", 1)) if description.get("name") in ("clips", "windows") else 1
+
+
+def describe_sampling(sampling: Mapping[str, Any]) -> str:
+    """Return a store's sampling in words.
+
+    Args:
+        sampling: `Sampling.to_json` of the rule that chose the frames.
+
+    >>> describe_sampling({"name": "uniform", "frame_count": 8})
+    'uniform, 8 frames'
+    >>> describe_sampling({"name": "fps", "fps": 1.0, "first_seconds": 45.0})
+    'fps, 1 a second, first 45 s'
+    >>> describe_sampling({"name": "keyframes", "frame_count": 1})
+    'keyframes, 1 frame'
+    >>> describe_sampling({"name": "clips", "window": 16, "stride": "auto", "clip_count": 8})
+    'clips, 16 frames each, stride auto, at most 8 clips'
+    >>> describe_sampling({"name": "windows", "window": 16, "window_s": 4.0, "stride_s": 2.0})
+    'windows, 16 frames each, over 4 s, every 2 s'
+    """
+    said = dict(sampling)
+    parts = [str(said.pop("name", "unknown"))]
+    if "window" in said:
+        parts.append(f"{counted(said.pop('window'), 'frame')} each")
+    if "stride" in said:
+        stride = said.pop("stride")
+        parts.append(f"stride {stride}" if isinstance(stride, str) else f"{counted(stride, 'frame')} apart")
+    if "clip_count" in said:
+        parts.append(f"at most {counted(said.pop('clip_count'), 'clip')}")
+    for name, word in (("window_s", "over"), ("stride_s", "every")):
+        if name in said:
+            parts.append(f"{word} {said.pop(name):g} s")
+    if "fps" in said:
+        parts.append(f"{said.pop('fps'):g} a second")
+    if "frame_count" in said:
+        parts.append(counted(said.pop("frame_count"), "frame"))
+    if "first_seconds" in said:
+        parts.append(f"first {said.pop('first_seconds'):g} s")
+    return ", ".join([*parts, *(f"{name.replace('_', ' ')} {value}" for name, value in said.items())])
