@@ -8,6 +8,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
+from embed.encoders.clip_families import CLIP_FAMILIES, window_of
 from embed.encoders.kinetics_models import DEFAULT_WINDOW, KINETICS_MODELS
 from embed.video import Preprocessing
 
@@ -17,9 +18,6 @@ _LITE_MEAN, _LITE_STD = 127 / 255, 128 / 255
 # CLIP's own, open_clip's default where neither the model nor its weights define others: open_clip/constants.py.
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-
-# Of the published checkpoints; another checkpoint says so when it is loaded.
-_WINDOWS = {"videomae": 16, "vjepa2": 64, "videoprism": 16, "pe-av": 16}
 
 
 def foresee_preprocessing(model: str) -> Preprocessing | None:
@@ -37,18 +35,9 @@ def foresee_window(model: str) -> int:
     if model in KINETICS_MODELS:
         return DEFAULT_WINDOW
     prefix, colon, name = model.partition(":")
-    return (_window_in(Path(name)) or _WINDOWS[prefix]) if colon and prefix in _WINDOWS else 1
-
-
-def _window_in(folder: Path) -> int | None:
-    """Return W as the config.json of a checkpoint's folder says it; None if it does not."""
-    try:
-        said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        said = {**said, **said.get("vision_config", {})}
-        found = said.get("num_frames", said.get("frames_per_clip"))
-    except (OSError, ValueError, TypeError, AttributeError):
-        return None
-    return found if type(found) is int and found > 0 else None
+    if not colon or prefix not in CLIP_FAMILIES:
+        return 1
+    return window_of(prefix, Path(name).expanduser()) or CLIP_FAMILIES[prefix].window
 
 
 def lite_preprocessing(model: str) -> Preprocessing:
