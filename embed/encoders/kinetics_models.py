@@ -1,4 +1,8 @@
-"""The facts of torchvision's models of clips, known without importing torch: sizes, preprocessing, layers, licence.
+"""The facts of torchvision's models of clips, known without importing torch: sizes, preprocessing, layers.
+
+torchvision says of its weights that they "may have their own licenses or terms and conditions derived from the dataset
+used for training". MViT's were ported from PyTorchVideo and SlowFast, Swin's from Video-Swin-Transformer;
+KINETICS400_IMAGENET22K_V1 began with ImageNet-22K, which is for research that is not commercial.
 
 Source: torchvision/models/video/{mvit,swin_transformer,resnet,s3d}.py; its tests compare these with the weights' own.
 """
@@ -9,13 +13,6 @@ from types import MappingProxyType
 from typing import final
 
 from embed.video import Preprocessing
-
-LICENCE = "BSD-3-Clause (code); weights trained on Kinetics-400, whose videos are their uploaders'"
-"""torchvision says of its weights that they "may have their own licenses or terms and conditions derived from the
-dataset used for training". The annotations of Kinetics are CC BY 4.0. MViT's weights were ported from PyTorchVideo and
-SlowFast, Swin's from Video-Swin-Transformer (all Apache-2.0); KINETICS400_IMAGENET22K_V1 began with ImageNet-22K, which
-is for research that is not commercial.
-"""
 
 DEFAULT_WINDOW = 16
 

@@ -144,9 +144,9 @@ class Preprocessing:
 def _interpolated(rgb: NDArray[np.uint8], size: tuple[int, int], side_px: int) -> NDArray[np.uint8]:
     """Return the centre square of a frame after a bilinear resize without antialias; all of a side that is shorter.
 
-    In float32, as torch computes it, so that the bytes are torch's: measured on noise of 150 sizes, 125 of 48 million
-    bytes differ, by 1. cv2.INTER_LINEAR on bytes computes with 11 bits, and one byte in eight differs. Only what the
-    crop keeps is computed: 1.1 ms for 224 x 224 pixels, from frames of any size.
+    In float32, as torch computes it, so that the bytes are torch's: measured on noise of 150 sizes, 125 of about 50
+    million bytes differ, by 1. cv2.INTER_LINEAR on bytes computes with 11 bits, and one byte in eight differs. Only
+    what the crop keeps is computed: 1.1 ms for 224 x 224 pixels, from frames of any size.
 
     Source: torch.nn.functional.interpolate(mode="bilinear", align_corners=False), rounded half to even.
     """
