@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from embed.encoders import declare_missing_operators
+from tests.embed.encoders.transformers_models import save_model
+from tests.embed.interchange.records import codes_of, write_frames
 
 RECIPES = Path(__file__).parents[1] / "resources" / "recipes"
 CLASSES, CLIPS_A_CLASS = ("hug", "kick", "punch"), 5
@@ -93,3 +98,73 @@ def test_the_heads_of_clip4clip_are_compared(videos: Path, tmp_path: Path) -> No
 
     names = {name for name, _ in contenders(tmp_path / "out/comparison")}
     assert names >= {"clip4clip-mean", "clip4clip-lstm", "clip4clip"}
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    """Frame-level records of 40 videos with one of two labels, which their bytes tell."""
+    made = []
+    for number in range(40):
+        label, codes = number % 2, codes_of(number, frames=4)
+        codes[0][:, :8] = 255 * label
+        made.append((f"v{number:03d}", [label], codes))
+    return write_frames(tmp_path / "train00.tfrecord", made)
+
+
+def test_video_backbones_are_fine_tuned_from_stored_activations(videos: Path, tmp_path: Path) -> None:
+    declare_missing_operators()
+    models = pytest.importorskip("torchvision.models.video")
+    torch.save(models.r2plus1d_18().state_dict(), tmp_path / "r2plus1d.pt")
+    clips = sorted(videos.glob("*/*"))
+    rows = [
+        f"{clip.relative_to(videos)},{clip.parent.name}{'|person' if n % 2 else ''}\n" for n, clip in enumerate(clips)
+    ]
+    (videos / "labels.csv").write_text("path,labels\n" + "".join(rows))
+
+    run(
+        "b-video-backbones.sh",
+        *(videos, videos / "labels.csv", tmp_path / "out"),
+        BACKBONES="r2plus1d_18:layer4",
+        PRETRAINED=str(tmp_path / "r2plus1d.pt"),
+        EPOCHS="1",
+    )
+
+    head = json.loads((tmp_path / "out/head-r2plus1d_18/head.json").read_text())
+    assert (head["arch"], sorted(head["label_names"])) == ("last-block", ["hug", "kick", "person", "punch"])
+    assert (tmp_path / "out/dataset").is_dir()
+
+
+def test_videomae_is_fine_tuned_with_and_without_mixup(videos: Path, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    checkpoint = save_model("videomae", tmp_path / "videomae")
+    for part, chosen in (("train", slice(0, 4)), ("val", slice(4, 5))):
+        for name in CLASSES:
+            (tmp_path / "coin" / part / name).mkdir(parents=True)
+            for clip in sorted((videos / name).iterdir())[chosen]:
+                (tmp_path / "coin" / part / name / clip.name).symlink_to(clip.resolve())
+
+    run(
+        "e-videomae.sh", tmp_path / "coin", tmp_path / "out", VIDEOMAE=f"videomae:{checkpoint}", LAYER="encoder.layer.1"
+    )
+
+    for mixup in ("0", "0.4"):
+        config = json.loads((tmp_path / f"out/head-mixup-{mixup}/head.json").read_text())["config"]
+        assert (config["arch"], config["mixup"], config["optimizer"]) == ("last-block", float(mixup), "adamw")
+
+
+def test_personal_videos_are_learned_from_youtube_8m_records(records: Path, tmp_path: Path) -> None:
+    (tmp_path / "vocabulary.csv").write_text("Index,Name\n0,Game\n1,Car\n")
+
+    run("d-personal-videos.sh", str(records), tmp_path / "vocabulary.csv", tmp_path / "out", LABELS="0,1")
+
+    assert (tmp_path / "out/head-rnn/report.html").is_file()
+    lines = (tmp_path / "out/predictions.csv").read_text().splitlines()
+    assert (lines[0], len(lines)) == ("VideoId,LabelConfidencePairs", 41)
+
+
+def test_youtube_8m_baselines_train_on_its_records(records: Path, tmp_path: Path) -> None:
+    run("f-youtube8m-baselines.sh", str(records), tmp_path / "out", ARCHS="linear moe")
+
+    for arch in ("linear", "moe"):
+        test = json.loads((tmp_path / f"out/head-{arch}/report.json").read_text())["parts"]["test"]
+        assert 0 <= test["gap_at_20"] <= 1
