@@ -97,11 +97,11 @@ ENCODERS: tuple[KnownEncoder, ...] = (
     *map(_clips_of, KINETICS_MODELS),
     KnownEncoder("videomae:MCG-NJU/videomae-base", "", "CC-BY-NC-4.0", 768, 224, 16),
     KnownEncoder("vjepa2:facebook/vjepa2-vitl-fpc64-256", "", UNKNOWN, 1024, 256, 64, remark="motion"),
-    KnownEncoder("videoprism:google/videoprism-base-f16r288", "", "Apache-2.0", 768, 288, 16, "squash"),
+    KnownEncoder("videoprism:google/videoprism-base-f16r288", "", UNKNOWN, 768, 288, 16, "squash"),
 )
 """All of them: images first, then clips."""
 
-_OF_FAMILIES = {"videomae:": "CC-BY-NC-4.0", "videoprism:": "Apache-2.0", "pe-av:": "Apache-2.0"}
+_OF_FAMILIES = {"videomae:": "CC-BY-NC-4.0", "pe-av:": "Apache-2.0"}
 
 
 def default_tag(model: str) -> str | None:
