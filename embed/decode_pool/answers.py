@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from embed.machine import remedy_for
 from embed.sources import Span
 from embed.store import Failure, VideoRecord
-from embed.video import CENTRE, DecodeDevice, Decoder, Preprocessing, Sampling, ViewCutter
+from embed.video import CENTRE, DecodeDevice, Decoder, Preprocessing, Sampling, ViewCutter, windows_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class DecodedVideo:
 
     Args:
         record: its properties.
-        rgb: (V x T, W, side_px, side_px, 3) uint8: all T windows of the first view, then those of the second, ...
+        pictures: (V x U, side_px, side_px, 3) uint8, each frame once: all U of the first view, then of the second, ...
+        places: (V x T, W) int64, which pictures make each window: all T windows of the first view, ...
         timestamps_s: (V x T,) float64, the mean moment of each window.
         spans_s: (V x T, 2) float64, the moments of its first and its last frame.
         decode_s: wall time of decoding.
@@ -67,7 +68,8 @@ class DecodedVideo:
     """
 
     record: VideoRecord
-    rgb: NDArray[np.uint8]
+    pictures: NDArray[np.uint8]
+    places: NDArray[np.int64]
     timestamps_s: NDArray[np.float64]
     spans_s: NDArray[np.float64]
     decode_s: float = 0.0
@@ -75,6 +77,11 @@ class DecodedVideo:
     fetch_s: float = 0.0
     fetched_bytes: int = 0
     cpu_reason: str = ""
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """The (V x T, W, side_px, side_px, 3) windows. Those that overlap are copied."""
+        return windows_of(self.pictures, self.places)
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def send_decoded(channel: socket.socket, connection: Connection, result: Decoded
         connection.send((result, None))
         return
     try:
-        file = _file_of(result.rgb)
+        file = _file_of(result.pictures)
     except (MemoryError, OSError) as error:
         said = getattr(error, "strerror", None) or error
         remedy = remedy_for(error, "Free memory, or use fewer frames or --workers")
@@ -102,7 +109,7 @@ def send_decoded(channel: socket.socket, connection: Connection, result: Decoded
         connection.send((Failure(result.record.id, result.record.location, "out_of_memory", lack), None))
         return
     with file:
-        connection.send((replace(result, rgb=result.rgb[:0]), result.rgb.shape))
+        connection.send((replace(result, pictures=result.pictures[:0]), result.pictures.shape))
         socket.send_fds(channel, [b"f"], [file.fileno()])
 
 
@@ -125,7 +132,8 @@ def receive_decoded(channel: socket.socket, connection: Connection) -> DecodedVi
         memory = mmap.mmap(descriptors[0], 0, flags=mmap.MAP_SHARED | populate, prot=mmap.PROT_READ)
     finally:
         os.close(descriptors[0])
-    decoded: DecodedVideo = replace(result, rgb=np.frombuffer(memory, dtype=np.uint8).reshape(shape))
+    pictures = np.frombuffer(memory, dtype=np.uint8).reshape(shape)
+    decoded: DecodedVideo = replace(result, pictures=pictures)
     return decoded
 
 

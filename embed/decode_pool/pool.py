@@ -301,4 +301,4 @@ class _Pass:
 
 
 def _waiting_bytes(video: DecodedVideo) -> int:
-    return max(video.rgb.nbytes, _LEAST_VIDEO_BYTES)
+    return max(video.pictures.nbytes, _LEAST_VIDEO_BYTES)

@@ -118,9 +118,11 @@ def _decode(video: Video, path: str, plan: DecodePlan, sparse_file: SparseFile |
     )
     fetch_s = sparse_file.waited_s if sparse_file else 0.0
     decode_s, cpu_s = time.monotonic() - started - fetch_s, time.process_time() - cpu_started
+    firsts = np.arange(len(plan.views))[:, None, None] * len(frames.pictures)
     return DecodedVideo(
         record,
-        rows_by_view(frames.rgb),
+        rows_by_view(frames.pictures),
+        (firsts + frames.places).reshape(-1, frames.places.shape[1]),
         np.tile(frames.timestamps_s, len(plan.views)),
         np.tile(frames.spans_s, (len(plan.views), 1)),
         decode_s,

@@ -25,6 +25,9 @@ from embed.store import Failure
 BeginEncoding = Callable[[NDArray[np.uint8]], PendingVectors]
 """(B, W, side_px, side_px, 3) uint8 -> (B, D) float32, at once or later."""
 
+_Window = tuple[NDArray[np.uint8], NDArray[np.int64]]
+"""A video's (U, side_px, side_px, 3) pictures, and which W of them make the window: put together in its batch only."""
+
 _MOST_PENDING = 3  # two batches that are computed or copied to the device, and one that is ready to follow
 
 
@@ -72,34 +75,46 @@ class EncodedVideo:
 
 def fill_batches(results: Iterable[DecodedVideo | Failure], batch_size: int) -> Generator[Batch | Failure]:
     """Yield full batches as soon as there are enough windows, and the rest at the end."""
-    windows: list[NDArray[np.uint8]] = []
+    windows: list[_Window] = []
     waiting: list[WaitingVideo] = []
     for result in results:
         if isinstance(result, Failure):
             yield result
             continue
-        is_new = differs_from_last(result.rgb)
-        windows.extend(result.rgb[index] for index in np.flatnonzero(is_new))
-        waiting.append(WaitingVideo(replace(result, rgb=np.empty(0, np.uint8)), np.cumsum(is_new) - 1))
+        is_new = differs_from_last(result.pictures, result.places)
+        windows.extend((result.pictures, result.places[index]) for index in np.flatnonzero(is_new))
+        waiting.append(WaitingVideo(replace(result, pictures=result.pictures[:0].copy()), np.cumsum(is_new) - 1))
         while len(windows) >= batch_size:
             yield _take_batch(windows, waiting, batch_size)
     if windows:
         yield _take_batch(windows, waiting, batch_size)
 
 
-def differs_from_last(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return (T,) bool: True for each window that differs from the one before.
+def differs_from_last(pictures: NDArray[np.uint8], places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (T,) bool: True for each window of pictures that differs from the one before.
 
-    >>> differs_from_last(np.array([[1], [1], [2], [1]], dtype=np.uint8)).tolist()
+    Args:
+        pictures: (U, ...) uint8.
+        places: (T, W) int64, which of them make each window.
+
+    >>> differs_from_last(np.array([[1], [1], [2]], dtype=np.uint8), np.array([[0], [1], [2], [0]])).tolist()
     [True, False, True, True]
     """
-    return np.array([index == 0 or not np.array_equal(rgb[index], rgb[index - 1]) for index in range(len(rgb))])
+
+    def are_equal(one: int, other: int) -> bool:
+        return one == other or np.array_equal(pictures[one], pictures[other])
+
+    rows = places.tolist()
+    pairs = zip(rows[1:], rows, strict=False)
+    return np.array([True, *(not all(map(are_equal, row, before)) for row, before in pairs)])
 
 
-def _take_batch(windows: list[NDArray[np.uint8]], waiting: list[WaitingVideo], batch_size: int) -> Batch:
+def _take_batch(windows: list[_Window], waiting: list[WaitingVideo], batch_size: int) -> Batch:
     taken = windows[:batch_size]
-    rgb = np.zeros((batch_size, *taken[0].shape), dtype=np.uint8)
-    np.stack(taken, out=rgb[: len(taken)])
+    pictures, places = taken[0]
+    rgb = np.zeros((batch_size, len(places), *pictures.shape[1:]), dtype=np.uint8)
+    for window, (pictures, places) in zip(rgb, taken, strict=False):
+        np.take(pictures, places, axis=0, out=window, mode="clip")  # other modes copy the window once more
     del windows[:batch_size]
     # The remaining windows belong to the last video only: a new video is added only when few windows remain.
     ended = tuple(waiting[:-1] if windows else waiting)

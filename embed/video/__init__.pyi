@@ -12,11 +12,11 @@ from .decoders import begins_in_doubt as begins_in_doubt
 from .decoding import (
     DecodeDevice as DecodeDevice,
     Decoder as Decoder,
-    Frames as Frames,
     frames_of as frames_of,
     read_frames as read_frames,
     shown_by_parts as shown_by_parts,
 )
+from .gathering import Frames as Frames, windows_of as windows_of
 from .nvdec import read_frames_by_nvdec as read_frames_by_nvdec, why_no_gpu as why_no_gpu
 from .opening import (
     open_container as open_container,

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from embed.errors import VideoError
 from embed.machine import counted
 from embed.video.decoders import PlanFailed, decoded_frames, decoder_for, opencv_threads
-from embed.video.gathering import GatheredPictures, Seen, are_first, stand_ins
+from embed.video.gathering import Frames, GatheredPictures, Seen, are_first, stand_ins
 from embed.video.opening import capture_options, open_video, refuse_playlist
 from embed.video.packet_feed import SEEK_BYTES, PacketFeed
 from embed.video.pictures import PictureReader
@@ -43,27 +43,6 @@ _MOST_DAMAGED = 0.5  # of the frames up to the last wanted one; beyond it, what 
 
 ShownFrame = tuple[int, NDArray[np.uint8]]
 """A frame's index on the timeline and its upright (H, W_px, 3) RGB pixels."""
-
-
-@dataclass(frozen=True)
-class Frames:
-    """The sampled frames of one video.
-
-    Args:
-        rgb: (T, W, H, W_px, 3) uint8, upright; if a cut was applied, (T, W, ...) of its results.
-        timestamps_s: (T,) float64, the mean moment of the W frames behind each vector, on the timeline's clock.
-        spans_s: (T, 2) float64, the moments of the first and the last of these frames.
-        timeline: the timeline that they were chosen from.
-        damaged_count: how many of the frames that were asked for do not decode, or are marked as damaged by FFmpeg,
-            which has then filled in what is missing. A frame that does not decode is replaced by the one before, and is
-            left out if that one is among the frames anyway.
-    """
-
-    rgb: NDArray[np.uint8]
-    timestamps_s: NDArray[np.float64]
-    spans_s: NDArray[np.float64]
-    timeline: Timeline
-    damaged_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -131,14 +110,16 @@ def frames_of(
     Returns:
         The frames; None if one of them does not come.
     """
-    pictures = GatheredPictures(indices)
-    gather = partial(_gather, pictures=pictures, preprocessing=preprocessing)
+    gathered = GatheredPictures(indices)
+    gather = partial(_gather, pictures=gathered, preprocessing=preprocessing)
     # One thread per decoder: decoding, colour conversion and resizing release the GIL.
     with ThreadPoolExecutor(len(shown), thread_name_prefix="decode-part") as pool:
         are_as_planned = list(pool.map(gather, shown))
-    rgb = pictures.rgb() if all(are_as_planned) else None
+    pictures = gathered.pictures() if all(are_as_planned) else None
+    if pictures is None:
+        return None
     moments_s = np.sort(timeline.timestamps_s[indices], axis=1)
-    return None if rgb is None else Frames(rgb, moments_s.mean(axis=1), moments_s[:, [0, -1]], timeline)
+    return Frames(pictures, gathered.places, moments_s.mean(axis=1), moments_s[:, [0, -1]], timeline)
 
 
 def _with_damage(path: str, frames: Frames, attempt: _Attempt, seen: Seen) -> Frames:
@@ -161,7 +142,8 @@ def _with_damage(path: str, frames: Frames, attempt: _Attempt, seen: Seen) -> Fr
         return frames
     keep = are_first(attempt.indices, asked)
     damaged_count = int(np.isin(asked, list(damaged)).any(axis=1).sum())
-    kept = {name: getattr(frames, name)[keep] for name in ("rgb", "timestamps_s", "spans_s")}
+    # What is left out repeats another window, so each picture is still at some place.
+    kept = {name: getattr(frames, name)[keep] for name in ("places", "timestamps_s", "spans_s")}
     return replace(frames, **kept, damaged_count=damaged_count)
 
 

@@ -1,6 +1,7 @@
 """The pictures of chosen frames, written into one array as they come, and what stands in for those that do not come.
 
 If they were kept apart and joined at the end, they would be in memory twice: an hour at five frames a second is 2.7 GB.
+A frame of several clips is kept once, beside its places in them.
 """
 
 from collections.abc import Collection
@@ -12,6 +13,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
+from embed.video.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The sampled frames of one video.
+
+    Args:
+        pictures: (U, H, W_px, 3) uint8, each frame once, upright; if a cut was applied, (U, ...) of its results.
+        places: (T, W) int64, which picture is at each place. Windows may overlap.
+        timestamps_s: (T,) float64, the mean moment of the W frames behind each vector, on the timeline's clock.
+        spans_s: (T, 2) float64, the moments of the first and the last of these frames.
+        timeline: the timeline that they were chosen from.
+        damaged_count: how many of the frames that were asked for do not decode, or are marked as damaged by FFmpeg,
+            which has then filled in what is missing. A frame that does not decode is replaced by the one before, and is
+            left out if that one is among the frames anyway.
+    """
+
+    pictures: NDArray[np.uint8]
+    places: NDArray[np.int64]
+    timestamps_s: NDArray[np.float64]
+    spans_s: NDArray[np.float64]
+    timeline: Timeline
+    damaged_count: int = 0
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """The (T, W, H, W_px, 3) windows, or (T, W, ...) cuts. Windows that overlap are copied."""
+        return windows_of(self.pictures, self.places)
 
 
 @final
@@ -20,14 +50,16 @@ class GatheredPictures:
 
     Args:
         indices: (T, W) int64 the wanted frames; one frame may be at several places.
+
+    Attributes:
+        places: (T, W) int64, which of the U pictures is at each place.
     """
 
     def __init__(self, indices: NDArray[np.int64]) -> None:
-        self._shape = indices.shape
-        self._places: dict[int, list[int]] = {}
-        for place, index in enumerate(indices.ravel().tolist()):
-            self._places.setdefault(index, []).append(place)
-        self._missing = set(self._places)
+        unique, places = np.unique(indices, return_inverse=True)
+        self.places: NDArray[np.int64] = places.reshape(indices.shape)
+        self._at = {index: at for at, index in enumerate(unique.tolist())}
+        self._missing = set(self._at)
         self._sizes: set[tuple[int, ...]] = set()
         self._rgb: NDArray[np.uint8] | None = None
         self._lock = Lock()
@@ -39,16 +71,12 @@ class GatheredPictures:
             self._sizes.add(picture.shape)
             if self._rgb is None:
                 # The views of a frame are stored apart, so that `embed.video.views.rows_by_view` has nothing to move.
-                self._rgb = np.empty((*picture.shape[:-3], self._count, *picture.shape[-3:]), dtype=np.uint8)
+                self._rgb = np.empty((*picture.shape[:-3], len(self._at), *picture.shape[-3:]), dtype=np.uint8)
             if len(self._sizes) == 1:
-                self._rgb[..., self._places[index], :, :, :] = picture[..., None, :, :, :]
+                self._rgb[..., self._at[index], :, :, :] = picture
 
-    @property
-    def _count(self) -> int:
-        return int(np.prod(self._shape))
-
-    def rgb(self) -> NDArray[np.uint8] | None:
-        """Return the (T, W, ..., H, W_px, 3) pictures; None if one has not come.
+    def pictures(self) -> NDArray[np.uint8] | None:
+        """Return the (U, ..., H, W_px, 3) pictures, each once, in the order of the frames; None if one has not come.
 
         Raises:
             VideoError: they differ in size (decode_error).
@@ -58,8 +86,18 @@ class GatheredPictures:
         if len(self._sizes) > 1:
             listed = ", ".join(f"{width_px}x{height_px}" for *_, height_px, width_px, _ in sorted(self._sizes))
             raise VideoError("decode_error", f"its pictures change size ({listed}). Set preprocessing to resize them")
-        rgb = self._rgb.reshape(*self._rgb.shape[:-4], *self._shape, *self._rgb.shape[-3:])
-        return np.moveaxis(rgb, (-5, -4), (0, 1))
+        return np.moveaxis(self._rgb, -4, 0)
+
+
+def windows_of(pictures: NDArray[np.uint8], places: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the (T, W, ...) pictures at (T, W) places; nothing is copied where each of the pictures is one window.
+
+    >>> windows_of(np.array([7, 8, 9], dtype=np.uint8), np.array([[0, 1], [1, 2]])).tolist()
+    [[7, 8], [8, 9]]
+    """
+    if np.array_equal(places, np.arange(len(pictures))[:, None]):
+        return pictures[:, None]
+    return pictures[places]
 
 
 @dataclass

@@ -18,7 +18,8 @@ import numpy as np
 
 from embed.errors import VideoError
 from embed.video.decoders import has_alpha_beside
-from embed.video.decoding import Frames, ShownFrame, frames_of, shown_by_plan, shown_in_order
+from embed.video.decoding import ShownFrame, frames_of, shown_by_plan, shown_in_order
+from embed.video.gathering import Frames
 from embed.video.opening import open_video
 from embed.video.pictures import PLANES_OF, PictureReader
 from embed.video.planning import plan_packets

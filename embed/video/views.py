@@ -93,13 +93,13 @@ def check_views(views: tuple[str, ...]) -> None:
 
 
 def rows_by_view(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return pixels in the order of storage: (T, W, V, side_px, side_px, 3) -> (V x T, W, side_px, side_px, 3).
+    """Return pixels in the order of storage: (U, V, side_px, side_px, 3) -> (V x U, side_px, side_px, 3).
 
-    >>> rgb = np.zeros((2, 1, 3, 1, 1, 3), dtype=np.uint8)
+    >>> rgb = np.zeros((2, 3, 1, 1, 3), dtype=np.uint8)
     >>> rgb[1] = 10
-    >>> rgb[:, :, 2] += 2
-    >>> rows_by_view(rgb)[:, 0, 0, 0, 0].tolist()
+    >>> rgb[:, 2] += 2
+    >>> rows_by_view(rgb)[:, 0, 0, 0].tolist()
     [0, 10, 0, 10, 2, 12]
     """
-    moved = np.moveaxis(rgb, 2, 0)
+    moved = np.moveaxis(rgb, 1, 0)
     return np.ascontiguousarray(moved).reshape(-1, *moved.shape[2:])

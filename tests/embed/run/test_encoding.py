@@ -18,8 +18,25 @@ BATCH_SIZE = 4
 
 def video(name: str, levels: list[int]) -> DecodedVideo:
     """A video of 2 x 2 pixels. `levels` are the brightness of its frames."""
-    rgb = np.array(levels, dtype=np.uint8)[:, None, None, None, None] * np.ones((1, 1, 2, 2, 3), dtype=np.uint8)
-    return DecodedVideo(VideoRecord(name), rgb, np.arange(len(levels), dtype=np.float64), np.zeros((len(levels), 2)))
+    places = np.arange(len(levels))[:, None]
+    return DecodedVideo(
+        VideoRecord(name), grey(levels), places, np.arange(len(levels), dtype=np.float64), np.zeros((len(levels), 2))
+    )
+
+
+def grey(levels: list[int]) -> NDArray[np.uint8]:
+    return np.array(levels, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), dtype=np.uint8)
+
+
+def test_clips_that_share_frames_are_put_together_in_their_batch() -> None:
+    places = np.array([[0, 1], [1, 2], [2, 3], [3, 4]])
+    clips = DecodedVideo(VideoRecord("a"), grey([1, 2, 3, 3, 3]), places, np.zeros(4), np.zeros((4, 2)))
+
+    batches = [item for item in fill_batches([clips], 2) if isinstance(item, Batch)]
+
+    # The last clip has other frames than the one before, but the same pixels: it is not encoded.
+    assert [batch.rgb[..., 0, 0, 0].tolist() for batch in batches] == [[[1, 2], [2, 3]], [[3, 3], [0, 0]]]
+    assert batches[-1].ended[0].window_of.tolist() == [0, 1, 2, 2]
 
 
 class Counting:

@@ -15,7 +15,8 @@ from embed.store.records import Failure, VideoRecord
 
 def test_one_object_per_video_is_appended_to_the_file(tmp_path: Path) -> None:
     record = VideoRecord("a", "/a.mp4", duration_s=2.0)
-    decoded = DecodedVideo(record, np.empty(0, np.uint8), np.zeros(3), np.zeros((3, 2)), decode_s=0.5)
+    nothing, places = np.empty(0, np.uint8), np.zeros((3, 1), np.int64)
+    decoded = DecodedVideo(record, nothing, places, np.zeros(3), np.zeros((3, 2)), decode_s=0.5)
     with RunLog(tmp_path / "run.jsonl") as log:
         log.embedded(EncodedVideo(decoded, np.zeros((3, 10), np.float32), encoded_count=2))
     with RunLog(tmp_path / "run.jsonl") as log:

@@ -1,5 +1,6 @@
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from embed.errors import VideoError
+from embed.video.clip_sampling import Clips
 from embed.video.decoding import Decoder, decodable_timeline, read_frames
 from embed.video.preprocessing import Preprocessing
 from embed.video.sampling import FramesPerSecond, KeyFrames, UniformFrames
@@ -190,11 +192,13 @@ def test_preprocessing_is_applied_to_each_frame(tmp_path: Path) -> None:
     assert frames.rgb.shape == (2, 1, 64, 64, 3)
 
 
-def test_frames_are_held_in_memory_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rule", [UniformFrames(300), Clips(16, 1, 150)], ids=["frames", "clips that overlap"])
+def test_frames_are_held_in_memory_once(tmp_path: Path, rule: UniformFrames | Clips) -> None:
     path = str(write_video(tmp_path / "a.mp4", 300))
     cutter = ViewCutter(SMALL_SQUARE, ("whole", "whole-mirrored"))
-    rgb, peak_bytes = traced(lambda: rows_by_view(read_frames(path, UniformFrames(300), cutter, thread_count=2).rgb))
-    assert rgb.shape == (600, 1, 64, 64, 3)
+    read = partial(read_frames, path, preprocessing=cutter, thread_count=2)
+    rgb, peak_bytes = traced(lambda: rows_by_view(read(sampling=rule).pictures))
+    assert rgb.shape == (600, 64, 64, 3)
     assert peak_bytes < 1.3 * rgb.nbytes
 
 
