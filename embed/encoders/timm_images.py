@@ -20,7 +20,7 @@ from embed.encoders.checkpoints import put_tensors, read_tensors
 from embed.encoders.contract import Encoder
 from embed.encoders.hub import cache_only, why_no_downloads
 from embed.encoders.loading import resolve_device
-from embed.encoders.torch_encoder import TorchModel, default_precision, hash_module
+from embed.encoders.torch_encoder import TorchModel, default_precision, hash_module, refuse_int8
 from embed.encoders.torchvision_operators import declare_missing_operators
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.store import EncoderIdentity, Precision
@@ -48,11 +48,7 @@ def load(
     Raises:
         EncoderError, WeightsUnavailable: as for `build`.
     """
-    if precision == "int8":
-        raise EncoderError(
-            f"{model} has no int8 form: only the vision transformers of open_clip (ViT-...) have one. "
-            "Use --precision float32 or bfloat16."
-        )
+    refuse_int8(model, precision)
     device = resolve_device(device)
     return build(model, pretrained=pretrained).on(device, precision or default_precision(device))
 

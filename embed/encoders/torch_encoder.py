@@ -213,6 +213,15 @@ def apply_precision(identity: EncoderIdentity, model: nn.Module) -> None:
                 module.to(torch.bfloat16)
 
 
+def refuse_int8(model: str, precision: Precision | None) -> None:
+    """Raise EncoderError for int8, of a model that has no such form."""
+    if precision == "int8":
+        raise EncoderError(
+            f"{model} has no int8 form: only the vision transformers of open_clip (ViT-...) have one. "
+            "Use --precision float32 or bfloat16."
+        )
+
+
 def default_precision(device: str) -> Precision:
     """Return bfloat16 for a GPU that computes in it, else float32."""
     is_quick = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -23,7 +23,7 @@ from embed.encoders.checkpoints import download, put_tensors, read_tensors
 from embed.encoders.contract import Encoder
 from embed.encoders.kinetics_models import DEFAULT_WINDOW, KINETICS_MODELS
 from embed.encoders.loading import resolve_device
-from embed.encoders.torch_encoder import TorchModel, default_precision, hash_module
+from embed.encoders.torch_encoder import TorchModel, default_precision, hash_module, refuse_int8
 from embed.encoders.torchvision_operators import declare_missing_operators
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.machine import counted
@@ -51,11 +51,7 @@ def load(
         EncoderError: as for `build`; or `precision` is int8.
         WeightsUnavailable: as for `build`.
     """
-    if precision == "int8":
-        raise EncoderError(
-            f"{model} has no int8 form: only the vision transformers of open_clip (ViT-...) have one. "
-            "Use --precision float32 or bfloat16."
-        )
+    refuse_int8(model, precision)
     device = resolve_device(device)
     return build(model, pretrained=pretrained, window=window).on(device, precision or default_precision(device))
 

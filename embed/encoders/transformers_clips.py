@@ -25,7 +25,7 @@ from embed.encoders.clip_pixels import preprocessing_of
 from embed.encoders.clip_texts import ClipTextEncoder, TextTower
 from embed.encoders.contract import Encoder
 from embed.encoders.loading import resolve_device
-from embed.encoders.torch_encoder import TorchModel, default_precision, hash_module
+from embed.encoders.torch_encoder import TorchModel, default_precision, hash_module, refuse_int8
 from embed.errors import EncoderError
 from embed.machine import counted
 from embed.store import EncoderIdentity, Precision
@@ -55,11 +55,7 @@ def load(
         EncoderError: as for `build`; or `precision` is int8.
         WeightsUnavailable: as for `build`.
     """
-    if precision == "int8":
-        raise EncoderError(
-            f"{model} has no int8 form: only the vision transformers of open_clip (ViT-...) have one. "
-            "Use --precision float32 or bfloat16."
-        )
+    refuse_int8(model, precision)
     device = resolve_device(device)
     built = _built(model, pretrained, window)
     clips = built.model.on(device, precision or default_precision(device))
