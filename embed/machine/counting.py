@@ -24,7 +24,7 @@ def size_text(size_bytes: int) -> str:
     >>> size_text(900), size_text(45_678), size_text(12_345_678), size_text(3_456_789_012)
     ('900 bytes', '45.7 KB', '12.3 MB', '3.5 GB')
     """
-    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "KB")):
+    for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "KB")):
         if size_bytes >= unit:
             return f"{size_bytes / unit:,.1f} {name}"
     return counted(size_bytes, "byte")

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embed.errors import StoreError
-from embed.machine import counted, real_path
+from embed.machine import counted, real_path, size_text
 from embed.sources import Video
 from embed.store import EmbeddingStore, Provenance, is_sharded, is_store
 from embed.video import Sampling
 
 _NUMBER_BYTES = 2  # float16
-_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 @dataclass(frozen=True)
@@ -47,14 +46,14 @@ class Space:
         shape = " x ".join(f"{length:,}" for length in encoder.shape)
         thing = "frame" if encoder.window == 1 else "clip"
         each = (
-            f"What enters {encoder.stop_before} of {encoder.model} takes {bytes_text(self.row_bytes)} a {thing}: "
+            f"What enters {encoder.stop_before} of {encoder.model} takes {size_text(self.row_bytes)} a {thing}: "
             f"{shape} numbers of float16."
         )
         if self.most_bytes is None or self.most_rows is None:
             return f"{each} How many {thing}s the videos have, decoding will tell."
         rows = counted(self.video_count * self.most_rows, thing)
         return (
-            f"{each} {counted(self.video_count, 'video')} with at most {rows} take up to {bytes_text(self.most_bytes)}."
+            f"{each} {counted(self.video_count, 'video')} with at most {rows} take up to {size_text(self.most_bytes)}."
         )
 
 
@@ -94,22 +93,6 @@ def _refuse_full_disk(space: Space, store: str | Path) -> None:
         "shards, which does not."
     )
     raise StoreError(
-        f"{space} The disk of {store} has {bytes_text(free)} left.{twice if copies > 1 else ''} Embed fewer clips of "
+        f"{space} The disk of {store} has {size_text(free)} left.{twice if copies > 1 else ''} Embed fewer clips of "
         "each video, stop before a later block, or name a store on a larger disk with -o."
     )
-
-
-def bytes_text(count: int) -> str:
-    """Return a number of bytes in words.
-
-    >>> bytes_text(603_648)
-    '604 kB'
-    >>> bytes_text(2_500_000_000)
-    '2.5 GB'
-    >>> bytes_text(12)
-    '12 bytes'
-    """
-    for size, unit in _UNITS:
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return counted(count, "byte")

@@ -110,8 +110,8 @@ def test_the_space_is_told_once_before_any_is_taken(folder: Path, tmp_path: Path
     seen: list[Progress] = []
     embed_videos([folder], tmp_path / "s.h5", CONFIG, encoder=encoder, on_progress=seen.append)
     assert seen[0].note == (
-        "What enters features.2 of small takes 1.02 kB a clip: 2 x 4 x 4 x 16 numbers of float16. 3 videos with at "
-        "most 6 clips take up to 6.14 kB."
+        "What enters features.2 of small takes 1.0 KB a clip: 2 x 4 x 4 x 16 numbers of float16. 3 videos with at "
+        "most 6 clips take up to 6.1 KB."
     )
     assert seen[0].frames == 0
     assert not any(progress.note for progress in seen[1:])
