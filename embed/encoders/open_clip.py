@@ -8,8 +8,9 @@ Source: https://github.com/mlfoundations/open_clip; CLIP, Radford et al. 2021, h
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, final
@@ -22,7 +23,7 @@ from embed.encoders.catalogue import default_tag
 from embed.encoders.contract import PendingVectors, TextEncoder
 from embed.encoders.hub import cache_only, why_no_downloads
 from embed.encoders.loading import find_near, resolve_device
-from embed.encoders.torch_encoder import TorchEncoder, apply_precision, default_precision, hash_module
+from embed.encoders.torch_encoder import TorchEncoder, TorchModel, apply_precision, default_precision, hash_module
 from embed.encoders.torchvision_operators import declare_missing_operators
 from embed.errors import EncoderError, WeightsUnavailable
 from embed.store import EncoderIdentity, Precision
@@ -84,25 +85,55 @@ def load(
         EncoderError: open_clip has no such model or tag.
         WeightsUnavailable: the weights cannot be downloaded, or the file is not a checkpoint of this model.
     """
-    declare_missing_operators()
-    import open_clip
-
     _check_names(model, pretrained)
     device = resolve_device(device)
     network, tag = _build(model, pretrained)
-    config = open_clip.get_model_preprocess_cfg(network)
-    identity = EncoderIdentity(
+    identity = replace(_identity(model, tag, network), precision=precision or default_precision(device))
+    apply_precision(identity, network.visual)
+    return ClipEncoder(TorchEncoder(identity, network, network.encode_image, device=device), network, device)
+
+
+def build(model: str, *, pretrained: str | None = None) -> TorchModel:
+    """Build the image tower of a model.
+
+    Args:
+        model: as for `load`.
+        pretrained: as for `load`.
+
+    Raises:
+        EncoderError: as for `load`.
+        WeightsUnavailable: as for `load`.
+    """
+    _check_names(model, pretrained)
+    network, tag = _build(model, pretrained)
+    tower = network.visual.eval()
+    return TorchModel(_identity(model, tag, network), tower, tower.forward)
+
+
+def outline(identity: EncoderIdentity, _: Mapping[str, Any]) -> TorchModel:
+    """Build the network of `build` without a checkpoint. Its weights are not set: they must be replaced."""
+    declare_missing_operators()
+    import open_clip
+
+    with _quiet():
+        network = open_clip.create_model(identity.model, force_quick_gelu=identity.activation == "quick_gelu")
+    tower = network.visual.eval()
+    return TorchModel(identity, tower, tower.forward)
+
+
+def _identity(model: str, tag: str, network: Any) -> EncoderIdentity:
+    """Return the identity of an image tower in float32."""
+    import open_clip
+
+    return EncoderIdentity(
         family="open_clip",
         model=model,
         pretrained=tag,
         weights_sha256=hash_module(network.visual),
         dimension=_dimension(network),
         activation=_activation(network),
-        precision=precision or default_precision(device),
-        preprocessing=_preprocessing(config),
+        preprocessing=_preprocessing(open_clip.get_model_preprocess_cfg(network)),
     )
-    apply_precision(identity, network.visual)
-    return ClipEncoder(TorchEncoder(identity, network, network.encode_image, device=device), network, device)
 
 
 def load_tokenizer(model: str) -> Callable[[list[str]], torch.Tensor]:
@@ -128,6 +159,7 @@ def load_tokenizer(model: str) -> Callable[[list[str]], torch.Tensor]:
 
 
 def _check_names(model: str, pretrained: str | None) -> None:
+    declare_missing_operators()
     import open_clip
 
     if model.startswith(_HUB_PREFIXES):
