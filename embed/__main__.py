@@ -9,7 +9,7 @@ COMMANDS = {
     "inspect-embeddings": ("embed.cli", "Show what is in a store; verify, merge or repair it."),
     "fit-pca": ("embed.cli", "Fit a PCA to the vectors of a store, to make them shorter."),
     "reduce-store": ("embed.cli", "Make a smaller store: shorter vectors, or one byte each."),
-    "join-stores": ("embed.cli", "Put the vectors of several encoders side by side, for one head."),
+    "join-stores": ("embed.cli", "Put vectors of several encoders side by side."),
     "import-yt8m": ("embed.cli", "Import YouTube-8M's TFRecords into a store."),
     "export-yt8m": ("embed.cli", "Write a store as TFRecords of YouTube-8M."),
 }

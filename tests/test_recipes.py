@@ -111,6 +111,7 @@ def records(tmp_path: Path) -> Path:
     return write_frames(tmp_path / "train00.tfrecord", made)
 
 
+@pytest.mark.nightly
 def test_video_backbones_are_fine_tuned_from_stored_activations(videos: Path, tmp_path: Path) -> None:
     declare_missing_operators()
     models = pytest.importorskip("torchvision.models.video")
@@ -134,6 +135,7 @@ def test_video_backbones_are_fine_tuned_from_stored_activations(videos: Path, tm
     assert (tmp_path / "out/dataset").is_dir()
 
 
+@pytest.mark.nightly
 def test_videomae_is_fine_tuned_with_and_without_mixup(videos: Path, tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     checkpoint = save_model("videomae", tmp_path / "videomae")
