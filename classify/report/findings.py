@@ -27,6 +27,9 @@ from classify.training import open_videos
 from classify.training_report import TrainingReport
 from embed.store import EmbeddingStore
 
+_MOST_DIMENSIONS = 8_192  # beyond, vectors are activations, on which a regression takes minutes
+_SHORT = 1_024
+
 GrabFrames = Callable[[str], Sequence[NDArray[np.uint8]]]
 """Takes a video's location and returns a few of its frames, (H, W_px, 3) RGB; none if it can no longer be read."""
 
@@ -59,7 +62,7 @@ class Findings:
         split: their parts.
         probabilities: (N, C).
         given: (N, C) bool, the labels that the head gives.
-        means: (N, D) mean vectors.
+        means: (N, D) mean vectors; of activations, `shorten_vectors` of them.
         locations: (N,) where the videos were read from.
         grab_frames: reads frames of a location.
     """
@@ -126,7 +129,7 @@ class Findings:
             split=split,
             probabilities=probabilities,
             given=report.classifier.decide(probabilities),
-            means=mean_vectors(videos).astype(np.float32),
+            means=shorten_vectors(mean_vectors(videos).astype(np.float32)),
             locations=tuple(store.video(video_id).location for video_id in table.ids),
             grab_frames=grab_frames,
         )
@@ -157,3 +160,19 @@ class Findings:
         """Return the labels that the head gives a video, each with its probability: "hug 83%, kick 60%"."""
         given = np.flatnonzero(self.given[video])
         return ", ".join(f"{self.table.names[c]} {self.probabilities[video, c]:.0%}" for c in given) or "nothing"
+
+
+def shorten_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return vectors that are short enough for a map and a regression, at about the same distances.
+
+    Args:
+        vectors: (N, D). Up to 8,192 dimensions they stay as they are; longer ones are projected at random to 1,024.
+
+    Source: very sparse random projections, Li et al. 2006, as in scikit-learn's `SparseRandomProjection`.
+    """
+    if vectors.shape[1] <= _MOST_DIMENSIONS:
+        return vectors
+    from sklearn.random_projection import SparseRandomProjection
+
+    shortened: NDArray[np.float32] = SparseRandomProjection(_SHORT, random_state=0).fit_transform(vectors)
+    return shortened
