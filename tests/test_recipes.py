@@ -56,6 +56,7 @@ def test_every_recipe_says_how_it_is_used_and_stops_at_the_first_failure() -> No
         assert "\nset -euo pipefail\n" in text
 
 
+@pytest.mark.nightly
 def test_a_list_of_youtube_topics_becomes_six_heads_and_their_comparison(videos: Path, tmp_path: Path) -> None:
     clips = sorted(videos.glob("*/*"))
     with (tmp_path / "list.csv").open("w", newline="") as file:
