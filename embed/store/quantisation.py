@@ -100,8 +100,8 @@ def nearest_codes(values: NDArray[np.floating]) -> NDArray[np.uint8]:
 def dequantise(codes: NDArray[np.uint8]) -> NDArray[np.float16]:
     """Return the value of each code, rounded to float16, in the same shape. `DECODED` has them in full.
 
-    >>> dequantise(np.array([0, 128, 255], dtype=np.uint8))
-    array([-1.992 ,  0.0156,  2.008 ], dtype=float16)
+    >>> dequantise(np.array([0, 128, 255], dtype=np.uint8)).astype(float).round(3).tolist()
+    [-1.992, 0.016, 2.008]
     """
     values = np.empty(codes.shape, np.float16)
     flat, filled = np.ravel(codes), values.reshape(-1)
