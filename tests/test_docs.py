@@ -43,6 +43,8 @@ def text_of(path: Path) -> str:
 
 
 RUNNING = [page for page in GUIDES if BLOCK.search(text_of(page))]
+LONG = {"start", "comparing", "report", "onnx", "reducing", "labels-and-splits", "joining"}
+"""Pages whose blocks take 10 to 60 s, and whose commands the README and the commands' own tests run always."""
 
 
 def blocks_of(page: Path) -> list[tuple[str, str]]:
@@ -119,7 +121,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", RUNNING, ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.nightly] * (page.stem in LONG)) for page in RUNNING],
+    ids=map(name_of, RUNNING),
+)
 def test_the_marked_blocks_run_one_after_another(page: Path, folder: Path) -> None:
     bash = ["bash", "-euo", "pipefail", "-c"]
     shells = {"bash": bash, "console": bash, "python": [sys.executable, "-c"]}

@@ -52,6 +52,7 @@ def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Execute:
     return run
 
 
+@pytest.mark.nightly  # the first steps, below, run always
 def test_every_cell_of_the_experiments_runs(make_clips: Callable[..., Path], execute: Execute) -> None:
     notebook = nbformat.read(EXPERIMENTS, as_version=4)
 

@@ -14,6 +14,8 @@ VARIANTS = ";".join([WINDOWS, CHANGES, SEEDS, "timestamps as positions", "8 fram
 
 SIZE = "--arch linear,motion --folds 2 --seeds 2 --epochs 60 --jobs 1"
 
+pytestmark = pytest.mark.nightly
+
 
 @pytest.fixture
 def rows(make_store: Callable[..., Path], tmp_path: Path) -> dict[tuple[str, str], dict[str, str]]:

@@ -9,6 +9,8 @@ import pytest
 from tests.media import write_video
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark_accuracy.py"
+
+pytestmark = pytest.mark.nightly
 TINY = "--frames-count 2 --arch motion,auto --mixup 0.4 --folds 2 --seeds 2 --first-seed 7 --budget 0.2 --jobs 1"
 
 Table = dict[tuple[str, str], dict[str, str]]

@@ -31,18 +31,21 @@ def peaks_mb(text: str, table: str) -> list[float]:
     return [float(row["peak memory, MB"].replace(",", "")) for row in rows_of(text, table)]
 
 
+@pytest.mark.nightly
 def test_all_systems_are_measured_on_the_same_number_of_frames(printed: str) -> None:
     rows = rows_of(printed, "videos x frames")
     assert [(row["system"], row["vectors"]) for row in rows] == [("framehead", "8"), ("loop", "8")]
     assert float(rows[0]["encode CPU, s"]) > 0
 
 
+@pytest.mark.nightly
 def test_an_absent_system_is_named_with_the_option_that_adds_it(printed: str) -> None:
     assert (
         "clip-video-encode is left out: use --clip-video-encode to name the folder in which it is installed" in printed
     )
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux reports this memory")
 def test_a_ten_times_longer_video_takes_no_more_memory(printed: str) -> None:
     short, long = peaks_mb(printed, "96p H.264")

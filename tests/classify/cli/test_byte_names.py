@@ -45,6 +45,7 @@ def labels_in(path: Path, column: str) -> dict[str, str]:
         return {row["id"]: row[column] for row in csv.DictReader(file)}
 
 
+@pytest.mark.nightly
 def test_names_that_are_no_utf_8_go_through_all_commands_byte_by_byte(command: Words, tmp_path: Path) -> None:
     command("embed-videos", "v", *LITE0, "-o", "e.h5")
     command("describe-dataset", "e.h5", "-o", "about")

@@ -108,16 +108,16 @@ def check_is_refused_or_repaired(path: Path) -> None:
 
 
 DAMAGE = [
-    *(pytest.param(flip_blocks, first, id=f"every 64th block from block {first}") for first in (0, 7, 40, 63)),
-    *(pytest.param(flip_bits, seed, id=f"some bits, seed {seed}") for seed in range(6)),
-    *(pytest.param(zero_pages, seed, id=f"zeroed pages, seed {seed}") for seed in range(3)),
-    *(pytest.param(cut, seed, id=f"cut off, seed {seed}") for seed in range(3)),
+    *(pytest.param(flip_blocks, first, id=f"every 64th block from block {first}") for first in (0, 40)),
+    *(pytest.param(flip_bits, seed, id=f"some bits, seed {seed}") for seed in range(3)),
+    *(pytest.param(zero_pages, seed, id=f"zeroed pages, seed {seed}") for seed in range(2)),
+    *(pytest.param(cut, seed, id=f"cut off, seed {seed}") for seed in range(2)),
 ]
 MUCH_DAMAGE = [
     *(pytest.param(flip_blocks, first, id=f"every 64th block from block {first}") for first in range(64)),
-    *(pytest.param(flip_bits, seed, id=f"some bits, seed {seed}") for seed in range(6, 206)),
-    *(pytest.param(zero_pages, seed, id=f"zeroed pages, seed {seed}") for seed in range(3, 53)),
-    *(pytest.param(cut, seed, id=f"cut off, seed {seed}") for seed in range(3, 53)),
+    *(pytest.param(flip_bits, seed, id=f"some bits, seed {seed}") for seed in range(3, 206)),
+    *(pytest.param(zero_pages, seed, id=f"zeroed pages, seed {seed}") for seed in range(2, 53)),
+    *(pytest.param(cut, seed, id=f"cut off, seed {seed}") for seed in range(2, 53)),
 ]
 
 
