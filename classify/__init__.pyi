@@ -55,6 +55,13 @@ from .measures import (
     measure as measure,
     rank as rank,
 )
+from .moments import (
+    Evidence as Evidence,
+    Moment as Moment,
+    find_evidence as find_evidence,
+    read_evidence as read_evidence,
+    spans_of as spans_of,
+)
 from .report import (
     describe_dataset as describe_dataset,
     log_training as log_training,

@@ -37,7 +37,7 @@ FLOORS = {
         {"data", "heads"},
         {"measures"},
         {"training"},
-        {"comparison"},
+        {"comparison", "moments"},
         {"classifier"},
         {"training_report"},
         {"experiment", "evaluation"},

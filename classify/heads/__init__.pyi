@@ -8,7 +8,9 @@ from .blocks import (
     thin_batch as thin_batch,
 )
 from .contract import (
+    AttendingHead as AttendingHead,
     BatchSelectingHead as BatchSelectingHead,
+    FramewiseHead as FramewiseHead,
     Head as Head,
     HeadBuilder as HeadBuilder,
     LinearPoolingHead as LinearPoolingHead,

@@ -42,10 +42,19 @@ class AttentionHead(nn.Module):
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """Return logits (B, C) of vectors (B, T, D) where `mask` (B, T) is True."""
-        normed = functional.layer_norm(clear_padding(vectors, mask), vectors.shape[-1:], eps=self.norm.eps)
-        # The shift adds the same number to all scores of a query, which changes no weight.
-        scores = (normed @ (self.query * self.norm.weight).T).masked_fill(~mask.unsqueeze(-1), float("-inf"))
-        seen = scores.softmax(dim=1).transpose(1, 2) @ normed * self.norm.weight + self.norm.bias
+        normed, weights = self._attend(vectors, mask)
+        seen = weights.transpose(1, 2) @ normed * self.norm.weight + self.norm.bias
         values = (seen.transpose(0, 1) @ self.values).transpose(0, 1)  # (B, 8, D / 8): each head's own projection
         logits: Tensor = self.linear(self.out(values.flatten(1)))
         return logits
+
+    def weigh(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Return the share of the attention that each vector has, (B, T): the mean over the 8 attention heads."""
+        return self._attend(vectors, mask)[1].mean(dim=2)
+
+    def _attend(self, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the normed vectors (B, T, D) without the norm's scale and shift, and their weights (B, T, 8)."""
+        normed = functional.layer_norm(clear_padding(vectors, mask), vectors.shape[-1:], eps=self.norm.eps)
+        # The shift adds the same number to all scores of a query, which changes no weight.
+        scores = (normed @ (self.query * self.norm.weight).T).masked_fill(~mask.unsqueeze(-1), float("-inf"))
+        return normed, scores.softmax(dim=1)

@@ -48,6 +48,11 @@ class AverageHead(nn.Module):
         return any(member.is_timed for member in self._members)
 
     @property
+    def shares(self) -> list[tuple[StandardisedHead, float]]:
+        """The members, each with its share in the mean."""
+        return [(member, math.exp(share)) for member, share in zip(self._members, self._shares, strict=True)]
+
+    @property
     def _members(self) -> list[StandardisedHead]:
         return [member for member in self.members if isinstance(member, StandardisedHead)]
 

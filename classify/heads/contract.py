@@ -154,6 +154,34 @@ class LinearPoolingHead(PoolingHead, Protocol):
 
 
 @runtime_checkable
+class FramewiseHead(Head, Protocol):
+    """A head that adds up its vectors. So it is known exactly what each moment of a video adds (`classify.moments`).
+
+    A `LinearPoolingHead` that is also a `MeanPoolingHead` is one without saying so.
+    """
+
+    @property
+    def is_framewise(self) -> bool:
+        """True if the logits of a video are the mean of the logits that each of its vectors has alone."""
+
+
+@runtime_checkable
+class AttendingHead(Head, Protocol):
+    """A head that pools by attention, and says how much it looks at each vector (`classify.moments`)."""
+
+    def weigh(self, vectors: Tensor, mask: Tensor, /) -> Tensor:
+        """Return how much of the attention each vector has.
+
+        Args:
+            vectors: (B, T, D) float32.
+            mask: (B, T) bool, True where a vector is real.
+
+        Returns:
+            (B, T) float32, 0 or more, with a sum of 1 over each video; 0 where `mask` is False.
+        """
+
+
+@runtime_checkable
 class PretrainedHead(Head, Protocol):
     """A head whose first weights come from elsewhere. It takes vectors as a store has them, not standardised."""
 

@@ -39,6 +39,8 @@ class LastBlockHead(nn.Module):
         HeadError: the rest takes activations of another length.
     """
 
+    is_framewise = True
+
     def __init__(self, dimension: int, class_count: int, *, tail: str, dropout: float = DROPOUT) -> None:
         super().__init__()
         self._described = tail

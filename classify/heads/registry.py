@@ -10,7 +10,9 @@ from classify.errors import HeadError
 from classify.heads.attention import AttentionHead
 from classify.heads.clip4clip import Clip4ClipHead, Clip4ClipLstmHead, Clip4ClipMeanHead
 from classify.heads.contract import (
+    AttendingHead,
     BatchSelectingHead,
+    FramewiseHead,
     HeadBuilder,
     LinearPoolingHead,
     MeanPoolingHead,
@@ -69,6 +71,8 @@ _LINEAR_POOLING: tuple[type[LinearPoolingHead], ...] = (
 _POOLING: tuple[type[PoolingHead], ...] = (*_MEAN_POOLING, *_LINEAR_POOLING)
 _SELECTING: tuple[type[SelectingHead], ...] = (RandomFrameHead, DbofHead)
 _BATCH_SELECTING: tuple[type[BatchSelectingHead], ...] = (DbofHead,)
+_FRAMEWISE: tuple[type[FramewiseHead], ...] = (LastBlockHead,)
+_ATTENDING: tuple[type[AttendingHead], ...] = (AttentionHead,)
 _TIMED: tuple[type[TimedHead], ...] = (TransformerHead, Clip4ClipHead)
 
 

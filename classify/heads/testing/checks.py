@@ -66,6 +66,8 @@ HEAD_CHECKS: tuple[HeadCheck, ...] = tuple(
         optional_rules.classifies_what_it_pools,
         optional_rules.pools_the_mean_if_it_says_so,
         optional_rules.is_linear_if_it_says_so,
+        optional_rules.is_framewise_if_it_says_so,
+        optional_rules.weighs_real_vectors_only,
     )
 )
 """All checks, from the simplest to the most special."""

@@ -112,6 +112,39 @@ def is_linear_if_it_says_so(subject: Subject) -> None:
     )
 
 
+def is_framewise_if_it_says_so(subject: Subject) -> None:
+    """Require that the logits of a `FramewiseHead` are the mean of those of each vector alone."""
+    if not subject.abilities.is_framewise:
+        return
+    vectors, mask = subject.batch()
+    for logits, rows, is_real in zip(subject.logits(vectors, mask), vectors, mask, strict=True):
+        alone = rows[is_real].unsqueeze(1)
+        require_close(
+            subject.logits(alone, torch.ones(alone.shape[:2], dtype=torch.bool)).mean(dim=0),
+            logits,
+            "Its is_framewise is True, but the logits of a video are not the mean of the logits that each of its "
+            "vectors has alone. Remove is_framewise.",
+        )
+
+
+def weighs_real_vectors_only(subject: Subject) -> None:
+    """Require that `weigh` shares out 1 among the real vectors of each video."""
+    attending = subject.abilities.attending
+    if attending is None:
+        return
+    vectors, mask = subject.batch()
+    weights = attending.weigh(vectors, mask)
+    require(
+        isinstance(weights, Tensor)
+        and weights.shape == mask.shape
+        and bool((weights >= 0).all())
+        and not weights[~mask].any()
+        and torch.allclose(weights.sum(dim=1), torch.ones(len(mask)), atol=1e-5),
+        "Its method weigh does not return shares (B, T) that add up to 1 over the real vectors of each video, and are "
+        "0 in padding. Return that, or rename weigh.",
+    )
+
+
 def _rows_of_videos(subject: Subject) -> list[Tensor]:
     """Return the vectors (T, D) of each long video."""
     return [rows[is_real] for rows, is_real in zip(*subject.batch(_LONG), strict=True)]

@@ -21,6 +21,8 @@ _SIGNATURES = {
     "is_timed": "is_timed",
     "pools_mean": "pools_mean",
     "is_linear": "is_linear",
+    "is_framewise": "is_framewise",
+    "weigh": "weigh(vectors, mask) -> weights",
 }
 _NEEDS = {
     "select_batch": "select",

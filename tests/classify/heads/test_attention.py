@@ -21,6 +21,7 @@ def test_the_short_cut_equals_torchs_attention_with_keys_and_values_of_every_vec
     vectors, mask = torch.randn(B, T, D), torch.arange(T) < torch.tensor([6, 4, 1])[:, None]
 
     normed = head.norm(vectors)
-    seen, _ = theirs(query.expand(B, 1, D), normed, normed, key_padding_mask=~mask)
+    seen, weights = theirs(query.expand(B, 1, D), normed, normed, key_padding_mask=~mask)
 
     torch.testing.assert_close(head(vectors, mask), head.linear(seen[:, 0]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(head.weigh(vectors, mask), weights[:, 0], atol=1e-5, rtol=0)

@@ -226,6 +226,18 @@ class LinearBesideDropout(LinearHead):
         return super().classify(F.dropout(rows, 0.5, self.training))
 
 
+class FramewiseByNameOnly(MeanHead):
+    is_framewise = True
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        return super().forward(vectors, mask).relu()
+
+
+class WeighsPadding(MeanHead):
+    def weigh(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        return torch.full(mask.shape, 1 / vectors.shape[1])
+
+
 def build_no_module(dimension: int, class_count: int) -> str:
     return f"a head of {dimension} and {class_count}"
 

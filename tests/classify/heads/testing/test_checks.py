@@ -61,6 +61,8 @@ BROKEN = [
     (broken.MeanByNameOnly, "pools the mean if it says so", r"pools_mean is True, but.*remove pools_mean"),
     (broken.LinearByNameOnly, "is linear if it says so", r"not those of one torch.nn.Linear.*Remove is_linear"),
     (broken.LinearBesideDropout, "is linear if it says so", r"does not return the output.*Remove is_linear"),
+    (broken.FramewiseByNameOnly, "is framewise if it says so", r"not the mean of the logits.*Remove is_framewise"),
+    (broken.WeighsPadding, "weighs real vectors only", r"not return shares \(B, T\).*Return that, or rename weigh"),
 ]
 
 

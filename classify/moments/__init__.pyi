@@ -1,0 +1,7 @@
+from .evidence import (
+    Evidence as Evidence,
+    LabellingHead as LabellingHead,
+    find_evidence as find_evidence,
+    read_evidence as read_evidence,
+)
+from .spans import Moment as Moment, spans_of as spans_of
