@@ -78,7 +78,7 @@ class RunLog:
                 ) from error
 
     def embedded(self, encoded: EncodedVideo) -> None:
-        """Log a video whose vectors are in the store."""
+        """Log a video whose vectors the store takes next."""
         video = encoded.video
         self._append(
             id=video.record.id,
