@@ -28,7 +28,6 @@ so. Each training run has one thread, and --jobs run at the same time;
 
 import argparse
 import os
-import platform
 from collections.abc import Sequence
 from datetime import date
 from itertools import product
@@ -40,6 +39,7 @@ import torch
 from accuracy_baselines import BASELINES, BINS, MEAN
 from accuracy_bench import Bench, Entry, Found, make_bench, try_baselines, try_heads
 from accuracy_probabilities import COLUMNS, describe_probabilities
+from cpu_name import cpu_name
 from numpy.typing import NDArray
 
 from classify import (
@@ -149,15 +149,8 @@ def _heading(arguments: argparse.Namespace, table: LabelTable) -> str:
     given = [f"epochs {arguments.epochs}"] if arguments.epochs else []
     given += [f"learning rate {arguments.learning_rate:g}"] if arguments.learning_rate else []
     recipe = ", ".join([f"recipe {arguments.recipe}", *given])
-    machine = f"{_processor()}, parallel training runs: {arguments.jobs}, torch {torch.__version__}, {date.today()}"
-    return f"{data}; {vectors}; {way}; {recipe}.\n{machine}."
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")  # Linux only; on other systems the architecture is shown
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}"
+    machine = f"{os.cpu_count()} cores of {cpu_name()}, parallel training runs: {arguments.jobs}"
+    return f"{data}; {vectors}; {way}; {recipe}.\n{machine}, torch {torch.__version__}, {date.today()}."
 
 
 def _arguments() -> argparse.Namespace:

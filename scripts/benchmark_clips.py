@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from cpu_name import cpu_name
 from torch import nn
 
 from embed.encoders import Encoder, begin_encoding, declare_missing_operators, load_encoder, suited_batch_size
@@ -45,7 +46,7 @@ Times = dict[Any, list[tuple[float, float]]]
 def main() -> None:
     options = parse()
     torch.set_num_threads(options.threads)
-    print(f"{options.threads} threads of {processor()}, torch {torch.__version__}, {date.today()}.", flush=True)
+    print(f"{options.threads} threads of {cpu_name()}, torch {torch.__version__}, {date.today()}.", flush=True)
     PARTS[options.part](options)
 
 
@@ -158,13 +159,6 @@ def whole_model(model: str) -> nn.Module:
 
     network: nn.Module = get_model(model)
     return network
-
-
-def processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line for line in lines if line.startswith("model name")]
-    return names[0].split(": ")[1] if names else platform.processor()
 
 
 def parse() -> argparse.Namespace:

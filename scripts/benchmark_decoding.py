@@ -19,7 +19,6 @@ frame of the video looks more like it. Prints a Markdown table.
 
 import argparse
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -30,6 +29,7 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
+from cpu_name import cpu_name
 from decoding_clips import ENCODERS, default_footage, make_clip, real_files, repeat
 from decoding_readers import (
     KEY_FRAMES,
@@ -111,11 +111,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def heading(rounds: int) -> str:
     """Return a line with the machine and the date."""
-    info = Path("/proc/cpuinfo")  # Linux only; on other systems the architecture is shown
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores of {names[0] if names else platform.machine()}, {date.today()}, medians of {rounds}."
+    return f"{cores} cores of {cpu_name()}, {date.today()}, medians of {rounds}."
 
 
 def videos(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Path, int]]:

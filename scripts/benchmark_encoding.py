@@ -13,7 +13,6 @@ does not have a precision, its row says so.
 
 import argparse
 import os
-import platform
 import tempfile
 from collections.abc import Sequence
 from datetime import date
@@ -23,6 +22,7 @@ from time import perf_counter, process_time
 
 import numpy as np
 import torch
+from cpu_name import cpu_name
 from numpy.typing import NDArray
 
 from embed.encoders import Encoder, begin_encoding, declare_missing_operators, load_encoder
@@ -38,7 +38,7 @@ _AT_ONCE = 2
 def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
-    print(f"{options.threads} threads of {_processor()}, torch {torch.__version__}, {date.today()}.")
+    print(f"{options.threads} threads of {cpu_name()}, torch {torch.__version__}, {date.today()}.")
     print(f"Batches of {options.batch_size}, medians of {options.rounds}.\n")
     print("| encoder | precision | images / CPU second | images / second | x float32 | cosine, worst | mean |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -107,11 +107,6 @@ def _weights(model: str, pretrained: str | None, folder: Path) -> str | None:
     torch.manual_seed(0)
     torch.save(open_clip.create_model(model).state_dict(), folder / "random.pt")
     return str(folder / "random.pt")
-
-
-def _processor() -> str:
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return names[0].split(": ")[1] if names else platform.processor()
 
 
 def _options() -> argparse.Namespace:

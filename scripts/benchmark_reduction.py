@@ -9,7 +9,6 @@ video by video. Prints a Markdown table.
 
 import argparse
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from cpu_name import cpu_name
 from numpy.typing import NDArray
 
 from classify import (
@@ -166,14 +166,8 @@ def _heading(arguments: argparse.Namespace, store: Path, table: LabelTable) -> s
         made = f"{opened.provenance.encoder.model}, {int(opened.row_counts.sum()):,} vectors of {opened.dimension:,}"
     data = f"{len(table.ids)} videos, {len(table.names)} labels; {made} dimensions; PCA to {arguments.dimensions}"
     way = f"{arguments.folds} folds{' by group' if arguments.group_by else ''} x {arguments.seeds} seeds"
-    return f"{data}; {way}; default recipe without mixup.\n{_processor()}, torch {torch.__version__}, {date.today()}."
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")  # Linux only; on other systems the architecture is shown
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} cores of {names[0] if names else platform.machine()}"
+    machine = f"{os.cpu_count()} cores of {cpu_name()}, torch {torch.__version__}, {date.today()}"
+    return f"{data}; {way}; default recipe without mixup.\n{machine}."
 
 
 def _arguments() -> argparse.Namespace:

@@ -11,23 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from classify.classifier.head_folder import LEARNED_FILE as LEARNED_FILE, read_file
-from classify.data import content_hashes
 from classify.files import hash_text
-from embed.store import EmbeddingStore
-
-_DIGITS = 16
+from embed.store import DIGEST_BYTES, EmbeddingStore, digest_videos as digests_of
 
 
 def list_learned(store: EmbeddingStore, ids: Sequence[str]) -> str:
     """Return the text of the file for the videos that a head has learned from."""
-    by_id = (_digits(f"id {video_id}") for video_id in ids)
+    by_id = (hash_text(f"id {video_id}")[: 2 * DIGEST_BYTES] for video_id in ids)
     return "\n".join((*dict.fromkeys((*digest_videos(store, ids), *by_id)), ""))
 
 
 def digest_videos(store: EmbeddingStore, ids: Sequence[str]) -> tuple[str, ...]:
     """Return the line by which each video is looked for, (N,): of its content, or of its id."""
-    keys = (known or f"id {video_id}" for video_id, known in zip(ids, content_hashes(store, ids), strict=True))
-    return tuple(map(_digits, keys))
+    return tuple(digest.tobytes().hex() for digest in digests_of(store, ids))
 
 
 def read_learned(head: Path) -> frozenset[str] | None:
@@ -36,7 +32,3 @@ def read_learned(head: Path) -> frozenset[str] | None:
         return frozenset(read_file(head, LEARNED_FILE).decode("ascii").split())
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def _digits(key: str) -> str:
-    return hash_text(key)[:_DIGITS]

@@ -8,7 +8,7 @@ Source: tensorflow/core/example/example.proto and feature.proto.
 from functools import cache
 from typing import Any
 
-from embed.errors import SourceError
+from embed.interchange.tfrecords import missing_packages
 
 _PACKAGE = "framehead.example"  # not tensorflow's, which may be in this process, too
 _VALUES = (("BytesList", "TYPE_BYTES"), ("FloatList", "TYPE_FLOAT"), ("Int64List", "TYPE_INT64"))
@@ -47,10 +47,7 @@ def _sequence_example() -> tuple[Any, type[Exception]]:
     try:
         from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
     except ImportError as error:
-        raise SourceError(
-            "TFRecord files need packages that are not installed. Install them: pip install '.[youtube8m]' in "
-            "framehead's folder"
-        ) from error
+        raise missing_packages() from error
     file = descriptor_pb2.FileDescriptorProto(name="framehead/example.proto", package=_PACKAGE, syntax="proto3")
     kinds = descriptor_pb2.FieldDescriptorProto
 

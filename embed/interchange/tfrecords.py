@@ -207,15 +207,20 @@ def _opened(path: str | Path) -> IO[bytes]:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
+def missing_packages() -> SourceError:
+    """Return the error where the packages that read and write these files are not installed."""
+    return SourceError(
+        "TFRecord files need packages that are not installed. Install them: pip install '.[youtube8m]' in "
+        "framehead's folder"
+    )
+
+
 def _masked_checksum() -> Checksum:
     """Return the function that gives a record's checksum."""
     try:
         import google_crc32c
     except ImportError as error:
-        raise SourceError(
-            "TFRecord files need packages that are not installed. Install them: pip install '.[youtube8m]' in "
-            "framehead's folder"
-        ) from error
+        raise missing_packages() from error
 
     def checksum(content: bytes) -> int:
         crc: int = google_crc32c.value(content)

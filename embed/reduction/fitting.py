@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from embed.errors import ReductionError
 from embed.machine import counted, read_regular, refuse_output
 from embed.reduction.matrices import FILES, has_matrices, read_matrices
-from embed.reduction.pca import Pca, PcaOrigin, described_pca, digest_videos
-from embed.store import EmbeddingStore, library_versions, refusal_of, replaced_file
+from embed.reduction.pca import Pca, PcaOrigin, described_pca
+from embed.store import EmbeddingStore, digest_videos, library_versions, refusal_of, replaced_file
 
 DIMENSIONS = 1024
 """K where none is asked for, as in YouTube-8M."""

@@ -18,7 +18,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, final
 
@@ -29,14 +28,13 @@ from safetensors import SafetensorError
 
 from embed.errors import EncoderError, ReductionError
 from embed.machine import open_regular
-from embed.store import EmbeddingStore, EncoderIdentity, Reduction, hash_weights
+from embed.store import DIGEST_BYTES, EmbeddingStore, EncoderIdentity, Reduction, digest_videos, hash_weights
 
 FORMAT = "framehead pca 1"
 EPSILON = 1e-4
 """Added to the variance before whitening, so that directions without variance do not become noise."""
 PCA_FILE = "pca.safetensors"
 """Its name in the folder of a head."""
-_DIGEST_BYTES = 8
 _MOST_BYTES = 4 << 30
 
 
@@ -91,7 +89,7 @@ class Pca:
                 raise ValueError(f"{name} are {matrix.dtype}, or not finite")
         if (self.eigenvalues < 0).any():
             raise ValueError("an eigenvalue is negative")
-        if self.fitted_on.dtype != np.uint8 or self.fitted_on.shape[1:] != (_DIGEST_BYTES,):
+        if self.fitted_on.dtype != np.uint8 or self.fitted_on.shape[1:] != (DIGEST_BYTES,):
             raise ValueError(f"fitted_on is {self.fitted_on.dtype} {self.fitted_on.shape}")
 
     @property
@@ -222,14 +220,6 @@ def find_pca(reduction: Reduction, folders: Iterable[str | Path]) -> Path | None
         except (ReductionError, ValueError):  # absent, another one, or a path that no disk has
             continue
     return None
-
-
-def digest_videos(store: EmbeddingStore, ids: Sequence[str]) -> NDArray[np.uint8]:
-    """Return (V, 8) digests by which videos are recognised: of a file's content, or of the id where it is unknown."""
-    hash_of = dict(zip(store.ids, store.column("content_hash").tolist(), strict=True))
-    keys = (hash_of[video_id] or b"id " + video_id.encode("utf-8", "surrogateescape") for video_id in ids)
-    joined = b"".join(sha256(key).digest()[:_DIGEST_BYTES] for key in keys)
-    return np.frombuffer(joined, np.uint8).reshape(-1, _DIGEST_BYTES)
 
 
 def described_pca(path: Path) -> str | None:

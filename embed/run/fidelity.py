@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from embed.decode_pool import DecodedVideo, DecodeLimits, DecodePlan, DecodePool
 from embed.encoders import Encoder, suited_batch_size
 from embed.errors import EncoderError
+from embed.run.config import window_of
 from embed.sources import FetchConfig, Fetcher, Video
 from embed.store import EncoderIdentity, Fidelity
-from embed.video import Clips, UniformFrames, frames_behind_a_vector
+from embed.video import Clips, UniformFrames
 
 LEAST_COSINE = 0.999
 """A precision is refused if the cosine of any frame to float32 is lower."""
@@ -38,7 +39,7 @@ def first_frames(
         (B, W, side_px, side_px, 3) uint8; None if no video can be decoded. Then nothing is measured, and vectors are
         stored in the requested precision anyway.
     """
-    window = frames_behind_a_vector(plan.sampling.to_json())
+    window = window_of(plan.sampling) or 1
     sampling = UniformFrames(_FRAMES_A_VIDEO) if window == 1 else Clips(window, clip_count=_CLIPS_A_VIDEO)
     plan = replace(plan, sampling=sampling)
     with ExitStack() as stack:

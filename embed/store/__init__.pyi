@@ -1,6 +1,8 @@
 from .inspection import (
+    DIGEST_BYTES as DIGEST_BYTES,
     ListedVideo as ListedVideo,
     StoreReport as StoreReport,
+    digest_videos as digest_videos,
     find_copies as find_copies,
     inspect_embeddings as inspect_embeddings,
     list_embeddings as list_embeddings,

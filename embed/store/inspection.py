@@ -2,12 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embed.errors import EmbedError
 from embed.machine import read_apart, reading_limit_s, real_path
@@ -16,6 +18,8 @@ from embed.store.pieces import COLUMNS, Failure
 from embed.store.provenance import Provenance
 from embed.store.reading import EmbeddingStore
 from embed.store.tables import decode_text
+
+DIGEST_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,14 @@ def find_copies(store: EmbeddingStore) -> tuple[tuple[str, ...], ...]:
     for index in np.flatnonzero((counts[group_of] > 1) & (hashes != b"")).tolist():
         groups.setdefault(int(group_of[index]), []).append(ids[index])
     return tuple(sorted(map(tuple, groups.values())))
+
+
+def digest_videos(store: EmbeddingStore, ids: Sequence[str]) -> NDArray[np.uint8]:
+    """Return (V, 8) digests by which videos are recognised: of a file's content, or of the id where it is unknown."""
+    hash_of = dict(zip(store.ids, store.column("content_hash").tolist(), strict=True))
+    keys = (hash_of[video_id] or b"id " + video_id.encode("utf-8", "surrogateescape") for video_id in ids)
+    joined = b"".join(sha256(key).digest()[:DIGEST_BYTES] for key in keys)
+    return np.frombuffer(joined, np.uint8).reshape(-1, DIGEST_BYTES)
 
 
 def verify_store(store: EmbeddingStore) -> list[str]:

@@ -147,10 +147,11 @@ class Piece:
 
     def read_times(self, first: int, count: int) -> NDArray[np.float32]:
         """Read the times of `count` rows from row `first` on: (T,) moments, or (T, 3) with spans."""
-        moments, spans = np.empty(count, np.float32), np.empty((count, 2), np.float32)
+        moments = np.empty(count, np.float32)
         self.read_moments_into(moments, first)
         if self._span_reader is None:
             return moments
+        spans = np.empty((count, 2), np.float32)
         with damage_of(self.path):
             self._span_reader.read_into(spans, first)
         return np.column_stack([moments, spans])

@@ -3,7 +3,6 @@ from .clip_sampling import (
     Clips as Clips,
     Windows as Windows,
     describe_sampling as describe_sampling,
-    frames_behind_a_vector as frames_behind_a_vector,
     sampling_from_json as sampling_from_json,
 )
 from .codecs import ENTRY as ENTRY, PARAMETERS as PARAMETERS, UNPROVEN as UNPROVEN, Rule as Rule, rule_for as rule_for

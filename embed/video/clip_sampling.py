@@ -183,15 +183,6 @@ def sampling_from_json(description: Mapping[str, Any]) -> Sampling:
     return _SAMPLINGS[name](**fields)
 
 
-def frames_behind_a_vector(description: Mapping[str, Any]) -> int:
-    """Return W of the rule that `to_json` described; 1 for frames, and for rules of other packages.
-
-    >>> frames_behind_a_vector({"name": "clips", "window": 32}), frames_behind_a_vector({"name": "uniform"})
-    (32, 1)
-    """
-    return int(description.get("window", 1)) if description.get("name") in ("clips", "windows") else 1
-
-
 def describe_sampling(sampling: Mapping[str, Any]) -> str:
     """Return a store's sampling in words.
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
-from embed.video.clip_sampling import Clips, Windows, frames_behind_a_vector, sampling_from_json
+from embed.run.config import window_of
+from embed.video.clip_sampling import Clips, Windows, sampling_from_json
 from embed.video.timeline import Timeline
 
 ROW_B = Clips(16, "auto", 1, first_seconds=10.0)
@@ -102,7 +103,7 @@ def test_every_rule_gives_ascending_clips_of_frames_that_exist(
     assert len(np.unique(found, axis=0)) == len(found)
     assert (np.diff(found[:, 0]) >= 0).all()
     assert sampling_from_json(rule.to_json()) == rule
-    assert frames_behind_a_vector(rule.to_json()) == rule.window
+    assert window_of(rule) == rule.window
 
 
 @pytest.mark.parametrize(
