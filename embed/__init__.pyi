@@ -35,8 +35,13 @@ from .reduction import (
     read_pca as read_pca,
     reduce_store as reduce_store,
 )
-from .run import EmbedConfig as EmbedConfig, EmbedSummary as EmbedSummary, embed_videos as embed_videos
-from .sources import Video as Video, find_videos as find_videos
+from .run import (
+    EmbedConfig as EmbedConfig,
+    EmbedSummary as EmbedSummary,
+    RunListener as RunListener,
+    embed_videos as embed_videos,
+)
+from .sources import Video as Video, find_videos as find_videos, hash_content as hash_content, is_remote as is_remote
 from .store import (
     EmbeddingStore as EmbeddingStore,
     EncoderIdentity as EncoderIdentity,

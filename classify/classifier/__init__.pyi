@@ -1,4 +1,5 @@
 from .classifier import VideoClassifier as VideoClassifier
+from .embedding import HeadEmbedder as HeadEmbedder
 from .estimator import VideoHeadClassifier as VideoHeadClassifier
 from .export import ExportSummary as ExportSummary, export_head as export_head
 from .head_folder import (
@@ -12,8 +13,8 @@ from .learned import (
     list_learned as list_learned,
     read_learned as read_learned,
 )
+from .predict_config import PredictConfig as PredictConfig
 from .prediction import (
-    PredictConfig as PredictConfig,
     embed_labels as embed_labels,
     grab_frames as grab_frames,
     predict_videos as predict_videos,

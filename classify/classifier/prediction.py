@@ -6,68 +6,26 @@ predictions file holds.
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier.classifier import VideoClassifier
-from classify.classifier.kept_pca import pca_of
+from classify.classifier.embedding import HeadEmbedder
+from classify.classifier.predict_config import PredictConfig
 from classify.classifier.prediction_files import describe_predictions_file
 from classify.classifier.predictions import Prediction, Predictions, Probabilities
 from classify.classifier.youtube8m_files import describe_pairs_file, number_labels, refuse_new_videos
 from classify.comparison import make_prompts
 from classify.data import Labels, read_labels
-from classify.errors import ClassifyError
 from classify.files import refuse_output_file, write_whole
 from classify.training import open_videos
-from embed import (
-    EmbedConfig,
-    EmbedError,
-    UniformFrames,
-    embed_videos,
-    find_videos,
-    join_like,
-    load_encoder,
-    load_text_encoder,
-    read_frames,
-)
+from embed import EmbedError, UniformFrames, find_videos, load_text_encoder, read_frames
 from embed.machine import temporary_folder
-from embed.store import EmbeddingStore, Failure, Provenance, is_store
-
-
-@dataclass(frozen=True)
-class PredictConfig:
-    """How new videos are embedded and labelled, which changes no more than the last digits, and how this is written.
-
-    Args:
-        device: of encoder and head: "cpu", "cuda", or "auto" for a GPU where there is one.
-        pretrained: checkpoint file of the encoder, if it has moved since the head was trained.
-        batch_size: frames, or clips, that the encoder takes at once; None is what suits it.
-        store: the store that keeps the embeddings, so that the next run can reuse them; None keeps none.
-        playlists: True if local files named as playlists (.m3u8, .ffconcat) may play the files that they name.
-        public_only: True fetches links from hosts of the public internet only, redirections included.
-        file_format: "csv", or "yt8m" for the 20 likeliest labels of each video as YouTube-8M's numbers.
-        vocabulary: YouTube-8M's `vocabulary.csv`, which has these numbers, if the head's labels are names.
-
-    Raises:
-        ClassifyError: there is a vocabulary, but no file that needs it.
-    """
-
-    device: str = "auto"
-    pretrained: str | None = None
-    batch_size: int | None = None
-    store: Path | None = None
-    playlists: bool = False
-    public_only: bool = False
-    file_format: Literal["csv", "yt8m"] = "csv"
-    vocabulary: str | Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.vocabulary is not None and self.file_format != "yt8m":
-            raise ClassifyError("--vocabulary has the numbers for --format yt8m. Give both, or neither.")
+from embed.store import EmbeddingStore, Failure, is_store
 
 
 def predict_videos(
@@ -75,7 +33,7 @@ def predict_videos(
     sources: str | Path | Sequence[str | Path],
     output: str | Path | None = None,
     *,
-    config: PredictConfig = PredictConfig(),
+    config: PredictConfig = PredictConfig(),  # noqa: B008 - frozen
     spreadsheet_safe: bool = False,
     on_progress: Callable[[Any], None] | None = None,
     overwrite: bool = False,
@@ -108,7 +66,7 @@ def predict_videos(
         refuse_new_videos(classifier.provenance.encoder)
     found = [_label_store(classifier, store, config.device) for store in stores]
     if others:
-        found.append(_label_videos(classifier, others, config, head, on_progress))
+        found.append(_label_videos(HeadEmbedder(classifier, head, config), others, on_progress))
     predictions = Predictions(
         names=classifier.names,
         videos=tuple(video for part in found for video in part.videos),
@@ -190,79 +148,21 @@ def _label_store(classifier: VideoClassifier, path: str | Path, device: str) -> 
 
 
 def _label_videos(
-    classifier: VideoClassifier,
-    sources: Sequence[str | Path],
-    config: PredictConfig,
-    head: str | Path,
-    on_progress: Callable[[Any], None] | None,
+    embedder: HeadEmbedder, sources: Sequence[str | Path], on_progress: Callable[[Any], None] | None
 ) -> Predictions:
     """Embed videos as the head's own were embedded, and label those that did not fail."""
-    made = classifier.provenance
+    classifier, config = embedder.classifier, embedder.config
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder("predict"))
-        path = config.store or folder / "embeddings.h5"
-        if made.parts:
-            _refuse_for_parts(made, config)
-            parts = [folder / f"part-{number}.h5" for number in range(len(made.parts))]
-            for part, place in zip(made.parts, parts, strict=True):
-                _embed(part, sources, place, config, pca_of(head, part), on_progress)
-            failures = _failures_of(parts)
-            join_like(parts, path, made)
+        path, failures = config.store or folder / "embeddings.h5", tuple[Failure, ...]()
+        if embedder.is_joined:
+            embedder.refuse_for_parts()
+            failures = embedder.embed_parts(sources, path, on_progress=on_progress)
         else:
-            _embed(made, sources, path, config, pca_of(head, made), on_progress, classifier=classifier)
-            failures = ()
+            embedder.embed(sources, path, on_progress=on_progress)
         store = stack.enter_context(EmbeddingStore(path))
         found = _label(classifier, store, [video.id for video in find_videos(sources)], config.device)
         return replace(found, failures=(*found.failures, *failures))
-
-
-def _embed(
-    made: Provenance,
-    sources: Sequence[str | Path],
-    path: Path,
-    config: PredictConfig,
-    pca: str | None,
-    on_progress: Callable[[Any], None] | None,
-    *,
-    classifier: VideoClassifier | None = None,
-) -> None:
-    """Embed videos as those of a provenance were embedded, and compare the encoder with that of a head."""
-    embedding = EmbedConfig.from_provenance(
-        made, pretrained=config.pretrained, device=config.device, batch_size=config.batch_size
-    )
-    embedding = replace(embedding, playlists=config.playlists, public_only=config.public_only, pca=pca)
-    encoder = load_encoder(
-        embedding.model,
-        pretrained=embedding.pretrained,
-        device=embedding.device,
-        precision=embedding.precision,
-        pca=pca,
-        window=made.encoder.window,
-        stop_before=embedding.stop_before,
-    )
-    if classifier is not None:
-        classifier.check(replace(made, encoder=encoder.identity), f"{config.pretrained or embedding.model}")
-    embed_videos(sources, path, embedding, encoder=encoder, on_progress=on_progress)
-
-
-def _refuse_for_parts(made: Provenance, config: PredictConfig) -> None:
-    """Raise ClassifyError for settings that cannot hold for several encoders at once."""
-    for option, value in (("--pretrained", config.pretrained), ("--store", config.store)):
-        if value is not None:
-            models = " and ".join(part.encoder.model for part in made.parts)
-            raise ClassifyError(
-                f"{option} is for heads of one encoder, but this head sees vectors of {models}. Leave it out; or embed "
-                "the videos with each of them, run join-stores, and name that store in place of the videos."
-            )
-
-
-def _failures_of(stores: Sequence[Path]) -> tuple[Failure, ...]:
-    """Return the videos that one of several stores lacks, each once."""
-    found: dict[str, Failure] = {}
-    for path in stores:
-        with EmbeddingStore(path) as store:
-            found = {failure.id: failure for failure in store.failures} | found
-    return tuple(found[video_id] for video_id in sorted(found))
 
 
 def _label(classifier: VideoClassifier, store: EmbeddingStore, ids: Sequence[str], device: str) -> Predictions:

@@ -1,6 +1,7 @@
 from .config import EmbedConfig as EmbedConfig, EmbedSummary as EmbedSummary
 from .encoding import Batch as Batch, encode_batches as encode_batches
 from .fidelity import measure_fidelity as measure_fidelity
+from .log import RunListener as RunListener
 from .pipeline import embed_videos as embed_videos
 from .texts import (
     SHOWN_FAILURES as SHOWN_FAILURES,

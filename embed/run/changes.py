@@ -13,6 +13,9 @@ from embed.run.pruning import Loss, Place, emptied_folders, losses_of
 from embed.sources import Roots, Video, hash_content, is_gone, is_remote, is_same_place, place_of
 from embed.store import EmbeddingStore, Failure, decode_text
 
+SizeAndTime = tuple[int, float]
+"""Bytes, and seconds since 1970."""
+
 
 class _Embedded(NamedTuple):
     """What a store holds about a video, texts as bytes."""
@@ -199,6 +202,15 @@ def _find_by_content(
             candidates.remove(old)
             found[old] = video
     return found
+
+
+def state_of(video: Video) -> SizeAndTime | None:
+    """Return the size and time of a local file; None if it cannot be found."""
+    try:
+        found = Path(video.location).stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime
 
 
 def may_succeed_now(failure: Failure) -> bool:

@@ -10,6 +10,8 @@
 decode, or only in part, and counts them. `cpu_reason` is present if the CPU decoded a video that a
 GPU should have decoded. `moved` is a video that keeps its vectors under a new id or in a new place, and `dropped` one
 that `--prune` took out of the store. `time` is ISO 8601, UTC.
+
+A program follows a run through a `RunListener`, which gets each video as soon as it is embedded.
 """
 
 import json
@@ -17,13 +19,15 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Self, final
+from typing import IO, Any, Protocol, Self, final
+
+import numpy as np
 
 from embed.errors import EmbedError
 from embed.machine import refuse_output, remedy_for
 from embed.run.encoding import EncodedVideo
 from embed.sources import Video
-from embed.store import Failure, holds_path
+from embed.store import Failure, Provenance, VideoRecord, VideoVectors, dequantise, holds_path, quantise
 
 _LONGEST_LINE_BYTES = 1 << 20
 
@@ -130,3 +134,25 @@ class RunLog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class RunListener(Protocol):
+    """Follows a run of `embed_videos`. All methods are called in the thread that called it."""
+
+    def wants(self, video: Video) -> bool:
+        """Return False to leave a video out. Called for each that the sources name."""
+
+    def take(self, record: VideoRecord, vectors: VideoVectors) -> None:
+        """Take a video that this run has embedded; its vectors are as they will be read from the store."""
+
+    def take_failure(self, failure: Failure) -> None:
+        """Take a video that this run could not embed."""
+
+
+def as_stored(result: EncodedVideo, provenance: Provenance) -> VideoVectors:
+    """Return the vectors of a video as they are read from a store of this provenance."""
+    is_coded = provenance.storage == "uint8"
+    rows = dequantise(quantise(result.vectors)) if is_coded else result.vectors.astype(np.float16)
+    moments = result.video.timestamps_s.astype(np.float32)
+    spans_s = result.video.spans_s if provenance.has_spans else np.column_stack([moments, moments])
+    return VideoVectors(rows, moments, spans_s.astype(np.float32))

@@ -13,7 +13,7 @@ from embed.decode_pool import DecodePlan
 from embed.encoders import Encoder, foresee_preprocessing, reduce_encoder, suited_batch_size
 from embed.machine import Progress, StageClock, in_background, keep_freed_memory
 from embed.run.absent import absent_among, failure_of_absent, refuse_if_all
-from embed.run.changes import Changes, find_changes, may_succeed_now, name_once
+from embed.run.changes import Changes, SizeAndTime, find_changes, may_succeed_now, name_once, state_of
 from embed.run.config import EmbedConfig, EmbedSummary
 from embed.run.encode_time import TimedEncoding
 from embed.run.encoder_choice import (
@@ -27,7 +27,7 @@ from embed.run.encoder_choice import (
 )
 from embed.run.encoding import EncodedVideo, encode_batches, fill_batches, vectors_of_videos
 from embed.run.frames_ahead import FramesAhead
-from embed.run.log import RunLog, refuse_log
+from embed.run.log import RunListener, RunLog, as_stored, refuse_log
 from embed.run.pruning import refuse_most
 from embed.run.space import note_space
 from embed.sources import Roots, Sources, Video, find_videos, is_same_place, roots_of
@@ -49,6 +49,7 @@ def embed_videos(
     *,
     encoder: Encoder | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    listener: RunListener | None = None,
 ) -> EmbedSummary:
     """Embed the frames of videos into a store, which is made, or continued if it exists.
 
@@ -63,6 +64,7 @@ def embed_videos(
         encoder: an encoder to use in place of `config.model`; `config.pca` reduces its vectors, unless they are
             reduced already.
         on_progress: called when the encoder is loaded, after every video, and every second in between.
+        listener: chooses among the videos, and gets the vectors of each as soon as they are there.
 
     Raises:
         SourceError: there is nothing to embed, a name in the store means another video here, or most videos of a source
@@ -78,7 +80,7 @@ def embed_videos(
     if encoder and config.pca and encoder.identity.reduction is None:
         encoder = reduce_encoder(encoder, config.pca)
     keep_freed_memory()  # before there are threads, whose memory would be freed and allocated again for every batch
-    videos, doubles = name_once(find_videos(sources))
+    videos, doubles = name_once([video for video in find_videos(sources) if listener is None or listener.wants(video)])
     known = provenance_of(store)
     if known:
         refuse_other_frames(config, store, known)
@@ -96,7 +98,7 @@ def embed_videos(
         assert provenance, "a new store has an encoder"
         note = note_space(provenance, config.sampling, store, videos)
         log, writer = stack.enter_context(RunLog(config.log)), stack.enter_context(StoreWriter(store, provenance))
-        run = _Run(writer, config, log, note)
+        run = _Run(writer, config, log, note, listener)
         missing = run.compare(store, videos, roots_of(sources))
         if missing and encoder is None:
             encoder = choose_same_encoder(provenance, config, store, videos)
@@ -139,29 +141,19 @@ def _go_on(
     return _begin(videos, preprocessing, config)
 
 
-_SizeAndTime = tuple[int, float]  # bytes, and seconds since 1970
-
-
-def _state_of(video: Video) -> _SizeAndTime | None:
-    """Return the size and time of a local file; None if it cannot be found."""
-    try:
-        found = Path(video.location).stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime
-
-
 class _Run:
     """The parts and counts of one run over one store."""
 
-    def __init__(self, writer: StoreWriter, config: EmbedConfig, log: RunLog, note: str) -> None:
-        self._writer, self._config, self._log, self._note = writer, config, log, note
+    def __init__(
+        self, writer: StoreWriter, config: EmbedConfig, log: RunLog, note: str, listener: RunListener | None
+    ) -> None:
+        self._writer, self._config, self._log, self._note, self._listener = writer, config, log, note, listener
         self._started = time.monotonic()
         self._clock = StageClock()
         self._embedded = self._vectors = self._encoded = self._failed = 0
         self._changes = Changes(())
         self._dropped: tuple[str, ...] = ()
-        self._moved_states: dict[str, _SizeAndTime | None] = {}
+        self._moved_states: dict[str, SizeAndTime | None] = {}
         self._listed_in: dict[str, str] = {}
         self._decoded_on_cpu: Counter[str] = Counter()
 
@@ -178,7 +170,7 @@ class _Run:
         if self._config.is_pruning and not self._config.is_pruning_anyway:
             refuse_most(store, self._changes.losses)
         self._listed_in = {video.id: video.listed_in for video in self._changes.videos if video.listed_in}
-        self._moved_states = {old: _state_of(video) for old, video in self._changes.moved.items()}
+        self._moved_states = {old: state_of(video) for old, video in self._changes.moved.items()}
         open_videos = self._open_videos()
         absent = absent_among(open_videos)
         refuse_if_all(absent, len(self._changes.videos))
@@ -222,7 +214,7 @@ class _Run:
         with EmbeddingStore(self._writer.path) as store:
             for old, video in self._changes.moved.items():
                 state = self._moved_states[old]
-                if state is None or _state_of(video) != state:
+                if state is None or state_of(video) != state:
                     continue
                 size_bytes, modified_s = state
                 records[old] = replace(
@@ -326,6 +318,8 @@ class _Run:
         self._writer.append_failure(failure)
         self._log.failed(failure)
         self._failed += 1
+        if self._listener:
+            self._listener.take_failure(failure)
 
     def _write(self, result: EncodedVideo) -> None:
         started = time.monotonic()
@@ -347,3 +341,5 @@ class _Run:
         if result.video.cpu_reason:
             self._decoded_on_cpu[result.video.cpu_reason] += 1
         self._clock.write_s += time.monotonic() - started
+        if self._listener:
+            self._listener.take(record, as_stored(result, self._writer.provenance))
