@@ -1,12 +1,18 @@
 """Fixtures that several test modules share."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from embed.encoders.torchvision_operators import declare_missing_operators
+from tests.browsers import open_browser
 from tests.embed.encoders.frames import SMALL_CLIP
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -49,3 +55,10 @@ def ut_interaction6() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent: it holds 120 labelled real clips, and is not shipped")
     return folder
+
+
+@pytest.fixture
+def browser_page() -> "Iterator[Page]":
+    """Return a page of a real Chromium; skip the test where none is installed."""
+    with open_browser() as browser:
+        yield browser.new_page()

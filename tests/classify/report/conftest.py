@@ -1,18 +1,13 @@
 """A head that makes mistakes, on labels of which one is wrong and one is hostile, with its page."""
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from classify import LabelConfig, SplitConfig, TrainConfig, split_videos, train_head, write_page
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
 
 HOSTILE = "<script>alert(1)</script> $x_1$ & co"
 SECOND_LABELS = ("hug/00.mp4,kick", "kick/01.mp4,wave", "wave/02.mp4,kick")
@@ -51,17 +46,3 @@ def make_page(toy_store: Path, tmp_path: Path) -> MakePage:
         return write_page(report, toy_store, places[0], labels=labels, grab_frames=grab_red, command=command)
 
     return make
-
-
-@pytest.fixture
-def browser_page() -> "Iterator[Page]":
-    """A page of a real Chromium; skips where none is installed."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        pytest.skip(f"no browser is installed: none of {', '.join(names)}")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser.new_page()
-        browser.close()
