@@ -1,10 +1,11 @@
 """`embed-videos --list-models`: the encoders that are known by name."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from embed.cli.command import echo
+from embed.cli.command import echo, show_notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,11 +34,14 @@ def show_models(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
 
 
 def show_licence(model: str, pretrained: str | None) -> None:
-    """Print on stderr the licence of the weights that are about to be loaded, as far as it is known."""
-    from embed.encoders import default_tag, licence_of
+    """Print on stderr the licence of the weights that are about to be loaded, and what a file of them is taken for."""
+    from embed.encoders import default_tag, doubt_of_file, licence_of
 
     source = pretrained or default_tag(model) or model.partition(":")[2]
     echo(f"Weights of {model}{f' ({source})' if source else ''}, licence: {licence_of(model, source)}", err=True)
+    doubt = doubt_of_file(model) if pretrained and Path(pretrained).is_file() else None
+    if doubt:
+        show_notes((doubt,))
 
 
 def models_text() -> str:

@@ -2,6 +2,7 @@ from .catalogue import (
     ENCODERS as ENCODERS,
     KnownEncoder as KnownEncoder,
     default_tag as default_tag,
+    doubt_of_file as doubt_of_file,
     licence_of as licence_of,
 )
 from .contract import (

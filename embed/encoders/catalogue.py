@@ -101,7 +101,36 @@ ENCODERS: tuple[KnownEncoder, ...] = (
 )
 """All of them: images first, then clips."""
 
-_OF_FAMILIES = {"videomae:": "CC-BY-NC-4.0", "pe-av:": "Apache-2.0"}
+_OF_FAMILIES = {"videomae:MCG-NJU/": "CC-BY-NC-4.0", "pe-av:facebook/": "Apache-2.0"}
+"""Publisher of checkpoints -> the licence of all of theirs: the hub's pages of MCG-NJU's, and the README of
+https://github.com/facebookresearch/perception_models."""
+_TIMM = "timm:"
+_OF_TIMM = {
+    "apache-2.0": "Apache-2.0",
+    "apple-amlr": _RESEARCH,
+    "apple-ascl": "Apple's sample code licence",
+    "bsd-3-clause": "BSD-3-Clause",
+    "cc-by-nc-4.0": "CC-BY-NC-4.0",
+    "dinov3-license": _DINO,
+    "mit": "MIT",
+    "unknown": UNKNOWN,
+}
+"""What timm's configurations call licences -> what they are called here. Others keep their names."""
+
+_QUICK = {
+    "ViT-B-32": ("openai", "laion400m_e31", "laion400m_e32", "metaclip_400m", "metaclip_fullcc"),
+    "ViT-B-16": ("openai", "dfn2b", "metaclip_400m", "metaclip_fullcc"),
+    "ViT-L-14": ("openai", "metaclip_400m", "metaclip_fullcc", "dfn2b"),
+    "ViT-H-14": ("metaclip_fullcc", "dfn5b"),
+    "ViT-bigG-14": ("metaclip_fullcc",),
+}
+"""Models of which some weights were trained with QuickGELU and others with GELU -> the former."""
+_PREPARED_OTHERWISE = {
+    "ViT-L-14": ("laion2b_s32b_b82k",),
+    "ViT-H-14": ("dfn5b",),
+    "ViT-H-14-quickgelu": ("dfn5b",),
+}
+"""Models of which some weights see other pixels than CLIP's own -> these weights."""
 
 
 def default_tag(model: str) -> str | None:
@@ -124,5 +153,47 @@ def licence_of(model: str, source: str) -> str:
             return known.licence
     if model in KINETICS_MODELS and source in KINETICS_MODELS[model].tags:
         return _KINETICS
+    if model.startswith(_TIMM):
+        return _licence_by_timm(model.removeprefix(_TIMM), source)
     own = [licence for prefix, licence in _OF_FAMILIES.items() if model.startswith(prefix)]
     return own[0] if own else UNKNOWN
+
+
+def _licence_by_timm(name: str, source: str) -> str:
+    from embed.encoders.torchvision_operators import declare_missing_operators
+
+    declare_missing_operators()
+    import timm
+
+    architecture, _, own_tag = name.partition(".")
+    tag = own_tag if source == name else source
+    try:
+        config = timm.get_pretrained_cfg(f"{architecture}.{tag}" if tag else architecture)
+    except RuntimeError:  # a file
+        return UNKNOWN
+    found = config.license if config else None
+    return _OF_TIMM.get(found, found) if found else UNKNOWN
+
+
+def doubt_of_file(model: str) -> str | None:
+    """Return what a checkpoint file of a model is taken for, where the model's published weights differ in that.
+
+    A file does not say which activation it was trained with, nor how frames are prepared for it.
+
+    >>> doubt_of_file("PE-Core-B-16")
+    """
+    said = []
+    if model in _QUICK:
+        tags = " and ".join(filter(None, (", ".join(_QUICK[model][:-1]), _QUICK[model][-1])))
+        were = "were" if len(_QUICK[model]) > 1 else "was"
+        said.append(
+            f"A file is taken for weights of {model} that were trained with GELU. {tags} {were} trained with "
+            f"QuickGELU: for that, use --model {model}-quickgelu."
+        )
+    if model in _PREPARED_OTHERWISE:
+        (tag,) = _PREPARED_OTHERWISE[model]
+        said.append(
+            f"Frames are prepared for a file as for CLIP's own weights. {tag} needs other pixels: for that, use "
+            f"--pretrained {tag}."
+        )
+    return " ".join(said) or None

@@ -19,46 +19,38 @@ class ClipFamily:
         title: its name in words.
         types: `model_type` in the `config.json` of its checkpoints.
         window: W of most published checkpoints.
-        licence: of the published weights.
         example: hub name of a published checkpoint.
     """
 
     title: str
     types: tuple[str, ...]
     window: int
-    licence: str
     example: str
 
 
-# Licences: the hub's pages of MCG-NJU/videomae-base and of V-JEPA 2's checkpoints, and the READMEs of
-# https://github.com/google-deepmind/videoprism and https://github.com/facebookresearch/perception_models.
 CLIP_FAMILIES = {
     "videomae": ClipFamily(
         title="VideoMAE",
         types=("videomae",),
         window=16,
-        licence="CC-BY-NC-4.0 (MCG-NJU's checkpoints); others: see the model card",
         example="MCG-NJU/videomae-base",
     ),
     "vjepa2": ClipFamily(
         title="V-JEPA 2",
         types=("vjepa2",),
         window=64,
-        licence="MIT or Apache-2.0, by checkpoint: see the model card",
         example="facebook/vjepa2-vitl-fpc64-256",
     ),
     "videoprism": ClipFamily(
         title="VideoPrism",
         types=("videoprism", "videoprism_vision_model"),
         window=16,
-        licence="Apache-2.0 (code); weights: see the model card",
         example="google/videoprism-base-f16r288",
     ),
     "pe-av": ClipFamily(
         title="Perception Encoder Audio-Visual",
         types=("pe_audio_video", "pe_video"),
         window=16,
-        licence="Apache-2.0",
         example="facebook/pe-av-base-16-frame",
     ),
 }

@@ -28,7 +28,7 @@ from embed.video import Preprocessing, ResizeMode
 
 PREFIX = "timm:"
 _POOLED_BY_CLASS_TOKEN = ("dinov3", "dinov2")
-"""Parts of the names of models whose class token is their global vector."""
+"""Parts of the names of transformers whose class token is their global vector. ConvNeXts of DINOv3 have no tokens."""
 _MODES: dict[str, ResizeMode] = {"center": "shortest", "squash": "squash"}
 _CROP_SHARE = 0.875  # timm's own default, where weights do not say it
 _NEAR = 3
@@ -128,7 +128,7 @@ def _create(name: str, **options: Any) -> Any:
     """Return a model without its classifier, with fresh weights unless `options` say otherwise."""
     import timm
 
-    if any(part in name for part in _POOLED_BY_CLASS_TOKEN):
+    if name.startswith("vit_") and any(part in name for part in _POOLED_BY_CLASS_TOKEN):
         options["global_pool"] = "token"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

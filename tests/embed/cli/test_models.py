@@ -46,3 +46,14 @@ def test_the_licence_is_shown_before_weights_are_loaded(
     result = CliRunner().invoke(embed_videos, [str(tmp_path / "a.mp4"), "-o", str(tmp_path / "e.h5"), *options])
 
     assert said in result.stderr
+
+
+def test_a_file_of_a_model_with_two_activations_is_told_what_it_is_taken_for(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", 2)
+    (tmp_path / "clip.pt").write_bytes(b"")
+    options = ["-o", str(tmp_path / "e.h5"), "--model", "ViT-B-32", "--pretrained", str(tmp_path / "clip.pt")]
+
+    said = " ".join(CliRunner().invoke(embed_videos, [str(tmp_path / "a.mp4"), *options]).stderr.split())
+
+    assert "A file is taken for weights of ViT-B-32 that were trained with GELU. openai, " in said
+    assert "use --model ViT-B-32-quickgelu" in said

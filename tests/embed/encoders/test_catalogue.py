@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from embed.encoders import declare_missing_operators, load_encoder
-from embed.encoders.catalogue import ENCODERS, UNKNOWN, KnownEncoder, default_tag, licence_of
+from embed.encoders.catalogue import ENCODERS, UNKNOWN, KnownEncoder, default_tag, doubt_of_file, licence_of
 from embed.encoders.foreseen import lite_preprocessing
 from embed.errors import EncoderError, WeightsUnavailable
 
 declare_missing_operators()
 import open_clip  # noqa: E402
 import timm  # noqa: E402
+from open_clip.transform import PreprocessCfg  # noqa: E402
 
 LITE = [known for known in ENCODERS if known.tag == "bundled"]
 TIMM = [known for known in ENCODERS if known.model.startswith("timm:")]
@@ -79,13 +80,40 @@ def test_no_encoder_is_listed_twice() -> None:
     [
         ("PE-Core-B-16", "meta", "Apache-2.0"),
         ("swin3d_b", "KINETICS400_IMAGENET22K_V1", "BSD-3-Clause, Kinetics"),
-        ("videomae:mine/of-my-own", "mine/of-my-own", "CC-BY-NC-4.0"),
+        ("videomae:MCG-NJU/videomae-large", "MCG-NJU/videomae-large", "CC-BY-NC-4.0"),
+        ("videomae:mine/of-my-own", "mine/of-my-own", UNKNOWN),
+        ("pe-av:facebook/pe-av-small", "facebook/pe-av-small", "Apache-2.0"),
+        ("timm:vit_base_patch16_dinov3", "lvd1689m", "Meta's DINOv3 licence"),
+        ("timm:vit_7b_patch16_dinov3.sat493m", "vit_7b_patch16_dinov3.sat493m", "Meta's DINOv3 licence"),
+        ("timm:resnet50", "a1_in1k", "Apache-2.0"),
+        ("timm:resnet50", "resnet50", "Apache-2.0"),
+        ("timm:resnet50", "/weights/mine.pt", UNKNOWN),
+        ("timm:no_such_model", "no_such_model", UNKNOWN),
         ("RN50", "openai", UNKNOWN),
         ("ViT-B-32", "/weights/mine.pt", UNKNOWN),
     ],
 )
 def test_licences_are_those_of_the_weights(model: str, source: str, licence: str) -> None:
     assert licence_of(model, source) == licence
+
+
+def test_what_a_file_is_taken_for_is_said_of_each_model_whose_weights_differ() -> None:
+    usual = PreprocessCfg()
+    for model in open_clip.list_models():
+        tags = open_clip.list_pretrained_tags_by_model(model)
+        weights = {tag: open_clip.get_pretrained_cfg(model, tag) for tag in tags}
+        quick = {tag for tag in tags if weights[tag].get("quick_gelu") and "quickgelu" not in model}
+        pixels = {tag: (*weights[tag]["mean"], weights[tag]["resize_mode"]) for tag in tags}
+        others = {tag for tag in tags if pixels[tag] != (*usual.mean, usual.resize_mode)}
+        of_activation, _, of_pixels = (doubt_of_file(model) or "").partition("Frames are prepared")
+
+        assert words(of_activation) & set(tags) == (quick if len(quick) < len(tags) else set()), model
+        assert words(of_pixels) & set(tags) == (others if len(set(pixels.values())) > 1 else set()), model
+        assert f"{model}-quickgelu" in open_clip.list_models() or not of_activation
+
+
+def words(text: str) -> set[str]:
+    return {word.strip(",.") for word in text.split()}
 
 
 def test_the_default_weights_are_the_first_that_are_listed() -> None:

@@ -59,6 +59,23 @@ def test_pixels_and_vectors_are_timms_own(name: str, size: tuple[int, int], tmp_
     assert np.dot(ours, vector) / np.linalg.norm(ours) / np.linalg.norm(vector) >= 0.9999
 
 
+def test_convolutions_of_dinov3_have_no_tokens_and_give_their_own_pooling(tmp_path: Path) -> None:
+    name = "convnext_tiny.dinov3_lvd1689m"
+    path = checkpoint_of(name, tmp_path)
+    encoder = load_encoder(f"timm:{name}", pretrained=str(path), device="cpu")
+    network = timm.create_model(name, num_classes=0).eval()
+    network.load_state_dict(torch.load(path, weights_only=True), strict=False)
+    rgb = frames_for(encoder, 1)
+    config = timm.data.resolve_model_data_config(network)
+    mean, std = (torch.tensor(config[name])[:, None, None] for name in ("mean", "std"))
+
+    found = encoder.encode(rgb)
+
+    with torch.inference_mode():
+        expected = network((torch.from_numpy(rgb[:, 0]).permute(0, 3, 1, 2) / 255 - mean) / std)
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def dino(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoint_of(DINO, tmp_path_factory.mktemp("dino"))
