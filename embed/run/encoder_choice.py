@@ -11,7 +11,7 @@ from embed.errors import StoreMismatch
 from embed.reduction import read_pca
 from embed.run.config import EmbedConfig, window_of
 from embed.run.fidelity import first_frames, is_faithful, measure_fidelity, too_unfaithful
-from embed.run.self_check import check_encoder_itself, name_device
+from embed.run.self_check import check_encoder_itself, compare_with_store, name_device
 from embed.sources import Video
 from embed.store import (
     EmbeddingStore,
@@ -30,18 +30,19 @@ _DEFAULT_WEIGHTS = ("openai", "bundled", "KINETICS400_V1")
 @final
 @dataclass(frozen=True)
 class Chosen:
-    """An encoder, and what was measured of it before the store was made; None or {} if nothing was."""
+    """An encoder, what was measured of it before the store was made, and a note on it; None, {} or "" for nothing."""
 
     encoder: Encoder
     fidelity: Fidelity | None = None
     references: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
 def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> Chosen:
     """Load the encoder with which a store is made or continued.
 
-    Before a store is made, the encoder is tried on made frames (`embed.run.self_check`). If it is of a lower precision,
-    the change of the vectors is measured on the user's own frames.
+    Before a store is made or continued, the encoder is tried on made frames (`embed.run.self_check`). If a new store's
+    is of a lower precision, the change of the vectors is measured on the user's own frames.
 
     Args:
         config: model, weights, device and precision.
@@ -67,12 +68,18 @@ def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Vide
     known = provenance_of(store)
     is_continued = known is not None and known.encoder.model == config.model
     encoder = load(config.precision or (known.encoder.precision if known and is_continued else None))
+    device = resolve_device(config.device)
     if known:
-        return Chosen(encoder, known.fidelity, known.references)
-    fidelity = None
+        asked, made = encoder.identity, known.encoder
+        is_same = (asked.weights_sha256, asked.precision) == (made.weights_sha256, made.precision)
+        note = compare_with_store(encoder, device, known) if is_same else ""
+        return Chosen(encoder, known.fidelity, known.references, note)
+    fidelity, reference = None, check_encoder_itself(encoder)
     if encoder.identity.precision != "float32":
-        encoder, fidelity = _faithful(encoder, config, videos, load)
-    return Chosen(encoder, fidelity, {name_device(resolve_device(config.device)): check_encoder_itself(encoder)})
+        faithful, fidelity = _faithful(encoder, config, videos, load)
+        if faithful is not encoder:
+            encoder, reference = faithful, check_encoder_itself(faithful)
+    return Chosen(encoder, fidelity, {name_device(device): reference})
 
 
 def _faithful(
@@ -94,7 +101,7 @@ def _faithful(
 
 def choose_same_encoder(
     provenance: Provenance, config: EmbedConfig, store: str | Path, videos: Sequence[Video]
-) -> Encoder:
+) -> Chosen:
     """Load the encoder of a store, whose provenance was taken for what the configuration asks for.
 
     Raises:
@@ -102,7 +109,7 @@ def choose_same_encoder(
     """
     chosen = choose_encoder(config, store, videos)
     refuse_other_provenance(Path(store), provenance, provenance_by(chosen, config))
-    return chosen.encoder
+    return chosen
 
 
 def provenance_by(chosen: Chosen, config: EmbedConfig) -> Provenance:

@@ -96,15 +96,15 @@ def embed_videos(
             encoder = chosen.encoder
         provenance = provenance_by(chosen, config) if chosen else known
         assert provenance, "a new store has an encoder"
-        note = note_space(provenance, config.sampling, store, videos)
+        note = f"{chosen.note if chosen else ''} {note_space(provenance, config.sampling, store, videos)}".strip()
         log, writer = stack.enter_context(RunLog(config.log)), stack.enter_context(StoreWriter(store, provenance))
         run = _Run(writer, config, log, note, listener)
         missing = run.compare(store, videos, roots_of(sources))
         if missing and encoder is None:
-            encoder = choose_same_encoder(provenance, config, store, videos)
+            encoder = run.tell(choose_same_encoder(provenance, config, store, videos))
         missing = run.follow(missing)
         if missing and encoder is None:  # rows that could not be taken over
-            encoder = choose_same_encoder(provenance, config, store, videos)
+            encoder = run.tell(choose_same_encoder(provenance, config, store, videos))
         load_seconds = time.monotonic() - started
         if missing and encoder:
             with _go_on(early, missing, encoder.identity.preprocessing, config) as frames:
@@ -156,6 +156,11 @@ class _Run:
         self._moved_states: dict[str, SizeAndTime | None] = {}
         self._listed_in: dict[str, str] = {}
         self._decoded_on_cpu: Counter[str] = Counter()
+
+    def tell(self, chosen: Chosen) -> Encoder:
+        """Return an encoder, whose note the next progress shows."""
+        self._note = " ".join(filter(None, (self._note, chosen.note)))
+        return chosen.encoder
 
     def compare(self, store: str | Path, videos: Sequence[Video], roots: Roots) -> list[Video]:
         """Compare the videos with the store, and return those whose files are to be embedded. Nothing is written.

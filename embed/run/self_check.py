@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from embed.encoders import Encoder, frames_for
 from embed.errors import EncoderError
+from embed.store import Provenance, library_versions
 
 _SAME = 0.999
 """Least cosine between the vectors of one frame in one batch."""
@@ -31,12 +32,37 @@ def check_encoder_itself(encoder: Encoder) -> str:
     advice = "Try --device cpu and --precision float32; if the fault stays, the weights or a library are broken"
     if not np.isfinite(vectors).all():
         raise EncoderError(f"{name} gives values that are not finite for made frames. {advice}.")
-    if np.array_equal(vectors[0], vectors[1]):
+    if np.abs(vectors).max() > np.finfo(np.float16).max:
+        raise EncoderError(f"{name} gives values beyond float16, which ends at 65,504, for made frames. {advice}.")
+    rows = vectors.astype("<f2")  # as a store takes them
+    if np.array_equal(rows[0], rows[1]):
         raise EncoderError(f"{name} gives the same vector for two different frames. {advice}.")
     cosine = _cosine(vectors[0], vectors[2])
     if cosine < _SAME:
         raise EncoderError(f"{name} gives two vectors for one frame (cosine {cosine:.4f}). {advice}.")
-    return hashlib.sha256(vectors[0].astype("<f2").tobytes()).hexdigest()
+    return hashlib.sha256(rows[0].tobytes()).hexdigest()
+
+
+def compare_with_store(encoder: Encoder, device: str, made: Provenance) -> str:
+    """Encode the made frames again where a store is continued, and return what differs from when it was made.
+
+    Returns:
+        "" if nothing does, or if no vector was made on this device.
+
+    Raises:
+        EncoderError: as for `check_encoder_itself`.
+    """
+    name = name_device(device)
+    if name not in made.references or made.references[name] == check_encoder_itself(encoder):
+        return ""
+    then, now = made.versions, library_versions()
+    changed = [f"{one} {then[one]}, now {now[one]}" for one in now if one in then and then[one] != now[one]]
+    with_others = f" (with {'; '.join(changed)})" if changed else ""
+    return (
+        f"{encoder.identity.model} gave another vector for the same made frame on this device when the store was "
+        f"made{with_others}. New rows may differ from the store's in their last digits, or by more. To be sure, embed "
+        "all videos into another store."
+    )
 
 
 def name_device(device: str) -> str:

@@ -1,5 +1,7 @@
 """An encoder is tried before the first vector of a store."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,9 @@ from numpy.typing import NDArray
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
 from embed.encoders import load_encoder
 from embed.errors import EncoderError
+from embed.machine import Progress
 from embed.run.self_check import check_encoder_itself
-from embed.store import Provenance
+from embed.store import Provenance, StoreWriter
 from tests.embed.clip_reader import ClipReader
 from tests.media import BarReader, write_video
 
@@ -26,6 +29,10 @@ class Broken:
         vectors = BarReader().encode(rgb)
         if self._fault == "constant":
             vectors[:] = 0.5
+        elif self._fault == "nearly constant":
+            vectors[:] = 0.5 + 1e-6 * np.arange(len(vectors))[:, None]
+        elif self._fault == "too large":
+            vectors *= 1e6
         elif self._fault == "not finite":
             vectors[1, 3] = np.nan
         elif self._fault == "random":
@@ -37,6 +44,8 @@ class Broken:
     ("fault", "message"),
     [
         ("constant", "bar-reader gives the same vector for two different frames. Try --device cpu"),
+        ("nearly constant", "bar-reader gives the same vector for two different frames. Try --device cpu"),
+        ("too large", "bar-reader gives values beyond float16, which ends at 65,504, for made frames. Try --device"),
         ("not finite", "bar-reader gives values that are not finite for made frames"),
         ("random", r"bar-reader gives two vectors for one frame \(cosine -?0\."),
     ],
@@ -64,3 +73,30 @@ def test_a_store_keeps_the_hash_of_its_device_and_the_licence(tmp_path: Path) ->
     assert list(made.references.values()) == [check_encoder_itself(load_encoder("efficientnet-lite0", device="cpu"))]
     assert Provenance.from_json(made.to_json()) == made
     assert "references" not in Provenance(made.encoder, {}).to_json()
+
+
+@pytest.mark.parametrize("is_other", [False, True])
+def test_a_run_that_continues_a_store_says_if_the_device_computes_otherwise_now(tmp_path: Path, is_other: bool) -> None:
+    write_video(tmp_path / "a.mp4", 4)
+    config = EmbedConfig(model="efficientnet-lite0", sampling=UniformFrames(1), device="cpu")
+    embed_videos(tmp_path / "a.mp4", tmp_path / "made.h5", config)
+    with EmbeddingStore(tmp_path / "made.h5") as store:
+        made, found = store.provenance, store.read("a.mp4")
+        record = store.video("a.mp4")
+    if is_other:
+        versions = {**made.versions, "torch": "2.0.0"}
+        made = replace(made, references=dict.fromkeys(made.references, "0" * 64), versions=versions)
+    with StoreWriter(tmp_path / "e.h5", made) as writer:
+        writer.append(record, found.vectors, found.timestamps_s)
+    write_video(tmp_path / "b.mp4", 5)
+
+    said = " ".join(notes_of([tmp_path / "a.mp4", tmp_path / "b.mp4"], tmp_path / "e.h5", config))
+
+    assert ("gave another vector for the same made frame on this device when the store was made" in said) == is_other
+    assert ("(with torch 2.0.0, now " in said) == is_other
+
+
+def notes_of(videos: Sequence[Path], store: Path, config: EmbedConfig) -> list[str]:
+    shown: list[Progress] = []
+    assert embed_videos(list(videos), store, config, on_progress=shown.append).embedded == 1
+    return [progress.note for progress in shown]
