@@ -120,18 +120,21 @@ class Command(click.Command):
             settings.setdefault("color", False)
         elif os.environ.get("FORCE_COLOR"):
             settings.setdefault("color", True)
-        typed = [*args]  # click takes them out of the list
+        typed = [*args]
         try:
             if odd := next((word for word in typed if "\0" in word), None):  # possible from Python only
                 raise click.UsageError(f"{odd!r} has a NUL in it, which no name has. Type it again.")
-            context = super().make_context(info_name, args, parent, **settings)
+            return super().make_context(info_name, args, parent, **settings)
         except click.UsageError as error:  # its text quotes what was typed
             said = error.format_message()
             if cleaned(said, typed) != said:
                 raise click.UsageError(cleaned(said, typed), error.ctx) from None
             raise
-        context.meta[_TYPED] = typed
-        return context
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read what was typed, and keep it for `typed_again`."""
+        ctx.meta[_TYPED] = [*args]  # click takes them out of the list
+        return super().parse_args(ctx, args)
 
     def main(self, *args: Any, **settings: Any) -> Any:
         """Read what was typed, and run the command."""
@@ -265,6 +268,11 @@ def typed_again(*more: str) -> str:
     context = click.get_current_context()
     typed = context.meta[_TYPED]
     return f"{context.command_path} {as_line([*(word for word in more if word not in typed), *typed])}"
+
+
+def was_typed(context: click.Context, option: str) -> bool:
+    """Return True if an option was typed, also one behind the option that is handled now."""
+    return option in context.meta[_TYPED]
 
 
 def as_line(words: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ Nothing heavy is imported. Tests hold the table against the libraries that build
 open_clip and timm works too; of those, nothing is known here.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, final
 
 from embed.encoders.kinetics_models import DEFAULT_WINDOW, KINETICS_MODELS
@@ -32,7 +32,6 @@ class KnownEncoder:
         resize: "crop" keeps the centre of a frame; "squash" the whole, whatever its shape.
         has_texts: True if it also encodes texts, for zero-shot labels and search.
         per_second: vectors a second in float32 on two cores of AMD EPYC; None where it was not measured.
-        remark: what it is good for, or what to mind.
     """
 
     model: str
@@ -44,11 +43,6 @@ class KnownEncoder:
     resize: str = "crop"
     has_texts: bool = False
     per_second: float | None = None
-    remark: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON-ready description."""
-        return asdict(self)
 
 
 def _clip(model: str, tag: str, licence: str, dimension: int, side_px: int, **more: Any) -> KnownEncoder:
@@ -57,7 +51,7 @@ def _clip(model: str, tag: str, licence: str, dimension: int, side_px: int, **mo
 
 def _dino(size: str, dimension: int) -> KnownEncoder:
     model = f"timm:vit_{size}_patch16_dinov3"
-    return KnownEncoder(model, "lvd1689m", _DINO, dimension, 256, remark="its class token")
+    return KnownEncoder(model, "lvd1689m", _DINO, dimension, 256)
 
 
 def _clips_of(model: str) -> KnownEncoder:
@@ -68,10 +62,10 @@ def _clips_of(model: str) -> KnownEncoder:
 
 
 ENCODERS: tuple[KnownEncoder, ...] = (
-    KnownEncoder("efficientnet-lite0", "bundled", _LITE, 1280, 224, per_second=31, remark="offline; objects"),
-    KnownEncoder("efficientnet-lite1", "bundled", _LITE, 1280, 240, remark="extra lite"),
-    KnownEncoder("efficientnet-lite2", "bundled", _LITE, 1280, 260, per_second=13, remark="extra lite"),
-    _clip("ViT-B-32", "openai", "MIT", 512, 224, per_second=18, remark="the default"),
+    KnownEncoder("efficientnet-lite0", "bundled", _LITE, 1280, 224, per_second=31),
+    KnownEncoder("efficientnet-lite1", "bundled", _LITE, 1280, 240),
+    KnownEncoder("efficientnet-lite2", "bundled", _LITE, 1280, 260, per_second=13),
+    _clip("ViT-B-32", "openai", "MIT", 512, 224, per_second=18),
     _clip("ViT-B-16", "openai", "MIT", 512, 224, per_second=5),
     _clip("ViT-L-14", "openai", "MIT", 768, 224),
     _clip("ViT-B-16", "dfn2b", _APPLE, 512, 224),
@@ -79,7 +73,7 @@ ENCODERS: tuple[KnownEncoder, ...] = (
     _clip("ViT-H-14", "dfn5b", _APPLE, 1024, 224, resize="squash"),
     _clip("PE-Core-T-16-384", "meta", "Apache-2.0", 512, 384, resize="squash"),
     _clip("PE-Core-S-16-384", "meta", "Apache-2.0", 512, 384, resize="squash"),
-    _clip("PE-Core-B-16", "meta", "Apache-2.0", 1024, 224, resize="squash", remark="for quality"),
+    _clip("PE-Core-B-16", "meta", "Apache-2.0", 1024, 224, resize="squash"),
     _clip("PE-Core-L-14-336", "meta", "Apache-2.0", 1024, 336, resize="squash"),
     _clip("PE-Core-bigG-14-448", "meta", "Apache-2.0", 1280, 448, resize="squash"),
     _clip("ViT-B-16-SigLIP2", "webli", "Apache-2.0", 768, 224, resize="squash"),
@@ -96,7 +90,7 @@ ENCODERS: tuple[KnownEncoder, ...] = (
     _dino("large", 1024),
     *map(_clips_of, KINETICS_MODELS),
     KnownEncoder("videomae:MCG-NJU/videomae-base", "", "CC-BY-NC-4.0", 768, 224, 16),
-    KnownEncoder("vjepa2:facebook/vjepa2-vitl-fpc64-256", "", UNKNOWN, 1024, 256, 64, remark="motion"),
+    KnownEncoder("vjepa2:facebook/vjepa2-vitl-fpc64-256", "", UNKNOWN, 1024, 256, 64),
     KnownEncoder("videoprism:google/videoprism-base-f16r288", "", UNKNOWN, 768, 288, 16, "squash"),
 )
 """All of them: images first, then clips."""

@@ -35,7 +35,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             "it contains something other than weights, which is not loaded because it could run code"
         ) from None
     except Exception as error:  # zip files, pickles and safetensors each have their own errors
-        raise WeightsUnavailable(_first_line(error)) from error
+        raise WeightsUnavailable(first_line(error)) from error
     tensors = _unwrapped(found)
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
@@ -55,13 +55,21 @@ def put_tensors(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         if name in tensors and tensors[name].shape != tensor.shape
     ]
     differences = [
-        f"{counted(len(names), 'tensor')} {what}: {_some(names)}"
+        f"{counted(len(names), 'tensor')} {what}: {some_of(names)}"
         for what, names in (("missing", missing), ("too many", extra), ("of another shape", other))
         if names
     ]
     if differences:
         raise WeightsUnavailable("; ".join(differences))
     network.load_state_dict(dict(tensors), assign=True)
+
+
+def not_a_checkpoint(path: str | Path, model: str, what: object) -> str:
+    """Return the message for a file that is not a checkpoint of a model; `what` says why."""
+    return (
+        f"{path} is not a checkpoint of {model}: {what}. Use the --model that it belongs to. If that is {model}, save "
+        "only its weights where it was trained: torch.save(model.state_dict(), FILE)."
+    )
 
 
 def cached_file(url: str) -> Path:
@@ -95,7 +103,7 @@ def _download_failure(url: str, path: Path) -> str | None:
         hash_prefix = path.stem.rpartition("-")[2]
         torch.hub.download_url_to_file(url, str(path), hash_prefix, progress=sys.stderr.isatty())
     except (OSError, RuntimeError) as error:
-        return f"the download fails ({_first_line(error)})"
+        return f"the download fails ({first_line(error)})"
     return None
 
 
@@ -123,7 +131,7 @@ def _unwrapped(found: object) -> dict[str, Tensor]:
         raise WeightsUnavailable(f"it contains {type(found).__name__}, not tensors by name")
     others = [str(name) for name, tensor in found.items() if not (isinstance(name, str) and isinstance(tensor, Tensor))]
     if others:
-        raise WeightsUnavailable(f"it contains more than tensors by name: {_some(others)}")
+        raise WeightsUnavailable(f"it contains more than tensors by name: {some_of(others)}")
     while prefix := next((prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in found)), ""):
         found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
     return dict(found)
@@ -133,11 +141,17 @@ def _shape(tensor: Tensor) -> str:
     return " x ".join(map(str, tensor.shape)) or "a number"
 
 
-def _some(names: Iterable[str]) -> str:
+def some_of(names: Iterable[str]) -> str:
+    """Return the first names, and how many more there are.
+
+    >>> some_of("abcde")
+    'a, b, c and 2 more'
+    """
     names = list(names)
     rest = len(names) - _MOST_NAMES
     return ", ".join(names[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return an error's name and the first line of what it says."""
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"

@@ -16,6 +16,7 @@ from typing import Any, final
 
 import torch
 
+from embed.encoders.checkpoints import some_of
 from embed.encoders.clip_families import CLIP_FAMILIES, read_json
 from embed.encoders.hub import cache_only, why_no_downloads
 from embed.encoders.torchvision_operators import declare_missing_operators
@@ -24,7 +25,6 @@ from embed.machine import counted
 
 _FILES = ["*.json", "*.txt", "*.model", "model*.safetensors"]
 _OLD_WEIGHTS = ["pytorch_model*.bin"]
-_MOST_NAMES = 3
 
 
 @final
@@ -103,10 +103,9 @@ def load_model(checkpoint: Checkpoint, name: str, unused: tuple[str, ...]) -> An
         ) from error
     missing = sorted(key for key in told["missing_keys"] if not key.startswith(unused))
     if missing:
-        rest = f" and {len(missing) - _MOST_NAMES} more" if len(missing) > _MOST_NAMES else ""
         raise WeightsUnavailable(
             f"The checkpoint in {checkpoint.folder} lacks {counted(len(missing), 'tensor')} of {name}: "
-            f"{', '.join(missing[:_MOST_NAMES])}{rest}. They would be random. Use a complete checkpoint."
+            f"{some_of(missing)}. They would be random. Use a complete checkpoint."
         )
     return network.eval()
 

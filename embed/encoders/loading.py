@@ -7,7 +7,9 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_args
 
+from embed.encoders.clip_families import CLIP_FAMILIES
 from embed.encoders.contract import Encoder, TextEncoder, is_callable_with, missing_parts
+from embed.encoders.kinetics_models import KINETICS_MODELS
 from embed.encoders.reduced import ReducedEncoder
 from embed.errors import EncoderError, StoreMismatch
 from embed.machine import keep_freed_memory
@@ -22,18 +24,13 @@ _FAMILIES = {
     "efficientnet-lite0": "efficientnet_lite",
     "efficientnet-lite1": "efficientnet_lite",
     "efficientnet-lite2": "efficientnet_lite",
-    **dict.fromkeys(
-        ("mvit_v1_b", "mvit_v2_s", "swin3d_t", "swin3d_s", "swin3d_b", "r2plus1d_18", "s3d"), "torchvision_clips"
-    ),
+    **dict.fromkeys(KINETICS_MODELS, "torchvision_clips"),
 }
 """Model -> the module of its family. open_clip is asked for every other name without a prefix."""
 
 _PREFIXES = {
     "timm": "timm_images",
-    "videomae": "transformers_clips",
-    "vjepa2": "transformers_clips",
-    "videoprism": "transformers_clips",
-    "pe-av": "transformers_clips",
+    **dict.fromkeys(CLIP_FAMILIES, "transformers_clips"),
     "youtube8m": "youtube8m",
 }
 """What stands before a colon in the name of a model -> the module of its family."""
@@ -83,14 +80,18 @@ def load_encoder(
                 f"int8 is for CPUs, but the device is {device}. Use --precision bfloat16 or --device cpu."
             )
     reducing = None if pca is None else read_pca(pca)  # before the weights, which take seconds
-    options: dict[str, int] = {}
-    if window is not None and _family_of(model) in _OF_CLIPS and not _is_registered(model):
-        options["window"] = window
+    options = window_option(model, window)
     factory = partial(_load_stopped, path=stop_before) if stop_before else _factory(model)
     encoder = factory(model, pretrained=pretrained, device=device, precision=precision, **options)
     if window not in (None, encoder.identity.window):
         raise other_window(encoder.identity, window)
     return encoder if reducing is None else ReducedEncoder(encoder, reducing, str(pca))
+
+
+def window_option(model: str, window: int | None) -> dict[str, int]:
+    """Return W as the option of a family of clips, which takes it; {} for all others."""
+    takes_it = _family_of(model) in _OF_CLIPS and not _is_registered(model)
+    return {"window": window} if takes_it and window is not None else {}
 
 
 def other_window(identity: EncoderIdentity, window: int) -> EncoderError:

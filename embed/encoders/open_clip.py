@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from embed.encoders.catalogue import default_tag
+from embed.encoders.checkpoints import first_line, not_a_checkpoint
 from embed.encoders.contract import PendingVectors, TextEncoder
 from embed.encoders.hub import cache_only, why_no_downloads
 from embed.encoders.loading import find_near, resolve_device
@@ -132,7 +133,7 @@ def _identity(model: str, tag: str, network: Any) -> EncoderIdentity:
         weights_sha256=hash_module(network.visual),
         dimension=_dimension(network),
         activation=_activation(network),
-        preprocessing=_preprocessing(open_clip.get_model_preprocess_cfg(network)),
+        preprocessing=preprocessing_of(open_clip.get_model_preprocess_cfg(network)),
     )
 
 
@@ -150,7 +151,7 @@ def load_tokenizer(model: str) -> Callable[[list[str]], torch.Tensor]:
             tokenizer: Callable[[list[str]], torch.Tensor] = open_clip.get_tokenizer(model)
     except Exception as error:  # as in _build
         is_lacking = offline and not isinstance(error, ImportError)  # transformers may not be installed
-        why = f"it is not in the cache of this machine, and {offline}" if is_lacking else _first_line(error)
+        why = f"it is not in the cache of this machine, and {offline}" if is_lacking else first_line(error)
         raise WeightsUnavailable(
             f"The tokenizer of {model} cannot be loaded: {why}. It is not part of open_clip: it needs a "
             "download, and perhaps pip install transformers. Models such as ViT-B-32 have their tokenizer in open_clip."
@@ -199,7 +200,7 @@ def _build(model: str, pretrained: str | None) -> tuple[Any, str]:
         if Path(tag).is_file():
             # `from None`: torch's text advises to load the file in a way that runs any code in it.
             raise WeightsUnavailable(_not_a_checkpoint(tag, model, error)) from None
-        why = f"they are not in the cache of this machine, and {offline}" if offline else _first_line(error)
+        why = f"they are not in the cache of this machine, and {offline}" if offline else first_line(error)
         raise WeightsUnavailable(
             f"The weights of {model} ({tag}) are not available: {why}. "
             f"Use --model efficientnet-lite0, whose weights come with framehead; or --pretrained FILE with a "
@@ -255,16 +256,8 @@ def _not_a_checkpoint(path: str, model: str, error: Exception) -> str:
     elif isinstance(error, RuntimeError):
         what = "its weights have other names or shapes"
     else:
-        what = _first_line(error)
-    return (
-        f"{path} is not a checkpoint of {model}: {what}. "
-        f"Use the --model that it belongs to. If that is {model}, save only its weights where it was trained: "
-        "torch.save(model.state_dict(), FILE)."
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+        what = first_line(error)
+    return not_a_checkpoint(path, model, what)
 
 
 def _dimension(network: Any) -> int:
@@ -280,7 +273,12 @@ def _activation(network: Any) -> str:
     return "quick_gelu" if "QuickGELU" in names else "gelu"
 
 
-def _preprocessing(config: dict[str, Any]) -> Preprocessing:
+def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing:
+    """Return what open_clip's `image_transform` does with such a configuration.
+
+    Raises:
+        EncoderError: frames cannot be prepared in that way here.
+    """
     size = config["size"]
     sides = {size} if isinstance(size, int) else set(size)
     if len(sides) > 1:

@@ -1,6 +1,5 @@
 """Load the rest of an encoder behind the cut at which it made a store: with its weights, or empty for a saved head."""
 
-import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from embed.encoders.cutting import find_cut
-from embed.encoders.loading import torch_family
+from embed.encoders.loading import torch_family, window_option
 from embed.encoders.tails import Cut, Tail
 from embed.encoders.torch_encoder import TorchModel
 from embed.errors import EncoderError, StoreMismatch
@@ -33,9 +32,8 @@ def load_tail(identity: EncoderIdentity, *, pretrained: str | None = None) -> Ta
             "with --stop-before, which stores what enters a block."
         )
     build = torch_family(identity.model).build
-    takes_window = "window" in inspect.signature(build).parameters
     source = pretrained or identity.weights_source
-    model = build(identity.model, pretrained=source, **({"window": identity.window} if takes_window else {}))
+    model = build(identity.model, pretrained=source, **window_option(identity.model, identity.window))
     if model.identity.weights_sha256 != identity.weights_sha256:
         raise StoreMismatch(
             f"The weights of {identity.model} in {source or 'its package'} are not those that the store was made with. "

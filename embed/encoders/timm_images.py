@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from embed.encoders.checkpoints import put_tensors, read_tensors
+from embed.encoders.checkpoints import not_a_checkpoint, put_tensors, read_tensors
 from embed.encoders.contract import Encoder
 from embed.encoders.hub import cache_only, why_no_downloads
 from embed.encoders.loading import resolve_device
@@ -159,10 +159,7 @@ def _fill(network: Any, path: Path, model: str) -> None:
         tensors = read_tensors(path)
         put_tensors(network, {k: t for k, t in tensors.items() if k in wanted or not k.startswith(prefixes or "\0")})
     except WeightsUnavailable as error:
-        raise WeightsUnavailable(
-            f"{path} is not a checkpoint of {model}: {error}. Use the --model that it belongs to. If that is {model}, "
-            "save only its weights where it was trained: torch.save(model.state_dict(), FILE)."
-        ) from error.__cause__
+        raise WeightsUnavailable(not_a_checkpoint(path, model, error)) from error.__cause__
 
 
 def _config_of(network: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from embed.encoders.checkpoints import download, put_tensors, read_tensors
+from embed.encoders.checkpoints import download, not_a_checkpoint, put_tensors, read_tensors
 from embed.encoders.contract import Encoder
 from embed.encoders.kinetics_models import DEFAULT_WINDOW, KINETICS_MODELS
 from embed.encoders.loading import resolve_device
@@ -155,7 +155,4 @@ def _weights_file(model: str, source: str) -> Path:
 def _not_a_checkpoint(model: str, source: str, path: Path, error: WeightsUnavailable) -> str:
     if source in KINETICS_MODELS[model].tags:
         return f"{path} is not what torchvision offers as {source} of {model}: {error}. Delete it to download it again."
-    return (
-        f"{path} is not a checkpoint of {model}: {error}. Use the --model that it belongs to. If that is {model}, save "
-        "only its weights where it was trained: torch.save(model.state_dict(), FILE)."
-    )
+    return not_a_checkpoint(path, model, error)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import final
 
 from embed.decode_pool import DecodePlan
-from embed.encoders import Encoder, licence_of, load_encoder, other_window, resolve_device
+from embed.encoders import Encoder, default_tag, licence_of, load_encoder, other_window, resolve_device
 from embed.errors import StoreMismatch
 from embed.reduction import read_pca
 from embed.run.config import EmbedConfig, window_of
@@ -23,8 +23,6 @@ from embed.store import (
     library_versions,
     refuse_other_provenance,
 )
-
-_DEFAULT_WEIGHTS = ("openai", "bundled", "KINETICS400_V1")
 
 
 @final
@@ -141,7 +139,7 @@ def _storage_of(config: EmbedConfig) -> Storage:
 def needs_no_encoder(config: EmbedConfig, known: Provenance) -> bool:
     """Return True if a configuration surely means the encoder of a store, as far as names tell."""
     identity = known.encoder
-    is_default = config.pretrained is None and identity.pretrained in _DEFAULT_WEIGHTS
+    is_default = config.pretrained is None and identity.pretrained in ("openai", default_tag(config.model))
     return (
         config.model == identity.model
         and config.stop_before == identity.stop_before

@@ -19,7 +19,7 @@ def test_the_table_names_every_known_encoder_with_its_licence_and_needs_no_sourc
     assert result.exit_code == 0
     for known in ENCODERS:
         assert any(line[0] == known.model and line[-1] == known.licence.split()[-1] for line in lines)
-    assert max(map(len, result.stdout.splitlines())) <= 120
+    assert max(map(len, result.stdout.splitlines())) <= 88
 
 
 def test_the_table_loads_nothing_heavy() -> None:

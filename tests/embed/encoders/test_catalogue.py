@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from embed.encoders import declare_missing_operators, load_encoder
 from embed.encoders.catalogue import ENCODERS, UNKNOWN, KnownEncoder, default_tag, doubt_of_file, licence_of
 from embed.encoders.foreseen import lite_preprocessing
+from embed.encoders.open_clip import preprocessing_of
 from embed.errors import EncoderError, WeightsUnavailable
 
 declare_missing_operators()
@@ -60,6 +63,34 @@ def test_families_have_their_own_preprocessing_and_not_clips(part: str, kernel: 
     assert {(one["interpolation"], one["resize_mode"], *one["mean"]) for one in found} == {
         (kernel, mode, mean, mean, mean)
     }
+
+
+@pytest.mark.parametrize("size", [(240, 426), (426, 240), (97, 131)], ids=str)
+@pytest.mark.parametrize(
+    ("model", "tag"),
+    [
+        ("ViT-B-32", "openai"),
+        ("ViT-H-14", "dfn5b"),
+        ("PE-Core-B-16", "meta"),
+        ("ViT-B-16-SigLIP2-384", "webli"),
+        ("MobileCLIP2-S0", "dfndr2b"),
+    ],
+)
+def test_pixels_are_those_of_open_clips_own_transform(model: str, tag: str, size: tuple[int, int]) -> None:
+    weights = open_clip.get_pretrained_cfg(model, tag)
+    side_px = open_clip.get_model_config(model)["vision_cfg"]["image_size"]
+    config = {key: weights[key] for key in ("mean", "std", "interpolation", "resize_mode")}
+    transform = open_clip.image_transform(side_px, is_train=False, **config)
+    coarse = np.random.default_rng(0).integers(0, 256, (size[0] // 8, size[1] // 8, 3), dtype=np.uint8)
+    picture = Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC)
+    preprocessing = preprocessing_of({**config, "size": side_px})
+
+    pixels = preprocessing.apply(np.asarray(picture))
+
+    mean, std = (torch.tensor(config[key])[:, None, None] for key in ("mean", "std"))
+    levels = ((transform(picture) * std + mean) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    assert np.array_equal(pixels, levels)  # bit for bit
+    assert (preprocessing.mean, preprocessing.std) == (config["mean"], config["std"])
 
 
 def test_texts_for_siglip2_are_lower_case_without_punctuation_and_padded() -> None:
