@@ -35,7 +35,7 @@ FLOORS = {
         {"errors"},
         {"files", "picture_style", "progress"},
         {"data", "heads"},
-        {"measures"},
+        {"measures", "corrections"},
         {"training"},
         {"comparison", "moments"},
         {"classifier"},
