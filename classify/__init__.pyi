@@ -72,6 +72,13 @@ from .report import (
     write_evaluation_page as write_evaluation_page,
     write_page as write_page,
 )
+from .streaming import (
+    LabelRule as LabelRule,
+    StreamConfig as StreamConfig,
+    StreamSummary as StreamSummary,
+    stream_predictions as stream_predictions,
+    watch_folders as watch_folders,
+)
 from .training import (
     RECIPES as RECIPES,
     LabelledSet as LabelledSet,

@@ -4,11 +4,12 @@ import csv
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
+from typing import BinaryIO
 
 from classify.errors import ClassifyError
 from embed.machine import OutputError, address_refused, is_left_over, refuse_output, remedy_for
@@ -83,10 +84,21 @@ def write_whole(path: Path, content: str | bytes) -> None:
         UnicodeEncodeError: the text has other surrogates.
     """
     written = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    with open_whole(path) as file:
+        file.write(written)
+
+
+@contextmanager
+def open_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file for what is too large to be held, and rename it to `path` at the end of the block.
+
+    It is as for `write_whole`: a block that raises leaves an older file unchanged.
+    """
     target = Path(os.path.realpath(path))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, written)
+        with _replaced(target) as file:
+            yield file
     except OSError as error:
         raise ClassifyError(
             f"{path} cannot be written: {error.strerror}. An older file there is unchanged. "
@@ -127,7 +139,8 @@ def hash_text(text: str) -> str:
     return sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
-def _replace(target: Path, content: bytes) -> None:
+@contextmanager
+def _replaced(target: Path) -> Iterator[BinaryIO]:
     stem = f".{zlib.crc32(os.fsencode(target.name)):08x}.part-"  # short, whatever the length of the name
     for left in target.parent.glob(f"{stem}*"):
         if is_left_over(left.name):
@@ -135,7 +148,7 @@ def _replace(target: Path, content: bytes) -> None:
     beside = target.with_name(f"{stem}{os.getpid()}")
     try:
         with beside.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.replace(target)

@@ -39,7 +39,7 @@ FLOORS = {
         {"training"},
         {"comparison", "moments"},
         {"classifier"},
-        {"training_report"},
+        {"streaming", "training_report"},
         {"experiment", "evaluation"},
         {"report"},
         {"cli"},
@@ -53,6 +53,7 @@ STORE = {"embed.store", "embed.machine"}
 MORE_THAN_THE_STORE = {
     "classify.heads.last_block": {"embed"},  # this head is a part of the encoder
     "classify.classifier": {"embed"},
+    "classify.streaming": {"embed"},
     "classify.cli": {"embed", "embed.errors", "embed.cli"},
 }
 HEAVY = {

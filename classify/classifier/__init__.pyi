@@ -19,5 +19,24 @@ from .prediction import (
     grab_frames as grab_frames,
     predict_videos as predict_videos,
 )
+from .prediction_files import (
+    COLUMNS as COLUMNS,
+    OF_LABEL as OF_LABEL,
+    describe_predictions_file as describe_predictions_file,
+    plain_cell as plain_cell,
+)
 from .prediction_texts import count_text as count_text, predictions_text as predictions_text
-from .predictions import Prediction as Prediction, Predictions as Predictions
+from .predictions import (
+    Prediction as Prediction,
+    Predictions as Predictions,
+    Probabilities as Probabilities,
+    failure_cells as failure_cells,
+    failure_to_json as failure_to_json,
+    pair_cells as pair_cells,
+)
+from .youtube8m_files import (
+    PAIR_COLUMNS as PAIR_COLUMNS,
+    describe_pairs_file as describe_pairs_file,
+    number_labels as number_labels,
+    refuse_new_videos as refuse_new_videos,
+)

@@ -14,7 +14,7 @@ columns are:
 In YouTube-8M's format, `classify.classifier.youtube8m_files` says what it holds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any, final
@@ -26,6 +26,7 @@ from classify.classifier.prediction_files import COLUMNS, OF_LABEL, plain_cell
 from classify.classifier.youtube8m_files import PAIR_COLUMNS, PAIRS
 from classify.data import SEPARATOR
 from classify.files import csv_text
+from classify.moments import Moment
 from embed.store import Failure
 
 
@@ -38,12 +39,16 @@ class Prediction:
         labels: the labels given to it, likeliest first; none where no label reached its threshold.
         probabilities: label -> probability, for every label that the head knows.
         location: where it lies, an absolute path or an address; empty where the store does not know it.
+        moments: the spans that speak for its labels, in order of time; empty if they were not asked for.
+        how: how they were found (`classify.moments.Evidence`); empty if they were not asked for.
     """
 
     video_id: str
     labels: tuple[str, ...]
     probabilities: Mapping[str, float]
     location: str = ""
+    moments: tuple[Moment, ...] = ()
+    how: str = ""
 
     def likeliest(self, count: int) -> list[tuple[str, float]]:
         """Return the labels with the highest probabilities, and these, highest first.
@@ -54,6 +59,28 @@ class Prediction:
         if isinstance(self.probabilities, Probabilities):
             return self.probabilities.likeliest(count)
         return nlargest(count, self.probabilities.items(), key=lambda entry: entry[1])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the prediction JSON-ready."""
+        said = {"id": self.video_id, "path": self.location, "labels": self.labels}
+        moments = {"moments": [moment.to_json() for moment in self.moments], "how": self.how} if self.how else {}
+        return {**said, "probabilities": {**self.probabilities}, **moments}
+
+    def cells(self, names: Sequence[str]) -> list[str]:
+        """Return the row of a predictions file, whose columns are for labels of these names."""
+        given = SEPARATOR.join(f"{self.probabilities[label]:.4f}" for label in self.labels)
+        every = [f"{self.probabilities[name]:.4f}" for name in names]
+        return [self.video_id, self.location, SEPARATOR.join(self.labels), given, "", *every]
+
+
+def failure_to_json(failure: Failure) -> dict[str, Any]:
+    """Return a video that failed JSON-ready."""
+    return {"id": failure.id, "path": failure.location, "reason": failure.reason, "detail": failure.detail}
+
+
+def failure_cells(failure: Failure, count: int) -> list[str]:
+    """Return the row of a predictions file for a video that failed, with empty cells for `count` labels."""
+    return [failure.id, failure.location, "", "", f"{failure.reason}: {failure.detail}", *([""] * count)]
 
 
 @dataclass(frozen=True)
@@ -78,19 +105,8 @@ class Predictions:
     def to_json(self) -> dict[str, Any]:
         """Return the predictions JSON-ready, with what a predictions file says."""
         return {
-            "videos": [
-                {
-                    "id": video.video_id,
-                    "path": video.location,
-                    "labels": video.labels,
-                    "probabilities": {**video.probabilities},
-                }
-                for video in self.videos
-            ],
-            "failures": [
-                {"id": failure.id, "path": failure.location, "reason": failure.reason, "detail": failure.detail}
-                for failure in self.failures
-            ],
+            "videos": [video.to_json() for video in self.videos],
+            "failures": [failure_to_json(failure) for failure in self.failures],
         }
 
     def to_csv(self, *, spreadsheet_safe: bool = False) -> str:
@@ -106,20 +122,22 @@ class Predictions:
         """Yield the rows of a predictions file, one at a time: all cells of a large set would fill the memory."""
         yield [*COLUMNS, *(f"{OF_LABEL}{name}" for name in self.names)]
         for video in self.videos:
-            given = SEPARATOR.join(f"{video.probabilities[label]:.4f}" for label in video.labels)
-            every = [f"{video.probabilities[name]:.4f}" for name in self.names]
-            yield [video.video_id, video.location, SEPARATOR.join(video.labels), given, "", *every]
+            yield video.cells(self.names)
         for failure in self.failures:
-            said = f"{failure.reason}: {failure.detail}"
-            yield [failure.id, failure.location, "", "", said, *([""] * len(self.names))]
+            yield failure_cells(failure, len(self.names))
 
     def _pair_rows(self) -> Iterator[list[str]]:
         """Yield the rows of a predictions file in YouTube-8M's format. Videos that failed have none."""
         number_of = dict(zip(self.names, self.numbers, strict=True))
         yield [*PAIR_COLUMNS]
         for video in self.videos:
-            pairs = (f"{number_of[name]} {probability:g}" for name, probability in video.likeliest(PAIRS))
-            yield [video.video_id, " ".join(pairs)]
+            yield pair_cells(video, number_of)
+
+
+def pair_cells(video: Prediction, number_of: Mapping[str, int]) -> list[str]:
+    """Return a video's row of a file in YouTube-8M's format, with the numbers of the labels."""
+    pairs = (f"{number_of[name]} {probability:g}" for name, probability in video.likeliest(PAIRS))
+    return [video.video_id, " ".join(pairs)]
 
 
 @final

@@ -1,5 +1,6 @@
 from .data import describe_dataset as describe_dataset, split_videos as split_videos
 from .front_door import framehead as framehead
 from .learning import learn as learn
+from .predicting import predict_videos as predict_videos
 from .training import compare_heads as compare_heads, train_head as train_head
-from .using import evaluate_head as evaluate_head, export_head as export_head, predict_videos as predict_videos
+from .using import evaluate_head as evaluate_head, export_head as export_head

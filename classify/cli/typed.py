@@ -17,7 +17,8 @@ def given_options(*names: str) -> list[str]:
         if name in names and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             value = context.params[name]
             spellings = parameter.secondary_opts if value is False else parameter.opts
-            typed += type_option(max(spellings, key=len), True if value is False else value)
+            for one in value if isinstance(value, tuple) else (value,):
+                typed += type_option(max(spellings, key=len), True if one is False else one)
     return typed
 
 

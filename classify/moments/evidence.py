@@ -25,7 +25,7 @@ from classify.measures import calibrate
 from classify.moments.occlusion import occlude
 from classify.moments.seen import choose, logits_alone
 from classify.training import Objective
-from embed.store import EmbeddingStore
+from embed.store import EmbeddingStore, VideoRecord, VideoVectors
 
 How = Literal["exact", "attention", "occlusion"]
 
@@ -120,11 +120,25 @@ def read_evidence(classifier: LabellingHead, store: EmbeddingStore, video_id: st
         StoreDamaged: its vectors are not as they were written.
         ClassifyError: as in `find_evidence`.
     """
-    stored, record, views = store.read(video_id), store.video(video_id), len(store.provenance.views)
+    return evidence_of(classifier, store.read(video_id), store.video(video_id), len(store.provenance.views))
+
+
+def evidence_of(classifier: LabellingHead, stored: VideoVectors, record: VideoRecord, view_count: int) -> Evidence:
+    """Return the evidence of a video: the mean over its views, within its beginning and end.
+
+    Args:
+        classifier: a head that learned from vectors that were made alike.
+        stored: its vectors, all of one view after all of another.
+        record: its record, with its id and, if it is known, its duration.
+        view_count: V.
+
+    Raises:
+        ClassifyError: as in `find_evidence`.
+    """
     found = [
-        find_evidence(classifier, vectors, timestamps_s, spans_s=spans_s, video_id=video_id)
+        find_evidence(classifier, vectors, timestamps_s, spans_s=spans_s, video_id=record.id)
         for vectors, timestamps_s, spans_s in zip(
-            *(np.split(own, views) for own in (stored.vectors, stored.timestamps_s, stored.spans_s)), strict=True
+            *(np.split(own, view_count) for own in (stored.vectors, stored.timestamps_s, stored.spans_s)), strict=True
         )
     ]
     scores = np.stack([own.scores for own in found]).mean(axis=0)

@@ -37,9 +37,7 @@ COMMANDS = {
 TRACKERS = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 """Tracker -> its module."""
 TEMPORARY = re.compile(r"\.part-|\.new-|\.moved-|\.tmp|\.finished|\.lock|^lock$")
-SAID = (
-    r"Stopped\. (No work had begun|Finished work is stored|The stores are unchanged|Each output is|With --store, embed)"
-)
+SAID = r"Stopped\. (No work had begun|Finished work is stored|The stores are unchanged|Each output is|With -o, what is)"
 
 
 class Stoppable:

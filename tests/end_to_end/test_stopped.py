@@ -80,7 +80,9 @@ def test_predict_videos_that_is_told_to_end_removes_its_temporary_store(
 
     _, said = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == code
-    assert "Stopped. With --store, embeddings are kept. Run the same command again." in said
+    assert (
+        "Stopped. With -o, what is done is kept, and with --store the embeddings. Run the same command again." in said
+    )
     assert list(temporary.rglob("*.h5*")) == []
     assert list(temporary.glob("framehead-*")) == []
 
