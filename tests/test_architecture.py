@@ -42,6 +42,7 @@ FLOORS = {
         {"streaming", "training_report"},
         {"experiment", "evaluation"},
         {"report"},
+        {"web"},
         {"cli"},
     ),
 }
@@ -54,6 +55,8 @@ MORE_THAN_THE_STORE = {
     "classify.heads.last_block": {"embed"},  # this head is a part of the encoder
     "classify.classifier": {"embed"},
     "classify.streaming": {"embed"},
+    "classify.web.collection": {"embed"},  # its errors
+    "classify.web.media": {"embed", "embed.video"},
     "classify.cli": {"embed", "embed.errors", "embed.cli"},
 }
 HEAVY = {

@@ -19,6 +19,7 @@ COMMANDS = {
     "compare-heads": ("classify.cli", "Compare heads, and tell differences from noise."),
     "evaluate-head": ("classify.cli", "Measure a trained head on another labelled set."),
     "predict-videos": ("classify.cli", "Label new videos with a trained head."),
+    "serve-videos": ("classify.cli", "Show a collection as a page: tag, search, look, correct."),
     "export-head": ("classify.cli", "Write a head as an ONNX model."),
 }
 """Command -> the module that has it, and what it does."""

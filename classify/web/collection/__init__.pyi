@@ -1,0 +1,18 @@
+from .collection import (
+    Collection as Collection,
+    doubts_of as doubts_of,
+    likeliest as likeliest,
+    open_collection as open_collection,
+    public_name as public_name,
+)
+from .library import Library as Library
+from .listing import (
+    ORDERS as ORDERS,
+    By as By,
+    Filter as Filter,
+    Opinions as Opinions,
+    Order as Order,
+    is_labelled as is_labelled,
+    list_places as list_places,
+    novelties as novelties,
+)
