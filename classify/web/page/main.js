@@ -1,7 +1,7 @@
 // The page: which screen an address shows, keys, the switch of light and dark, and the server's state.
 
 import { api } from "./parts/api.js";
-import { h, icon, set } from "./parts/dom.js";
+import { emptyState, h, icon, set } from "./parts/dom.js";
 import { SearchBar, termsOf, textOf } from "./parts/search.js";
 import { state, takeStatus, undo } from "./parts/state.js";
 import { collectionScreen, LastList } from "./screens/collection.js";
@@ -39,6 +39,7 @@ async function draw({ isSame = false } = {}) {
   search.take(termsOf(params.get("search")));
   for (const tab of document.querySelectorAll("[data-screen]")) set(tab, { "aria-current": "false" });
   document.querySelector(`[data-screen="${name === "video" ? "collection" : name}"]`)?.setAttribute("aria-current", "page");
+  if (needsHead(name)) return waitForHead();
   const make = name === "video" ? videoScreen : name in LATE ? (await LATE[name]()).default : collectionScreen;
   if (turn !== drawn) return; // somebody went on meanwhile
   root.className = `screen-${name}`;
@@ -47,6 +48,19 @@ async function draw({ isSame = false } = {}) {
   document.title = `${screen.title} · framehead`;
   if (held) document.querySelector(held)?.focus();
   else if (turn > 1) root.focus({ preventScroll: true });
+}
+
+/** Before the head is there, only uploads can be prepared. */
+function needsHead(name) {
+  return state.status !== null && state.status.state !== "ready" && name !== "tag";
+}
+
+function waitForHead() {
+  screen = { close() {}, takeKey: () => false };
+  root.className = "";
+  const words = state.status.message || "The page opens as soon as it is there.";
+  if (state.status.state === "failed") root.replaceChildren(emptyState("The head could not be loaded", words));
+  else root.replaceChildren(emptyState("The head is loading", words), h("div", { class: "skeleton", "aria-hidden": "true" }, ...Array.from({ length: 10 }, () => h("i"))));
 }
 
 /** Where the focus lies in a toolbar that is drawn anew after a filter was pressed. */
@@ -63,11 +77,11 @@ async function refreshStatus() {
   try {
     const status = await api.status();
     const isNew = JSON.stringify(status.head) !== JSON.stringify(state.status?.head);
-    const wasReady = state.status?.state === "ready";
+    const before = state.status?.state;
     takeStatus(status);
     if (status.state === "loading") wait = 700;
-    showBanner(status.state === "ready" ? "" : status.state === "failed" ? `The server could not load the head: ${status.message}` : (status.message ?? "The head is loading …"), status.state === "failed");
-    if (isNew || (status.state === "ready") !== wasReady) draw({ isSame: true });
+    showBanner("");
+    if (isNew || status.state !== before) draw({ isSame: true });
   } catch (error) {
     showBanner(error.message, true);
     wait = 3_000;
@@ -158,6 +172,7 @@ function hear() {
   addEventListener("drop", onDrop);
   addEventListener("dragover", (event) => event.dataTransfer?.types.includes("Files") && (event.preventDefault(), document.body.classList.add("dropping")));
   addEventListener("dragleave", (event) => event.relatedTarget ?? document.body.classList.remove("dropping"));
+  document.querySelector(".skip").addEventListener("click", (event) => (event.preventDefault(), root.focus()));
   document.getElementById("theme").addEventListener("click", nextTheme);
   document.getElementById("keys").addEventListener("click", showKeys);
   document.addEventListener("click", (event) => {

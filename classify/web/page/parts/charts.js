@@ -38,9 +38,9 @@ export function intervalTile(name, { value, low, high }, note = "") {
     "div",
     { class: "tile" },
     h("dt", {}, name),
-    h("dd", {}, value.toFixed(3)),
-    low !== undefined && h("div", { class: "whisker", "aria-hidden": "true", vars: { "--low": `${100 * low}%`, "--high": `${100 * high}%`, "--value": `${100 * value}%` } }, h("i"), h("b")),
-    h("small", {}, low !== undefined ? `${low.toFixed(3)} – ${high.toFixed(3)}, 95%` : note),
+    h("dd", { class: "figure" }, value.toFixed(3)),
+    low !== undefined && h("dd", { class: "whisker", "aria-hidden": "true", vars: { "--low": `${100 * low}%`, "--high": `${100 * high}%`, "--value": `${100 * value}%` } }, h("i"), h("b")),
+    h("dd", { class: "note" }, low !== undefined ? `${low.toFixed(3)} – ${high.toFixed(3)}, 95%` : note),
   );
 }
 

@@ -61,21 +61,25 @@ export class VideoGrid {
     this.asked.add(page);
     try {
       const { videos } = await this.source(page * PAGE, PAGE, this.stopping.signal);
-      videos.forEach((video, index) => this.put(page * PAGE + index, video));
+      this.put(videos.map((video, index) => [page * PAGE + index, video]));
     } catch (error) {
       this.asked.delete(page); // the next scroll asks again
       if (error.name !== "AbortError") announce(error.message);
     }
   }
 
-  put(place, video) {
-    this.videos.set(place, video);
-    if (!this.cards.has(place)) return;
-    const hadFocus = this.cards.get(place).contains(document.activeElement);
-    this.cards.get(place).remove();
-    this.cards.delete(place);
-    this.draw();
-    if (hadFocus) requestAnimationFrame(() => this.focus(place));
+  /** Take videos that have come or changed, and draw their cards anew. The focus stays where it was. */
+  put(entries) {
+    let focused = null;
+    for (const [place, video] of entries) {
+      this.videos.set(place, video);
+      const card = this.cards.get(place);
+      if (card?.contains(document.activeElement)) focused = [place, document.activeElement.tagName.toLowerCase()];
+      card?.remove();
+      this.cards.delete(place);
+    }
+    this.lay();
+    if (focused) this.cards.get(focused[0])?.querySelector(focused[1])?.focus({ preventScroll: true });
   }
 
   measure() {
@@ -227,12 +231,9 @@ export class VideoGrid {
   }
 
   takeCorrections(humans) {
-    for (const [place, video] of this.videos) {
-      if (!humans.has(video.id)) continue;
-      const changed = { ...video, human: humans.get(video.id) };
-      if (this.selected.has(video.id)) this.selected.set(video.id, changed);
-      this.put(place, changed);
-    }
+    const corrected = [...this.videos].filter(([, video]) => humans.has(video.id));
+    this.put(corrected.map(([place, video]) => [place, { ...video, human: humans.get(video.id) }]));
+    for (const [id, video] of this.selected) if (humans.has(id)) this.selected.set(id, { ...video, human: humans.get(id) });
     this.onSelect([...this.selected.values()]);
   }
 

@@ -64,16 +64,16 @@ export function collectionScreen(root, params, { go, list, scrolls }) {
     root.scrollTop = top;
   };
   load();
-  return { title: "Collection", grid, close: () => grid.close(), takeKey: (event) => takeKey(event, grid) };
+  return { title: "Collection", grid, close: () => grid.close(), takeKey: (event) => takeKey(event, grid, root) };
 }
 
-function takeKey(event, grid) {
+function takeKey(event, grid, root) {
   const isControl = event.ctrlKey || event.metaKey;
   if (isControl && event.key.toLowerCase() === "a") return event.preventDefault(), grid.chooseAll(), true;
   if (event.key === "Escape" && grid.selected.size) return grid.clear(), true;
   if (grid.takeLabelKey(event)) return true;
   const isArrow = event.key === "ArrowDown" || event.key === "ArrowRight";
-  if (isArrow && document.activeElement === document.body && grid.total) return event.preventDefault(), grid.focus(grid.focused), true;
+  if (isArrow && [document.body, root].includes(document.activeElement) && grid.total) return event.preventDefault(), grid.focus(grid.focused), true;
   return false;
 }
 
