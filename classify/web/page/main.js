@@ -1,7 +1,7 @@
 // The page: which screen an address shows, keys, the switch of light and dark, and the server's state.
 
 import { api } from "./parts/api.js";
-import { emptyState, h, icon, set } from "./parts/dom.js";
+import { emptyState, h, icon, set, toast } from "./parts/dom.js";
 import { SearchBar, termsOf, textOf } from "./parts/search.js";
 import { state, takeStatus, undo } from "./parts/state.js";
 import { collectionScreen, LastList } from "./screens/collection.js";
@@ -81,13 +81,21 @@ async function refreshStatus() {
     takeStatus(status);
     if (status.state === "loading") wait = 700;
     showBanner("");
-    if (isNew || status.state !== before) draw({ isSame: true });
+    showLabels(state.labels);
+    if (status.state !== before) draw({ isSame: true });
+    else if (isNew) toast("Another version of the head is in use.", { action: "Show it", run: () => draw({ isSame: true }) });
   } catch (error) {
     showBanner(error.message, true);
     wait = 3_000;
     if (!state.status) draw();
   }
   setTimeout(refreshStatus, wait);
+}
+
+/** What the fields for a label propose. */
+function showLabels(labels) {
+  const place = document.getElementById("all-labels");
+  if (place.children.length !== labels.length) place.replaceChildren(...labels.map((label) => h("option", { value: label })));
 }
 
 function showBanner(words, isError = false) {

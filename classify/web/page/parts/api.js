@@ -8,6 +8,7 @@ export class ApiError extends Error {
   }
 }
 
+const BY_ID = 50; // ids of a request: they stand in its address, which has a greatest length
 const UNREACHABLE = "The server does not answer. Look whether serve-videos still runs, then try again.";
 
 function withParams(path, params = {}) {
@@ -44,6 +45,11 @@ const post = (path, body, options = {}) =>
 export const api = {
   status: () => call("/api/status"),
   videos: (params, options) => call(withParams("/api/videos", params), options),
+  videosOf: async (ids, options) => {
+    const parts = Array.from({ length: Math.ceil(ids.length / BY_ID) }, (_, part) => ids.slice(part * BY_ID, (part + 1) * BY_ID));
+    const answers = await Promise.all(parts.map((part) => call(withParams("/api/videos", { ids: part, limit: BY_ID }), options)));
+    return answers.flatMap((answer) => answer.videos);
+  },
   video: (id) => call(withParams("/api/video", { id })),
   similar: (id, at_s, count = 12) => call(withParams("/api/video/similar", { id, at_s, count })),
   search: (terms, more = {}) => post("/api/search", { terms, ...more }),

@@ -4,6 +4,8 @@
 import { h, icon, percent } from "./dom.js";
 import { correct, givenTo, lookOf, predictedFor, state, toggle } from "./state.js";
 
+const BUTTONS = 40; // labels with a button; the others are typed
+
 /** A coloured mark beside a label's name. */
 export const mark = (label) => h("i", { class: `mark ${lookOf(label)}`, "aria-hidden": "true" });
 
@@ -90,10 +92,18 @@ export function labelButtons(videosOf, { isSmall = false } = {}) {
     { type: "button", class: "label-button plain", onclick: () => correct(videosOf().map((one) => one.id), null) },
     "No opinion",
   );
+  const other = h("input", { type: "search", class: "label-other", placeholder: "Another label", "aria-label": "Another label: press Enter to give it", list: "all-labels", autocomplete: "off" });
+  other.addEventListener("keydown", (event) => {
+    const label = other.value.trim();
+    if (event.key !== "Enter" || !label) return;
+    other.value = "";
+    toggle(videosOf(), label);
+  });
   return h(
     "div",
     { class: isSmall ? "label-buttons small" : "label-buttons", role: "group", "aria-label": "Label as" },
-    ...state.labels.slice(0, 60).map(button),
+    ...state.labels.slice(0, BUTTONS).map(button),
+    other,
     none,
   );
 }

@@ -1,7 +1,7 @@
 // What all screens know: the server's status, the labels with their looks, and corrections with undo.
 
 import { api } from "./api.js";
-import { announce, counted, toast } from "./dom.js";
+import { counted, toast } from "./dom.js";
 
 const COLOURS = 8;
 const SHAPES = ["round", "square", "diamond"]; // 8 and 3 share no factor: 24 labels have a mark of their own
@@ -78,7 +78,13 @@ export async function correct(ids, labels) {
 /** Give videos a label more, or take it from those that all have it, where the head knows several labels a video. */
 export async function toggle(chosen, label) {
   if (!state.status?.head?.is_multi_label) return correct(chosen.map((one) => one.id), [label]);
-  const videos = await withOpinions(chosen);
+  let videos;
+  try {
+    videos = await withOpinions(chosen);
+  } catch (error) {
+    toast(error.message, { isError: true });
+    return false;
+  }
   const isOnAll = videos.every((one) => givenTo(one)?.includes(label));
   const groups = new Map();
   for (const one of videos) {
@@ -93,11 +99,7 @@ export async function toggle(chosen, label) {
 /** Ask what people say of videos that are known by their ids alone, so that no label of theirs is lost. */
 async function withOpinions(videos) {
   const unknown = videos.filter((one) => !one.predicted).map((one) => one.id);
-  const found = new Map();
-  for (let from = 0; from < unknown.length; from += 500) {
-    const answer = await api.videos({ ids: unknown.slice(from, from + 500), limit: 500 });
-    answer.videos.forEach((one) => found.set(one.id, one));
-  }
+  const found = new Map((await api.videosOf(unknown)).map((one) => [one.id, one]));
   return videos.map((one) => found.get(one.id) ?? one);
 }
 
@@ -118,7 +120,7 @@ async function correctEach(changes) {
 export async function undo() {
   const kept = batches();
   const batch = kept.pop();
-  if (batch === undefined) return announce("Nothing to undo");
+  if (batch === undefined) return toast("There is nothing to undo in this window.");
   try {
     told(await api.undo(batch));
     keep(kept);

@@ -44,7 +44,7 @@ export function collectionScreen(root, params, { go, list, scrolls }) {
   const summary = h("p", { class: "summary", role: "status" });
   const grid = new VideoGrid(root, { source, onOpen: open, onSelect: selection.show, onLoad: () => list.take(grid) });
   const change = (more) => go(addressOf(params, more), { replace: true });
-  const toolbar = terms.length || ids.length ? listHeading(terms, ids, go) : filterBar(params, change);
+  const toolbar = ids.length ? listHeading(ids, go) : filterBar(params, change, terms.length > 0);
   const place = h("div", { class: "grid-place" }, grid.element);
   root.replaceChildren(h("h1", { class: "hidden" }, "Collection"), toolbar, summary, place, selection.element);
   const load = async () => {
@@ -95,8 +95,7 @@ function filterSource(params) {
 
 function idsSource(ids) {
   return async (offset, limit, signal) => {
-    const { videos } = await api.videos({ ids: ids.slice(offset, offset + limit), limit }, { signal });
-    return { total: ids.length, videos };
+    return { total: ids.length, videos: await api.videosOf(ids.slice(offset, offset + limit), { signal }) };
   };
 }
 
@@ -112,7 +111,7 @@ function hitsSource(terms, params) {
   const source = async (offset, limit, signal) => {
     const { hits } = await (asked ??= ask(signal));
     const part = hits.slice(offset, offset + limit);
-    const { videos } = part.length ? await api.videos({ ids: [...new Set(part.map((hit) => hit.id))], limit }, { signal }) : { videos: [] };
+    const videos = await api.videosOf([...new Set(part.map((hit) => hit.id))], { signal });
     const known = new Map(videos.map((video) => [video.id, video]));
     return { total: hits.length, videos: part.map((hit) => ({ ...(known.get(hit.id) ?? { id: hit.id }), hit })) };
   };
@@ -123,12 +122,12 @@ function hitsSource(terms, params) {
   return source;
 }
 
-function listHeading(terms, ids, go) {
-  const words = terms.length ? "Search" : counted(ids.length, "video") + " from the map";
-  return h("header", { class: "filters" }, h("h2", {}, words), h("button", { type: "button", onclick: () => go("/") }, icon("close"), "Whole collection"));
+function listHeading(ids, go) {
+  return h("header", { class: "filters" }, h("h2", {}, counted(ids.length, "video"), " from the map"), h("button", { type: "button", onclick: () => go("/") }, icon("close"), "Whole collection"));
 }
 
-function filterBar(params, change) {
+/** Filters and orders; of a search, hits are filtered and their order is given. */
+function filterBar(params, change, isSearch) {
   const chosen = new Set(params.get("labels")?.split(",").filter(Boolean) ?? []);
   const flip = (label) => {
     if (!chosen.delete(label)) chosen.add(label);
@@ -146,11 +145,12 @@ function filterBar(params, change) {
   const unlabelled = h("button", { type: "button", class: "filter", "aria-pressed": String(params.get("unlabelled") === "true"), onclick: () => change({ unlabelled: params.get("unlabelled") ? "" : "true" }) }, "Not labelled yet");
   const hasAny = chosen.size || params.get("by") || params.get("path") || params.get("unlabelled");
   const clear = h("button", { type: "button", class: "quiet-button", hidden: !hasAny, onclick: () => change({ labels: "", by: "", path: "", unlabelled: "" }) }, icon("close"), "Clear");
+  const all = isSearch && h("button", { type: "button", onclick: () => change({ search: "", labels: "", path: "" }) }, icon("close"), "Whole collection");
   return h(
     "header",
     { class: "filters" },
-    h("div", { class: "chips", role: "group", "aria-label": "Labels" }, ...state.labels.slice(0, 60).map(chip), unlabelled, clear),
-    h("div", { class: "row orders" }, h("label", {}, "Said by", who), h("label", {}, "Order", order), path),
+    h("div", { class: "chips", role: "group", "aria-label": "Labels" }, ...state.labels.slice(0, 60).map(chip), !isSearch && unlabelled, clear),
+    h("div", { class: "row orders" }, !isSearch && [h("label", {}, "Said by", who), h("label", {}, "Order", order)], path, all),
   );
 }
 
