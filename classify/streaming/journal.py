@@ -34,13 +34,6 @@ Key = tuple[str, str]
 """Id and location: two stores may have videos of one id."""
 
 
-def key_of(result: Result) -> Key:
-    """Return what tells a result from others."""
-    if isinstance(result, Failure):
-        return result.id, result.location
-    return result.video_id, result.location
-
-
 def journal_beside(output: str | Path) -> Path:
     """Return where the journal of an output lies."""
     place = Path(os.path.realpath(output))
@@ -66,7 +59,8 @@ class Journal:
         self, output: str | Path, made_by: Mapping[str, Any], names: tuple[str, ...], *, overwrite: bool = False
     ) -> None:
         self.path = journal_beside(output)
-        self.done: set[Key] = set()
+        self.done: set[Key] = set()  # by earlier runs
+        self._is_empty = True
         self._output, self._names = output, names
         self._place_of = {name: place for place, name in enumerate(names)}
         self._made_by = {"kind": _KIND, **made_by}
@@ -84,7 +78,7 @@ class Journal:
         """Add a result. It is there for the next run as soon as this returns."""
         with self._explained():
             self._write(self._encode(result))
-        self.done.add(key_of(result))
+        self._is_empty = False
 
     def results(self) -> Iterator[Result]:
         """Yield all results in the order in which they came."""
@@ -115,7 +109,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the file, for the next run to go on; if nothing is done, delete it."""
-        if not self._file.closed and not self.done:
+        if not self._file.closed and self._is_empty:
             self.path.unlink(missing_ok=True)
         self._file.close()
 
@@ -152,6 +146,7 @@ class Journal:
                 self.done.add((told["id"], told["path"]))
             whole += len(line)
         self._file.truncate(whole)
+        self._is_empty = not self.done
         if not whole:
             self._write(self._made_by)
 

@@ -142,10 +142,9 @@ def _draw(video: Prediction, moments: Sequence[Moment], frames: Sequence[NDArray
 
 def _scaled(frame: NDArray[np.uint8], height_px: int) -> "Image":
     """Return a frame in the middle of a cell, in its own proportions."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
-    picture = Image.fromarray(frame)
-    picture.thumbnail((_FRAME_PX, height_px))
+    picture = ImageOps.contain(Image.fromarray(frame), (_FRAME_PX, height_px))
     cell = Image.new("RGB", (_FRAME_PX, height_px), (0, 0, 0))
     cell.paste(picture, ((_FRAME_PX - picture.width) // 2, (height_px - picture.height) // 2))
     return cell
