@@ -48,9 +48,7 @@ class HeadEmbedder:
             EncoderMismatch: the encoder here is another one than the head's.
             EmbedError: a source is absent, the encoder cannot be loaded, or the store cannot be written.
         """
-        made = self.classifier.provenance
-        embedding, encoder = self._load(0, made)
-        self.classifier.check(replace(made, encoder=encoder.identity), f"{self.config.pretrained or embedding.model}")
+        embedding, encoder = self.load()
         return embed_videos(sources, path, embedding, encoder=encoder, on_progress=on_progress, listener=listener)
 
     def embed_parts(
@@ -80,6 +78,18 @@ class HeadEmbedder:
             failures = _failures_of(parts)
             join_like(parts, path, made)
         return failures
+
+    def load(self) -> tuple[EmbedConfig, Encoder]:
+        """Return how videos are embedded for a head of one encoder, and this encoder. It is loaded once.
+
+        Raises:
+            EncoderMismatch: the encoder here is another one than the head's.
+            EmbedError: it cannot be loaded.
+        """
+        made = self.classifier.provenance
+        embedding, encoder = self._load(0, made)
+        self.classifier.check(replace(made, encoder=encoder.identity), f"{self.config.pretrained or embedding.model}")
+        return embedding, encoder
 
     def refuse_for_parts(self) -> None:
         """Raise ClassifyError for settings that cannot hold for several encoders at once."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from classify.corrections import state_path
 from classify.data import LabelConfig
 from classify.errors import ClassifyError
 
@@ -95,7 +96,7 @@ class ServeConfig:
     @property
     def state_file(self) -> Path:
         """The SQLite file beside the store."""
-        return self.store.with_name(f"{self.store.stem}.state.sqlite")
+        return state_path(self.store)
 
 
 def check_web_packages() -> None:

@@ -1,13 +1,18 @@
-"""All that lives as long as the server: the collection, and what decodes pictures."""
+"""All that lives as long as the server: the collection, corrections, uploads, and what decodes pictures."""
 
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated, final
 
 from fastapi import Depends, Request
 
-from classify.web.collection import Collection, Library, Opinions
+from classify.corrections import CorrectionLog
+from classify.web.collection import Collection, Library, OpinionCache, Opinions, describe_vectors
 from classify.web.config import ServeConfig
 from classify.web.media import FrameReader
 from classify.web.metrics import Metrics
+from classify.web.tagging import Tagger
+from embed.machine import temporary_folder
 
 
 @final
@@ -20,9 +25,14 @@ class Service:
 
     def __init__(self, config: ServeConfig) -> None:
         self.config = config
-        self.library = Library(config)
+        self.tagger = Tagger(config, lambda: self.collection, describe_vectors)
+        self.library = Library(config, self.tagger.use)
+        self.corrections = CorrectionLog(config.state_file)
+        self.opinion_cache = OpinionCache(self.corrections)
         self.frames = FrameReader()
         self.metrics = Metrics(self._gauges)
+        self._open = ExitStack()
+        self.uploads = Path()
 
     @property
     def collection(self) -> Collection:
@@ -36,20 +46,29 @@ class Service:
     @property
     def opinions(self) -> Opinions:
         """What people corrected."""
-        return {}
+        return self.opinion_cache.read()
 
     def start(self) -> None:
-        """Begin to load, in threads: the page is there before."""
+        """Begin to load, in threads: the page is there before. What killed servers left of uploads is deleted."""
+        self.uploads = self._open.enter_context(temporary_folder("serve"))
+        self.tagger.start()
         self.library.start()
 
     def stop(self) -> None:
-        """End threads and processes."""
+        """End threads and processes, and delete uploads."""
+        self.tagger.stop()
         self.library.stop()
         self.frames.close()
+        self._open.close()
 
     def _gauges(self) -> dict[str, float]:
         is_ready = self.library.state == "ready"
-        return {"ready": float(is_ready), "videos": len(self.collection.ids) if is_ready else 0}
+        return {
+            "ready": float(is_ready),
+            "videos": len(self.collection.ids) if is_ready else 0,
+            "uploads_held": self.tagger.held,
+            **{f"uploads_{name}": count for name, count in self.tagger.counts.items()},
+        }
 
 
 def _service_of(request: Request) -> Service:

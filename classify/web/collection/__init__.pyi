@@ -12,7 +12,10 @@ from .listing import (
     Filter as Filter,
     Opinions as Opinions,
     Order as Order,
+    human_labels as human_labels,
     is_labelled as is_labelled,
     list_places as list_places,
     novelties as novelties,
 )
+from .opinions import OpinionCache as OpinionCache
+from .shown import describe_vectors as describe_vectors, human_to_json as human_to_json, timeline_of as timeline_of

@@ -65,6 +65,17 @@ class Collection:
         return {video_id: place for place, video_id in enumerate(self.ids)}
 
     @cached_property
+    def names_in_addresses(self) -> list[str]:
+        """(N,) what each video is called in addresses (`public_name`)."""
+        return [*self.places]
+
+    @cached_property
+    def places_of_content(self) -> dict[str, int]:
+        """The content hash of each video's file -> its place."""
+        hashes = [decode_text(cell) for cell in self.store.column("content_hash").tolist()]
+        return {content: place for place, content in enumerate(hashes) if content}
+
+    @cached_property
     def doubts(self) -> NDArray[np.float32]:
         """(N,) how unsure the head is of each video, from 0 to 1 (`doubts_of`)."""
         return doubts_of(self.probabilities, self.classifier.thresholds)

@@ -80,7 +80,6 @@ class Library:
         config = self._config
         try:
             fresh = open_collection(config.head, config.store, config.labels, device=config.device, on_step=self._say)
-            self._on_change(fresh)
         except (ClassifyError, EmbedError, OSError) as error:
             self.has_failed = True
             self._say(str(error))
@@ -88,6 +87,7 @@ class Library:
             return
         # The old store stays open for requests that still read from it; its files close when nobody holds it.
         self._current, self.has_failed, self.message = fresh, False, ""
+        self._on_change(fresh)
 
     def _say(self, message: str) -> None:
         self.message = message

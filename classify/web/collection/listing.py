@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.corrections import Correction
 from classify.web.collection.collection import Collection
 
 Order = Literal["path", "confidence", "doubt", "next", "newest"]
@@ -21,8 +22,8 @@ By = Literal["predicted", "human", "either"]
 _MOST_LABELLED = 4096  # videos that novelty is measured against: 100,000 x 4,096 cosines of 512 take seconds
 _AT_ONCE = 4096
 
-Opinions = Mapping[str, tuple[str, ...]]
-"""id -> the labels that somebody gave by a correction."""
+Opinions = Mapping[str, Correction]
+"""id -> the correction that holds."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Filter:
 def human_labels(found: Collection, opinions: Opinions, place: int) -> tuple[str, ...] | None:
     """Return the labels that people gave a video: corrections before earlier ones; None if nobody said anything."""
     corrected = opinions.get(found.ids[place])
-    return corrected if corrected is not None else found.labels[place] or None
+    return found.labels[place] or None if corrected is None else corrected.labels
 
 
 def is_labelled(found: Collection, opinions: Opinions) -> NDArray[np.bool_]:

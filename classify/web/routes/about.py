@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
 from classify.web.answers import Answer
-from classify.web.collection import Collection
+from classify.web.collection import Collection, human_labels
 from classify.web.service import TheService
 
 router = APIRouter(tags=["about"])
@@ -23,6 +23,7 @@ def read_status(service: TheService) -> Answer:
             "message": library.message,
             "head": None if found is None else head_facts(found),
             "store": None if found is None else _store_facts(found),
+            "uploads": {"is_ready": service.tagger.is_ready, "message": service.tagger.why_not_now},
             "limits": {
                 "upload_bytes": limits.upload_bytes,
                 "duration_s": limits.duration_s,
@@ -38,8 +39,8 @@ def read_labels(service: TheService) -> Answer:
     """Return how many videos the head gives each label, and how many people gave it."""
     found, opinions = service.collection, service.opinions
     said: dict[str, int] = {}
-    for place, video_id in enumerate(found.ids):
-        for label in opinions.get(video_id, found.labels[place]):
+    for place in range(len(found.ids)):
+        for label in human_labels(found, opinions, place) or ():
             said[label] = said.get(label, 0) + 1
     counts = dict(zip(found.names, found.given.sum(axis=0).tolist(), strict=True))
     names = [*found.names, *sorted(said.keys() - set(found.names))]

@@ -8,9 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import FileResponse, Response
-from numpy.typing import NDArray
 
-from classify.moments import Evidence, spans_of
 from classify.web.answers import Answer, ApiError
 from classify.web.collection import (
     By,
@@ -18,11 +16,13 @@ from classify.web.collection import (
     Filter,
     Opinions,
     Order,
+    human_to_json,
     is_labelled,
     likeliest,
     list_places,
     novelties,
     public_name,
+    timeline_of,
 )
 from classify.web.media import local_video
 from classify.web.service import Service, TheService
@@ -136,27 +136,12 @@ def describe_videos(
             "duration_s": round(float(durations_s[place]), 3),
             "predicted": likeliest(found.names, found.probabilities[place], found.given[place], count),
             "given": found.labels[place],
-            "human": None,
+            "human": human_to_json(opinions.get(found.ids[place])),
             "doubt": round(float(found.doubts[place]), 4),
             "novelty": round(float(unlike), 4),
         }
         for place, unlike in zip(places, novelty, strict=True)
     ]
-
-
-def timeline_of(evidence: Evidence, thresholds: Sequence[float] | None, labels: Sequence[str]) -> dict[str, Any]:
-    """Return evidence JSON-ready: scores of the labels that are shown, and the moments of all."""
-    places = [evidence.names.index(label) for label in labels]
-    scores: NDArray[np.float32] = evidence.scores[:, places].T
-    return {
-        "timeline": {
-            "timestamps_s": evidence.timestamps_s.round(3).astype(float).tolist(),
-            "labels": list(labels),
-            "scores": scores.astype(float).round(4).tolist(),
-            "how": evidence.how,
-        },
-        "moments": [moment.to_json() for moment in spans_of(evidence, thresholds)],
-    }
 
 
 def _labels_of(given: Sequence[str] | None, known: Sequence[str]) -> frozenset[str]:

@@ -35,9 +35,14 @@ class Served:
         return self.client.post(path, **options)
 
     def wait(self, seconds: float = 60) -> None:
-        """Wait until the head is loaded."""
+        """Wait until head and encoder are loaded, or are known not to be."""
         until = time.monotonic() + seconds
-        while self.get("/healthz").json()["state"] == "loading" and time.monotonic() < until:
+        while time.monotonic() < until:
+            status = self.get("/api/status").json()
+            if status["state"] == "failed" or (
+                status["state"] == "ready" and "loading" not in status["uploads"]["message"]
+            ):
+                return
             time.sleep(0.02)
 
 
