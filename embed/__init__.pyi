@@ -41,6 +41,15 @@ from .run import (
     RunListener as RunListener,
     embed_videos as embed_videos,
 )
+from .search import (
+    Hit as Hit,
+    SearchConfig as SearchConfig,
+    SearchResult as SearchResult,
+    Term as Term,
+    VideoSearcher as VideoSearcher,
+    parse_terms as parse_terms,
+    search_store as search_store,
+)
 from .sources import Video as Video, find_videos as find_videos, hash_content as hash_content, is_remote as is_remote
 from .store import (
     EmbeddingStore as EmbeddingStore,

@@ -29,6 +29,7 @@ FLOORS = {
         {"decode_pool", "joining", "reduction"},
         {"encoders"},
         {"run", "interchange"},
+        {"search"},
         {"cli"},
     ),
     "classify": (

@@ -15,6 +15,7 @@ from .contract import (
     begin_encoding as begin_encoding,
     suited_batch_size as suited_batch_size,
 )
+from .efficientnet_lite import class_layer as class_layer
 from .foreseen import foresee_preprocessing as foresee_preprocessing, foresee_window as foresee_window
 from .loading import (
     has_encoder as has_encoder,

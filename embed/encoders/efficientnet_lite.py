@@ -14,7 +14,9 @@ from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -59,6 +61,19 @@ def load(
     _fold_normalisations(network)
     apply_precision(identity, network)
     return TorchEncoder(identity, network, network, device=resolve_device(device))
+
+
+def class_layer(model: str) -> NDArray[np.float32]:
+    """Return the weights of a model's own classifier (1000, 1280), by the order of ImageNet's classes.
+
+    Its biases are left out: they are the same for every frame.
+
+    Raises:
+        WeightsUnavailable: the package of this size is not installed.
+    """
+    tensors = torch.load(_weights_file(model), map_location="cpu", weights_only=True)
+    weight = [*tensors.values()][-2]
+    return np.asarray(weight.float().numpy(), dtype=np.float32)
 
 
 def _fold_normalisations(network: nn.Module) -> None:

@@ -17,7 +17,7 @@ from typing import IO
 
 from embed.errors import OutputError
 
-_PREFIXES = ("framehead-fetch-", "framehead-predict-", "framehead-serve-")
+_PREFIXES = ("framehead-fetch-", "framehead-predict-", "framehead-search-", "framehead-serve-")
 _LOCK_NAME = "lock"
 _OTHERS = 0o077  # what a folder of ours lets nobody else do
 _LOCKING_TIME_S = 60.0  # a folder younger than this may belong to a run that is about to lock it
@@ -28,7 +28,7 @@ def make_locked_folder(parent: Path, purpose: str) -> tuple[Path, IO[str]]:
 
     Args:
         parent: the folder to make it in. What killed runs left in it is removed.
-        purpose: "fetch", "predict" or "serve", for the folder's name.
+        purpose: "fetch", "predict", "search" or "serve", for the folder's name.
 
     Returns:
         The folder, and the lock, to be closed once the folder is removed.
