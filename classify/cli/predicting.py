@@ -262,6 +262,18 @@ class _Rows:
         sys.stdout.flush()
 
 
+def _tell(result: "Result") -> None:
+    """Tell on stderr which video was labelled just now."""
+    from embed.store import Failure
+
+    if isinstance(result, Failure):
+        said = f"{result.id}: failed, {result.reason}"
+    else:
+        given = (f"{label} {result.probabilities[label]:.2f}" for label in result.labels)
+        said = f"{result.video_id}: {', '.join(given) or 'no label reached its threshold'}"
+    click.echo(shown(said), err=True)
+
+
 def _refuse_beside_json(output: str | None, config: "StreamConfig", *, watch: bool) -> None:
     if output == _STDOUT:
         raise click.UsageError("--json and -o - both write to stdout. Leave one of them out.")

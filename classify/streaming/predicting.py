@@ -15,7 +15,6 @@ from classify.classifier import (
     number_labels,
     refuse_new_videos,
 )
-from classify.errors import ClassifyError
 from classify.files import hash_text, open_whole, refuse_output_file
 from classify.streaming.config import StreamConfig, StreamSummary
 from classify.streaming.formats import (
@@ -28,9 +27,11 @@ from classify.streaming.formats import (
 )
 from classify.streaming.journal import Journal, Key, Result, journal_beside
 from classify.streaming.labelling import Labeller, Progress, find_open, stores_among
+from classify.streaming.live_files import LiveFile
 from classify.streaming.sheets import Sheets
+from classify.training import find_device
 from embed import find_videos
-from embed.store import Failure, hash_weights
+from embed.store import EmbeddingStore, Failure, hash_weights
 
 _USUAL = StreamConfig()
 
@@ -95,12 +96,12 @@ class Run:
         config: how they are labelled.
         numbers: of the labels, for YouTube-8M's format.
         output: the file to write, or None.
+        embedder: embeds new videos, and keeps its encoder.
         summary: what was done so far.
         on_result: gets each result.
         sheets: makes contact sheets, or None.
         journal: of the output, or None.
-        live: gets the text of each result, or None.
-        embedder: keeps its encoder between calls of `label`.
+        live: the output, where it grows with each result, or None.
     """
 
     classifier: VideoClassifier
@@ -113,7 +114,7 @@ class Run:
     on_result: Callable[[Result], None] | None = None
     sheets: Sheets | None = None
     journal: Journal | None = None
-    live: Callable[[Result], None] | None = None
+    live: LiveFile | None = None
 
     def take(self, result: Result) -> None:
         """Count, keep and hand on a result."""
@@ -123,7 +124,7 @@ class Run:
             self.summary.labelled += 1
             self.summary.unsheeted += bool(self.sheets and not self.sheets.make(result))
         result = result if self.config.moments or isinstance(result, Failure) else replace(result, moments=(), how="")
-        for follow in (self.journal and self.journal.append, self.live, self.on_result):
+        for follow in (self.journal and self.journal.append, self.live and self.live.append, self.on_result):
             if follow:
                 follow(result)
 
@@ -135,23 +136,28 @@ class Run:
         """Label what is not done."""
         labeller = Labeller(self.classifier, self.embedder, self.config, self.take, self.is_done)
         stores, others = stores_among(self.sources)
+        videos, ids = find_open(others, self.is_done) if others else ([], [])
         for store in stores:
             self._place(labeller.label_store(store))
-        if others:
-            videos, ids = find_open(others, self.is_done)
-            self._place(ids)
-            if videos:
-                self.summary.reused += labeller.label_videos(others, videos, named=stores, on_progress=on_progress)
+        self._place(ids)
+        if videos:
+            self.summary.reused += labeller.label_videos(others, videos, named=stores, on_progress=on_progress)
 
     def finish(self) -> None:
         """Write the whole output, and remove its journal. JSON lines are there already."""
-        if self.journal is not None:
-            if self.config.file_format != "jsonl":
-                self.write(_ordered(self.journal, self.summary.order))
-            self.journal.remove()
+        if self.journal is None:
+            return
+        if self.live is not None:
+            self.live.begin()
+        else:
+            self._write(_ordered(self.journal, self.summary.order))
+        self.journal.remove()
 
-    def write(self, results: Iterable[Result]) -> None:
-        """Write results into the output, which is replaced as a whole."""
+    def rewrite(self) -> None:
+        """Write all results so far in the order in which they came."""
+        self._write(self.journal.results() if self.journal else ())
+
+    def _write(self, results: Iterable[Result]) -> None:
         assert self.output is not None, "what is written has an output"
         with open_whole(self.output) as file:
             write_results(file, self.config, self.classifier.names, results, self.numbers)
@@ -194,9 +200,7 @@ def open_run(
     config.rule.check(classifier)
     numbers = number_labels(classifier.names, config.predict.vocabulary) if config.file_format == "yt8m" else ()
     embedder = HeadEmbedder(classifier, head, config.predict)
-    if stores_among(sources)[1]:
-        refuse_new_videos(classifier.provenance.encoder)
-        embedder.refuse_for_parts()
+    _refuse_sources(embedder, sources)
     path = None if output is None else Path(output)
     run = Run(classifier, sources, config, numbers, path, embedder, on_result=on_result, sheets=sheets)
     with ExitStack() as stack:
@@ -206,29 +210,9 @@ def open_run(
             run.summary.resumed = len(run.journal.done)
             run.summary.replaced = replaced if not run.summary.resumed else None
             if is_live or config.file_format == "jsonl":
-                run.live = stack.enter_context(_live(run))
+                form = text_format(config, classifier.names, numbers)
+                run.live = stack.enter_context(LiveFile(path, form, run.rewrite))
         yield run
-
-
-@contextmanager
-def _live(run: Run) -> Iterator[Callable[[Result], None]]:
-    """Lend a function that appends to the output. What a kill has torn there is written again first."""
-    form = text_format(run.config, run.classifier.names, run.numbers)
-    assert run.output is not None, "what is live has an output"
-    run.write(run.journal.results() if run.journal else ())
-    with run.output.open("ab", buffering=0) as file:
-        yield lambda result: _append(file.write, form.encode(form.text_of(result)), run.output)
-
-
-def _append(write: Callable[[bytes], int | None], text: bytes, output: Path | None) -> None:
-    try:
-        while text:
-            text = text[write(text) or 0 :]
-    except OSError as error:
-        raise ClassifyError(
-            f"{output} cannot be written: {error.strerror}. What is done is kept. Free disk space, and run the same "
-            "command again."
-        ) from error
 
 
 def _ordered(journal: Journal, order: Mapping[str, int]) -> Iterator[Result]:
@@ -249,6 +233,18 @@ def _made_by(classifier: VideoClassifier, config: StreamConfig) -> dict[str, Any
     said = (weights, classifier.names, classifier.thresholds, classifier.temperature)
     thresholds = [config.rule.threshold, {**config.rule.thresholds}]
     return {"head": hash_text(repr(said)), "top": config.rule.top, "thresholds": thresholds, "moments": config.moments}
+
+
+def _refuse_sources(embedder: HeadEmbedder, sources: Sequence[str | Path]) -> None:
+    """Raise what `stream_predictions` says of sources that the head does not take, and of an absent device."""
+    find_device(embedder.config.device)
+    stores, others = stores_among(sources)
+    for path in stores:
+        with EmbeddingStore(path) as store:
+            embedder.classifier.check(store.provenance, str(path))
+    if others:
+        refuse_new_videos(embedder.classifier.provenance.encoder)
+        embedder.refuse_for_parts()
 
 
 def _refuse_output(

@@ -56,6 +56,16 @@ class _FramesAt:
         return {"name": "frames at moments"}
 
 
+class _Thumbnail:
+    """Makes each frame small as soon as it is decoded: 12 frames of 8K are more than a gigabyte."""
+
+    def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return a frame (H, W_px, 3) of the width of a cell, or of its largest height."""
+        from PIL import Image, ImageOps
+
+        return np.asarray(ImageOps.contain(Image.fromarray(rgb), (_FRAME_PX, 2 * _FRAME_PX)))
+
+
 @final
 @dataclass(frozen=True)
 class Sheets:
@@ -88,7 +98,7 @@ class Sheets:
         if not moments:
             return True
         try:
-            frames = read_frames(video.location, _FramesAt(tuple(own.best_s for own in moments)))
+            frames = read_frames(video.location, _FramesAt(tuple(own.best_s for own in moments)), _Thumbnail())
         except EmbedError:
             return False
         write_whole(self.path_of(video.video_id), _draw(video, moments, list(frames.rgb[:, 0])))
@@ -118,8 +128,7 @@ def _draw(video: Prediction, moments: Sequence[Moment], frames: Sequence[NDArray
     """Return a sheet as the bytes of a JPEG."""
     from PIL import Image, ImageDraw, ImageFont
 
-    height_px = round(_FRAME_PX * frames[0].shape[0] / frames[0].shape[1])
-    height_px = min(max(height_px, _FRAME_PX // 4), 2 * _FRAME_PX)
+    height_px = max(frames[0].shape[0], _FRAME_PX // 4)
     columns = min(_COLUMNS, len(frames))
     rows = -(-len(frames) // columns)
     cell = (_FRAME_PX + _GAP_PX, height_px + _CAPTION_PX + _GAP_PX)
@@ -130,7 +139,7 @@ def _draw(video: Prediction, moments: Sequence[Moment], frames: Sequence[NDArray
     pen.text((_GAP_PX, _GAP_PX), _fit(title, size[0] - 2 * _GAP_PX, font), fill=_INK, font=font)
     for place, (moment, frame) in enumerate(zip(moments, frames, strict=True)):
         left, top = _GAP_PX + place % columns * cell[0], _TITLE_PX + place // columns * cell[1]
-        sheet.paste(_scaled(frame, height_px), (left, top))
+        sheet.paste(_centred(frame, height_px), (left, top))
         said = f"{clock_text(moment.best_s)}  {moment.score:.2f}"
         room = _FRAME_PX - int(font.getlength(said)) - 2 * _GAP_PX
         pen.text((left, top + height_px + 4), _fit(moment.label, room, font), fill=_INK, font=font)
@@ -140,13 +149,12 @@ def _draw(video: Prediction, moments: Sequence[Moment], frames: Sequence[NDArray
     return file.getvalue()
 
 
-def _scaled(frame: NDArray[np.uint8], height_px: int) -> "Image":
-    """Return a frame in the middle of a cell, in its own proportions."""
-    from PIL import Image, ImageOps
+def _centred(frame: NDArray[np.uint8], height_px: int) -> "Image":
+    """Return a frame in the middle of a cell."""
+    from PIL import Image
 
-    picture = ImageOps.contain(Image.fromarray(frame), (_FRAME_PX, height_px))
     cell = Image.new("RGB", (_FRAME_PX, height_px), (0, 0, 0))
-    cell.paste(picture, ((_FRAME_PX - picture.width) // 2, (height_px - picture.height) // 2))
+    cell.paste(Image.fromarray(frame), ((_FRAME_PX - frame.shape[1]) // 2, (height_px - frame.shape[0]) // 2))
     return cell
 
 

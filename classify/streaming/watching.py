@@ -67,6 +67,8 @@ def watch_folders(
             raise ClassifyError(f"--watch is for folders, and {folder} is none. Name the folder that videos arrive in.")
     with open_run(head, folders, output, config=config, on_result=on_result, is_live=True) as run:
         watch = _Watch(run, folders)
+        if run.live:
+            run.live.begin()
         try:
             while True:
                 started = time.monotonic()

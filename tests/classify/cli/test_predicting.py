@@ -79,6 +79,7 @@ def test_what_makes_no_sense_is_refused_before_any_work(trained: Run, words: lis
     assert result.stdout == ""
 
 
+@pytest.mark.nightly
 def test_a_watch_prints_each_video_and_ends_well_with_ctrl_c(clips: Path, tmp_path: Path) -> None:
     os.utime(shutil.copy(clips / "new" / "red.avi", tmp_path / "a.avi"), (1, 1))
     words = [

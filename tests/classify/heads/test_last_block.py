@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from scipy.special import logit
 from torch import nn
 
 from classify.errors import HeadError
-from classify.heads import build_head, describe_tail
+from classify.heads import StandardisedHead, build_head, describe_tail
 from classify.heads.last_block import LastBlockHead
+from classify.moments import find_evidence
 from embed import load_tail
 from embed.errors import EncoderError, StoreMismatch
 from embed.store import EncoderIdentity
@@ -48,6 +52,17 @@ def test_several_clips_of_a_video_count_by_the_mean_of_their_logits(
     every = torch.ones(1, 3, dtype=torch.bool)
     alone = [head(rows[:, [clip]], every[:, :1]) for clip in range(3)]
     torch.testing.assert_close(head(rows, every), torch.stack(alone).mean(dim=0), atol=1e-5, rtol=1e-5)
+
+
+def test_what_each_clip_adds_to_a_video_is_known_exactly(head: LastBlockHead, identity: EncoderIdentity) -> None:
+    rows = torch_rows(identity, 1, 3)
+    labelling = SimpleNamespace(
+        head=StandardisedHead(head, identity.dimension), names=("a", "b", "c"), thresholds=(0.5,) * C, temperature=1.0
+    )
+    found = find_evidence(labelling, rows[0].numpy(), np.arange(3.0))
+    whole = head(rows, torch.ones(1, 3, dtype=torch.bool))[0]
+    assert found.how == "exact"
+    np.testing.assert_allclose(logit(found.scores.astype(np.float64)).mean(axis=0), whole.detach(), atol=1e-4)
 
 
 def test_padding_changes_neither_logits_nor_the_statistics_of_batch_norms(

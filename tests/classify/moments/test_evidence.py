@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from classify import ClassifyError, LabelledSet, TrainConfig, VideoClassifier, VideoSet
-from classify.heads import StandardisedHead, build_head, describe_tail, list_heads, list_options
+from classify.heads import StandardisedHead, build_head, list_heads, list_options
 from classify.heads.blocks.positions import POSITIONS
 from classify.moments import Evidence, find_evidence, read_evidence
 from classify.training import Member, fit_average, fit_head
 from embed import EmbeddingStore, Provenance, StoreWriter, VideoRecord
-from tests.classify.activations import identity_of, torch_rows, write_checkpoint
 from tests.classify.conftest import CLASSES, DIMENSION
 
 T = 24
@@ -119,20 +118,6 @@ def test_the_mean_of_exact_logits_is_the_logit_of_the_video(
     whole = classifier.predict_probabilities(VideoSet(("a",), vectors, np.array([T])), device="cpu")
     assert found.how == "exact"
     np.testing.assert_allclose(mean_logits(found.scores, thresholds), mean_logits(whole, thresholds), atol=2e-3)
-
-
-def test_the_evidence_of_the_last_block_is_exact(tmp_path: Path) -> None:
-    identity = identity_of(write_checkpoint(tmp_path))
-    head = build_head("last-block", identity.dimension, 3, options={"tail": describe_tail(identity)}).eval()
-    head.head.load_pretrained()
-    rows = torch_rows(identity, 1, 3)
-
-    found = find_evidence(Trained(head, SEVERAL), rows[0].numpy(), np.arange(3.0))
-
-    with torch.inference_mode():
-        expected = head(rows, torch.ones(1, 3, dtype=torch.bool))[0]
-    assert found.how == "exact"
-    np.testing.assert_allclose(mean_logits(found.scores, SEVERAL), expected, atol=1e-4)
 
 
 @every_kind

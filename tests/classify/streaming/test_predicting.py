@@ -20,12 +20,13 @@ from classify import (
     PredictConfig,
     Prediction,
     StreamConfig,
+    TrainError,
     predict_videos,
     stream_predictions,
 )
 from classify.streaming import Result
 from classify.streaming.journal import Journal
-from embed import EmbeddingStore, Failure, find_videos
+from embed import EmbeddingStore, EmbedError, Failure, find_videos
 from tests.classify.streaming.conftest import write_clip
 
 Seen = Callable[[list[object]], int]
@@ -112,7 +113,9 @@ stream_predictions(sys.argv[1], sys.argv[2], sys.argv[3], config=StreamConfig(fi
 """
 
 
-@pytest.mark.parametrize(("file_format", "torn"), [("jsonl", b'{"id":"07'), ("csv", b"")])
+@pytest.mark.parametrize(
+    ("file_format", "torn"), [("jsonl", b'{"id":"07'), pytest.param("csv", b"", marks=pytest.mark.nightly)]
+)
 def test_after_sigkill_only_what_is_missing_is_done(
     toy_head: Path, big_store: Path, tmp_path: Path, file_format: str, torn: bytes
 ) -> None:
@@ -260,11 +263,21 @@ def test_moments_tell_when_a_colour_is_seen(clips: Path, tmp_path: Path) -> None
     assert sum(own[0] == "green" for own in spans) == 2
 
 
-def test_a_store_of_another_encoder_is_refused_before_anything_is_written(
-    clips: Path, toy_head: Path, tmp_path: Path
+@pytest.mark.parametrize("wrong", ["other encoder", "no such folder", "device"])
+def test_bad_input_is_refused_before_any_work_and_an_older_output_stays(
+    clips: Path, toy_head: Path, toy_store: Path, tmp_path: Path, wrong: str
 ) -> None:
-    with pytest.raises(EncoderMismatch, match=r"embeddings.h5 does not give vectors"):
-        stream_predictions(toy_head, clips / "embeddings.h5", tmp_path / "out", config=LINES)
+    stream_predictions(toy_head, toy_store, tmp_path / "out", config=LINES)
+    before = (tmp_path / "out").read_bytes()
+    more = {"other encoder": [clips / "embeddings.h5"], "no such folder": [tmp_path / "nowhere"], "device": []}[wrong]
+    config = StreamConfig(file_format="jsonl", predict=PredictConfig(device="tpu" if wrong == "device" else "auto"))
+    taken: list[Result] = []
+
+    with pytest.raises((EncoderMismatch, EmbedError, TrainError)):
+        stream_predictions(toy_head, [toy_store, *more], tmp_path / "out", config=config, on_result=taken.append)
+
+    assert taken == []
+    assert (tmp_path / "out").read_bytes() == before
     assert not (tmp_path / "out.unfinished").exists()
 
 
