@@ -1,5 +1,6 @@
 """All that lives as long as the server: the collection, corrections, uploads, and what decodes pictures."""
 
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, final
@@ -7,7 +8,15 @@ from typing import Annotated, final
 from fastapi import Depends, Request
 
 from classify.corrections import CorrectionLog
-from classify.web.collection import Collection, Library, OpinionCache, Opinions, describe_vectors
+from classify.web.collection import (
+    Collection,
+    CollectionMap,
+    Library,
+    OpinionCache,
+    Opinions,
+    describe_vectors,
+    draw_map,
+)
 from classify.web.config import ServeConfig
 from classify.web.media import FrameReader
 from classify.web.metrics import Metrics
@@ -32,6 +41,8 @@ class Service:
         self.frames = FrameReader()
         self.metrics = Metrics(self._gauges)
         self._open = ExitStack()
+        self._drawing = threading.Lock()
+        self._map: tuple[Collection, CollectionMap] | None = None
         self.uploads = Path()
 
     @property
@@ -47,6 +58,13 @@ class Service:
     def opinions(self) -> Opinions:
         """What people corrected."""
         return self.opinion_cache.read()
+
+    def map_of(self, found: Collection) -> CollectionMap:
+        """Return the map of a collection. It is drawn once; who asks meanwhile waits."""
+        with self._drawing:
+            if self._map is None or self._map[0] is not found:
+                self._map = found, draw_map(found)
+            return self._map[1]
 
     def start(self) -> None:
         """Begin to load, in threads: the page is there before. What killed servers left of uploads is deleted."""

@@ -1,3 +1,4 @@
+from .card import read_card as read_card
 from .collection import (
     Collection as Collection,
     doubts_of as doubts_of,
@@ -17,5 +18,7 @@ from .listing import (
     list_places as list_places,
     novelties as novelties,
 )
+from .map import CollectionMap as CollectionMap, draw_map as draw_map, labels_on_map as labels_on_map
 from .opinions import OpinionCache as OpinionCache
 from .shown import describe_vectors as describe_vectors, human_to_json as human_to_json, timeline_of as timeline_of
+from .similar import HOW as HOW, Example as Example, find_similar as find_similar

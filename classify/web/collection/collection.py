@@ -31,7 +31,8 @@ class Collection:
         store: open for as long as the collection is used.
         probabilities: (N, C) float32.
         given: (N, C) bool, the labels that the head gives.
-        means: (N, D) float16, the mean vector of each video, centred on the collection's mean and of length 1.
+        means: (N, D) float16, the mean vector of each video, minus `centre`, at length 1.
+        centre: (D,) float32, the mean over all videos.
         labels: (N,) the labels that people gave before, from a label file or folders.
     """
 
@@ -41,6 +42,7 @@ class Collection:
     probabilities: NDArray[np.float32]
     given: NDArray[np.bool_]
     means: NDArray[np.float16]
+    centre: NDArray[np.float32]
     labels: tuple[tuple[str, ...], ...]
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -133,7 +135,7 @@ def open_collection(
             store,
             probabilities.astype(np.float32),
             classifier.decide(probabilities),
-            mean_directions(store),
+            *mean_directions(store),
             _known_labels(store, classifier.names, labels),
         )
     except BaseException:
@@ -179,16 +181,17 @@ def doubts_of(probabilities: NDArray[np.floating], thresholds: Sequence[float] |
     return np.asarray((1 - np.abs(probabilities - edges) / room).max(axis=1), dtype=np.float32).clip(0, 1)
 
 
-def mean_directions(store: EmbeddingStore) -> NDArray[np.float16]:
-    """Return the mean vector (N, D) of each video, minus the mean over all videos, at length 1."""
+def mean_directions(store: EmbeddingStore) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
+    """Return the mean vector (N, D) of each video, minus the mean (D,) over all videos, at length 1; and that mean."""
     means = np.zeros((len(store), store.dimension), np.float32)
     for block in blocks_of(np.arange(len(store))):
         rows, counts = store.read_many([store.ids[place] for place in block.tolist()])
         firsts = np.r_[0, counts.cumsum()[:-1]]
         means[block] = np.add.reduceat(rows.astype(np.float32), firsts) / counts[:, None]
-    means -= means.mean(axis=0) if len(means) > 1 else 0
+    centre = means.mean(axis=0) if len(means) > 1 else np.zeros(store.dimension, np.float32)
+    means -= centre
     lengths = np.linalg.norm(means, axis=1, keepdims=True)
-    return np.asarray(means / np.where(lengths > 0, lengths, 1), dtype=np.float16)
+    return np.asarray(means / np.where(lengths > 0, lengths, 1), dtype=np.float16), centre
 
 
 def _known_labels(

@@ -9,10 +9,11 @@ from classify.corrections import Correction
 from classify.moments import Evidence, evidence_of, spans_of
 from classify.training import VideoSet
 from classify.web.collection.collection import Collection, likeliest
+from classify.web.collection.similar import Example, find_similar
 from embed.store import VideoRecord, VideoVectors
 
-_IN_DETAIL = 30
-"""Labels of one video, beside those that it is given."""
+_IN_DETAIL, _SIMILAR = 30, 12
+"""Labels of one video, beside those that it is given; similar videos."""
 
 
 def timeline_of(evidence: Evidence, thresholds: Sequence[float] | None, labels: Sequence[str]) -> dict[str, Any]:
@@ -56,6 +57,7 @@ def describe_vectors(found: Collection, record: VideoRecord, vectors: VideoVecto
         "height": record.height_px,
         "predicted": predicted,
         **timeline_of(evidence, head.thresholds, [one["label"] for one in predicted]),
+        "similar": find_similar(found, Example.of_vectors(found, vectors.vectors), _SIMILAR),
     }
 
 

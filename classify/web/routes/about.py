@@ -24,6 +24,7 @@ def read_status(service: TheService) -> Answer:
             "head": None if found is None else head_facts(found),
             "store": None if found is None else _store_facts(found),
             "uploads": {"is_ready": service.tagger.is_ready, "message": service.tagger.why_not_now},
+            "search": {"text": None, "image": False},
             "limits": {
                 "upload_bytes": limits.upload_bytes,
                 "duration_s": limits.duration_s,

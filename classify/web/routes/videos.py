@@ -55,7 +55,7 @@ def list_videos(
     if ids:
         places = np.array([found.places[one] for one in ids if one in found.places], dtype=np.int64)
     else:
-        wanted = Filter(_labels_of(labels, found.names), by, unlabelled, path)
+        wanted = Filter(_labels_of(labels), by, unlabelled, path)
         places = list_places(found, opinions, wanted, sort, descending=descending)
     shown = places[offset : offset + limit].tolist()
     return Answer({"total": len(places), "videos": describe_videos(service, found, shown)})
@@ -144,8 +144,6 @@ def describe_videos(
     ]
 
 
-def _labels_of(given: Sequence[str] | None, known: Sequence[str]) -> frozenset[str]:
+def _labels_of(given: Sequence[str] | None) -> frozenset[str]:
     """Return labels that stand one by one or with commas between them; a label may itself have a comma."""
-    names = frozenset(known)
-    parts = (([whole] if whole in names else whole.split(",")) for whole in given or ())
-    return frozenset(part for several in parts for part in several if part)
+    return frozenset(part for whole in given or () for part in (whole, *whole.split(",")) if part)

@@ -34,6 +34,12 @@ class Served:
     def post(self, path: str, **options: Any) -> httpx.Response:
         return self.client.post(path, **options)
 
+    def wait_ready(self, seconds: float = 60) -> None:
+        """Wait until the head is loaded; the encoder may still load."""
+        until = time.monotonic() + seconds
+        while self.get("/healthz").json()["state"] == "loading" and time.monotonic() < until:
+            time.sleep(0.02)
+
     def wait(self, seconds: float = 60) -> None:
         """Wait until head and encoder are loaded, or are known not to be."""
         until = time.monotonic() + seconds
