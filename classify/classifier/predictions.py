@@ -147,6 +147,11 @@ class Probabilities(Mapping[str, float]):
     def __init__(self, place_of: Mapping[str, int], row: NDArray[np.floating]) -> None:
         self._place_of, self._row = place_of, row
 
+    @property
+    def row(self) -> NDArray[np.floating]:
+        """(C,) the probabilities, in the order of the labels."""
+        return self._row
+
     def __getitem__(self, name: str) -> float:
         return float(self._row[self._place_of[name]])
 

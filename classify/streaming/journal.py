@@ -26,6 +26,7 @@ from embed.machine import remedy_for
 from embed.store import Failure
 
 _KIND = "framehead predictions 1"
+_BEGINS = b'{"kind":"framehead predictions '
 _SUFFIX = ".unfinished"
 _LONGEST_NAME = 255  # bytes, of most disks
 _NAMES = {"head": "head", "top": "--top", "thresholds": "--threshold", "moments": "--moments"}
@@ -132,34 +133,32 @@ class Journal:
 
     def _continue(self, overwrite: bool) -> None:
         """Read what an unfinished run has left, and cut off what it tore."""
-        self._file.seek(0)
-        whole = 0
-        for number, line in enumerate(self._file):
-            if not line.endswith(b"\n"):
-                break
-            if number == 0 and not self._is_same(line, overwrite):
-                break
-            if number:
-                told = _read(line)
-                if told is None:
-                    break
-                self.done.add((told["id"], told["path"]))
-            whole += len(line)
+        with self.path.open("rb") as file:  # which reads blocks, unlike the file that is written
+            whole = sum(map(len, self._read_whole(file, overwrite)))
         self._file.truncate(whole)
         self._is_empty = not self.done
         if not whole:
             self._write(self._made_by)
 
-    def _is_same(self, line: bytes, overwrite: bool) -> bool:
+    def _read_whole(self, file: Iterable[bytes], overwrite: bool) -> Iterator[bytes]:
+        """Yield the lines that are whole, and learn what is done."""
+        for number, line in enumerate(file):
+            if number == 0 and not (line.startswith(_BEGINS) or _BEGINS.startswith(line)):
+                raise ClassifyError(
+                    f"{self.path} exists, and no run has written it. This run would keep what it has done there. Move "
+                    "it, or name another file."
+                )
+            told = _read(line, needs_id=number > 0) if line.endswith(b"\n") else None
+            if told is None or (number == 0 and not self._is_same(told, overwrite)):
+                return
+            if number:
+                self.done.add((told["id"], told["path"]))
+            yield line
+
+    def _is_same(self, found: Mapping[str, Any], overwrite: bool) -> bool:
         """Return True if the first line is of this head and these settings, and False if it may be replaced."""
-        found = _read(line, needs_id=False) or {}
         if found == json.loads(json.dumps(self._made_by)):
             return True
-        if str(found.get("kind")).rpartition(" ")[0] != _KIND.rpartition(" ")[0]:
-            raise ClassifyError(
-                f"{self.path} exists, and no run has written it. This run would keep what it has done there. Move "
-                "it, or name another file."
-            )
         if overwrite:
             return False
         changed = [text for name, text in _NAMES.items() if found.get(name) != self._made_by.get(name)]
@@ -177,8 +176,9 @@ class Journal:
     def _encode(self, result: Result) -> dict[str, Any]:
         if isinstance(result, Failure):
             return {"id": result.id, "path": result.location, "error": [result.reason, result.detail]}
-        row = np.array([result.probabilities[name] for name in self._names], dtype="<f8")
-        is_short = np.array_equal(row, row.astype("<f4"))
+        found = result.probabilities
+        row = found.row if isinstance(found, Probabilities) else np.array([found[name] for name in self._names])
+        is_short = row.dtype == np.float32
         told: dict[str, Any] = {"id": result.video_id, "path": result.location}
         told["labels"] = [self._place_of[label] for label in result.labels]
         told["p4" if is_short else "p8"] = b64encode(row.astype("<f4" if is_short else "<f8").tobytes()).decode()

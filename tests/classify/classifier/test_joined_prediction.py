@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classify import TrainConfig, predict_videos, split_videos, train_head
+from classify import TrainConfig, predict_videos, split_videos, stream_predictions, train_head
 from classify.classifier import PredictConfig
 from classify.errors import ClassifyError
 from embed import EmbedConfig, UniformFrames, embed_videos, join_stores
@@ -48,6 +48,16 @@ def test_a_video_that_fails_is_told_once(folder: Path, tmp_path: Path) -> None:
 
     assert [failure.id for failure in found.failures] == ["broken.mp4"]
     assert len(found.videos) == 1
+
+
+def test_streamed_predictions_of_new_videos_are_the_same(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_text("x")
+    sources = [tmp_path / "broken.mp4", folder / "videos/odd/1.mp4"]
+    predict_videos(folder / "head", sources, tmp_path / "whole.csv")
+
+    stream_predictions(folder / "head", sources, tmp_path / "streamed.csv")
+
+    assert (tmp_path / "streamed.csv").read_text() == (tmp_path / "whole.csv").read_text()
 
 
 @pytest.mark.parametrize("option", ["pretrained", "store"])

@@ -170,6 +170,14 @@ def test_the_format_may_change_before_a_run_goes_on(toy_head: Path, big_store: P
     assert sorted(ids_in(tmp_path / "out")) == sorted([*(f"{number:03}.mp4" for number in range(300)), "x.mp4"])
 
 
+@pytest.mark.parametrize("content", [b"", b'{"kind":"frameh', b'{"kind":"framehead predictions 1","hea'])
+def test_a_journal_that_was_torn_in_its_first_line_is_begun_anew(
+    toy_head: Path, big_store: Path, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "out.unfinished").write_bytes(content)
+    assert stream_predictions(toy_head, big_store, tmp_path / "out").labelled == 300
+
+
 def test_two_runs_do_not_write_one_file(toy_head: Path, big_store: Path, tmp_path: Path) -> None:
     with (
         Journal(tmp_path / "out", {}, ()),
@@ -178,12 +186,15 @@ def test_two_runs_do_not_write_one_file(toy_head: Path, big_store: Path, tmp_pat
         stream_predictions(toy_head, big_store, tmp_path / "out")
 
 
-def test_a_file_in_the_place_of_the_journal_is_kept(toy_head: Path, big_store: Path, tmp_path: Path) -> None:
-    (tmp_path / "out.unfinished").write_text("my diary\n")
+@pytest.mark.parametrize("content", ["my diary\n", "my diary", '{"kind": "diary"}\n', "[1]\n"])
+def test_a_file_in_the_place_of_the_journal_is_kept(
+    toy_head: Path, big_store: Path, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "out.unfinished").write_text(content)
     config = StreamConfig(overwrite=True)
     with pytest.raises(ClassifyError, match=r"out.unfinished exists, and no run has written it.*Move it"):
         stream_predictions(toy_head, big_store, tmp_path / "out", config=config)
-    assert (tmp_path / "out.unfinished").read_text() == "my diary\n"
+    assert (tmp_path / "out.unfinished").read_text() == content
 
 
 @pytest.mark.parametrize("place", ["--store", "named"])
