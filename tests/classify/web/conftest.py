@@ -11,6 +11,7 @@ from classify.training import open_videos
 from classify.web import ServeConfig, UploadLimits
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
 from tests.classify.web.serving import Served, served
+from tests.classify.web.shown import browser, open_page, shown  # noqa: F401 - fixtures of the tests of the page
 from tests.media import write_moving_video, write_video
 
 LABELS = ("moving", "numbered")

@@ -1,13 +1,14 @@
 // The map: each point a moment of a video. Walk it, hover for the frame, draw around points, label what lies inside.
 
 import { api, frameUrl } from "../parts/api.js";
-import { announce, clock, counted, emptyState, errorState, h, icon, nameOf, number, onceAFrame, set } from "../parts/dom.js";
+import { announce, calmly, clock, counted, emptyState, errorState, h, icon, nameOf, number, onceAFrame, set } from "../parts/dom.js";
 import { labelButtons, labelOfKey, mark } from "../parts/labels.js";
 import { fitted, PointCloud } from "../parts/points.js";
 import { listen, lookOf, toggle } from "../parts/state.js";
 import { linkTo } from "./video.js";
 
 const REACH = 14; // pixels around the pointer in which a point is hit
+const PAUSE_MS = 90; // before the frame of a point is asked for
 const SHOWN = 60; // videos of a selection with their pictures
 const [LEAST, MOST] = [0.5, 200]; // zoom
 
@@ -47,6 +48,7 @@ class Walk {
     this.cloud = new PointCloud(this.canvas, { xy: fitted(new Float32Array(decoded(found.xy))), look });
     this.cloud.view = kept.get("view") ?? this.cloud.view;
     this.draw = onceAFrame(() => this.paint());
+    this.showFrame = calmly((point) => this.loadFrame(point), PAUSE_MS);
     this.build(root);
     this.hear();
     this.setColours();
@@ -233,9 +235,22 @@ class Walk {
     this.hovered = point;
     const id = this.found.ids[this.video[point]];
     const label = this.label[point];
-    this.tip.querySelector("img").src = frameUrl(id, this.at[point], 320);
+    this.tip.querySelector("img").classList.add("waiting");
+    this.showFrame(point);
     const name = label < 0 ? "no label" : this.found.labels[label];
     this.tip.querySelector("figcaption").replaceChildren(h("strong", {}, nameOf(id)), h("span", { class: lookOf(name) }, mark(name), ` ${name} · ${clock(this.at[point])}`));
+  }
+
+  /** Ask for the frame of a point on which the pointer rests; one that sweeps past asks for nothing. */
+  async loadFrame(point) {
+    if (point !== this.hovered) return;
+    const next = new Image();
+    next.src = frameUrl(this.found.ids[this.video[point]], this.at[point], 320);
+    await next.decode().catch(() => {});
+    if (point !== this.hovered) return;
+    const image = this.tip.querySelector("img");
+    image.src = next.src;
+    image.classList.remove("waiting");
   }
 
   open(point) {
