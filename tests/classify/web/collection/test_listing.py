@@ -24,7 +24,7 @@ def test_what_to_label_next_is_the_mean_of_two_ranks_and_what_is_labelled_comes_
     centred = means - means.mean(axis=0)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
     known = [found.ids.index(one) for one in ("moving/3.mp4", "numbered/0.mp4")]
-    novelty = 1 - (centred @ centred[known].T).max(axis=1)
+    novelty = (1 - (centred @ centred[known].T).max(axis=1)).clip(0, 1)
     ranks = [rankdata(values, "dense") - 1 for values in (doubts_of(found.probabilities, None), novelty)]
     wishes = sum(rank / rank.max() for rank in ranks)
     open_ones = [place for place in order if place not in known]
