@@ -56,7 +56,7 @@ MORE_THAN_THE_STORE = {
     "classify.heads.last_block": {"embed"},  # this head is a part of the encoder
     "classify.classifier": {"embed"},
     "classify.streaming": {"embed"},
-    "classify.web.collection": {"embed"},  # its errors
+    "classify.web.collection": {"embed", "embed.search"},
     "classify.web.tagging": {"embed", "embed.decode_pool", "embed.encoders", "embed.run", "embed.video"},
     "classify.web.media": {"embed", "embed.video"},
     "classify.cli": {"embed", "embed.errors", "embed.cli"},

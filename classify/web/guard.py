@@ -25,6 +25,8 @@ from classify.web.config import ServeConfig, address_of, is_own_machine
 
 _COOKIE = "framehead_session"
 _OPEN = frozenset({"/healthz"})  # says only that the server runs
+_LARGE = frozenset({"/api/predict"})  # has limits of its own
+_BODY_BYTES = 24 << 20  # of others: a picture to search for
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 SECURITY_HEADERS: Mapping[str, str] = {
@@ -77,7 +79,7 @@ class Guard:
             await send(message)
 
         answer = self._refusal(scope)
-        await (answer or self._app)(scope, receive, send_safe)
+        await (answer or self._app)(scope, _bounded(scope, receive), send_safe)
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return the answer to a request that is not let through."""
@@ -85,6 +87,7 @@ class Guard:
         try:
             self._check_host(headers)
             self._check_origin(scope, headers)
+            _check_size(scope, headers)
         except ApiError as error:
             return error.answer()
         return None if self._token is None else self._ask_for_token(scope, headers, self._token)
@@ -152,6 +155,29 @@ class Guard:
         is_https = scope.get("scheme") == "https"
         answer.set_cookie(_COOKIE, self._session, httponly=True, samesite="strict", secure=is_https, path="/")
         return answer
+
+
+def _check_size(scope: Scope, headers: Headers) -> None:
+    stated = headers.get("content-length", "0")
+    if scope["path"] not in _LARGE and (not stated.isdecimal() or len(stated) > 18 or int(stated) > _BODY_BYTES):
+        raise ApiError(413, "too_large", f"A request may have {_BODY_BYTES:,} bytes. Send less, or several.")
+
+
+def _bounded(scope: Scope, receive: Receive) -> Receive:
+    """Return a source of a body that ends with an error where more comes than was stated."""
+    if scope["path"] in _LARGE:
+        return receive
+    received = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > _BODY_BYTES:
+            raise ApiError(413, "too_large", f"A request may have {_BODY_BYTES:,} bytes. Send less, or several.")
+        return message
+
+    return receive_bounded
 
 
 def _own_names(config: ServeConfig) -> frozenset[str]:

@@ -11,6 +11,7 @@ from classify.corrections import CorrectionLog
 from classify.web.collection import (
     Collection,
     CollectionMap,
+    CollectionSearcher,
     Library,
     OpinionCache,
     Opinions,
@@ -38,6 +39,7 @@ class Service:
         self.library = Library(config, self.tagger.use)
         self.corrections = CorrectionLog(config.state_file)
         self.opinion_cache = OpinionCache(self.corrections)
+        self.searcher = CollectionSearcher(config.pretrained, config.device)
         self.frames = FrameReader()
         self.metrics = Metrics(self._gauges)
         self._open = ExitStack()

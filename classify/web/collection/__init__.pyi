@@ -20,5 +20,11 @@ from .listing import (
 )
 from .map import CollectionMap as CollectionMap, draw_map as draw_map, labels_on_map as labels_on_map
 from .opinions import OpinionCache as OpinionCache
+from .searching import (
+    MOST_HITS as MOST_HITS,
+    CollectionSearcher as CollectionSearcher,
+    result_to_json as result_to_json,
+    text_search_of as text_search_of,
+)
 from .shown import describe_vectors as describe_vectors, human_to_json as human_to_json, timeline_of as timeline_of
-from .similar import HOW as HOW, Example as Example, find_similar as find_similar
+from .similar import Example as Example, find_similar as find_similar

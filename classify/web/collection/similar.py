@@ -1,4 +1,4 @@
-"""Videos like one of the store, or like an upload: by the cosine of mean vectors, centred on the collection."""
+"""Videos of the store that are like an upload: by the cosine of mean vectors, centred on the collection."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.web.collection.collection import Collection, public_name
-
-HOW = "exact, by the mean vectors of videos"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
 from classify.web.answers import Answer
-from classify.web.collection import Collection, human_labels
+from classify.web.collection import Collection, human_labels, text_search_of
 from classify.web.service import TheService
 
 router = APIRouter(tags=["about"])
@@ -24,7 +24,7 @@ def read_status(service: TheService) -> Answer:
             "head": None if found is None else head_facts(found),
             "store": None if found is None else _store_facts(found),
             "uploads": {"is_ready": service.tagger.is_ready, "message": service.tagger.why_not_now},
-            "search": {"text": None, "image": False},
+            "search": {"text": None if found is None else text_search_of(found), "image": service.tagger.is_ready},
             "limits": {
                 "upload_bytes": limits.upload_bytes,
                 "duration_s": limits.duration_s,

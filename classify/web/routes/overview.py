@@ -1,15 +1,13 @@
-"""The collection and the model as a whole: the map, the card, and what is like a video."""
+"""The collection and the model as a whole: the map and the card."""
 
 import base64
-from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from numpy.typing import NDArray
 
 from classify.web.answers import Answer
-from classify.web.collection import HOW, Example, find_similar, labels_on_map, public_name, read_card
-from classify.web.routes.videos import Moment, VideoId, find_video
+from classify.web.collection import labels_on_map, public_name, read_card
 from classify.web.service import TheService
 
 router = APIRouter(tags=["overview"])
@@ -44,24 +42,6 @@ def read_map(service: TheService) -> Answer:
 def read_the_card(service: TheService) -> Answer:
     """Return what train-head wrote beside the head: its report, history, and labels that are probably wrong."""
     return Answer(read_card(service.collection))
-
-
-@router.get("/api/video/similar", summary="Videos like one, or like a moment of it")
-def read_similar(
-    service: TheService,
-    id: VideoId,  # noqa: A002
-    at_s: Annotated[Moment | None, Query()] = None,
-    count: Annotated[int, Query(ge=1, le=200)] = 12,
-) -> Answer:
-    """Return the most similar videos, each with the moment that is most like the example."""
-    found, place = find_video(service, id)
-    with found.lock:
-        stored = found.store.read(found.ids[place])
-    rows = stored.vectors
-    if at_s is not None:
-        rows = rows[[int(np.abs(stored.timestamps_s - at_s).argmin())]]
-    hits = find_similar(found, Example.of_vectors(found, rows, place), count)
-    return Answer({"hits": hits, "how": HOW, "words": []})
 
 
 def _packed(numbers: NDArray[np.generic]) -> str:

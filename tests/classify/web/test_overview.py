@@ -40,14 +40,6 @@ def test_a_plane_keeps_the_two_largest_spreads() -> None:
     assert abs(np.corrcoef(flat[:, 1], rows[:, 2])[0, 1]) > 0.999
 
 
-def test_similar_videos_are_of_the_same_kind_and_not_the_video_itself(server: Served) -> None:
-    found = server.get("/api/video/similar", params={"id": "moving/1.mp4", "count": 3}).json()
-    assert {hit["id"] for hit in found["hits"]} == {"moving/0.mp4", "moving/2.mp4", "moving/3.mp4"}
-    assert found["hits"][0]["start_s"] <= found["hits"][0]["best_s"] <= found["hits"][0]["end_s"]
-    at = server.get("/api/video/similar", params={"id": "moving/1.mp4", "count": 3, "at_s": 0.5}).json()
-    assert {hit["id"].split("/")[0] for hit in at["hits"]} == {"moving"}
-
-
 def test_the_card_has_what_training_wrote(collection: Path, tmp_path: Path) -> None:
     shutil.copytree(collection / "head", tmp_path / "head")
     shutil.copy(collection / "embeddings.h5", tmp_path)

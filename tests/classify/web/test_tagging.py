@@ -64,6 +64,8 @@ def test_an_upload_gets_the_labels_that_embedding_and_predicting_it_give(
     assert len(found["timeline"]["timestamps_s"]) == 4
     assert found["moments"][0]["label"] == "numbered"
     assert (found["width"], found["height"]) == (160, 64)
+    assert {hit["id"].split("/")[0] for hit in found["similar"][:4]} == {"numbered"}
+    assert found["similar"][0]["start_s"] <= found["similar"][0]["best_s"] <= found["similar"][0]["end_s"]
 
 
 def test_a_video_that_the_store_knows_is_not_decoded_again(server: Served, collection: Path) -> None:
