@@ -57,6 +57,7 @@ MORE_THAN_THE_STORE = {
     "classify.classifier": {"embed"},
     "classify.streaming": {"embed"},
     "classify.web.collection": {"embed", "embed.search"},
+    "classify.web.routes": {"embed"},
     "classify.web.tagging": {"embed", "embed.decode_pool", "embed.encoders", "embed.run", "embed.video"},
     "classify.web.media": {"embed", "embed.video"},
     "classify.cli": {"embed", "embed.errors", "embed.cli"},
