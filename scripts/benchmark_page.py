@@ -77,7 +77,7 @@ def measure(browser: "Browser", address: str) -> None:
     page = open_page(browser)
     page.goto(address)
     early_ms = first_paint_ms(page)
-    page.locator(".card .chip.guess").first.wait_for(timeout=600_000)
+    page.locator(".card .chip.guess").first.wait_for(timeout=200_000)
     page.close()
     page = open_page(browser)
     page.goto(address)
@@ -87,7 +87,7 @@ def measure(browser: "Browser", address: str) -> None:
     scrolled = np.array(page.evaluate(SCROLL, 1000 * SECONDS))
     cards = page.locator(".card").count()
     page.goto(f"{address}/?view=map")
-    page.locator(".map-legend button").first.wait_for(timeout=600_000)
+    page.locator(".map-legend button").first.wait_for(timeout=200_000)
     moments = page.locator(".map-note").inner_text().split(" · ")[0]
     walked = np.array(page.evaluate(WALK, 1000 * SECONDS))
     print(f"{os.cpu_count()} threads, {date.today()}. {browser.browser_type.name} {browser.version}, 1280 x 800.\n")

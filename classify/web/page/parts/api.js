@@ -1,10 +1,14 @@
 // The server's answers. Every call is to this page's own host.
 
 export class ApiError extends Error {
-  constructor(message, code, status) {
+  constructor(message, code, status, retryAfter = null) {
     super(message);
-    this.code = code;
-    this.status = status;
+    Object.assign(this, { code, status, retryAfter });
+  }
+
+  /** True where the server is only busy, and says so. */
+  get isBusy() {
+    return this.status === 503 || this.status === 429;
   }
 }
 
@@ -34,9 +38,10 @@ async function call(path, options = {}) {
   return found;
 }
 
-function errorOf(found, status) {
+function errorOf(found, status, retryAfter = null) {
   const told = found?.error;
-  return new ApiError(told?.message ?? `The server answered with status ${status}.`, told?.code ?? "unknown", status);
+  const words = told?.message ?? `The server answered with status ${status}.`;
+  return new ApiError(words, told?.code ?? "unknown", status, retryAfter);
 }
 
 const post = (path, body, options = {}) =>
@@ -92,7 +97,7 @@ function send(file, onProgress, signal) {
     request.responseType = "json";
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () =>
-      request.status < 300 ? resolve(request.response) : reject(errorOf(request.response, request.status));
+      request.status < 300 ? resolve(request.response) : reject(errorOf(request.response, request.status, Number(request.getResponseHeader("Retry-After"))));
     request.onerror = () => reject(new ApiError(UNREACHABLE, "unreachable", 0));
     request.onabort = () => reject(new DOMException("stopped", "AbortError"));
     signal.addEventListener("abort", () => request.abort(), { once: true });

@@ -9,6 +9,7 @@ import { listen, predictedFor, state } from "../parts/state.js";
 import { Timeline } from "../parts/timeline.js";
 import { linkTo } from "./video.js";
 
+const MOST_TURNS = 60; // how often a busy server is asked again
 const AT_ONCE = 2; // uploads under way; the server has a queue of its own
 const ENDS = new Set(["done", "failed", "stopped"]);
 
@@ -92,7 +93,7 @@ class Queue {
 
 class Upload {
   constructor(file, queue) {
-    Object.assign(this, { file, queue, state: "waiting" });
+    Object.assign(this, { file, queue, state: "waiting", turns: 0 });
     this.stopping = new AbortController();
     this.words = h("span", { class: "stage-words" }, "waiting");
     this.progress = h("progress", { max: 1, value: 0, "aria-label": `Progress of ${file.name}` });
@@ -131,6 +132,7 @@ class Upload {
 
   again() {
     this.stopping = new AbortController();
+    this.turns = 0;
     this.body.replaceChildren();
     this.say("waiting", "waiting", 0);
     this.queue.next();
@@ -149,8 +151,20 @@ class Upload {
       else this.fail(file?.error?.message ?? end.error?.message ?? "The server gave no labels. Try again.");
     } catch (error) {
       if (error.name === "AbortError") this.say("stopped", "stopped");
+      else if (error.isBusy && ++this.turns < MOST_TURNS) await this.comeBack(error);
       else this.fail(error.message);
     }
+  }
+
+  /** Ask a busy server again after the time that it names. */
+  async comeBack(error) {
+    this.say("running", "waiting for the server", null);
+    const seconds = Math.min(30, error.retryAfter || 2);
+    await new Promise((done) => {
+      const timer = setTimeout(done, 1000 * seconds);
+      this.stopping.signal.addEventListener("abort", () => (clearTimeout(timer), done()), { once: true });
+    });
+    if (this.state === "running") await this.run();
   }
 
   follow({ state, ahead, files = [] }) {
