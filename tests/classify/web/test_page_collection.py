@@ -83,6 +83,34 @@ def test_many_are_labelled_at_once_by_one_key(open_page: "OpenPage") -> None:
     page.get_by_text("6 selected", exact=True).wait_for(state="hidden")
 
 
+def test_words_a_moment_and_an_image_are_searched_for(open_page: "OpenPage") -> None:
+    page = open_page()
+    wait_for_cards(page)
+    page.keyboard.press("/")
+    page.keyboard.type("a tench - a crane")
+    page.keyboard.press("Enter")
+    page.get_by_text(re.compile(r"^\d+ hits?, best first")).wait_for()
+    assert page.locator(".term .words").all_inner_texts() == ["a tench", "a crane"]
+    assert page.locator(".term.minus").count() == 1
+    wait_for_cards(page)
+    assert page.locator(".card .badge.score").count() >= 1
+
+    page.get_by_role("button", name="Remove a crane").click()
+    wait_until(page, "document.querySelectorAll('.term').length === 1")
+    _drop_red_image(page)
+    wait_until(page, "document.querySelectorAll('.term img').length === 1")
+    page.get_by_role("button", name="Remove a tench").click()
+    wait_until(page, "document.querySelectorAll('.term').length === 1")
+    page.get_by_text(re.compile(r"^\d+ hits?, best first")).wait_for()
+    wait_for_cards(page)
+
+    page.goto(page.url.split("?")[0] + "?video=red%2F02.mp4&t=3.0")
+    page.get_by_role("button", name="Search this moment").click()
+    page.get_by_text(re.compile(r"^\d+ hits?, best first")).wait_for()
+    wait_for_cards(page)
+    assert shown_ids(page)[0].startswith("red/"), "a red moment is like red moments"
+
+
 def test_the_keyboard_alone_walks_opens_labels_and_returns(open_page: "OpenPage") -> None:
     page = open_page("/?path=green%2F")
     wait_for_cards(page)
@@ -128,3 +156,20 @@ def test_a_server_that_is_gone_is_told_and_asked_again(open_page: "OpenPage") ->
 
 def _focused_title(page: "Page") -> str:
     return str(page.evaluate("document.activeElement.querySelector('.title')?.textContent"))
+
+
+def _drop_red_image(page: "Page") -> None:
+    """Drop a red PNG onto the page, as from a folder's window."""
+    page.evaluate(
+        """async () => {
+            const canvas = Object.assign(document.createElement('canvas'), {width: 64, height: 48});
+            const pen = canvas.getContext('2d');
+            pen.fillStyle = 'rgb(220, 30, 30)';
+            pen.fillRect(0, 0, 64, 48);
+            const blob = await new Promise((done) => canvas.toBlob(done, 'image/png'));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([blob], 'red.png', {type: 'image/png'}));
+            const drop = {dataTransfer: transfer, bubbles: true, cancelable: true};
+            document.body.dispatchEvent(new DragEvent('drop', drop));
+        }"""
+    )
