@@ -47,6 +47,7 @@ from .search import (
     SearchResult as SearchResult,
     Term as Term,
     VideoSearcher as VideoSearcher,
+    example_term as example_term,
     parse_terms as parse_terms,
     search_store as search_store,
 )

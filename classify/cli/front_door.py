@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate-head": ("classify.cli", "Measure a trained head on another labelled set."),
     "predict-videos": ("classify.cli", "Label new videos with a trained head."),
     "serve-videos": ("classify.cli", "Show a collection as a page: tag, search, look, correct."),
+    "search-videos": ("classify.cli", "Find videos and moments by words, pictures or videos."),
     "export-head": ("classify.cli", "Write a head as an ONNX model."),
 }
 """Command -> the module that has it, and what it does."""

@@ -6,5 +6,6 @@ from .predicting import (
     text_format_of as text_format_of,
 )
 from .rules import LabelRule as LabelRule
-from .texts import moments_text as moments_text
+from .sheets import draw_hits as draw_hits, is_sheet as is_sheet
+from .texts import clock_text as clock_text, moments_text as moments_text
 from .watching import watch_folders as watch_folders

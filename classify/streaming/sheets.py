@@ -21,7 +21,7 @@ from classify.classifier import Prediction
 from classify.files import hash_text, is_unfinished, refuse_other_folder, write_whole
 from classify.moments import Moment
 from classify.streaming.texts import clock_text
-from embed import EmbedError, read_frames
+from embed import EmbedError, Hit, read_frames
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,6 +31,7 @@ _FRAME_PX, _GAP_PX = 320, 8
 _TITLE_PX, _CAPTION_PX, _TEXT_PX = 40, 30, 18
 _BACKGROUND, _INK, _FAINT = (20, 22, 26), (240, 240, 240), (160, 165, 175)
 _QUALITY = 85
+_MADE_BY = b"framehead contact sheet"
 _DIGITS, _LONGEST_NAME = 8, 100
 _OWN_NAME = re.compile(rf".*-[0-9a-f]{{{_DIGITS}}}\.jpg", re.DOTALL)
 
@@ -125,27 +126,57 @@ def choose_moments(moments: Sequence[Moment]) -> list[Moment]:
 
 
 def _draw(video: Prediction, moments: Sequence[Moment], frames: Sequence[NDArray[np.uint8]]) -> bytes:
-    """Return a sheet as the bytes of a JPEG."""
+    title = f"{video.video_id}   {', '.join(f'{own} {video.probabilities[own]:.2f}' for own in video.labels)}"
+    captions = [(own.label, f"{clock_text(own.best_s)}  {own.score:.2f}") for own in moments]
+    return draw_sheet(title, captions, frames)
+
+
+def draw_hits(title: str, hits: Sequence[Hit]) -> bytes | None:
+    """Return the sheet of what a search found, as the bytes of a JPEG; None if no hit lies in a local file."""
+    captions, frames = [], []
+    for hit in hits:
+        if not Path(hit.location).is_file() or not hit.location:
+            continue
+        try:
+            frames.append(read_frames(hit.location, _FramesAt((hit.best_s,)), _Thumbnail()).rgb[0, 0])
+        except EmbedError:
+            continue
+        captions.append((hit.video_id, f"{clock_text(hit.best_s)}  {hit.score:.2f}"))
+    return draw_sheet(title, captions, frames) if frames else None
+
+
+def is_sheet(path: Path) -> bool:
+    """Return True for a file that `draw_sheet` made."""
+    with path.open("rb") as file:
+        return _MADE_BY in file.read(1000)
+
+
+def draw_sheet(title: str, captions: Sequence[tuple[str, str]], frames: Sequence[NDArray[np.uint8]]) -> bytes:
+    """Return a sheet as the bytes of a JPEG.
+
+    Args:
+        title: one line above all frames.
+        captions: below each frame, on the left and on the right.
+        frames: (H, W_px, 3) RGB each, at least one.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
-    height_px = max(frames[0].shape[0], _FRAME_PX // 4)
+    height_px = max(_FRAME_PX // 4, *(frame.shape[0] for frame in frames))
     columns = min(_COLUMNS, len(frames))
     rows = -(-len(frames) // columns)
     cell = (_FRAME_PX + _GAP_PX, height_px + _CAPTION_PX + _GAP_PX)
     size = (max(columns, 2) * cell[0] + _GAP_PX, rows * cell[1] + _TITLE_PX + _GAP_PX)
     sheet = Image.new("RGB", size, _BACKGROUND)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_TEXT_PX)
-    title = f"{video.video_id}   {', '.join(f'{own} {video.probabilities[own]:.2f}' for own in video.labels)}"
     pen.text((_GAP_PX, _GAP_PX), _fit(title, size[0] - 2 * _GAP_PX, font), fill=_INK, font=font)
-    for place, (moment, frame) in enumerate(zip(moments, frames, strict=True)):
+    for place, ((name, said), frame) in enumerate(zip(captions, frames, strict=True)):
         left, top = _GAP_PX + place % columns * cell[0], _TITLE_PX + place // columns * cell[1]
         sheet.paste(_centred(frame, height_px), (left, top))
-        said = f"{clock_text(moment.best_s)}  {moment.score:.2f}"
         room = _FRAME_PX - int(font.getlength(said)) - 2 * _GAP_PX
-        pen.text((left, top + height_px + 4), _fit(moment.label, room, font), fill=_INK, font=font)
+        pen.text((left, top + height_px + 4), _fit(name, room, font), fill=_INK, font=font)
         pen.text((left + _FRAME_PX, top + height_px + 4), said, fill=_FAINT, font=font, anchor="ra")
     file = BytesIO()
-    sheet.save(file, "JPEG", quality=_QUALITY)
+    sheet.save(file, "JPEG", quality=_QUALITY, comment=_MADE_BY)
     return file.getvalue()
 
 

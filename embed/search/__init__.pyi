@@ -6,4 +6,4 @@ from .searching import (
     search_store as search_store,
 )
 from .spans import Hit as Hit
-from .terms import Term as Term, parse_terms as parse_terms, read_picture as read_picture
+from .terms import Term as Term, example_term as example_term, parse_terms as parse_terms, read_picture as read_picture

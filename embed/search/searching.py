@@ -113,6 +113,10 @@ class VideoSearcher:
         """Return the ids of the store's videos."""
         return self._layout.ids
 
+    def location_of(self, video_id: str) -> str:
+        """Return where a video lies; "" where the store does not know it."""
+        return self._store.video(video_id).location
+
     def knows(self, video_id: str) -> bool:
         """Return True if a video of this id is in the store."""
         return video_id in self._store
@@ -147,7 +151,7 @@ class VideoSearcher:
             floor=float(scores.mean()),
             most=self.config.hits_per_video,
             read_times=self._times_of,
-            location_of=lambda video_id: self._store.video(video_id).location,
+            location_of=self.location_of,
         )
         words = tuple(dict.fromkeys(word for part in parts for word in part.words))
         return SearchResult(tuple(hits[: self.config.count]), _how(terms, with_words=bool(words)), words)
