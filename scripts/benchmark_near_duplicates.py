@@ -17,8 +17,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.data import SIMILARITY, find_near_duplicates
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
+from embed.search import SIMILARITY, find_near_duplicates
 
 ROOT = Path(__file__).parents[1]
 

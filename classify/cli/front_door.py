@@ -11,6 +11,7 @@ COMMANDS = {
     "fit-pca": ("embed.cli", "Fit a PCA to the vectors of a store, to make them shorter."),
     "reduce-store": ("embed.cli", "Make a smaller store: shorter vectors, or one byte each."),
     "join-stores": ("embed.cli", "Put vectors of several encoders side by side."),
+    "find-duplicates": ("embed.cli", "Find videos that a store has more than once."),
     "import-yt8m": ("embed.cli", "Import YouTube-8M's TFRecords into a store."),
     "export-yt8m": ("embed.cli", "Write a store as TFRecords of YouTube-8M."),
     "describe-dataset": ("classify.cli", "Show labels, durations and resolutions of the videos."),

@@ -24,7 +24,6 @@ from .labels import (
     label_inputs as label_inputs,
     read_labels as read_labels,
 )
-from .near_duplicates import SIMILARITY as SIMILARITY, find_near_duplicates as find_near_duplicates
 from .split_files import (
     PARTS as PARTS,
     Split as Split,

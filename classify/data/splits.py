@@ -11,7 +11,7 @@ from classify.data.copies import content_hashes, group_copies
 from classify.data.kept_splits import extend_split
 from classify.data.label_sources import folder_part, has_part_folders
 from classify.data.labels import Labels, LabelTable, label_inputs, read_labels
-from classify.data.near_duplicates import find_near_duplicates, group_near_duplicates
+from classify.data.near_duplicates import group_near_duplicates
 from classify.data.sharing import learn_first, learn_in_turn, refuse_too_few, share_videos
 from classify.data.split_files import (
     PARTS,
@@ -25,6 +25,7 @@ from classify.data.split_files import (
 from classify.data.split_labels import describe_labels, labels_of_split
 from classify.errors import SplitError
 from embed.machine import counted
+from embed.search import find_near_duplicates
 from embed.store import EmbeddingStore
 
 _FOLDERS_IGNORED = (

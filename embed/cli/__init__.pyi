@@ -14,6 +14,7 @@ from .command import (
     show_notes as show_notes,
     typed_again as typed_again,
 )
+from .duplicates import find_duplicates as find_duplicates
 from .embedding import embed_videos as embed_videos
 from .inspecting import inspect_embeddings as inspect_embeddings
 from .interchanging import export_yt8m as export_yt8m, import_yt8m as import_yt8m

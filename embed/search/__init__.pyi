@@ -1,4 +1,16 @@
+from .duplicates import (
+    DuplicateGroup as DuplicateGroup,
+    Duplicates as Duplicates,
+    find_duplicates as find_duplicates,
+    refuse_duplicates_file as refuse_duplicates_file,
+    write_duplicates as write_duplicates,
+)
 from .imagenet_words import has_imagenet_words as has_imagenet_words
+from .near_duplicates import (
+    SIMILARITY as SIMILARITY,
+    NearDuplicates as NearDuplicates,
+    find_near_duplicates as find_near_duplicates,
+)
 from .searching import (
     SearchConfig as SearchConfig,
     SearchResult as SearchResult,

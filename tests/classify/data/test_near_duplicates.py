@@ -5,11 +5,11 @@ import av
 import numpy as np
 import pytest
 
-from classify.data import near_duplicates
 from classify.data.labels import LabelTable
-from classify.data.near_duplicates import NearDuplicates, find_near_duplicates, group_near_duplicates
+from classify.data.near_duplicates import group_near_duplicates
 from classify.data.splits import SplitConfig, fold_table, read_table, split_videos
 from embed import EmbedConfig, EmbeddingStore, UniformFrames, embed_videos
+from embed.search import NearDuplicates, find_near_duplicates
 
 
 def encode_again(source: Path, goal: Path) -> Path:
@@ -68,9 +68,9 @@ def many(make_store: Callable[..., Path]) -> EmbeddingStore:
 def test_copies_are_found_whatever_the_blocks(many: EmbeddingStore, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = [(f"{number:02d}", f"{number + 1:02d}") for number in range(0, 60, 2)]
     whole = find_near_duplicates(many, many.ids)
-    monkeypatch.setattr(near_duplicates, "_BLOCK_VIDEOS", 7)
-    monkeypatch.setattr(near_duplicates, "_BLOCK_ROWS", 20)
-    monkeypatch.setattr(near_duplicates, "_BLOCK_PAIRS", 3)
+    monkeypatch.setattr("embed.search.near_duplicates._BLOCK_VIDEOS", 7)
+    monkeypatch.setattr("embed.search.near_duplicates._BLOCK_ROWS", 20)
+    monkeypatch.setattr("embed.search.near_duplicates._BLOCK_PAIRS", 3)
 
     blocks = find_near_duplicates(many, many.ids)
 
