@@ -155,9 +155,15 @@ def predict_videos(
     way = _Way.of(output, config, as_json=as_json, watch=watch)
     import classify
 
-    label = classify.watch_folders if watch else classify.stream_predictions
-    with ProgressBar() as bar:
-        summary = label(head, sources, way.file, config=config, on_result=way.taker(head, config), on_progress=bar.show)
+    taker = way.taker(head, config)
+    if watch:
+        click.echo(f"Watching {', '.join(map(shown, sources))}. Ctrl-C ends it.", err=True)
+        summary = classify.watch_folders(head, sources, way.file, config=config, on_result=taker or _tell)
+    else:
+        with ProgressBar() as bar:
+            summary = classify.stream_predictions(
+                head, sources, way.file, config=config, on_result=taker, on_progress=bar.show
+            )
     show_notes(_notes(summary))
     way.show(head, config, summary)
     _list_failures(summary, way, config)

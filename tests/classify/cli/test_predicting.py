@@ -101,5 +101,6 @@ def test_a_watch_prints_each_video_and_ends_well_with_ctrl_c(clips: Path, tmp_pa
         _, said = run.communicate(timeout=60)
     assert (line["id"], line["labels"]) == ("a.avi", ["red"])
     assert run.returncode == 0
+    assert said.startswith(f"Watching {tmp_path}. Ctrl-C ends it.\n")
     assert "1 video labelled, 0 failed" in said
     assert "Traceback" not in said
