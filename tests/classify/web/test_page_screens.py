@@ -156,6 +156,9 @@ def test_the_models_card_shows_figures_with_their_intervals(open_page: "OpenPage
     assert re.search(r"0\.\d{3} \W [01]\.\d{3}, 95%", page.locator(".tile").first.inner_text())
     assert page.locator(".classes tbody tr").count() == 3
     assert page.locator(".confusion tbody tr").count() == 3
+    with page.expect_download() as found:
+        page.get_by_role("link", name="Download corrections.csv").click()
+    assert found.value.path().read_text(encoding="utf-8").startswith("id,labels,")
 
 
 @every_screen

@@ -2,7 +2,7 @@
 
 import { api, frameUrl } from "../parts/api.js";
 import { classTable, confusionTable, intervalTile, lineChart } from "../parts/charts.js";
-import { counted, errorState, h, nameOf, number } from "../parts/dom.js";
+import { counted, errorState, h, icon, nameOf, number } from "../parts/dom.js";
 import { saidChip } from "../parts/labels.js";
 import { lookOf, state } from "../parts/state.js";
 import { linkTo } from "./video.js";
@@ -36,6 +36,7 @@ function fill(card) {
     test?.classes?.length > 0 && section("Each label", `On ${counted(test.videos, "test video")}, the weakest first.`, classTable(test.classes)),
     confusion(test),
     suspects(card.suspects ?? []),
+    section("Corrections", "What people said here, as a label file: hand it to split-videos and train-head as --labels.", h("p", {}, h("a", { class: "button", href: "/api/corrections.csv", download: "corrections.csv" }, icon("save"), "Download corrections.csv"))),
     versions(card.versions ?? []),
     report?.notes?.length > 0 && section("Notes", "", h("ul", { class: "notes" }, ...report.notes.map((note) => h("li", {}, note)))),
   );
