@@ -43,6 +43,7 @@ FLOORS = {
         {"streaming", "training_report"},
         {"experiment", "evaluation"},
         {"report"},
+        {"refresh"},
         {"web"},
         {"cli"},
     ),
