@@ -138,6 +138,8 @@ def predict_videos(
 ) -> None:
     """Label SOURCES with the trained HEAD. SOURCES are stores, folders, video files, or CSV or TXT lists.
 
+    HEAD may be a folder of versions: its champion is taken.
+
     New videos are decoded and embedded exactly as those that the head learned from.
 
     The CSV has the columns id, path, labels, probability, error and one probability_... for each label. A video that
@@ -154,7 +156,9 @@ def predict_videos(
     config = _configure(options)
     way = _Way.of(output, config, as_json=as_json, watch=watch)
     import classify
+    from classify.refresh import champion_folder
 
+    typed, head = head, str(champion_folder(head))
     taker = way.taker(head, config)
     if watch:
         click.echo(f"Watching {', '.join(map(shown, sources))}. Ctrl-C ends it.", err=True)
@@ -168,7 +172,7 @@ def predict_videos(
     way.show(head, config, summary)
     _list_failures(summary, way, config)
     if way.kind == "table" and len(sources) <= _MOST_SOURCES:
-        line = ["predict-videos", *map(operand, (head, *sources)), *given_options(*_KEPT), "-o", "predictions.csv"]
+        line = ["predict-videos", *map(operand, (typed, *sources)), *given_options(*_KEPT), "-o", "predictions.csv"]
         show_next(as_line(line))
     sys.exit(1 if summary.failed else 0)
 

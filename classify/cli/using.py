@@ -32,12 +32,13 @@ def evaluate_head(
     evaluate-head head/ december.h5 --labels december.csv --html
     """  # noqa: D301 (click wants a real backspace)
     import classify
+    from classify.refresh import champion_folder
     from classify.report import check_page_packages, evaluation_text
 
     if as_page:
         check_page_packages()
     labels = take_labels(options)
-    found = classify.evaluate_head(head, store, output, labels=labels, overwrite=overwrite, **options)
+    found = classify.evaluate_head(champion_folder(head), store, output, labels=labels, overwrite=overwrite, **options)
     show_notes((*found.notes, *filter(None, [found.replaced])))
     echo(json.dumps(found.to_json(), indent=2) if as_json else evaluation_text(found))
     if as_page:
@@ -57,8 +58,9 @@ def export_head(head: str, output: str, overwrite: bool, as_json: bool) -> None:
     export-head head/ -o head.onnx
     """  # noqa: D301 (click wants a real backspace)
     import classify
+    from classify.refresh import champion_folder
     from classify.report import export_text
 
-    summary = classify.export_head(head, output, overwrite=overwrite)
+    summary = classify.export_head(champion_folder(head), output, overwrite=overwrite)
     show_notes(tuple(filter(None, [summary.replaced])))
     echo(json.dumps(summary.to_json(), indent=2) if as_json else export_text(summary))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import final
 
 from classify.errors import ClassifyError
+from classify.refresh import champion_folder
 from classify.web.answers import ApiError
 from classify.web.collection.collection import Collection, open_collection
 from classify.web.config import ServeConfig
@@ -79,7 +80,8 @@ class Library:
     def _read(self) -> None:
         config = self._config
         try:
-            fresh = open_collection(config.head, config.store, config.labels, device=config.device, on_step=self._say)
+            head = champion_folder(config.head)  # the pointer lies in config.head, whose files are watched
+            fresh = open_collection(head, config.store, config.labels, device=config.device, on_step=self._say)
         except (ClassifyError, EmbedError, OSError) as error:
             self.has_failed = True
             self._say(str(error))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from classify.refresh import HeadVersions
 from classify.web import ServeConfig
 from classify.web.collection.map import on_plane
 from embed import EmbeddingStore, StoreWriter, VideoRecord
@@ -75,6 +76,27 @@ def test_a_store_that_grows_is_shown_without_a_restart(collection: Path, tmp_pat
             writer.append(VideoRecord("new.mp4"), vectors.vectors, vectors.timestamps_s)
         wait_until(lambda: server.get("/api/videos").json()["total"] == 9)
         assert server.get("/api/video", params={"id": "new.mp4"}).json()["predicted"][0]["label"] == "moving"
+
+
+def add_version(versions: HeadVersions, head: Path) -> None:
+    with versions.lock():
+        shutil.copytree(head, versions.making())
+        versions.promote(versions.add({}))
+
+
+def test_a_promoted_head_and_a_rollback_are_taken_without_a_restart(collection: Path, tmp_path: Path) -> None:
+    shutil.copy(collection / "embeddings.h5", tmp_path)
+    versions = HeadVersions(tmp_path / "heads")
+    add_version(versions, collection / "head")
+    config = ServeConfig(versions.folder, tmp_path / "embeddings.h5", port=0, device="cpu", watch_s=0.05)
+    with served(config, waits=False) as server:
+        server.wait_ready()
+        assert server.get("/api/status").json()["head"]["name"] == "v0001"
+        add_version(versions, collection / "head")
+        wait_until(lambda: server.get("/api/status").json()["head"]["name"] == "v0002")
+        with versions.lock():
+            versions.roll_back()
+        wait_until(lambda: server.get("/api/status").json()["head"]["name"] == "v0001")
 
 
 def test_a_head_that_cannot_be_read_is_told_and_the_page_is_there(collection: Path, tmp_path: Path) -> None:
