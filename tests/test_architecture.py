@@ -67,7 +67,7 @@ MORE_THAN_THE_STORE = {
 HEAVY = {
     *("av", "cleanlab", "cv2", "h5py", "matplotlib", "mlflow", "onnx", "onnxruntime"),
     *("onnxscript", "open_clip", "scipy", "sklearn", "tensorboardX", "timm", "torch", "torchvision"),
-    *("fastapi", "google_crc32c", "starlette", "transformers", "usearch", "uvicorn", "wandb", "wordllama"),
+    *("fastapi", "google_crc32c", "starlette", "transformers", "uvicorn", "wandb", "wordllama"),
 }
 NAMES_OF_NOTHING = {
     *("base", "common", "core", "handler", "handlers", "helper", "helpers", "manager", "misc", "processor"),

@@ -8,6 +8,9 @@ Sources: ImageNet's class names and definitions as timm has them (WordNet); Word
 https://github.com/dleemiller/WordLlama, MIT.
 """
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, final
@@ -59,7 +62,8 @@ class ImagenetWords:
 def _class_words() -> tuple[Any, tuple[str, ...], NDArray[np.float32]]:
     """Return the word vectors, ImageNet's class names, and a vector of each class: of its name and its definition."""
     try:
-        import wordllama
+        with _root_logger_kept():
+            import wordllama
     except ImportError as error:
         raise EncoderError(
             "Words are searched in vectors of EfficientNet-Lite by the names of ImageNet's classes. The package for "
@@ -76,6 +80,18 @@ def _class_words() -> tuple[Any, tuple[str, ...], NDArray[np.float32]]:
     detailed = [str(info.index_to_description(place, detailed=True)) for place in range(len(names))]
     vectors = sum(_unit(np.asarray(words.embed(texts), np.float32)) for texts in (whole, detailed))
     return words, names, _unit(np.asarray(vectors, np.float32))
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Undo what a package does to the root logger while it is imported: wordllama shows every library's messages."""
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
