@@ -5,12 +5,12 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import tempfile
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -199,16 +199,15 @@ def wait_until(is_so: Any, seconds: float = 20) -> None:
     assert is_so()
 
 
-def decoders(server: Served) -> list[int]:
-    """Return the processes of this one that decode uploads."""
-    listed = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-f", "decode_pool"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert server.url
-    return [int(word) for word in listed.stdout.split()]
+def decoders() -> set[int]:
+    """Return the processes of this one that decode uploads, of whatever server."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and "decode_pool" in (folder / "cmdline").read_text():
+                found.add(int(folder.name))
+    return found
 
 
 def test_others_finish_while_one_upload_hangs_its_decoder_and_a_full_queue_is_honest(
@@ -218,9 +217,9 @@ def test_others_finish_while_one_upload_hangs_its_decoder_and_a_full_queue_is_ho
     limits = UploadLimits(waiting=3, timeout_s=3, workers=2)
     config = ServeConfig(collection / "head", tmp_path / "embeddings.h5", port=0, device="cpu", limits=limits)
     slow = write_moving_video(tmp_path / "slow.mp4", 200, codec="libx264", options={}).read_bytes()
+    others = decoders()
     with served(config) as server:
-        stopped = decoders(server)[0]
-        os.kill(stopped, signal.SIGSTOP)  # a decoder that hangs
+        os.kill(min(decoders() - others), signal.SIGSTOP)  # a decoder that hangs
         jobs = [
             send(server, slow + bytes([number]), f"{number}.mp4", wait="false").json()["job"] for number in range(3)
         ]
