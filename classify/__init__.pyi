@@ -62,6 +62,11 @@ from .moments import (
     read_evidence as read_evidence,
     spans_of as spans_of,
 )
+from .refresh import (
+    RefreshConfig as RefreshConfig,
+    RefreshSummary as RefreshSummary,
+    refresh_head as refresh_head,
+)
 from .report import (
     describe_dataset as describe_dataset,
     log_training as log_training,

@@ -57,6 +57,7 @@ MORE_THAN_THE_STORE = {
     "classify.data": {"embed.search"},  # near duplicates
     "classify.heads.last_block": {"embed"},  # this head is a part of the encoder
     "classify.classifier": {"embed"},
+    "classify.refresh": {"embed"},
     "classify.streaming": {"embed"},
     "classify.web.collection": {"embed", "embed.search"},
     "classify.web.routes": {"embed"},

@@ -43,7 +43,7 @@ def text_of(path: Path) -> str:
 
 
 RUNNING = [page for page in GUIDES if BLOCK.search(text_of(page))]
-LONG = {"start", "comparing", "report", "onnx", "reducing", "labels-and-splits", "joining", "search"}
+LONG = {"start", "comparing", "report", "onnx", "reducing", "labels-and-splits", "joining", "search", "retraining"}
 """Pages whose blocks take 10 to 60 s, and whose commands the README and the commands' own tests run always."""
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate-head": ("classify.cli", "Measure a trained head on another labelled set."),
     "predict-videos": ("classify.cli", "Label new videos with a trained head."),
     "serve-videos": ("classify.cli", "Show a collection as a page: tag, search, look, correct."),
+    "refresh-head": ("classify.cli", "Embed what is new, train again, and keep the better head."),
     "search-videos": ("classify.cli", "Find videos and moments by words, pictures or videos."),
     "export-head": ("classify.cli", "Write a head as an ONNX model."),
 }
