@@ -43,7 +43,19 @@ def text_of(path: Path) -> str:
 
 
 RUNNING = [page for page in GUIDES if BLOCK.search(text_of(page))]
-LONG = {"start", "comparing", "report", "onnx", "reducing", "labels-and-splits", "joining", "search", "retraining"}
+LONG = {
+    "start",
+    "comparing",
+    "report",
+    "onnx",
+    "reducing",
+    "labels-and-splits",
+    "joining",
+    "search",
+    "retraining",
+    "python",
+    "youtube-8m",
+}
 """Pages whose blocks take 10 to 60 s, and whose commands the README and the commands' own tests run always."""
 
 

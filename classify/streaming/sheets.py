@@ -109,7 +109,7 @@ class Sheets:
         """Return where the sheet of a video lies. No part of an id names a folder.
 
         >>> Sheets(Path("sheets")).path_of("../dogs/a park.mp4").name
-        'dogs-a-park-mp4-4df2a6e5.jpg'
+        'dogs-a-park-mp4-aaea2892.jpg'
         """
         plain = re.sub(r"[^\w]+", "-", video_id).strip("-")
         name = plain.encode(errors="ignore")[:_LONGEST_NAME].decode(errors="ignore")

@@ -15,7 +15,8 @@ A program follows a run through a `RunListener`, which gets each video as soon a
 """
 
 import json
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,8 +82,24 @@ class RunLog:
                     f"The log {path} cannot be written: {error.strerror}. Name another file with --log."
                 ) from error
 
+    @contextmanager
+    def embedding(self, encoded: EncodedVideo, is_taken: Callable[[], bool]) -> Iterator[None]:
+        """Log a video once the store has its vectors, also where Ctrl-C comes while they are committed.
+
+        Args:
+            encoded: the video.
+            is_taken: tells whether the store has taken the vectors. What it took, it commits before it ends.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            if is_taken():
+                self.embedded(encoded)
+            raise
+        self.embedded(encoded)
+
     def embedded(self, encoded: EncodedVideo) -> None:
-        """Log a video whose vectors the store takes next."""
+        """Log a video whose vectors are in the store."""
         video = encoded.video
         self._append(
             id=video.record.id,

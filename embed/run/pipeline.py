@@ -338,8 +338,8 @@ class _Run:
             detail = f"{what} holds values beyond float16, which ends at 65,504"
             self._fail(Failure(record.id, record.location, "encode_error", detail))
             return
-        self._log.embedded(result)  # first, since a commit takes a while, in which Ctrl-C may come
-        self._writer.append(record, vectors, result.video.timestamps_s, result.video.spans_s)
+        with self._log.embedding(result, lambda: record.id in self._writer.embedded):
+            self._writer.append(record, vectors, result.video.timestamps_s, result.video.spans_s)
         self._embedded += 1
         self._vectors += len(vectors)
         self._encoded += result.encoded_count

@@ -1,5 +1,6 @@
 """A small collection of real videos with real vectors, a head for it, and a server over both."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,14 @@ from tests.classify.web.shown import browser, open_page, shown  # noqa: F401 - f
 from tests.media import write_moving_video, write_video
 
 LABELS = ("moving", "numbered")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _temporary_files_are_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep uploads where no other process has any: tests look what is left of them."""
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("t"))
+    yield
+    tempfile.tempdir = before
 
 
 @pytest.fixture(scope="session")

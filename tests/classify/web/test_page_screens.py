@@ -50,7 +50,8 @@ def test_an_upload_shows_its_progress_and_then_its_labels(open_page: "OpenPage",
     page.get_by_role("link", name="Collection", exact=True).click()
     wait_for_cards(page)
     page.get_by_role("link", name="Tag videos").click()
-    assert page.locator(".upload.done").count() == 1, "what was tagged is still there"
+    page.locator(".upload.done").wait_for()  # what was tagged is still there
+    assert page.locator(".upload.done").count() == 1
 
 
 def test_a_broken_upload_says_what_happened_and_can_be_removed(open_page: "OpenPage", shown: "Shown") -> None:

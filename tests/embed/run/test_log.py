@@ -27,6 +27,16 @@ def test_one_object_per_video_is_appended_to_the_file(tmp_path: Path) -> None:
     assert failed["time"].endswith("+00:00")
 
 
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_video_that_is_stored_while_ctrl_c_comes_is_logged_once(tmp_path: Path, is_taken: bool) -> None:
+    decoded = DecodedVideo(VideoRecord("a", "/a.mp4"), *(np.zeros(0),) * 4)  # type: ignore[arg-type]
+    encoded = EncodedVideo(decoded, np.zeros((3, 10), np.float32), encoded_count=2)
+    with RunLog(tmp_path / "run.jsonl") as log:
+        with pytest.raises(KeyboardInterrupt), log.embedding(encoded, lambda: is_taken):
+            raise KeyboardInterrupt
+    assert (tmp_path / "run.jsonl").read_text().count("embedded") == is_taken
+
+
 def test_a_file_name_that_is_not_utf8_can_be_read_from_the_log(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.mp4")
     with RunLog(tmp_path / "run.jsonl") as log:
