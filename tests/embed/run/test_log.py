@@ -31,9 +31,12 @@ def test_one_object_per_video_is_appended_to_the_file(tmp_path: Path) -> None:
 def test_a_video_that_is_stored_while_ctrl_c_comes_is_logged_once(tmp_path: Path, is_taken: bool) -> None:
     decoded = DecodedVideo(VideoRecord("a", "/a.mp4"), *(np.zeros(0),) * 4)  # type: ignore[arg-type]
     encoded = EncodedVideo(decoded, np.zeros((3, 10), np.float32), encoded_count=2)
-    with RunLog(tmp_path / "run.jsonl") as log:
-        with pytest.raises(KeyboardInterrupt), log.embedding(encoded, lambda: is_taken):
-            raise KeyboardInterrupt
+    with (
+        RunLog(tmp_path / "run.jsonl") as log,
+        pytest.raises(KeyboardInterrupt),
+        log.embedding(encoded, lambda: is_taken),
+    ):
+        raise KeyboardInterrupt
     assert (tmp_path / "run.jsonl").read_text().count("embedded") == is_taken
 
 
