@@ -24,13 +24,21 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 RUN = """
 import sys
+from dataclasses import replace
 from embed.store import writing
-from embed import EmbedConfig, embed_videos
+from embed import Clips, EmbedConfig, embed_videos
 from embed.video.sampling import UniformFrames
+from tests.embed.clip_reader import ClipReader
 from tests.media import BarReader
 writing._COMMIT_INTERVAL_S = 0.0  # commit every video, so that kills meet as many commits as possible
-config = EmbedConfig(sampling=UniformFrames(5), log=sys.argv[3])
-embed_videos([sys.argv[1]], sys.argv[2], config, encoder=BarReader())
+encoder, sampling, stop_before = BarReader(), UniformFrames(5), None
+if sys.argv[4] == "clips":
+    encoder, sampling = ClipReader(3), Clips(3, 1)
+elif sys.argv[4] == "activations":
+    stop_before = "block.1"
+    encoder.identity = replace(encoder.identity, stop_before=stop_before, shape=(5, encoder.identity.dimension // 5))
+config = EmbedConfig(sampling=sampling, log=sys.argv[3], stop_before=stop_before)
+embed_videos([sys.argv[1]], sys.argv[2], config, encoder=encoder)
 """
 NEW_VIDEOS = 4  # at each start
 LONGEST_RUN_S = 300  # the last run after 200 kills embeds and merges hundreds of videos
@@ -40,7 +48,8 @@ VICTIMS = ("the command", "its process group", "all its processes")
 class GrowingRun:
     """Runs on one store, started again and again with more and more videos."""
 
-    def __init__(self, folder: Path, store: Path) -> None:
+    def __init__(self, folder: Path, store: Path, kind: str) -> None:
+        self.kind = kind  # of rows: frames, clips or activations
         self.folder, self.store, self.log = folder, store, folder.with_name(f"{folder.name}.jsonl")
         folder.mkdir()
         self.traced = Traced()
@@ -55,7 +64,7 @@ class GrowingRun:
 
     def start(self) -> "subprocess.Popen[str]":
         (parts_folder(self.store) / "lock").unlink(missing_ok=True)  # left by a killed run, which no longer holds it
-        return self.traced.start([sys.executable, "-c", RUN, self.folder, self.store, self.log])
+        return self.traced.start([sys.executable, "-c", RUN, self.folder, self.store, self.log, self.kind])
 
     def finish(self) -> tuple[float, float]:
         """Run to the end; return the seconds until the store is opened for writing, and the seconds after that."""
@@ -133,15 +142,16 @@ def check_equal(one: Path, other: Path) -> None:
             here, there = killed.read(video_id), whole.read(video_id)
             np.testing.assert_array_equal(here.vectors, there.vectors)
             np.testing.assert_array_equal(here.timestamps_s, there.timestamps_s)
+            np.testing.assert_array_equal(here.spans_s, there.spans_s)
             assert killed.video(video_id) == whole.video(video_id)
 
 
-def check_kills(tmp_path: Path, name: str, count: int) -> None:
+def check_kills(tmp_path: Path, name: str, count: int, kind: str) -> None:
     """Kill runs on one growing store until `count` kills met a live run; compare the store with an unkilled run's.
 
     Every third kill comes while the run starts: it imports, lists the videos and opens the store.
     """
-    growing = GrowingRun(tmp_path / "videos", tmp_path / name)
+    growing = GrowingRun(tmp_path / "videos", tmp_path / name, kind)
     growing.add_videos()
     start_s, write_s = growing.finish()
     longest_s = write_s * 1.2
@@ -164,7 +174,7 @@ def check_kills(tmp_path: Path, name: str, count: int) -> None:
     assert kills_that_kept_some  # else a store that commits nothing before the end would pass
     check_each_is_there_once(growing.store)
 
-    unkilled = GrowingRun(tmp_path / "none", tmp_path / "unkilled" / name)
+    unkilled = GrowingRun(tmp_path / "none", tmp_path / "unkilled" / name, kind)
     unkilled.folder = growing.folder
     unkilled.finish()
     check_equal(growing.store, unkilled.store)
@@ -174,12 +184,16 @@ def check_kills(tmp_path: Path, name: str, count: int) -> None:
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("name", ["s.h5", "shards"])
-def test_after_five_kills_the_rows_are_those_of_an_unkilled_run(tmp_path: Path, name: str) -> None:
-    check_kills(tmp_path, name, 5)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("s.h5", "frames"), ("shards", "clips"), pytest.param("s.h5", "activations", marks=pytest.mark.nightly)],
+)
+def test_after_five_kills_the_rows_are_those_of_an_unkilled_run(tmp_path: Path, name: str, kind: str) -> None:
+    check_kills(tmp_path, name, 5, kind)
 
 
 @pytest.mark.nightly
+@pytest.mark.parametrize("kind", ["frames", "clips", "activations"])
 @pytest.mark.parametrize("name", ["s.h5", "shards"])
-def test_after_200_kills_the_rows_are_those_of_an_unkilled_run(tmp_path: Path, name: str) -> None:
-    check_kills(tmp_path, name, 200)
+def test_after_200_kills_the_rows_are_those_of_an_unkilled_run(tmp_path: Path, name: str, kind: str) -> None:
+    check_kills(tmp_path, name, 200, kind)
