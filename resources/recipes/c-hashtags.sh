@@ -25,3 +25,7 @@ split-videos "$out/embeddings.h5" "${before[@]}" "${known[@]}" --group-near-dupl
 describe-dataset "$out/embeddings.h5" --split "$out/split.csv" -o "$out/dataset"
 train-head "$out/embeddings.h5" --split "$out/split.csv" --arch auto --budget "$budget" -o "$out/head" --html
 predict-videos "$out/head" "$new" -o "$out/tags.csv" || (($? == 1))
+
+# To look, search by content and correct tags in the browser:
+#   serve-videos "$out/head" --store "$out/embeddings.h5"
+# To do all this every night, and keep the better head, see refresh-head: resources/docs/retraining.md
