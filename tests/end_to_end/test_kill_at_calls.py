@@ -128,7 +128,7 @@ CASES = {
     ),
 }
 REPLACING = [name for name, case in CASES.items() if case.older]
-QUICK = {"split-videos": 2, "train-head": 13, "merge": 5}
+QUICK = {"split-videos": 5, "train-head": 13, "merge": 9}
 """Case -> of how many calls one is killed before, in the tests that run always."""
 RUN = """
 import json, os, sys

@@ -106,7 +106,7 @@ def move(videos: Path) -> None:
 MOVED = {"hug/1.mp4": 400, "kick/0.mp4": 0, "kick/4.mp4": 100, "kick/9.mp4": 300}
 
 
-@pytest.mark.parametrize("name", ["s.h5", "shards"])
+@pytest.mark.parametrize("name", ["s.h5", pytest.param("shards", marks=pytest.mark.nightly)])
 def test_a_kill_at_any_call_leaves_old_or_new_ids_and_the_same_run_again_ends_it(
     library: Path, tmp_path: Path, name: str
 ) -> None:
