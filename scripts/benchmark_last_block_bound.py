@@ -3,7 +3,9 @@
 The plain way runs the whole model forwards and the block backwards, which takes twice the block's operations. From
 stored activations only the block runs, forwards and backwards. Where both run equally fast, an epoch cannot become
 shorter by more than (whole + 2 block) / (3 block); a first layer that needs no gradient of its input saves a little
-more. Counted, not timed: the figures are the same on every machine.
+more. It bounds what is gained while the whole block is computed, not what a shorter block could gain.
+
+Counted, not timed: the figures are the same on every machine.
 """
 
 from collections.abc import Callable
