@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from classify.classifier import VideoClassifier
 from classify.corrections import CorrectionLog, state_path
 from classify.data import LabelConfig, LabelTable, SplitConfig, content_hashes, read_table
+from classify.errors import HeadError
 from classify.experiment import train_head
+from classify.files import refuse_other_folder
 from classify.refresh.config import RefreshConfig
 from classify.refresh.drift import measure_drift
-from classify.refresh.held_out import LABELS, SPLIT, HeldOut, assign_parts, write_material
+from classify.refresh.held_out import HELD_OUT, LABELS, SPLIT, HeldOut, assign_parts, write_material
 from classify.refresh.promotion import Decision, decide_promotion
 from classify.refresh.versions import HeadVersions
 from classify.training import TrainConfig, open_videos
@@ -94,13 +96,15 @@ def refresh_head(
         on_progress: as for `embed_videos`.
 
     Raises:
-        HeadError: another run is at work, or a version cannot be read.
+        HeadError: another run is at work, a version cannot be read, or the folder of versions holds something else.
         ClassifyError, EmbedError: as for `embed_videos`, `split_videos` and `train_head`.
     """
     versions = HeadVersions(config.heads)
+    refuse_other_folder(config.heads, what="versions of a head", is_own=_tell_own(versions), error=HeadError)
     with nullcontext() if is_dry else versions.lock(is_waiting=is_waiting):
         if is_dry:
             return _dry(config, versions)
+        versions.finish()
         embedded = _embed(config, on_progress)
         return _refresh(config, versions, embedded)
 
@@ -151,10 +155,15 @@ def _refresh(config: RefreshConfig, versions: HeadVersions, embedded: EmbedSumma
             new_labels=_new_labels(table, versions, champion),
             drift=measure_drift(store, *_old_and_new(store, last)),
         )
-        version = versions.add(_lineage(config, told, table, parts, inputs, store))
-        if decision.is_promoted:
-            versions.promote(version)
+        lineage = _lineage(config, told, table, parts, inputs, store)
+        version = versions.add(lineage, is_champion=decision.is_promoted)
         return replace(told, version=version, champion=version if decision.is_promoted else champion)
+
+
+def _tell_own(versions: HeadVersions) -> Callable[[Path], bool]:
+    """Return what tells what runs wrote beside the versions: no split or labels before videos are held out."""
+    material = (HELD_OUT, SPLIT, LABELS) if (versions.folder / HELD_OUT).is_file() else ()
+    return lambda path: versions.is_own(path) or path.name.startswith(material)
 
 
 def _embed(config: RefreshConfig, on_progress: Callable[[Any], None] | None) -> EmbedSummary:

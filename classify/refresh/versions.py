@@ -5,7 +5,8 @@
     heads/champion            the name of the version in use, then those that were used before it, the latest first
     heads/.lock               held by who adds, promotes or rolls back
 
-A version appears by one rename and a champion by another, so a process that is killed leaves the old or the new.
+A version appears by one rename and a champion by another, so a process that is killed leaves the old or the new. A
+version that is to be the champion has a mark until it is: who holds the lock next finishes that.
 """
 
 import fcntl
@@ -18,10 +19,11 @@ from pathlib import Path
 from typing import final
 
 from classify.errors import HeadError
-from classify.files import sync_folder, write_whole
+from classify.files import is_unfinished, sync_folder, write_whole
 
 _NAME = re.compile(r"v\d{4,}")
 _CHAMPION, _LINEAGE, _LOCK, _MAKING = "champion", "lineage.json", ".lock", ".making"
+_MARK = "to-be-champion"
 
 
 def champion_folder(path: str | Path) -> Path:
@@ -58,6 +60,10 @@ class HeadVersions:
     def path_of(self, name: str) -> Path:
         """Return the head folder of a version."""
         return self.folder / name
+
+    def is_own(self, path: Path) -> bool:
+        """Return True for what may lie in the folder: versions, the pointer, and what is being written."""
+        return path.name in (_CHAMPION, _LOCK, _MAKING) or is_unfinished(path.name) or bool(_NAME.fullmatch(path.name))
 
     def names(self) -> list[str]:
         """Return the names of all versions, the oldest first."""
@@ -113,21 +119,33 @@ class HeadVersions:
             shutil.rmtree(place)
         return place
 
-    def add(self, lineage: Mapping[str, object]) -> str:
+    def add(self, lineage: Mapping[str, object], *, is_champion: bool = False) -> str:
         """Turn the head at `making` into the next version, and return its name. Hold the lock.
 
         Args:
             lineage: what JSON can hold: data, split, settings, figures.
+            is_champion: True also promotes it, after a kill by the next call of `finish`.
         """
         place = self.folder / _MAKING
         if not place.is_dir():
             raise HeadError(f"{place} is absent, so there is no head to add. Train one there first.")
         write_whole(place / _LINEAGE, json.dumps(lineage, indent=2, sort_keys=True) + "\n")
+        if is_champion:
+            write_whole(place / _MARK, "")
         names = self.names()
         name = f"v{int(names[-1][1:]) + 1 if names else 1:04d}"
         place.rename(self.path_of(name))
         sync_folder(self.folder)
+        self.finish()
         return name
+
+    def finish(self) -> None:
+        """Promote what was added to be the champion, by a process that was killed before it was. Hold the lock."""
+        for name in self.names():
+            mark = self.path_of(name) / _MARK
+            if mark.exists():
+                self.promote(name)
+                mark.unlink()
 
     def promote(self, name: str) -> None:
         """Make a version the champion. Hold the lock.
@@ -147,6 +165,7 @@ class HeadVersions:
         Raises:
             HeadError: there was none.
         """
+        self.finish()
         earlier = [name for name in self.champions()[1:] if name in self.names()]
         if not earlier:
             raise HeadError(f"{self.folder} has no earlier champion, so the head in use stays.")

@@ -151,6 +151,27 @@ def test_a_lost_list_of_held_out_videos_is_never_drawn_again_in_silence(config: 
         refresh_head(config)
 
 
+@pytest.mark.parametrize("is_dry", [False, True])
+def test_a_folder_with_files_of_somebody_takes_no_versions_and_stays(tmp_path: Path, is_dry: bool) -> None:
+    write_videos(tmp_path / "videos", 0, 2)
+    (tmp_path / "labels.csv").write_text("id,label\ndark/0.mp4,dark\nlight/1.mp4,light\n")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    config = RefreshConfig((str(tmp_path / "videos"),), tmp_path / "e.h5", tmp_path, tmp_path / "labels.csv")
+
+    with pytest.raises(HeadError, match=r"holds 'labels\.csv', which is not part of versions of a head"):
+        refresh_head(config, is_dry=is_dry)
+
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_head_that_was_to_be_used_is_used_by_the_run_after_a_kill(config: RefreshConfig) -> None:
+    (config.heads / "champion").unlink()  # as a kill between the two renames leaves it
+    (config.heads / "v0001" / "to-be-champion").touch()
+
+    assert refresh_head(config).champion == "v0001"
+    assert champion_folder(config.heads).name == "v0001"
+
+
 def test_two_at_once_do_not_mix(config: RefreshConfig) -> None:
     with HeadVersions(config.heads).lock(), pytest.raises(HeadError, match="Another process is changing"):
         refresh_head(config)
