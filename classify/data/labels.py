@@ -135,9 +135,13 @@ class LabelTable:
                 f"There are {len(self.groups)} groups for {counted(len(self.ids), 'video')}. Pass one for each video."
             )
 
+    def names_of(self, index: int) -> tuple[str, ...]:
+        """Return the labels of one video."""
+        return tuple(self.names[place] for place in np.flatnonzero(self.targets[index]))
+
     def labels_of(self, index: int) -> str:
         """Return the labels of one video as a label file writes them."""
-        return SEPARATOR.join(self.names[place] for place in np.flatnonzero(self.targets[index]))
+        return SEPARATOR.join(self.names_of(index))
 
     def take(self, rows: NDArray[np.int64]) -> "LabelTable":
         """Return the table of the videos at `rows`, with all label names."""

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier import VideoClassifier
-from classify.corrections import CorrectionLog, state_path
+from classify.corrections import Correction, CorrectionLog, state_path
 from classify.data import LabelConfig, LabelTable, SplitConfig, content_hashes, read_table
 from classify.errors import HeadError
 from classify.experiment import train_head
@@ -122,20 +122,19 @@ def roll_back(config: RefreshConfig, *, is_waiting: bool = False) -> RefreshSumm
 
 
 def _refresh(config: RefreshConfig, versions: HeadVersions, embedded: EmbedSummary) -> RefreshSummary:
-    log = CorrectionLog(state_path(config.store))
+    corrections = CorrectionLog(state_path(config.store)).current()
     with EmbeddingStore(config.store) as store:
-        table, hashes = _labelled(store, config, log)
+        table, hashes = _labelled(store, config, corrections)
         held_out = HeldOut.read(config.heads) or _draw(table, store, config)
         parts, aside = assign_parts(table, hashes, held_out, config.validation_size)
         inputs = _digest(config, table, hashes, parts)
-        names = versions.names()
-        champion = versions.champions()[0] if versions.champions() else None
+        names, champion = versions.names(), versions.champion()
         told = RefreshSummary(
             embedded=embedded.embedded,
             failed=embedded.failed,
             videos=len(parts),
             set_aside=len(aside),
-            corrections=len(log.current()),
+            corrections=len(corrections),
             champion=champion,
             looks=held_out.looks,
         )
@@ -143,8 +142,9 @@ def _refresh(config: RefreshConfig, versions: HeadVersions, embedded: EmbedSumma
         if last.get("inputs") == inputs:
             return replace(told, note="Nothing has changed since the last version, so nothing was trained.")
         write_material(config.heads, table, parts)
+        used = None if champion is None else VideoClassifier.load(versions.path_of(champion))
         report = _train(config, versions, champion)
-        decision = _decide(config, versions, champion, report, store, table, held_out)
+        decision = _decide(config, used, report, store, table, held_out)
         held_out = held_out.seen_again()
         held_out.write(config.heads)
         told = replace(
@@ -152,7 +152,7 @@ def _refresh(config: RefreshConfig, versions: HeadVersions, embedded: EmbedSumma
             decision=decision,
             micro_f1=_micro_f1(report),
             looks=held_out.looks,
-            new_labels=_new_labels(table, versions, champion),
+            new_labels=_new_labels(table, used),
             drift=measure_drift(store, *_old_and_new(store, last)),
         )
         lineage = _lineage(config, told, table, parts, inputs, store)
@@ -176,14 +176,17 @@ def _embed(config: RefreshConfig, on_progress: Callable[[Any], None] | None) -> 
     return embed_videos(list(config.sources), config.store, embedding, on_progress=on_progress)
 
 
-def _labelled(store: EmbeddingStore, config: RefreshConfig, log: CorrectionLog) -> tuple[LabelTable, tuple[str, ...]]:
+def _labelled(
+    store: EmbeddingStore, config: RefreshConfig, corrections: Mapping[str, Correction]
+) -> tuple[LabelTable, tuple[str, ...]]:
     """Return the labels of the store's videos with corrections put in, and the videos' content hashes."""
     labels = LabelConfig(config.labels)
     table = read_table(store.path, labels, SplitConfig(group_by=config.group_by))
-    found = {name: tuple(filter(None, table.labels_of(row).split("|"))) for row, name in enumerate(table.ids)}
+    found = {name: table.names_of(row) for row, name in enumerate(table.ids)}
     groups = dict(zip(table.ids, table.groups, strict=True)) if table.groups else None
-    known_by = {known: name for name, known in zip(store.ids, content_hashes(store, store.ids), strict=True) if known}
-    for name, correction in log.current().items():
+    hash_of = dict(zip(store.ids, content_hashes(store, store.ids), strict=True))
+    known_by = {known: name for name, known in hash_of.items() if known}
+    for name, correction in corrections.items():
         place = name if name in store else known_by.get(correction.content_hash, "")
         if place:
             found[place] = correction.labels or ()
@@ -191,7 +194,7 @@ def _labelled(store: EmbeddingStore, config: RefreshConfig, log: CorrectionLog) 
     if groups is not None:
         groups = {name: groups.get(name, name) for name in found}
     corrected = LabelTable.from_labels(found, groups=groups)
-    return corrected, content_hashes(store, corrected.ids)
+    return corrected, tuple(hash_of[name] for name in corrected.ids)
 
 
 def _draw(table: LabelTable, store: EmbeddingStore, config: RefreshConfig) -> HeldOut:
@@ -218,19 +221,17 @@ def _train(config: RefreshConfig, versions: HeadVersions, champion: str | None) 
 
 def _decide(
     config: RefreshConfig,
-    versions: HeadVersions,
-    champion: str | None,
+    used: VideoClassifier | None,
     report: TrainingReport,
     store: EmbeddingStore,
     table: LabelTable,
     held_out: HeldOut,
 ) -> Decision:
     """Let both heads label the held-out videos that are still there, and compare them."""
-    ids = [name for name in table.ids if name in held_out.videos]
-    rows = [table.ids.index(name) for name in ids]
+    rows = [row for row, name in enumerate(table.ids) if name in held_out.videos]
+    ids = [table.ids[row] for row in rows]
     groups = [table.groups[row] for row in rows] if table.groups else None
     challenger = report.classifier
-    used = None if champion is None else VideoClassifier.load(versions.path_of(champion))
     names = tuple(dict.fromkeys((*table.names, *challenger.names, *(used.names if used else ()))))
     if used is not None:
         used.check(store.provenance, str(config.store), is_labelled=True)
@@ -257,12 +258,11 @@ def _spread(found: NDArray[np.bool_], own: tuple[str, ...], names: tuple[str, ..
     return spread
 
 
-def _new_labels(table: LabelTable, versions: HeadVersions, champion: str | None) -> dict[str, int]:
-    if champion is None:
+def _new_labels(table: LabelTable, used: VideoClassifier | None) -> dict[str, int]:
+    if used is None:
         return {}
-    known = set(VideoClassifier.load(versions.path_of(champion)).names)
     counts = dict(zip(table.names, table.targets.sum(axis=0).tolist(), strict=True))
-    return {name: count for name, count in counts.items() if name not in known}
+    return {name: count for name, count in counts.items() if name not in used.names}
 
 
 def _old_and_new(store: EmbeddingStore, last: dict[str, object]) -> tuple[list[str], list[str]]:
@@ -325,7 +325,7 @@ def _dry(config: RefreshConfig, versions: HeadVersions) -> RefreshSummary:
             known = {*store.ids, *(failure.id for failure in store.failures)}
     new = [video.id for video in videos if video.id not in known]
     corrections = CorrectionLog(state_path(config.store)).current()
-    champion = versions.champions()[0] if versions.champions() else None
+    champion = versions.champion()
     held_out = HeldOut.read(config.heads)
     return RefreshSummary(
         corrections=len(corrections),

@@ -80,6 +80,10 @@ class HeadVersions:
             return []
         return [line for line in lines if _NAME.fullmatch(line)]  # never a path out of the folder
 
+    def champion(self) -> str | None:
+        """Return the version in use; None if there is none yet."""
+        return next(iter(self.champions()), None)
+
     def lineage(self, name: str) -> dict[str, object]:
         """Return what a version was made from, as it was given to `add`.
 
