@@ -40,6 +40,7 @@ from .run import (
     EmbedSummary as EmbedSummary,
     RunListener as RunListener,
     embed_videos as embed_videos,
+    load_configured as load_configured,
 )
 from .search import (
     Hit as Hit,

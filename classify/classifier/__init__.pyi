@@ -31,6 +31,7 @@ from .predictions import (
     Predictions as Predictions,
     Probabilities as Probabilities,
     failure_cells as failure_cells,
+    failure_text as failure_text,
     failure_to_json as failure_to_json,
     pair_cells as pair_cells,
 )

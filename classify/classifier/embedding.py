@@ -9,7 +9,7 @@ from classify.classifier.classifier import VideoClassifier
 from classify.classifier.kept_pca import pca_of
 from classify.classifier.predict_config import PredictConfig
 from classify.errors import ClassifyError
-from embed import EmbedConfig, EmbedSummary, Encoder, RunListener, embed_videos, join_like, load_encoder
+from embed import EmbedConfig, EmbedSummary, Encoder, RunListener, embed_videos, join_like, load_configured
 from embed.machine import temporary_folder
 from embed.store import EmbeddingStore, Failure, Provenance
 
@@ -109,16 +109,7 @@ class HeadEmbedder:
                 made, pretrained=config.pretrained, device=config.device, batch_size=config.batch_size
             )
             embedding = replace(embedding, playlists=config.playlists, public_only=config.public_only, pca=pca)
-            encoder = load_encoder(
-                embedding.model,
-                pretrained=embedding.pretrained,
-                device=embedding.device,
-                precision=embedding.precision,
-                pca=pca,
-                window=made.encoder.window,
-                stop_before=embedding.stop_before,
-            )
-            self._encoders[number] = embedding, encoder
+            self._encoders[number] = embedding, load_configured(embedding, window=made.encoder.window)
         return self._encoders[number]
 
 

@@ -80,7 +80,12 @@ def failure_to_json(failure: Failure) -> dict[str, Any]:
 
 def failure_cells(failure: Failure, count: int) -> list[str]:
     """Return the row of a predictions file for a video that failed, with empty cells for `count` labels."""
-    return [failure.id, failure.location, "", "", f"{failure.reason}: {failure.detail}", *([""] * count)]
+    return [failure.id, failure.location, "", "", failure_text(failure), *([""] * count)]
+
+
+def failure_text(failure: Failure) -> str:
+    """Return why a video failed, as files of predictions say it."""
+    return f"{failure.reason}: {failure.detail}"
 
 
 @dataclass(frozen=True)

@@ -99,10 +99,8 @@ class CorrectionLog:
             raise LabelError("There is no correction to store. Name at least one video.")
         for correction in corrections:
             _check(correction, correction.who or who)
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
         rows = [
             (
-                now,
                 given.who or who,
                 given.video_id.encode("utf-8", "surrogateescape"),
                 given.content_hash,
@@ -111,7 +109,8 @@ class CorrectionLog:
             )
             for given in corrections
         ]
-        return self._add(rows)
+        with self._open(is_writing=True) as connection:
+            return _insert(connection, rows)
 
     def undo(self, batch: int, *, who: str = "") -> int:
         """Take back what was said together, and return the number of the batch that does so: undo it to redo.
@@ -125,8 +124,7 @@ class CorrectionLog:
                 raise LabelError(f"There is no batch {batch} of corrections, so none is taken back.")
             if batch not in _holding(rows):
                 raise LabelError(f"The batch {batch} of corrections is taken back already.")
-            now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            return _insert(connection, [(now, who, None, "", None, batch)])
+            return _insert(connection, [(who, None, "", None, batch)])
 
     def current(self) -> dict[str, Correction]:
         """Return what holds now: id -> its correction, in the order in which videos were first corrected."""
@@ -159,10 +157,6 @@ class CorrectionLog:
             return []
         with self._open() as connection:
             return _read(connection)
-
-    def _add(self, rows: Sequence[tuple[object, ...]]) -> int:
-        with self._open(is_writing=True) as connection:
-            return _insert(connection, rows)
 
     @contextmanager
     def _open(self, *, is_writing: bool = False) -> Iterator[sqlite3.Connection]:
@@ -209,11 +203,13 @@ def _read(connection: sqlite3.Connection) -> list[_Row]:
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> int:
+    """Add rows as one batch, made now, and return its number."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
     (batch,) = connection.execute("select coalesce(max(batch), 0) + 1 from corrections").fetchone()
     marks = ", ".join("?" * 7)
     connection.executemany(
         f"insert into corrections ({_COLUMNS}) values ({marks})",
-        [(batch, *row) for row in rows],
+        [(batch, now, *row) for row in rows],
     )
     return int(batch)
 

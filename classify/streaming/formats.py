@@ -24,6 +24,7 @@ from classify.classifier import (
     describe_pairs_file,
     describe_predictions_file,
     failure_cells,
+    failure_text,
     failure_to_json,
     pair_cells,
     plain_cell,
@@ -140,7 +141,7 @@ def _csv_rows(
 def _moment_rows(result: Result) -> list[list[str]]:
     """Return a row for each moment; one with empty cells for a video that has none."""
     if isinstance(result, Failure):
-        return [[result.id, result.location, *[""] * 7, f"{result.reason}: {result.detail}"]]
+        return [[result.id, result.location, *[""] * 7, failure_text(result)]]
     begins = [result.video_id, result.location]
     rows = [
         [
@@ -196,8 +197,7 @@ def _parquet_schema(pyarrow: Any, config: StreamConfig, names: Sequence[str]) ->
 
 def _parquet_row(result: Result, names: Sequence[str]) -> dict[str, Any]:
     if isinstance(result, Failure):
-        error = f"{result.reason}: {result.detail}"
-        return {"id": _whole(result.id), "path": _whole(result.location), "error": _whole(error)}
+        return {"id": _whole(result.id), "path": _whole(result.location), "error": _whole(failure_text(result))}
     moments = [{**own.to_json(), "label": _whole(own.label)} for own in result.moments]
     return {
         "id": _whole(result.video_id),

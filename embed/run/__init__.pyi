@@ -1,4 +1,5 @@
 from .config import EmbedConfig as EmbedConfig, EmbedSummary as EmbedSummary
+from .encoder_choice import load_configured as load_configured
 from .encoding import (
     Batch as Batch,
     EncodedVideo as EncodedVideo,

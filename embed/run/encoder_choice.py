@@ -1,7 +1,7 @@
 """Choose the encoder of a run and its precision."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import final
 
@@ -36,6 +36,27 @@ class Chosen:
     note: str = ""
 
 
+def load_configured(config: EmbedConfig, *, window: int | None) -> Encoder:
+    """Load the encoder of a configuration.
+
+    Args:
+        config: model, weights, device, precision, PCA, and where the model stops.
+        window: W, the frames behind one vector; None is the encoder's own number.
+
+    Raises:
+        EncoderError, WeightsUnavailable, ReductionError: as for `embed.encoders.load_encoder`.
+    """
+    return load_encoder(
+        config.model,
+        pretrained=config.pretrained,
+        device=config.device,
+        precision=config.precision,
+        pca=config.pca,
+        window=window,
+        stop_before=config.stop_before,
+    )
+
+
 def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Video]) -> Chosen:
     """Load the encoder with which a store is made or continued.
 
@@ -53,15 +74,7 @@ def choose_encoder(config: EmbedConfig, store: str | Path, videos: Sequence[Vide
     """
 
     def load(precision: Precision | None) -> Encoder:
-        return load_encoder(
-            config.model,
-            pretrained=config.pretrained,
-            device=config.device,
-            precision=precision,
-            pca=config.pca,
-            window=window_of(config.sampling),
-            stop_before=config.stop_before,
-        )
+        return load_configured(replace(config, precision=precision), window=window_of(config.sampling))
 
     known = provenance_of(store)
     is_continued = known is not None and known.encoder.model == config.model

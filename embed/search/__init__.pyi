@@ -10,6 +10,7 @@ from .near_duplicates import (
     SIMILARITY as SIMILARITY,
     NearDuplicates as NearDuplicates,
     find_near_duplicates as find_near_duplicates,
+    to_unit_length as to_unit_length,
 )
 from .searching import (
     SearchConfig as SearchConfig,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from embed.search.near_duplicates import to_unit_length
+
 LEAST_AGREEMENT = 0.55
 """Copies change at least so much alike: a correlation. Measured on UT-Interaction, see resources/docs/duplicates.md."""
 
@@ -43,9 +45,7 @@ class Sequence:
     def of(cls, vectors: NDArray[np.floating], moments_s: NDArray[np.floating]) -> "Sequence":
         """Put the vectors (T, D) of one video in order; of several views of a moment, the first counts."""
         moments, places = np.unique(moments_s.astype(np.float64), return_index=True)
-        rows = vectors[places].astype(np.float32)
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return cls(np.asarray(rows / np.where(lengths > 0, lengths, 1), np.float32), moments)
+        return cls(to_unit_length(vectors[places].astype(np.float32)), moments)
 
     @property
     def step_s(self) -> float:

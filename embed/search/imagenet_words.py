@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from embed.encoders import class_layer, declare_missing_operators
 from embed.errors import EncoderError
+from embed.search.near_duplicates import to_unit_length
 from embed.store import EncoderIdentity
 
 _FAMILY = "efficientnet_lite"
@@ -49,7 +50,7 @@ class ImagenetWords:
 
     def directions(self, text: str) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[str, ...]]:
         """Return (K, D) directions of the classes nearest to a text, how much each counts, (K,), and their names."""
-        (query,) = _unit(np.asarray(self._words.embed([text]), np.float32))
+        (query,) = to_unit_length(np.asarray(self._words.embed([text]), np.float32))
         likeness = self._vectors @ query
         order = np.argsort(-likeness)[:_CLASSES_AT_MOST]
         chosen = order[likeness[order] >= _NEAR * likeness[order[0]]]
@@ -78,8 +79,8 @@ def _class_words() -> tuple[Any, tuple[str, ...], NDArray[np.float32]]:
     names = tuple(str(info.index_to_description(place)).partition(",")[0] for place in range(info.num_classes()))
     whole = [str(info.index_to_description(place)) for place in range(len(names))]
     detailed = [str(info.index_to_description(place, detailed=True)) for place in range(len(names))]
-    vectors = sum(_unit(np.asarray(words.embed(texts), np.float32)) for texts in (whole, detailed))
-    return words, names, _unit(np.asarray(vectors, np.float32))
+    vectors = sum(to_unit_length(np.asarray(words.embed(texts), np.float32)) for texts in (whole, detailed))
+    return words, names, to_unit_length(np.asarray(vectors, np.float32))
 
 
 @contextmanager
@@ -92,7 +93,3 @@ def _root_logger_kept() -> Iterator[None]:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)

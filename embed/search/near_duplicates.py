@@ -73,7 +73,7 @@ def compare_alike(store: EmbeddingStore, ids: Sequence[str], *, similarity: floa
         similarity: the averages of a pair over the whole time have at least this cosine similarity.
     """
     videos = _Videos(store, tuple(ids), _row_counts(store, ids))
-    means = [_units(parts.mean(axis=1)) for parts in _read_parts(videos, np.arange(len(ids)))]
+    means = [to_unit_length(parts.mean(axis=1)) for parts in _read_parts(videos, np.arange(len(ids)))]
     if not means:
         return
     for one, other in _candidates(np.concatenate(means), similarity):
@@ -132,13 +132,13 @@ def _candidates(means: NDArray[np.float32], similarity: float) -> Iterator[tuple
 def _compare(videos: _Videos, one: NDArray[np.int64], other: NDArray[np.int64]) -> Iterator[tuple[int, int, float]]:
     """Yield each pair and the similarity of its parts, as (first, second, similarity)."""
     rows, places = np.unique(np.concatenate([one, other]), return_inverse=True)
-    parts = np.concatenate([_units(block.reshape(len(block), -1)) for block in _read_parts(videos, rows)])
+    parts = np.concatenate([to_unit_length(block.reshape(len(block), -1)) for block in _read_parts(videos, rows)])
     first, second = np.split(places, 2)
     found = np.einsum("pd,pd->p", parts[first], parts[second])
     yield from zip(one.tolist(), other.tolist(), found.tolist(), strict=True)
 
 
-def _units(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (n, D) vectors scaled to length 1; vectors of zeros stay."""
+def to_unit_length(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return (N, D) vectors scaled to length 1; vectors of zeros stay."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)

@@ -56,11 +56,8 @@ class RowScorer:
         self._kept: list[tuple[int, NDArray[np.float16]]] = []
         self._lengths: NDArray[np.float32] | None = None
 
-    def score(self, directions: NDArray[np.float32], *, is_cosine: bool) -> NDArray[np.float32]:
-        """Return (R, K) the products of R rows with K directions (K, D), divided by the rows' lengths if `is_cosine`.
-
-        A row of length 0 scores 0.
-        """
+    def multiply(self, directions: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return (R, K) the products of R rows with K directions (K, D), and (R,) the rows' lengths."""
         import torch
 
         count = int(self.layout.offsets[-1])
@@ -87,9 +84,7 @@ class RowScorer:
         if lengths is not None:
             self._lengths = lengths
         assert self._lengths is not None
-        if is_cosine:
-            scores /= np.where(self._lengths > 0, self._lengths, 1)[:, None]
-        return scores
+        return scores, self._lengths
 
     def _each_block(self, compute: Callable[[int, NDArray[np.float16]], None]) -> None:
         """Call a function on every block, on as many threads as there are cores, and read ahead of them a little."""

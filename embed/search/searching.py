@@ -8,11 +8,12 @@ from typing import Any, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.encoders import Encoder, TextEncoder, load_encoder, load_text_encoder
+from embed.encoders import Encoder, TextEncoder, load_text_encoder
 from embed.errors import EncoderError, SourceError
 from embed.machine import temporary_folder
-from embed.run import EmbedConfig, embed_videos
+from embed.run import EmbedConfig, embed_videos, load_configured
 from embed.search.imagenet_words import ImagenetWords, has_imagenet_words
+from embed.search.near_duplicates import to_unit_length
 from embed.search.scoring import Layout, RowScorer
 from embed.search.spans import Hit, best_videos, hits_of
 from embed.search.terms import Term
@@ -167,11 +168,13 @@ class VideoSearcher:
         self.close()
 
     def _scores(self, parts: Sequence[_Part], signs: Sequence[int]) -> NDArray[np.float32]:
-        """Return the (R,) scores of all rows."""
-        total = np.zeros(int(self._layout.offsets[-1]), np.float32)
-        is_alone = len(parts) == 1
-        for part, sign in zip(parts, signs, strict=True):
-            found = self._scorer.score(part.directions, is_cosine=part.is_cosine)
+        """Return the (R,) scores of all rows, which are read once for all terms. A row of length 0 has the cosine 0."""
+        products, lengths = self._scorer.multiply(np.concatenate([part.directions for part in parts]))
+        ends = np.cumsum([len(part.directions) for part in parts])[:-1]
+        total, is_alone = np.zeros(len(products), np.float32), len(parts) == 1
+        for part, sign, found in zip(parts, signs, np.split(products, ends, axis=1), strict=True):
+            if part.is_cosine:
+                found = np.asarray(found / np.where(lengths > 0, lengths, 1)[:, None], np.float32)
             if len(part.weights) > 1:
                 found = _standardised(found)
             score = found @ part.weights
@@ -247,20 +250,14 @@ class VideoSearcher:
                 f"The store was joined of vectors of {models}, so a picture or a new video has no vector in it. Search "
                 "for a video of the store, or for a text; or search one of the stores that it was joined of."
             )
+        if self._encoder is None and self._texts is not None:
+            self._encoder = self._texts
         if self._encoder is None:
             embedding = EmbedConfig.from_provenance(
                 self.provenance, pretrained=self.config.pretrained, device=self.config.device
             )
             identity = self.provenance.encoder
-            encoder = load_encoder(
-                embedding.model,
-                pretrained=embedding.pretrained,
-                device=embedding.device,
-                precision=embedding.precision,
-                pca=identity.reduction.source if identity.reduction else None,
-                window=identity.window,
-                stop_before=embedding.stop_before,
-            )
+            encoder = load_configured(embedding, window=identity.window)
             difference = Provenance(encoder.identity, {}).difference(Provenance(identity, {}))
             if difference:
                 raise EncoderError(
@@ -317,8 +314,7 @@ def _direction(vectors: NDArray[np.floating], timestamps_s: NDArray[np.floating]
     if term.at_s is not None:
         apart_s = np.abs(timestamps_s - term.at_s)
         rows = rows[apart_s == apart_s.min()]
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray((rows / np.where(lengths > 0, lengths, 1)).mean(axis=0), np.float32)
+    return np.asarray(to_unit_length(rows).mean(axis=0), np.float32)
 
 
 def _standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:

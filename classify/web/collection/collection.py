@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.classifier import VideoClassifier
-from classify.data import SEPARATOR, LabelConfig, read_labels
+from classify.data import LabelConfig, read_labels
 from classify.moments import Evidence, read_evidence
 from classify.training import blocks_of, open_videos
+from embed.search import to_unit_length
 from embed.store import EmbeddingStore, VideoRecord, decode_text
 
 
@@ -190,8 +191,7 @@ def mean_directions(store: EmbeddingStore) -> tuple[NDArray[np.float16], NDArray
         means[block] = np.add.reduceat(rows.astype(np.float32), firsts) / counts[:, None]
     centre = means.mean(axis=0) if len(means) > 1 else np.zeros(store.dimension, np.float32)
     means -= centre
-    lengths = np.linalg.norm(means, axis=1, keepdims=True)
-    return np.asarray(means / np.where(lengths > 0, lengths, 1), dtype=np.float16), centre
+    return to_unit_length(means).astype(np.float16), centre
 
 
 def _known_labels(
@@ -202,8 +202,8 @@ def _known_labels(
         folders = ([part for part in video_id.split("/")[:-1] if part in known] for video_id in store.ids)
         return tuple(tuple(found[-1:]) for found in folders)
     table = read_labels(store, labels)
-    of_video = {video_id: table.labels_of(place) for place, video_id in enumerate(table.ids)}
-    return tuple(tuple(part for part in of_video.get(one, "").split(SEPARATOR) if part) for one in store.ids)
+    of_video = {video_id: table.names_of(place) for place, video_id in enumerate(table.ids)}
+    return tuple(of_video.get(one, ()) for one in store.ids)
 
 
 def likeliest(

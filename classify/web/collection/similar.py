@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.web.collection.collection import Collection, public_name
+from embed import Hit
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,11 @@ def _hit(found: Collection, example: Example, place: int, score: float) -> dict[
     rows = stored.vectors.astype(np.float32) - found.centre
     likeness = rows @ example.direction / np.linalg.norm(rows, axis=1).clip(1e-12)
     best = int(likeness.argmax())
-    return {
-        "id": public_name(found.ids[place]),
-        "path": found.locations[place],
-        "score": round(score, 4),
-        "start_s": round(float(stored.spans_s[:, 0].min()), 3),
-        "end_s": round(float(stored.spans_s[:, 1].max()), 3),
-        "best_s": round(float(stored.timestamps_s[best]), 3),
-    }
+    return Hit(
+        public_name(found.ids[place]),
+        found.locations[place],
+        score,
+        float(stored.spans_s[:, 0].min()),
+        float(stored.spans_s[:, 1].max()),
+        float(stored.timestamps_s[best]),
+    ).to_json()
